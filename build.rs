@@ -1,0 +1,50 @@
+//! Generates the gateway's API from `proto/landbridge`, without `protoc`.
+
+use std::{env, error::Error, fs, path::PathBuf};
+
+const FILES: [&str; 4] = [
+    "landbridge/v1/annotations.proto",
+    "landbridge/v1/catalog.proto",
+    "landbridge/v1/exchange.proto",
+    "landbridge/v1/journal.proto",
+];
+
+fn main() -> Result<(), Box<dyn Error>> {
+    println!("cargo:rerun-if-changed=proto/landbridge");
+    let mut compiler = protox::Compiler::new(["proto"])?;
+    compiler
+        .include_imports(true)
+        .include_source_info(true)
+        .open_files(FILES)?;
+
+    // The lossless encoding: `prost_types` would drop the custom options, and reflection must serve them.
+    let out = PathBuf::from(env::var("OUT_DIR")?);
+    fs::write(
+        out.join("landbridge_fds.bin"),
+        compiler.encode_file_descriptor_set(),
+    )?;
+
+    let mut prost = prost_build::Config::new();
+    // Records pass through as slices of the buffer they arrived in. Debug is left out where personal data could be.
+    prost.bytes(["."]).skip_debug([
+        "landbridge.v1.Grounds",
+        "landbridge.v1.GetRecordRequest",
+        "landbridge.v1.GetRecordResponse",
+        "landbridge.v1.QueryRecordsRequest",
+        "landbridge.v1.QueryRecordsResponse",
+        "landbridge.v1.QueryRecordsResponse.part",
+        "landbridge.v1.RecordBatch",
+        "landbridge.v1.VerifyRecordRequest",
+        "landbridge.v1.Claim",
+        "landbridge.v1.Value",
+        "landbridge.v1.Value.kind",
+        "landbridge.v1.CountRecordsRequest",
+        "landbridge.v1.ExchangeRecord",
+        "landbridge.v1.JournalRecord",
+        "landbridge.v1.JournalRecord.kind",
+    ]);
+    tonic_prost_build::configure()
+        .include_file("pb.rs")
+        .compile_fds_with_config(compiler.file_descriptor_set(), prost)?;
+    Ok(())
+}

@@ -1,0 +1,1 @@
+//! The journal: an append-only, tamper-evident log of every exchange.

@@ -1,0 +1,14 @@
+//! Landbridge: departments share records directly, released by agreement and provable afterwards.
+//!
+//! The modules stand in the order in which a request meets them, and each uses only those above it.
+
+pub mod pb;
+pub mod name;
+pub mod clock;
+pub mod fault;
+pub mod identity;
+pub mod registry;
+pub mod policy;
+pub mod source;
+pub mod redact;
+pub mod audit;

@@ -1,0 +1,197 @@
+//! The names that mean something: each is checked once, where it enters.
+
+use std::borrow::Borrow;
+use std::fmt;
+use std::str::FromStr;
+use std::sync::Arc;
+
+use serde::Deserialize;
+use serde::Serialize;
+use uuid::Uuid;
+
+/// A name that its rule does not allow.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("`{input}` is not {what}: {rule}")]
+pub struct NameError {
+    input: String,
+    what: &'static str,
+    rule: &'static str,
+}
+
+impl NameError {
+    fn new(input: &str, what: &'static str, rule: &'static str) -> Self {
+        // A name comes from outside: what is echoed is short and printable.
+        let input = input
+            .chars()
+            .take(64)
+            .flat_map(char::escape_default)
+            .collect();
+        Self { input, what, rule }
+    }
+}
+
+macro_rules! names {
+    ($($(#[$doc:meta])* $name:ident: $what:literal, $check:ident, $rule:literal;)*) => {$(
+        $(#[$doc])*
+        #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+        #[serde(try_from = "String", into = "String")]
+        pub struct $name(Arc<str>);
+
+        impl $name {
+            pub fn as_str(&self) -> &str {
+                &self.0
+            }
+        }
+
+        impl FromStr for $name {
+            type Err = NameError;
+
+            fn from_str(s: &str) -> Result<Self, NameError> {
+                if $check(s) {
+                    Ok(Self(s.into()))
+                } else {
+                    Err(NameError::new(s, $what, $rule))
+                }
+            }
+        }
+
+        impl TryFrom<String> for $name {
+            type Error = NameError;
+
+            fn try_from(s: String) -> Result<Self, NameError> {
+                s.parse()
+            }
+        }
+
+        impl From<$name> for String {
+            fn from(name: $name) -> Self {
+                name.as_str().to_owned()
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.pad(&self.0)
+            }
+        }
+
+        impl fmt::Debug for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                fmt::Debug::fmt(&*self.0, f)
+            }
+        }
+
+        impl Borrow<str> for $name {
+            fn borrow(&self) -> &str {
+                &self.0
+            }
+        }
+    )*};
+}
+
+names! {
+    /// A member of the federation, e.g. `civil`.
+    DepartmentId: "a department id", is_label, "1 to 32 of a-z, 0-9 and -, beginning with a letter";
+    /// An IT system within its department, e.g. `assessment`.
+    SystemName: "a system's name", is_label, "1 to 32 of a-z, 0-9 and -, beginning with a letter";
+    /// Why a record is asked for, e.g. `tax-assessment`.
+    Purpose: "a purpose", is_label_64, "1 to 64 of a-z, 0-9 and -, beginning with a letter";
+    /// An agreement's id, e.g. `CIV-TAX-2026-01`.
+    AgreementId: "an agreement id", is_agreement_id, "1 to 64 of letters, digits, `-`, `_` and `.`";
+    /// The full name of a record type, e.g. `civil.v1.Resident`.
+    RecordType: "a record type", is_qualified_name, "a full message name such as `civil.v1.Resident`";
+    /// The path of a field within a record, e.g. `address.district`.
+    FieldPath: "a field path", is_dotted, "field names joined by dots, such as `address.district`";
+    /// The federation's SPIFFE trust domain, e.g. `gov.example`.
+    TrustDomain: "a trust domain", is_trust_domain, "1 to 255 of a-z, 0-9, `.`, `-` and `_`";
+}
+
+fn is_label(s: &str) -> bool {
+    s.len() <= 32 && is_label_64(s)
+}
+
+fn is_label_64(s: &str) -> bool {
+    s.len() <= 64
+        && s.starts_with(|c: char| c.is_ascii_lowercase())
+        && s.bytes()
+            .all(|b| matches!(b, b'a'..=b'z' | b'0'..=b'9' | b'-'))
+}
+
+fn is_agreement_id(s: &str) -> bool {
+    (1..=64).contains(&s.len())
+        && s.bytes()
+            .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.'))
+}
+
+fn is_identifier(s: &str) -> bool {
+    s.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_')
+        && s.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_')
+}
+
+fn is_dotted(s: &str) -> bool {
+    s.len() <= 256 && s.split('.').all(is_identifier)
+}
+
+fn is_qualified_name(s: &str) -> bool {
+    s.contains('.') && is_dotted(s)
+}
+
+fn is_trust_domain(s: &str) -> bool {
+    (1..=255).contains(&s.len())
+        && s.bytes()
+            .all(|b| matches!(b, b'a'..=b'z' | b'0'..=b'9' | b'.' | b'-' | b'_'))
+}
+
+impl FieldPath {
+    /// The names along the path, outermost first.
+    pub fn segments(&self) -> impl Iterator<Item = &str> {
+        self.0.split('.')
+    }
+
+    /// Whether `self` is `other` or lies within it.
+    pub fn within(&self, other: &Self) -> bool {
+        self.0
+            .strip_prefix(other.as_str())
+            .is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
+    }
+}
+
+/// One exchange, at both gateways: a UUID version 7, whose time is that of the asking gateway.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ExchangeId(Uuid);
+
+impl ExchangeId {
+    pub fn new(uuid: Uuid) -> Self {
+        Self(uuid)
+    }
+
+    pub fn bytes(&self) -> &[u8; 16] {
+        self.0.as_bytes()
+    }
+
+    /// Reads 16 bytes that must be a UUID version 7.
+    pub fn from_slice(bytes: &[u8]) -> Option<Self> {
+        let uuid = Uuid::from_slice(bytes).ok()?;
+        (uuid.get_version_num() == 7).then_some(Self(uuid))
+    }
+}
+
+impl FromStr for ExchangeId {
+    type Err = NameError;
+
+    fn from_str(s: &str) -> Result<Self, NameError> {
+        Uuid::parse_str(s).map(Self).map_err(|_| {
+            NameError::new(
+                s,
+                "an exchange id",
+                "a UUID, as answers and journals show it",
+            )
+        })
+    }
+}
+
+impl fmt::Display for ExchangeId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(&self.0, f)
+    }
+}

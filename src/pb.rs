@@ -1,0 +1,18 @@
+//! The gateway's own API, as generated from `proto/landbridge`.
+
+#![expect(
+    clippy::all,
+    missing_debug_implementations,
+    unreachable_pub,
+    unused_qualifications,
+    clippy::allow_attributes,
+    clippy::allow_attributes_without_reason,
+    reason = "generated code"
+)]
+
+include!(concat!(env!("OUT_DIR"), "/pb.rs"));
+
+pub use landbridge::v1::*;
+
+/// The descriptors of the API with its options, for reflection and for the registry's annotations.
+pub const DESCRIPTORS: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/landbridge_fds.bin"));

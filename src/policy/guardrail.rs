@@ -1,0 +1,1 @@
+//! Guardrails: Cedar policies that can only forbid.

@@ -1,0 +1,74 @@
+//! The shared schemas: record types, their fields, and the questions that may be asked of them.
+
+pub mod field;
+pub mod filter;
+pub mod mask;
+pub mod query;
+pub mod schema;
+pub mod value;
+pub mod wire;
+
+mod compile;
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::Arc;
+
+use prost_reflect::DescriptorPool;
+
+use crate::fault::Fault;
+use crate::name::RecordType;
+use schema::RecordSchema;
+
+/// A SHA-256 digest.
+pub type Digest = [u8; 32];
+
+/// One compiled revision of the registry. Descriptors of two revisions must never mix.
+#[derive(Debug)]
+pub struct Registry {
+    pool: DescriptorPool,
+    records: BTreeMap<RecordType, Arc<RecordSchema>>,
+    digest: Digest,
+}
+
+/// A record type that the registry does not have.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("unknown record type `{name}`{}", did_you_mean(.suggestion))]
+pub struct UnknownRecordType {
+    pub name: String,
+    pub suggestion: Option<String>,
+}
+
+fn did_you_mean(suggestion: &Option<String>) -> String {
+    suggestion
+        .as_ref()
+        .map(|s| format!("; did you mean `{s}`?"))
+        .unwrap_or_default()
+}
+
+impl Registry {
+    /// Compiles every `.proto` file below `root`; reports all faults that it finds.
+    pub fn compile(root: &Path) -> Result<Self, Vec<Fault>> {
+        compile::compile(root)
+    }
+
+    /// The record type of that name.
+    pub fn record(&self, name: &str) -> Result<&Arc<RecordSchema>, UnknownRecordType> {
+        todo!()
+    }
+
+    /// All record types, by name.
+    pub fn records(&self) -> impl Iterator<Item = &Arc<RecordSchema>> {
+        self.records.values()
+    }
+
+    /// The descriptors, for reflection.
+    pub fn pool(&self) -> &DescriptorPool {
+        &self.pool
+    }
+
+    /// SHA-256 over the packages' content.
+    pub fn digest(&self) -> &Digest {
+        &self.digest
+    }
+}

@@ -1,0 +1,1 @@
+//! SQL databases as sources: one SELECT, its rows straight to protobuf bytes.
