@@ -1,0 +1,150 @@
+//! From files to one state of the gateway, or to every fault in them: the same for a start, a reload and a check.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use super::files::policy_files;
+use crate::clock::Clock;
+use crate::config::Config;
+use crate::exchange::snapshot::Snapshot;
+use crate::fault::Fault;
+use crate::identity::connector::Connector;
+use crate::identity::directory::Directory;
+use crate::identity::material::Material;
+use crate::name::DepartmentId;
+use crate::policy::PolicyInput;
+use crate::policy::PolicySet;
+use crate::registry::Registry;
+use crate::source::Sources;
+use crate::source::peer::channel::Peers;
+use crate::source::sql::SqlSource;
+
+/// What a start or a reload puts in place: all of it, or none.
+#[derive(Debug)]
+pub struct Assembled {
+    pub snapshot: Snapshot,
+    /// What the systems door shows and trusts.
+    pub systems: Material,
+    /// What the peers door and outbound connections show and trust.
+    pub peers: Material,
+}
+
+/// What outlives reloads: pools of connections to databases and peers.
+#[derive(Debug)]
+pub struct Reach {
+    pub databases: Vec<Arc<SqlSource>>,
+    pub peers: Arc<Peers>,
+    pub connector: Arc<Connector>,
+}
+
+/// The trust material of both doors and the directory, which connections to peers need before all else.
+#[derive(Debug)]
+pub struct Trusted {
+    pub systems: Material,
+    pub peers: Material,
+    pub directory: Arc<Directory>,
+}
+
+impl Trusted {
+    /// Loads certificates, keys, CA bundles, CRLs and the directory.
+    pub fn load(config: &Config, clock: &Clock) -> Result<Self, Vec<Fault>> {
+        let systems = Material::load_as(&config.systems.material, &config.trust_domain, &config.department, clock);
+        let peers = Material::load_as(&config.peers.material, &config.trust_domain, &config.department, clock);
+        let directory = Directory::load(&config.directory);
+        match (systems, peers, directory) {
+            (Ok(systems), Ok(peers), Ok(directory)) => {
+                Ok(Self { systems, peers, directory: Arc::new(directory) })
+            }
+            (systems, peers, directory) => {
+                Err([systems.err(), peers.err(), directory.err()].into_iter().flatten().flatten().collect())
+            }
+        }
+    }
+}
+
+impl Reach {
+    pub fn open(config: &Config, trusted: &Trusted, clock: &Clock) -> Result<Self, Vec<Fault>> {
+        let (opened, faults): (Vec<_>, Vec<_>) =
+            config.sources.iter().map(SqlSource::open).partition(Result::is_ok);
+        let faults: Vec<Fault> = faults.into_iter().filter_map(Result::err).flatten().collect();
+        if !faults.is_empty() {
+            return Err(faults);
+        }
+        let connector = Arc::new(Connector::to_peers(
+            trusted.peers.clone(),
+            trusted.directory.clone(),
+            clock.clone(),
+        ));
+        Ok(Self {
+            databases: opened.into_iter().filter_map(Result::ok).map(Arc::new).collect(),
+            peers: Arc::new(Peers::new(connector.clone())),
+            connector,
+        })
+    }
+}
+
+/// Reads and checks everything; reports every fault at once.
+pub async fn assemble(config: &Config, trusted: Trusted, reach: &Reach) -> Result<Assembled, Vec<Fault>> {
+    let registry = Registry::compile(&config.registry)?;
+    let departments: Vec<DepartmentId> = trusted.directory.ids().cloned().collect();
+    let mut faults = Vec::new();
+    if !departments.contains(&config.department) {
+        faults.push(not_a_member(config));
+    }
+    let policy = policy(config, &departments, &registry).map_err(|found| faults.extend(found));
+    let sources = Sources::bind(
+        &config.department,
+        &registry,
+        &reach.databases,
+        reach.peers.clone(),
+        trusted.directory.clone(),
+    );
+    let sources = sources.await.map_err(|found| faults.extend(found));
+    match (policy, sources) {
+        (Ok(policy), Ok(sources)) if faults.is_empty() => Ok(Assembled {
+            snapshot: Snapshot { registry, policy, directory: trusted.directory, sources },
+            systems: trusted.systems,
+            peers: trusted.peers,
+        }),
+        _ => Err(faults),
+    }
+}
+
+/// Compiles the policy's files against a registry.
+pub fn policy(
+    config: &Config,
+    departments: &[DepartmentId],
+    registry: &Registry,
+) -> Result<PolicySet, Vec<Fault>> {
+    let agreements = policy_files(&config.agreements, "toml");
+    let guardrails = policy_files(&config.guardrails, "cedar");
+    let (agreements, guardrails) = match (agreements, guardrails) {
+        (Ok(agreements), Ok(guardrails)) => (agreements, guardrails),
+        (agreements, guardrails) => {
+            return Err([agreements.err(), guardrails.err()].into_iter().flatten().collect());
+        }
+    };
+    PolicySet::compile(&PolicyInput {
+        department: &config.department,
+        departments,
+        registry,
+        agreements: &agreements,
+        guardrails: &guardrails,
+        offset: config.offset,
+    })
+}
+
+fn not_a_member(config: &Config) -> Fault {
+    let file = |path: &Path| path.display().to_string();
+    Fault {
+        file: file(&config.file),
+        line: 0,
+        column: 0,
+        key: "department".to_owned(),
+        message: format!(
+            "`{}` is not in the directory {}; add a [[department]] with this id there",
+            config.department,
+            file(&config.directory)
+        ),
+    }
+}
