@@ -43,6 +43,28 @@ pub enum WireValue<'a> {
     Fixed32(u32),
 }
 
+/// Shows the number and the size, not the value.
+impl std::fmt::Debug for WireField<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("WireField")
+            .field("number", &self.number)
+            .field("bytes", &self.whole.len())
+            .finish()
+    }
+}
+
+/// Shows the wire type, not the value.
+impl std::fmt::Debug for WireValue<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Varint(_) => "Varint",
+            Self::Fixed64(_) => "Fixed64",
+            Self::Len(_) => "Len",
+            Self::Fixed32(_) => "Fixed32",
+        })
+    }
+}
+
 /// The fields of a message, in the order of the bytes. Ends after the first fault.
 #[derive(Clone)]
 pub struct WireFields<'a> {
