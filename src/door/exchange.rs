@@ -23,7 +23,7 @@ use crate::identity::Door;
 use crate::identity::Peer;
 use crate::pb;
 use crate::pb::exchange_service_server::ExchangeService;
-use crate::registry::query::Question;
+use crate::registry::query::question::Question;
 
 /// Batches of a stream that wait for the client.
 const AHEAD: usize = 2;

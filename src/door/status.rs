@@ -39,8 +39,7 @@ pub(super) fn of(refusal: &Refusal) -> Status {
 
 fn code(cause: &Cause) -> Code {
     match cause {
-        Cause::Purpose(_)
-        | Cause::Note { .. }
+        Cause::Note { .. }
         | Cause::Relay(_)
         | Cause::ForeignRelay
         | Cause::UnknownRecordType(_)

@@ -13,16 +13,15 @@ use crate::audit::digest::Lp;
 use crate::identity::Caller;
 use crate::name::DepartmentId;
 use crate::name::ExchangeId;
-use crate::name::Purpose;
 use crate::name::SystemName;
 use crate::pb;
+use crate::pb::Grounds;
 use crate::policy::decision::Permit;
 use crate::policy::decision::Role;
 use crate::registry::Digest;
-use crate::registry::query::Mode;
 use crate::registry::query::Query;
-use crate::registry::query::RawQuery;
-use crate::registry::query::RawSelection;
+use crate::registry::query::Raw;
+use crate::registry::query::question::Question;
 use crate::source::sql::position::Position;
 
 /// The most characters of a case reference, and of an officer's name.
@@ -34,7 +33,7 @@ pub struct Ask {
     pub record_type: String,
     /// Empty: the record type's owner.
     pub provider: String,
-    pub grounds: pb::Grounds,
+    pub grounds: Grounds,
     /// Field paths; empty: all that the grant releases.
     pub fields: Vec<String>,
     pub question: Question,
@@ -43,25 +42,6 @@ pub struct Ask {
     /// How long the answer may take to begin.
     pub deadline: Duration,
     pub trace: Trace,
-}
-
-#[derive(Clone)]
-pub enum Question {
-    Get { key: String },
-    Query { filter: String, order_by: String, limit: u32, cursor: Bytes },
-    Verify { key: String, claims: Vec<pb::Claim> },
-    Count { filter: String },
-}
-
-impl Question {
-    pub fn mode(&self) -> Mode {
-        match self {
-            Self::Get { .. } => Mode::Get,
-            Self::Query { .. } => Mode::Query,
-            Self::Verify { .. } => Mode::Verify,
-            Self::Count { .. } => Mode::Count,
-        }
-    }
 }
 
 impl std::fmt::Debug for Ask {
@@ -92,7 +72,6 @@ impl Ask {
 
     /// Checks every name and value against the schema.
     pub fn check(&self, snapshot: &Snapshot, department: &DepartmentId) -> Result<Query, Cause> {
-        let purpose = Purpose::from_str(&self.grounds.purpose).map_err(Cause::Purpose)?;
         for (field, note) in [
             ("grounds.case_reference", &self.grounds.case_reference),
             ("grounds.officer", &self.grounds.officer),
@@ -108,16 +87,9 @@ impl Ask {
         if self.relay.is_some() && schema.owner() != department {
             return Err(Cause::NotOwner { record: schema.name().clone(), owner: schema.owner().clone() });
         }
-        let selection = match &self.question {
-            Question::Get { key } => RawSelection::Get { key },
-            Question::Query { filter, order_by, limit, cursor } => {
-                RawSelection::Query { filter, order_by, limit: *limit, cursor }
-            }
-            Question::Verify { key, claims } => RawSelection::Verify { key, claims },
-            Question::Count { filter } => RawSelection::Count { filter },
-        };
-        let raw = RawQuery { purpose, fields: &self.fields, selection };
-        Ok(Query::check(schema.clone(), raw)?)
+        let selection = self.question.raw();
+        let raw = Raw { purpose: &self.grounds.purpose, fields: &self.fields, selection };
+        Ok(Query::check(schema, &raw)?)
     }
 
     /// Says in full what the permit leaves of the request, so that both gateways keep account of the same words.
@@ -148,22 +120,23 @@ impl Ask {
 
     /// SHA-256 over what was asked: the same at both gateways.
     pub fn digest(&self) -> Digest {
-        let mut lp = Lp::new("landbridge.request.v1");
-        lp.text(&self.record_type);
-        lp.list(self.fields.iter().map(String::as_bytes));
-        for note in [&self.grounds.purpose, &self.grounds.case_reference, &self.grounds.officer] {
-            lp.text(note);
-        }
-        match &self.question {
-            Question::Get { key } => lp.text("get").text(key),
+        let Grounds { purpose, case_reference, officer } = &self.grounds;
+        let lp = Lp::new("landbridge.request.v1")
+            .part(&self.record_type)
+            .parts(self.fields.iter())
+            .part(purpose)
+            .part(case_reference)
+            .part(officer)
+            .part(self.question.mode().as_str());
+        let lp = match &self.question {
+            Question::Get { key } => lp.part(key),
             Question::Query { filter, order_by, limit, cursor } => {
-                lp.text("query").text(filter).text(order_by).number(u64::from(*limit)).bytes(cursor)
+                lp.part(filter).part(order_by).number(u64::from(*limit)).part(cursor)
             }
             Question::Verify { key, claims } => {
-                let claims: Vec<_> = claims.iter().map(prost::Message::encode_to_vec).collect();
-                lp.text("verify").text(key).list(claims.iter().map(Vec::as_slice))
+                lp.part(key).parts(claims.iter().map(prost::Message::encode_to_vec))
             }
-            Question::Count { filter } => lp.text("count").text(filter),
+            Question::Count { filter } => lp.part(filter),
         };
         lp.finish()
     }

@@ -1,5 +1,6 @@
 //! The account of one exchange while it is under way: what will stand in the journal.
 
+use bytes::Bytes;
 use prost::Message;
 use uuid::Uuid;
 
@@ -9,10 +10,12 @@ use super::secret::Secrets;
 use crate::audit::Entry;
 use crate::audit::Kind;
 use crate::audit::Outcome;
+use crate::audit::PeerLeaf;
 use crate::audit::Receipt;
-use crate::audit::Side;
+use crate::audit::Role as Side;
+use crate::audit::StreamEnd;
+use crate::audit::digest::ExchangeStatement;
 use crate::audit::digest::Lp;
-use crate::audit::digest::exchange_digest;
 use crate::clock::Moment;
 use crate::identity::Caller;
 use crate::name::DepartmentId;
@@ -21,14 +24,13 @@ use crate::pb;
 use crate::pb::journal_record::Kind as Record;
 use crate::policy::decision::Permit;
 use crate::policy::decision::Role;
-use crate::redact;
 use crate::registry::Digest;
+use crate::registry::extract::value_of;
 use crate::registry::field::Field;
 use crate::registry::query::Query;
 use crate::registry::query::Selection;
-use crate::registry::value::Literal;
 use crate::registry::wire::Malformed;
-use crate::source::Evidence;
+use crate::source::peer::evidence::Evidence;
 
 /// Tags of subjects that one entry lists; beyond that a transfer counts as one in bulk.
 const MAX_SUBJECTS: usize = 100;
@@ -100,7 +102,7 @@ impl Draft {
         record.provider = query.schema.owner().to_string();
         record.schema_digest = query.schema.digest().to_vec().into();
         if let Selection::Get { key } | Selection::Verify { key, .. } = &query.selection {
-            let tag = secrets.subjects.key_tag(query.schema.name().as_str(), &key.tag_bytes());
+            let tag = secrets.subjects.record_key(query.schema.name(), &key.tag_text(), self.begun);
             record.key_tag = tag.to_vec().into();
         }
     }
@@ -150,13 +152,13 @@ impl Draft {
     pub(super) fn released(&mut self, raw: &[u8], sent: &[u8], secrets: &Secrets) -> Result<(), Malformed> {
         self.record.records += 1;
         self.record.bytes += sent.len() as u64;
-        self.response.bytes(sent);
+        self.response.add(sent);
         let Some(subject) = &self.subject else { return Ok(()) };
         if self.record.subjects.len() >= MAX_SUBJECTS {
             return Ok(());
         }
-        if let Some(value) = redact::value_of(raw, subject)? {
-            let tag = secrets.subjects.tag(self.begun, &subject_scheme(subject), &value.tag_bytes());
+        if let Some(value) = value_of(raw, subject)? {
+            let tag = secrets.subjects.subject(&scheme(subject), &value.tag_text(), self.begun);
             self.record.subjects.push(tag);
         }
         Ok(())
@@ -166,7 +168,11 @@ impl Draft {
     pub(super) fn told(&mut self, answer: &impl Message) {
         let bytes = answer.encode_to_vec();
         self.record.bytes += bytes.len() as u64;
-        self.response.bytes(&bytes);
+        self.response.add(&bytes);
+    }
+
+    pub(super) fn system(&self) -> String {
+        self.record.system.clone()
     }
 
     pub(super) fn mismatches(&mut self, values: u32) {
@@ -196,67 +202,81 @@ impl Draft {
     }
 
     pub(super) fn refused(&self, cause: &Cause, at: Moment) -> Entry {
-        self.entry(Kind::Exchange, cause.outcome(), cause.reason(), operator_text(cause), at)
+        self.entry(Kind::Exchange, cause.outcome(), cause.reason(), cause.to_string(), at)
     }
 
     fn entry(&self, kind: Kind, outcome: Outcome, reason: &str, detail: String, at: Moment) -> Entry {
-        let response = self.response.clone().finish();
-        let answered = matches!(outcome, Outcome::Answered) && kind == Kind::Exchange;
-        let response = if answered { response } else { [0; 32] };
+        let answered = outcome == Outcome::Answered && kind == Kind::Exchange;
+        let response = if answered { self.response.clone().finish() } else { [0; 32] };
         let record = pb::ExchangeRecord {
             request_digest: self.request.to_vec().into(),
-            response_digest: if answered { response.to_vec().into() } else { Default::default() },
+            response_digest: if answered { response.to_vec().into() } else { Bytes::new() },
             reason: reason.to_owned(),
             detail,
             latency_us: at.since(self.begun),
             ..self.record.clone()
         };
-        self.with_digest(kind, outcome, &response, Record::Exchange(record))
+        Entry {
+            kind,
+            role: self.side,
+            outcome,
+            exchange: Some(self.exchange),
+            exchange_digest: self.digest(outcome, &response),
+            peer: self.peer_leaf(),
+            record: pb::JournalRecord { kind: Some(Record::Exchange(record)) },
+        }
     }
 
-    /// The entry that closes a stream, however it ended.
-    pub(super) fn closing(&self, opened: &Receipt, cause: Option<&Cause>, at: Moment) -> Entry {
+    /// How a stream ended, whatever ended it.
+    pub(super) fn ended(&self, cause: Option<&Cause>, at: Moment) -> StreamEnd {
         let response = self.response.clone().finish();
         let outcome = cause.map_or(Outcome::Answered, Cause::outcome);
-        let end = pb::StreamEndRecord {
-            opened_at: opened.index(),
+        let record = pb::StreamEndRecord {
             response_digest: response.to_vec().into(),
             records: self.record.records,
             bytes: self.record.bytes,
             reason: cause.map_or("answered", Cause::reason).to_owned(),
-            detail: cause.map(operator_text).unwrap_or_default(),
+            detail: cause.map(ToString::to_string).unwrap_or_default(),
             latency_us: at.since(self.begun),
             subjects: self.record.subjects.clone(),
             peer_origin: self.record.peer_origin.clone(),
-            consumer: self.record.consumer.clone(),
-            record_type: self.record.record_type.clone(),
-            agreement: self.record.agreement.clone(),
-            grant: self.record.grant,
+            ..Default::default()
         };
-        self.with_digest(Kind::StreamEnd, outcome, &response, Record::StreamEnd(end))
+        let exchange_digest = self.digest(outcome, &response);
+        StreamEnd { outcome, exchange_digest, peer: self.peer_leaf(), record }
     }
 
-    fn with_digest(&self, kind: Kind, outcome: Outcome, response: &Digest, record: Record) -> Entry {
-        let digest = exchange_digest(
-            self.exchange,
-            &self.record.nonce,
-            &self.record.consumer,
-            &self.record.provider,
-            &self.record.record_type,
-            &self.record.purpose,
-            outcome,
-            &self.request,
-            response,
-        );
-        Entry {
-            kind,
-            side: self.side,
-            outcome,
-            exchange: Some(self.exchange),
-            exchange_digest: digest,
-            peer: self.peer.as_ref().and_then(Evidence::leaf),
-            record: pb::JournalRecord { kind: Some(record) },
-        }
+    /// Zero where the request is not even made of proper names: then there is nothing to agree on.
+    fn digest(&self, outcome: Outcome, response: &Digest) -> Digest {
+        let statement = || {
+            let nonce = <[u8; 32]>::try_from(self.record.nonce.as_ref()).unwrap_or_default();
+            let (consumer, provider) = (self.record.consumer.parse().ok()?, self.record.provider.parse().ok()?);
+            let (record_type, purpose) = (self.record.record_type.parse().ok()?, self.record.purpose.parse().ok()?);
+            let statement = ExchangeStatement {
+                exchange: &self.exchange,
+                nonce: &nonce,
+                consumer: &consumer,
+                provider: &provider,
+                record_type: &record_type,
+                purpose: &purpose,
+                outcome,
+                request: &self.request,
+                response,
+            };
+            Some(statement.digest())
+        };
+        statement().unwrap_or_default()
+    }
+
+    /// The provider's entry. One that is no leaf is left out; its origin stands in the record all the same.
+    fn peer_leaf(&self) -> Option<PeerLeaf> {
+        let evidence = self.peer.as_ref()?;
+        let receipt = pb::Receipt {
+            origin: evidence.origin.clone(),
+            index: evidence.index,
+            leaf: evidence.leaf.clone(),
+        };
+        PeerLeaf::from_receipt(&receipt).ok().map(|(leaf, _)| leaf)
     }
 
     /// What the answer rests on, for the asker.
@@ -271,7 +291,7 @@ impl Draft {
             masked: record.masked.clone(),
             schema_digest: record.schema_digest.clone(),
             agreement_digest: record.agreement_digest.clone(),
-            receipt: Some(receipt.to_pb()),
+            receipt: Some(receipt.into()),
         }
     }
 }
@@ -292,20 +312,9 @@ fn visible_subject(permit: &Permit) -> Option<Field> {
     (permit.role() == Role::Provider || clear()).then(|| subject.clone())
 }
 
-fn subject_scheme(subject: &Field) -> String {
-    subject.path().to_string()
-}
-
-/// The whole chain of causes: the operator needs the last of them.
-fn operator_text(cause: &Cause) -> String {
-    let mut text = cause.to_string();
-    let mut source = std::error::Error::source(cause);
-    while let Some(error) = source {
-        text.push_str(": ");
-        text.push_str(&error.to_string());
-        source = error.source();
-    }
-    text
+/// What kind of identifier a subject is: the name of the field that holds it, the same in every record type.
+fn scheme(subject: &Field) -> String {
+    subject.descriptor().name().to_owned()
 }
 
 fn hex(bytes: &[u8]) -> String {

@@ -8,11 +8,11 @@ use crate::audit::Receipt;
 use crate::audit::Unwritten;
 use crate::name::DepartmentId;
 use crate::name::ExchangeId;
-use crate::name::NameError;
 use crate::name::RecordType;
 use crate::policy::decision::Denial;
 use crate::registry::UnknownRecordType;
 use crate::registry::query::InvalidQuery;
+use crate::registry::query::Reason;
 use crate::source::SourceError;
 
 /// A refusal, on record.
@@ -27,8 +27,6 @@ pub struct Refusal {
 /// Why. `Display` is for the operator; [`Cause::for_asker`] is for whoever asked.
 #[derive(Debug, thiserror::Error)]
 pub enum Cause {
-    #[error("the purpose is missing or unfit")]
-    Purpose(#[source] NameError),
     #[error("`{field}` has more than {limit} characters, or control characters")]
     Note { field: &'static str, limit: usize },
     #[error("the asking gateway sent an unfit {0}")]
@@ -69,13 +67,12 @@ impl Cause {
     /// The stable reason, for `google.rpc.ErrorInfo` and for the journal.
     pub fn reason(&self) -> &str {
         match self {
-            Self::Purpose(_) => "PURPOSE_INVALID",
             Self::Note { .. } => "GROUNDS_INVALID",
             Self::Relay(_) => "RELAY_INVALID",
             Self::ForeignRelay => "RELAY_NOT_ALLOWED",
             Self::UnknownRecordType(_) => "RECORD_TYPE_UNKNOWN",
             Self::NotOwner { .. } => "NOT_THE_PROVIDER",
-            Self::Query(invalid) => invalid.reason(),
+            Self::Query(invalid) => invalid_reason(&invalid.reason),
             Self::Cursor => "CURSOR_INVALID",
             Self::Denied(denial) => denial.reason(),
             Self::NotFound => "NOT_FOUND",
@@ -92,7 +89,6 @@ impl Cause {
     /// What the asker may know.
     pub fn for_asker(&self) -> String {
         match self {
-            Self::Purpose(error) => format!("grounds.purpose: {error}"),
             Self::Denied(denial) => denial.for_peer(),
             Self::Source(error) => error.for_asker(),
             Self::NotFound => "no such record".to_owned(),
@@ -115,12 +111,11 @@ impl Cause {
     /// The part of the request that is at fault, in the words of `google.rpc.BadRequest`.
     pub fn location(&self) -> Option<String> {
         match self {
-            Self::Purpose(_) => Some("grounds.purpose".to_owned()),
             Self::Note { field, .. } => Some((*field).to_owned()),
             Self::Relay(_) | Self::ForeignRelay => Some("relay".to_owned()),
             Self::UnknownRecordType(_) => Some("record_type".to_owned()),
             Self::NotOwner { .. } => Some("provider".to_owned()),
-            Self::Query(invalid) => Some(invalid.location()),
+            Self::Query(invalid) => Some(invalid.location.clone()),
             Self::Cursor => Some("cursor".to_owned()),
             _ => None,
         }
@@ -142,8 +137,7 @@ impl Cause {
             Self::Source(error) => error.outcome(),
             Self::ClientGone | Self::ClientStalled(_) | Self::Stopping => Outcome::NoAnswer,
             Self::Unlogged(_) | Self::Panicked | Self::NoRandomness(_) => Outcome::Failed,
-            Self::Purpose(_)
-            | Self::Note { .. }
+            Self::Note { .. }
             | Self::Relay(_)
             | Self::ForeignRelay
             | Self::UnknownRecordType(_)
@@ -153,5 +147,19 @@ impl Cause {
             | Self::PeerRevoked
             | Self::Denied(_) => Outcome::Denied,
         }
+    }
+}
+
+fn invalid_reason(reason: &Reason) -> &'static str {
+    match reason {
+        Reason::Missing => "VALUE_MISSING",
+        Reason::TooMany { .. } | Reason::TooLong { .. } => "REQUEST_TOO_LARGE",
+        Reason::Purpose(_) => "PURPOSE_INVALID",
+        Reason::Field(_) => "FIELD_UNKNOWN",
+        Reason::Value(_) => "VALUE_INVALID",
+        Reason::Filter(_) => "FILTER_INVALID",
+        Reason::OrderTerm => "ORDER_INVALID",
+        Reason::Twice(_) => "FIELD_TWICE",
+        Reason::NotSingle { .. } => "FIELD_NOT_SINGLE",
     }
 }

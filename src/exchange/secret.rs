@@ -11,7 +11,7 @@ use aws_lc_rs::rand;
 use bytes::Bytes;
 
 use crate::audit::subject::SubjectKeys;
-use crate::redact::pseudonym::PseudonymKey;
+use crate::redact::PseudonymKey;
 
 /// 32 random bytes, made at the first start and kept beside the journal.
 ///

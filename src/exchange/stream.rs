@@ -20,7 +20,8 @@ use crate::redact::Redaction;
 use crate::source::Records;
 use crate::source::sql::position::Position;
 
-/// The records of one answer, pulled batch by batch. Dropping it before its end leaves a closing entry all the same.
+/// The records of one answer, pulled batch by batch. Dropped before its end, it leaves a closing entry all the same:
+/// [`OpenEntry`] sees to that.
 pub struct AnswerStream {
     exchange: Arc<Exchange>,
     /// The state that the permit was decided under.
@@ -129,6 +130,9 @@ impl AnswerStream {
         for (raw, record) in passed {
             let sent = if provider { &record } else { &raw };
             self.draft.released(&raw, sent, &self.exchange.secrets)?;
+            if let Some(opened) = &mut self.opened {
+                opened.releasing(1, sent.len() as u64);
+            }
             batch.push(record);
             self.last = Some(raw);
         }
@@ -159,7 +163,7 @@ impl AnswerStream {
                 records,
                 bytes,
                 next_cursor,
-                receipt: receipt.map(|receipt| receipt.to_pb()),
+                receipt: receipt.as_ref().map(Into::into),
             })),
             Err(cause) => Err(Refusal { cause, exchange: self.draft.exchange(), receipt: None }),
         }
@@ -184,18 +188,8 @@ impl AnswerStream {
     async fn close(&mut self, cause: Option<&Cause>) -> Result<Option<Receipt>, Cause> {
         let Some(opened) = self.opened.take() else { return Ok(None) };
         self.draft.heard(self.records.evidence());
-        let entry = self.draft.closing(opened.receipt(), cause, self.exchange.clock.now());
-        Ok(Some(opened.close(entry).await?))
-    }
-}
-
-impl Drop for AnswerStream {
-    fn drop(&mut self) {
-        if let Some(opened) = self.opened.take() {
-            let now = self.exchange.clock.now();
-            let entry = self.draft.closing(opened.receipt(), Some(&Cause::ClientGone), now);
-            opened.abandon(entry);
-        }
+        let end = self.draft.ended(cause, self.exchange.clock.now());
+        Ok(Some(opened.close(end).await?))
     }
 }
 

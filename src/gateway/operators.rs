@@ -1,5 +1,6 @@
 //! The operators' door: liveness, readiness and metrics, on loopback only.
 
+use std::fmt::Display;
 use std::sync::Arc;
 
 use axum::Router;
@@ -12,6 +13,7 @@ use metrics_exporter_prometheus::PrometheusHandle;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
+use crate::audit::JournalState;
 use crate::exchange::Exchange;
 
 #[derive(Clone)]
@@ -45,12 +47,12 @@ async fn readyz(State(operators): State<Operators>) -> (StatusCode, String) {
     if operators.stop.is_cancelled() {
         return (StatusCode::SERVICE_UNAVAILABLE, "stopping\n".to_owned());
     }
-    match operators.exchange.journal().failure() {
-        None => (StatusCode::OK, "ready\n".to_owned()),
-        Some(reason) => {
-            (StatusCode::SERVICE_UNAVAILABLE, format!("the journal cannot be written: {reason}\n"))
-        }
-    }
+    let unlogged: &dyn Display = match &operators.exchange.journal().state() {
+        JournalState::Writable => return (StatusCode::OK, "ready\n".to_owned()),
+        JournalState::Full(reason) => reason,
+        JournalState::Failed(reason) => reason,
+    };
+    (StatusCode::SERVICE_UNAVAILABLE, format!("the journal cannot be written: {unlogged}\n"))
 }
 
 async fn render(State(operators): State<Operators>) -> impl IntoResponse {

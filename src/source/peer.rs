@@ -1,6 +1,7 @@
 //! Another department's gateway as a source.
 
 pub mod channel;
+pub mod evidence;
 pub mod refusal;
 
 use bytes::Bytes;
@@ -8,7 +9,6 @@ use tonic::Request;
 use tonic::Streaming;
 use tonic::metadata::MetadataValue;
 
-use super::Evidence;
 use super::Fetched;
 use super::Records;
 use super::Rows;
@@ -18,8 +18,9 @@ use crate::pb;
 use crate::pb::exchange_service_client::ExchangeServiceClient;
 use crate::pb::query_records_response::Part;
 use crate::policy::decision::Permit;
-use crate::registry::query::Question;
+use crate::registry::query::question::Question;
 use channel::PeerChannel;
+use evidence::Evidence;
 use refusal::refused;
 
 /// The largest message that a peer may send: a batch of records, or one record.
@@ -29,9 +30,9 @@ const MAX_MESSAGE: usize = 16 * 1024 * 1024;
 pub(super) async fn fetch(
     channel: PeerChannel,
     permit: Permit,
-    mut terms: Terms,
+    terms: Terms,
 ) -> Result<Fetched, SourceError> {
-    let question = std::mem::take(&mut terms.question);
+    let question = terms.question.clone();
     let client = ExchangeServiceClient::new(channel).max_decoding_message_size(MAX_MESSAGE);
     let mut call = Call { client, permit, terms };
     match question {
