@@ -14,11 +14,9 @@ use std::sync::Arc;
 
 use cedar_policy::Authorizer;
 use cedar_policy::Decision;
-use cedar_policy::Entities;
 use cedar_policy::Policy;
 use cedar_policy::PolicyId;
 use cedar_policy::PolicySet;
-use cedar_policy::Request;
 
 use super::decision::Denial;
 use crate::name::DepartmentId;
@@ -147,7 +145,7 @@ impl Slice {
     /// Refuses what a guardrail forbids, and whatever one cannot be evaluated on: Cedar by itself skips a policy that
     /// fails, and a skipped prohibition is a permission.
     pub(super) fn check(&self, occasion: &Occasion<'_>) -> Result<(), Denial> {
-        let (request, entities) = occasion.request().map_err(Denial::GuardrailFailed)?;
+        let (request, entities) = occasion.request()?;
         let response = Authorizer::new().is_authorized(&request, &self.policies, &entities);
         if response.decision() == Decision::Deny {
             return Err(self.denial(response.diagnostics().reason()));

@@ -175,7 +175,10 @@ impl Ledger {
     }
 
     fn until_tomorrow(&self, at: Moment) -> Duration {
-        at.at(self.offset).time().duration_until(Time::MIDNIGHT).unsigned_abs()
+        at.at(self.offset)
+            .time()
+            .duration_until(Time::MIDNIGHT)
+            .unsigned_abs()
     }
 }
 

@@ -1,7 +1,5 @@
 //! The canonical form of an agreement, which is hashed: every part with its length, lists in one order.
 
-use std::sync::Arc;
-
 use aws_lc_rs::digest::Context;
 use aws_lc_rs::digest::SHA256;
 
@@ -44,7 +42,13 @@ fn grant(form: &mut Canonical, grant: &Grant) {
         None => r.field.path().to_string(),
     }));
     form.set(grant.lookup.iter().map(|f| f.path().to_string()));
-    expression(form, grant.rows.as_ref().map_or(&Expr::Constant(true), Filter::expr));
+    expression(
+        form,
+        grant
+            .rows
+            .as_ref()
+            .map_or(&Expr::Constant(true), Filter::expr),
+    );
     form.set(grant.systems.iter().map(ToString::to_string));
     form.number(grant.max_records.into());
     form.number(grant.rate.unwrap_or(0).into());

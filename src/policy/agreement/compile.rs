@@ -69,7 +69,12 @@ fn compile_file(
         return None;
     }
     let section = Section::open(table.get_ref(), 0, String::new(), &KEYS, report);
-    let id = section.required("id", "write one such as `id = \"CIV-TAX-2026-01\"`", value::name, report);
+    let id = section.required(
+        "id",
+        "write one such as `id = \"CIV-TAX-2026-01\"`",
+        value::name,
+        report,
+    );
     if let Some(id) = &id {
         only_once(id, defined, report);
     }
@@ -82,7 +87,10 @@ fn only_once(
     report: &mut Report<'_>,
 ) {
     if let Some(first) = defined.get(&id.value) {
-        let message = format!("the id `{}` is used already, at {first}; every agreement needs its own", id.value);
+        let message = format!(
+            "the id `{}` is used already, at {first}; every agreement needs its own",
+            id.value
+        );
         report.at(id, message);
         return;
     }
@@ -96,17 +104,45 @@ fn agreement(
     id: Option<Placed<AgreementId>>,
     report: &mut Report<'_>,
 ) -> Option<Agreement> {
-    let title = section.required("title", "say in a line what the agreement is for", value::text, report);
+    let title = section.required(
+        "title",
+        "say in a line what the agreement is for",
+        value::text,
+        report,
+    );
     let provider = department(input, section, "provider", report);
     let consumer = department(input, section, "consumer", report);
-    let legal_basis = section.required("legal_basis", "name the law and the article", value::text, report);
-    let accountable = section.required("accountable", "name the office that answers for it", value::text, report);
-    let valid_from = section.required("valid_from", "write the first day, such as `valid_from = 2026-01-01`", value::day, report);
-    let valid_until = section.required("valid_until", "every agreement ends: write its last day, such as `valid_until = 2027-12-31`", value::day, report);
+    let legal_basis = section.required(
+        "legal_basis",
+        "name the law and the article",
+        value::text,
+        report,
+    );
+    let accountable = section.required(
+        "accountable",
+        "name the office that answers for it",
+        value::text,
+        report,
+    );
+    let valid_from = section.required(
+        "valid_from",
+        "write the first day, such as `valid_from = 2026-01-01`",
+        value::day,
+        report,
+    );
+    let valid_until = section.required(
+        "valid_until",
+        "every agreement ends: write its last day, such as `valid_until = 2027-12-31`",
+        value::day,
+        report,
+    );
     if let (Some(from), Some(until)) = (&valid_from, &valid_until)
         && from.value > until.value
     {
-        report.at(until, format!("the agreement ends before it begins, on {}", from.value));
+        report.at(
+            until,
+            format!("the agreement ends before it begins, on {}", from.value),
+        );
     }
     let purposes = section.list("purposes", value::name, report);
     report.distinct(&purposes, Clone::clone);
@@ -115,7 +151,11 @@ fn agreement(
     }
     let tables = section.tables("grant", report);
     if tables.is_empty() {
-        report.fault(0, "grant", "an agreement needs a grant; write one or more under `[[grant]]`");
+        report.fault(
+            0,
+            "grant",
+            "an agreement needs a grant; write one or more under `[[grant]]`",
+        );
     }
     let provider_id = provider.as_ref().map(|p| &p.value);
     let grants: Vec<_> = tables
@@ -157,6 +197,9 @@ fn department(
         Some(near) => format!("did you mean `{near}`?"),
         None => mend.to_owned(),
     };
-    report.at(&id, format!("the directory has no department `{}`; {mend}", id.value));
+    report.at(
+        &id,
+        format!("the directory has no department `{}`; {mend}", id.value),
+    );
     None
 }

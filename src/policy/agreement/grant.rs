@@ -50,11 +50,19 @@ pub(super) fn compile(
 ) -> Option<Grant> {
     let prefix = format!("{}.", table.key);
     let section = Section::open(table.value, table.at, prefix, &KEYS, report);
-    let modes = section.required("modes", "write some of `get`, `query`, `verify` and `count`", |_| Ok(()), report);
+    let modes = section.required(
+        "modes",
+        "write some of `get`, `query`, `verify` and `count`",
+        |_| Ok(()),
+        report,
+    );
     let mode_list = section.list("modes", value::mode, report);
     report.distinct(&mode_list, |mode| mode.as_str());
     if let (Some(modes), true) = (&modes, mode_list.is_empty()) {
-        report.at(modes, "a grant needs a mode; write some of `get`, `query`, `verify` and `count`");
+        report.at(
+            modes,
+            "a grant needs a mode; write some of `get`, `query`, `verify` and `count`",
+        );
     }
     let systems = section.list::<SystemName>("systems", value::name, report);
     report.distinct(&systems, Clone::clone);
@@ -66,7 +74,9 @@ pub(super) fn compile(
     named.check_modes(&schema, &mode_list, table, report);
     let released = Division::of(&schema, &named, report);
     let rows_text = section.optional("rows", value::text, report);
-    let rows = rows_text.as_ref().and_then(|text| rows(text, &schema, report));
+    let rows = rows_text
+        .as_ref()
+        .and_then(|text| rows(text, &schema, report));
     Some(Grant {
         schema,
         modes: values(mode_list),
@@ -107,10 +117,16 @@ impl Limits {
         };
         let max_records = or("max_records", MAX_RECORDS);
         let verify_tries = or("verify_tries", VERIFY_TRIES);
-        let smallest_group = section.optional("smallest_group", value::number(1..=u64::from(u32::MAX)), report);
+        let smallest_group = section.optional(
+            "smallest_group",
+            value::number(1..=u64::from(u32::MAX)),
+            report,
+        );
         Self {
             max_records,
-            rate: section.optional("rate", value::rate, report).map(|p| p.value),
+            rate: section
+                .optional("rate", value::rate, report)
+                .map(|p| p.value),
             daily: section.optional("daily", daily, report).map(|p| p.value),
             smallest_group: smallest_group.map_or(SMALLEST_GROUP, |p| p.value),
             verify_tries,
@@ -126,15 +142,30 @@ fn record(
 ) -> Option<Arc<RecordSchema>> {
     let mend = "write a record type such as `record = \"civil.v1.Resident\"`";
     let name = section.required("record", mend, value::text, report)?;
-    let schema = report.check(&name, registry.record(&name.value))?.value.clone();
+    let schema = report
+        .check(&name, registry.record(&name.value))?
+        .value
+        .clone();
     if let Some(provider) = provider
         && schema.owner() != provider
     {
         let owner = schema.owner();
-        report.at(&name, format!("{} is provided by `{owner}`, not by `{provider}`; name `{owner}` as the provider", schema.name()));
+        report.at(
+            &name,
+            format!(
+                "{} is provided by `{owner}`, not by `{provider}`; name `{owner}` as the provider",
+                schema.name()
+            ),
+        );
     }
     if schema.sharing() == SharingClass::Prohibited {
-        report.at(&name, format!("the registry prohibits the sharing of {}; no agreement may grant it", schema.name()));
+        report.at(
+            &name,
+            format!(
+                "the registry prohibits the sharing of {}; no agreement may grant it",
+                schema.name()
+            ),
+        );
     }
     Some(schema)
 }
@@ -178,7 +209,12 @@ impl Named {
             let path = field.value.path();
             let mut others = self.fields.iter().map(|f| f.value.path());
             if let Some(outer) = others.find(|other| *other != path && path.within(other)) {
-                report.at(field, format!("`{path}` lies within `{outer}`, which is granted as a whole; leave one out"));
+                report.at(
+                    field,
+                    format!(
+                        "`{path}` lies within `{outer}`, which is granted as a whole; leave one out"
+                    ),
+                );
             }
         }
         let masked = self.masks.iter().map(|(field, _)| (field, "mask"));
@@ -205,11 +241,21 @@ impl Named {
         report.check(field, mask.fits(field.value.descriptor()));
         let mut unmasked = self.unmasked.iter().map(|u| u.value.path());
         if let Some(other) = unmasked.find(|u| u.within(path) || path.within(u)) {
-            report.at(field, format!("`{path}` is masked here, but `{other}` stands in `unmasked`; decide for one"));
+            report.at(
+                field,
+                format!(
+                    "`{path}` is masked here, but `{other}` stands in `unmasked`; decide for one"
+                ),
+            );
         }
         let mut masked = self.masks.iter().map(|(other, _)| other.value.path());
         if let Some(outer) = masked.find(|other| *other != path && path.within(other)) {
-            report.at(field, format!("`{path}` lies within `{outer}`, which is masked as a whole; leave one out"));
+            report.at(
+                field,
+                format!(
+                    "`{path}` lies within `{outer}`, which is masked as a whole; leave one out"
+                ),
+            );
         }
     }
 
@@ -225,7 +271,13 @@ impl Named {
             let name = mode.value.as_str();
             if matches!(mode.value, Mode::Get | Mode::Query) && self.fields.is_empty() {
                 let at = format!("{}.fields", grant.key);
-                report.fault(grant.at, &at, format!("`{name}` releases fields, but none is granted; list them under `fields`"));
+                report.fault(
+                    grant.at,
+                    &at,
+                    format!(
+                        "`{name}` releases fields, but none is granted; list them under `fields`"
+                    ),
+                );
             }
             if mode.value == Mode::Verify && self.fields.is_empty() && self.lookup.is_empty() {
                 report.at(mode, "`verify` confirms fields, but none is granted; list them under `fields` or `lookup`");

@@ -20,7 +20,11 @@ pub(super) struct Division<'a> {
 }
 
 impl<'a> Division<'a> {
-    pub(super) fn of(schema: &'a RecordSchema, named: &'a Named, report: &mut Report<'_>) -> Vec<Released> {
+    pub(super) fn of(
+        schema: &'a RecordSchema,
+        named: &'a Named,
+        report: &mut Report<'_>,
+    ) -> Vec<Released> {
         let mut released = Vec::new();
         for field in &named.fields {
             let mut division = Self {
@@ -63,10 +67,10 @@ impl<'a> Division<'a> {
         };
         let parts: Vec<_> = children.iter().flat_map(|c| self.divide(c)).collect();
         let whole = parts.len() == children.len()
-            && parts.iter().zip(&children).all(|(part, child)| {
-                part.mask.is_none() && part.field.path() == child.path()
-            });
-        // The parts would leave out a field that a later schema adds; so does the whole only where nothing is dropped.
+            && parts
+                .iter()
+                .zip(&children)
+                .all(|(part, child)| part.mask.is_none() && part.field.path() == child.path());
         if whole && field.default_mask().is_none() {
             return released(field, None);
         }
@@ -94,7 +98,10 @@ fn is_out_of_reach(field: &Field) -> bool {
     let Some(message) = field.message() else {
         return false;
     };
-    field.steps().iter().any(|step| *step.parent_message() == message)
+    field
+        .steps()
+        .iter()
+        .any(|step| *step.parent_message() == message)
 }
 
 fn holds_messages(map: &FieldDescriptor) -> bool {

@@ -20,16 +20,6 @@ pub(super) struct Placed<T> {
     pub(super) key: String,
 }
 
-impl<T> Placed<T> {
-    pub(super) fn map<U>(self, f: impl FnOnce(T) -> U) -> Placed<U> {
-        Placed {
-            value: f(self.value),
-            at: self.at,
-            key: self.key,
-        }
-    }
-}
-
 impl<'a> Report<'a> {
     pub(super) fn new(file: &'a PolicyFile) -> Self {
         Self {

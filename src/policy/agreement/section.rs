@@ -73,7 +73,11 @@ impl<'a> Section<'a> {
     ) -> Option<Placed<T>> {
         if !self.has(name) {
             let key = format!("{}{name}", self.prefix);
-            report.fault(self.at, &key, format!("the key `{name}` is missing; {mend}"));
+            report.fault(
+                self.at,
+                &key,
+                format!("the key `{name}` is missing; {mend}"),
+            );
         }
         self.optional(name, read, report)
     }
@@ -150,7 +154,10 @@ impl<'a> Section<'a> {
             return Vec::new();
         };
         let DeValue::Table(entries) = table.value else {
-            report.at(&table, wrong(table.value, "a table, such as `{ birth_date = \"year\" }`"));
+            report.at(
+                &table,
+                wrong(table.value, "a table, such as `{ birth_date = \"year\" }`"),
+            );
             return Vec::new();
         };
         let mut found = Vec::new();

@@ -29,11 +29,15 @@ pub(super) enum WrongValue {
     Mode(String),
     #[error(transparent)]
     Mask(#[from] UnknownMask),
-    #[error("`{0}` is not a rate; write exchanges a second, such as `\"200/s\"`, from 1 to 1000000")]
+    #[error(
+        "`{0}` is not a rate; write exchanges a second, such as `\"200/s\"`, from 1 to 1000000"
+    )]
     Rate(String),
     #[error("this is out of range; write a whole number from {min} to {max}")]
     Range { min: u64, max: u64 },
-    #[error("{0}; write a day of the calendar without quotes and without a time, such as 2026-01-31")]
+    #[error(
+        "{0}; write a day of the calendar without quotes and without a time, such as 2026-01-31"
+    )]
     Day(&'static str),
 }
 
@@ -96,7 +100,10 @@ pub(super) fn mask(value: &DeValue<'_>) -> Result<Mask, WrongValue> {
 
 pub(super) fn rate(value: &DeValue<'_>) -> Result<u32, WrongValue> {
     let DeValue::String(text) = value else {
-        return Err(wrong(value, "exchanges a second in quotes, such as `\"200/s\"`"));
+        return Err(wrong(
+            value,
+            "exchanges a second in quotes, such as `\"200/s\"`",
+        ));
     };
     text.strip_suffix("/s")
         .and_then(|n| n.trim().parse().ok())

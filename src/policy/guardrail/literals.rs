@@ -114,7 +114,9 @@ fn department(value: &Value) -> Option<Misspelt> {
     let id = entity.get("id")?.as_str()?;
     (entity.get("type")?.as_str()? == "Department").then(|| Misspelt {
         word: id.to_owned(),
-        message: format!("a principal is a system, never a department; write `principal in Department::\"{id}\"`"),
+        message: format!(
+            "a principal is a system, never a department; write `principal in Department::\"{id}\"`"
+        ),
     })
 }
 

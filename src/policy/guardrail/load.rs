@@ -11,7 +11,6 @@ use cedar_policy::PolicyId;
 use cedar_policy::PolicySet;
 use cedar_policy::PrincipalConstraint;
 use cedar_policy::ResourceConstraint;
-use cedar_policy::Schema;
 use cedar_policy::ValidationMode;
 use cedar_policy::ValidationWarning;
 use cedar_policy::Validator;
@@ -97,7 +96,12 @@ impl Loader<'_> {
         };
         for template in policies.templates() {
             let at = file.text.find(&template.to_cedar()).unwrap_or(0);
-            self.fault(file, at, "", "a guardrail cannot be a template; name what it covers instead of a `?` slot");
+            self.fault(
+                file,
+                at,
+                "",
+                "a guardrail cannot be a template; name what it covers instead of a `?` slot",
+            );
         }
         let mut policies: Vec<_> = policies
             .policies()
@@ -112,17 +116,24 @@ impl Loader<'_> {
 
     fn guardrail(&mut self, file: &PolicyFile, at: usize, policy: &Policy) -> Option<Guardrail> {
         if policy.effect() == Effect::Permit {
-            self.fault(file, at, "", "a guardrail can only forbid; what is permitted stands in agreements");
+            self.fault(
+                file,
+                at,
+                "",
+                "a guardrail can only forbid; what is permitted stands in agreements",
+            );
         }
         let reason = self.annotation(file, at, policy, "reason");
         let id = self.annotation(file, at, policy, "id")?;
         if let Some(first) = self.defined.get(&id) {
-            let message = format!("the id `{id}` is used already, at {first}; every guardrail needs its own");
+            let message =
+                format!("the id `{id}` is used already, at {first}; every guardrail needs its own");
             self.fault(file, at, "@id", &message);
             return None;
         }
         let (line, _) = position(&file.text, at);
-        self.defined.insert(id.clone(), format!("{}:{line}", file.path));
+        self.defined
+            .insert(id.clone(), format!("{}:{line}", file.path));
 
         let policy = policy.new_id(PolicyId::new(&id));
         self.validate(file, &policy);

@@ -15,6 +15,7 @@ use crate::name::AgreementId;
 use crate::name::Purpose;
 use crate::name::SystemName;
 use crate::pb::SharingClass;
+use crate::policy::decision::Denial;
 use crate::registry::field::Field;
 use crate::registry::query::Mode;
 use crate::registry::schema::RecordSchema;
@@ -49,14 +50,14 @@ struct Fields<'a> {
 }
 
 impl Occasion<'_> {
-    pub(super) fn request(&self) -> Result<(Request, Entities), String> {
+    pub(super) fn request(&self) -> Result<(Request, Entities), Denial> {
         let department = self.caller.department().as_str();
         let system = self.caller.system().map_or("", SystemName::as_str);
         let principal = vocabulary::system(&format!("{department}/{system}"));
         let within = [vocabulary::department(department)].into();
         let entities =
             Entities::from_entities([Entity::new_no_attrs(principal.clone(), within)], None)
-                .map_err(|error| error.to_string())?;
+                .map_err(failed)?;
         // Not checked against the schema again: that takes longer than the decision, and a context that did not fit
         // would make a policy fail, which denies. A test checks that it fits.
         let request = Request::new(
@@ -66,10 +67,10 @@ impl Occasion<'_> {
             self.context()?,
             None,
         );
-        Ok((request.map_err(|error| error.to_string())?, entities))
+        Ok((request.map_err(failed)?, entities))
     }
 
-    pub(super) fn context(&self) -> Result<Context, String> {
+    pub(super) fn context(&self) -> Result<Context, Denial> {
         let leaves = self.schema.leaves();
         let fields = Fields::of(self.touched.iter(), &leaves);
         let unmasked = Fields::of(self.touched.iter().filter(|t| t.clear), &leaves);
@@ -81,19 +82,30 @@ impl Occasion<'_> {
         let pairs = [
             ("agreement", text(self.agreement.as_str())),
             ("purpose", text(self.purpose.as_str())),
-            ("owner", Value::new_entity_uid(vocabulary::department(self.schema.owner().as_str()))),
+            (
+                "owner",
+                Value::new_entity_uid(vocabulary::department(self.schema.owner().as_str())),
+            ),
             ("sharing", text(sharing(self.schema.sharing()))),
             ("fields", Value::new_set(fields.paths.into_iter().map(text))),
-            ("unmasked", Value::new_set(unmasked.paths.into_iter().map(text))),
+            (
+                "unmasked",
+                Value::new_set(unmasked.paths.into_iter().map(text)),
+            ),
             ("sensitivity", Value::new_long(fields.sensitivity)),
-            ("unmasked_sensitivity", Value::new_long(unmasked.sensitivity)),
+            (
+                "unmasked_sensitivity",
+                Value::new_long(unmasked.sensitivity),
+            ),
             ("max_records", Value::new_long(i64::from(self.max_records))),
             ("date", Value::new_long(date)),
-            ("weekday", Value::new_long(i64::from(day.weekday().number_from_monday()))),
+            (
+                "weekday",
+                Value::new_long(i64::from(day.weekday().number_from_monday())),
+            ),
             ("hour", Value::new_long(i64::from(self.at.hour()))),
         ];
-        Context::from_pairs(pairs.map(|(name, value)| (name.to_owned(), value)))
-            .map_err(|error| error.to_string())
+        Context::from_pairs(pairs.map(|(name, value)| (name.to_owned(), value))).map_err(failed)
     }
 }
 
@@ -102,7 +114,10 @@ impl<'a> Fields<'a> {
         let mut fields = Self::default();
         for Touched { field, .. } in touched {
             fields.add(field);
-            for leaf in leaves.iter().filter(|leaf| leaf.path().within(field.path())) {
+            for leaf in leaves
+                .iter()
+                .filter(|leaf| leaf.path().within(field.path()))
+            {
                 fields.add(leaf);
             }
         }
@@ -116,6 +131,10 @@ impl<'a> Fields<'a> {
         self.paths.extend(ancestors.chain([path]));
         self.sensitivity = self.sensitivity.max(i64::from(field.sensitivity() as i32));
     }
+}
+
+fn failed(error: impl ToString) -> Denial {
+    Denial::GuardrailFailed(error.to_string())
 }
 
 pub(super) const SHARING: [&str; 3] = ["UNCONDITIONAL", "CONDITIONAL", "PROHIBITED"];

@@ -2,6 +2,7 @@
 
 use std::sync::LazyLock;
 
+use cedar_policy::CedarSchemaError;
 use cedar_policy::EntityId;
 use cedar_policy::EntityTypeName;
 use cedar_policy::EntityUid;
@@ -41,16 +42,16 @@ action get, query, verify, count
 
 /// Makes the schema. Departments and record types are enumerated, so that a misspelt one is an error; a principal is
 /// always a system, so that `principal == Department::\"…\"`, which would never hold, is one too.
-pub(super) fn schema(departments: &[DepartmentId], records: &[RecordType]) -> Result<Schema, String> {
+pub(super) fn schema(
+    departments: &[DepartmentId],
+    records: &[RecordType],
+) -> Result<Schema, CedarSchemaError> {
     let text = format!(
         "entity Department{};\nentity System in [Department];\nentity Record{};\n{CONTEXT}",
         enumeration(departments.iter().map(DepartmentId::as_str)),
         enumeration(records.iter().map(RecordType::as_str)),
     );
-    match Schema::from_cedarschema_str(&text) {
-        Ok((schema, _)) => Ok(schema),
-        Err(error) => Err(error.to_string()),
-    }
+    Schema::from_cedarschema_str(&text).map(|(schema, _)| schema)
 }
 
 // Names need no escape: neither kind may hold a quote or a backslash.
@@ -70,7 +71,10 @@ struct Names {
     everything_else: Policy,
 }
 
-#[expect(clippy::expect_used, reason = "constant texts, read by every test of a guardrail")]
+#[expect(
+    clippy::expect_used,
+    reason = "constant texts, read by every test of a guardrail"
+)]
 static NAMES: LazyLock<Names> = LazyLock::new(|| {
     let name = |text: &str| text.parse().expect("a type's name");
     Names {

@@ -117,7 +117,8 @@ impl Tries {
             let tried = records.get(key_tag).copied().unwrap_or_default();
             let taken = tried.failed.saturating_add(tried.held);
             let known = records.contains_key(key_tag);
-            if taken.saturating_add(values) > limit || !known && records.len() >= Self::MAX_RECORDS {
+            if taken.saturating_add(values) > limit || !known && records.len() >= Self::MAX_RECORDS
+            {
                 return false;
             }
             let held = tried.held.saturating_add(values);
