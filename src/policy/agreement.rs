@@ -63,8 +63,6 @@ pub struct Grant {
     pub lookup: Vec<Field>,
     /// Which records the grant covers.
     pub rows: Option<Filter>,
-    /// The text of `rows`.
-    pub rows_text: Option<String>,
     /// The consumer's systems that may ask; all of them when empty.
     pub systems: Vec<SystemName>,
     /// Records an exchange.

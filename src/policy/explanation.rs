@@ -115,7 +115,7 @@ impl Considered {
             valid_until: agreement.valid_until.to_string(),
             purposes: agreement.purposes.clone(),
             systems: grant.systems.clone(),
-            rows: grant.rows_text.clone(),
+            rows: grant.rows.as_ref().map(|rows| rows.text().to_owned()),
             max_records: grant.max_records,
             rate: grant.rate,
             daily: grant.daily,

@@ -19,7 +19,6 @@ use super::decision::Permit;
 use crate::clock::Moment;
 use crate::name::AgreementId;
 use crate::name::RecordType;
-use crate::registry::query::Selection;
 use counter::Daily;
 use counter::Day;
 use counter::Rate;
@@ -97,9 +96,9 @@ impl Ledger {
         }
     }
 
-    /// Whether another verification of the record with that key tag may be tried. It holds tries back, as many as it
-    /// has values for any one field, until `mismatched` settles it, so that verifications side by side cannot guess
-    /// more often than the grant allows.
+    /// Whether another verification of the record with that key tag may be tried. It holds one try back until
+    /// `mismatched` settles it, so that verifications side by side cannot guess more often than the grant allows. (A
+    /// verification states no field twice: it makes one guess at each.)
     pub fn may_verify(
         &self,
         permit: &Permit,
@@ -107,12 +106,8 @@ impl Ledger {
         at: Moment,
     ) -> Result<(), Denial> {
         let tries = permit.grant().verify_tries;
-        let held = guesses(permit);
-        if self
-            .counters_of(permit)
-            .tries
-            .hold(self.day(at), key_tag, held, tries)
-        {
+        let counters = self.counters_of(permit);
+        if counters.tries.hold(self.day(at), key_tag, tries) {
             return Ok(());
         }
         Err(Denial::TooManyTries {
@@ -123,11 +118,10 @@ impl Ledger {
     }
 
     /// Counts values that were not confirmed, and settles the `may_verify` that let them be tried: it is owed one call
-    /// for each, with 0 too. One that never comes (the exchange failed) leaves its tries spent for the day.
+    /// for each, with 0 too. One that never comes (the exchange failed) leaves its try spent for the day.
     pub fn mismatched(&self, permit: &Permit, key_tag: &[u8; 16], values: u32, at: Moment) {
-        self.counters_of(permit)
-            .tries
-            .settle(self.day(at), key_tag, guesses(permit), values);
+        let counters = self.counters_of(permit);
+        counters.tries.settle(self.day(at), key_tag, values);
     }
 
     /// Counts again, at start, what the journal says was spent at that time.
@@ -136,10 +130,8 @@ impl Ledger {
         let counters = self.counters(line);
         let day = self.day(at);
         counters.records.add(day, spent.records);
-        if let Some(key_tag) = &spent.key_tag
-            && spent.mismatches > 0
-        {
-            counters.tries.settle(day, key_tag, 0, spent.mismatches);
+        if let Some(key_tag) = &spent.key_tag {
+            counters.tries.restore(day, key_tag, spent.mismatches);
         }
     }
 
@@ -191,16 +183,4 @@ pub struct Spent {
     pub records: u64,
     pub key_tag: Option<[u8; 16]>,
     pub mismatches: u32,
-}
-
-/// The most values that a verification tries for any one field: different fields are no guesses at one another.
-fn guesses(permit: &Permit) -> u32 {
-    let Selection::Verify { claims, .. } = &permit.query().selection else {
-        return 0;
-    };
-    let mut values = HashMap::<&str, u32>::new();
-    for (field, _) in claims {
-        *values.entry(field.path().as_str()).or_default() += 1;
-    }
-    values.into_values().max().unwrap_or(0)
 }

@@ -73,10 +73,9 @@ pub(super) fn compile(
     named.check(report);
     named.check_modes(&schema, &mode_list, table, report);
     let released = Division::of(&schema, &named, report);
-    let rows_text = section.optional("rows", value::text, report);
-    let rows = rows_text
-        .as_ref()
-        .and_then(|text| rows(text, &schema, report));
+    let rows = section
+        .optional("rows", value::text, report)
+        .and_then(|text| rows(&text, &schema, report));
     Some(Grant {
         schema,
         modes: values(mode_list),
@@ -84,7 +83,6 @@ pub(super) fn compile(
         released: released.into(),
         lookup: values(named.lookup),
         rows,
-        rows_text: rows_text.map(|text| text.value),
         systems: values(systems),
         max_records: limits.max_records,
         rate: limits.rate,

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::sync::Mutex;
+use std::sync::MutexGuard;
 use std::sync::PoisonError;
 use std::sync::atomic::AtomicI64;
 use std::sync::atomic::AtomicU64;
@@ -111,43 +112,50 @@ impl Tries {
     /// The most records that are remembered in a day, about 50 MB; further ones are refused.
     const MAX_RECORDS: usize = 1 << 20;
 
-    /// Holds back `values` tries of a record if no more than `limit` are then failed or held.
-    pub(super) fn hold(&self, day: Day, key_tag: &[u8; 16], values: u32, limit: u32) -> bool {
-        self.on(day, |records| {
-            let tried = records.get(key_tag).copied().unwrap_or_default();
-            let taken = tried.failed.saturating_add(tried.held);
-            let known = records.contains_key(key_tag);
-            if taken.saturating_add(values) > limit || !known && records.len() >= Self::MAX_RECORDS
-            {
-                return false;
-            }
-            let held = tried.held.saturating_add(values);
-            records.insert(*key_tag, Tried { held, ..tried });
-            true
-        })
+    /// Holds back a try of a record if no more than `limit` are then failed or held.
+    pub(super) fn hold(&self, day: Day, key_tag: &[u8; 16], limit: u32) -> bool {
+        let mut tries = self.on(day);
+        let full = tries.records.len() >= Self::MAX_RECORDS;
+        if full && !tries.records.contains_key(key_tag) {
+            return false;
+        }
+        let tried = tries.records.entry(*key_tag).or_default();
+        let free = tried.failed.saturating_add(tried.held) < limit;
+        if free {
+            tried.held += 1;
+        }
+        free
     }
 
-    /// Gives back what was held, and counts what failed.
-    pub(super) fn settle(&self, day: Day, key_tag: &[u8; 16], held: u32, failed: u32) {
-        self.on(day, |records| {
-            // Restored entries are let in over the bound: the journal has already vouched for them.
-            let tried = records.entry(*key_tag).or_default();
-            tried.held = tried.held.saturating_sub(held);
+    /// Gives back the try that was held, and counts the values that failed.
+    pub(super) fn settle(&self, day: Day, key_tag: &[u8; 16], failed: u32) {
+        let mut tries = self.on(day);
+        let tried = tries.records.entry(*key_tag).or_default();
+        tried.held = tried.held.saturating_sub(1);
+        tried.failed = tried.failed.saturating_add(failed);
+        if tried.failed == 0 && tried.held == 0 {
+            tries.records.remove(key_tag);
+        }
+    }
+
+    /// Counts what failed on that day, unless the day is past.
+    pub(super) fn restore(&self, day: Day, key_tag: &[u8; 16], failed: u32) {
+        let mut tries = self.on(day);
+        if failed > 0 && tries.day == day {
+            let tried = tries.records.entry(*key_tag).or_default();
             tried.failed = tried.failed.saturating_add(failed);
-            if tried.failed == 0 && tried.held == 0 {
-                records.remove(key_tag);
-            }
-        });
+        }
     }
 
-    fn on<T>(&self, day: Day, act: impl FnOnce(&mut HashMap<[u8; 16], Tried>) -> T) -> T {
+    /// The tries of the day, or of a later one that has begun: a clock that goes back does not forget them.
+    fn on(&self, day: Day) -> MutexGuard<'_, DayOfTries> {
         let mut tries = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if day > tries.day {
             *tries = DayOfTries {
                 day,
-                ..DayOfTries::default()
+                records: HashMap::new(),
             };
         }
-        act(&mut tries.records)
+        tries
     }
 }
