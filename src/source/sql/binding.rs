@@ -115,6 +115,17 @@ impl Binding {
         (nodes, columns)
     }
 
+    /// The paths of all columns.
+    pub(super) fn all(&self) -> Vec<&FieldPath> {
+        let parts = self.bound.iter();
+        parts
+            .map(|part| match part {
+                Bound::Column(column) => column.field.path(),
+                Bound::Message { field, .. } => field.path(),
+            })
+            .collect()
+    }
+
     /// Where the value of a field stands; `None` for a message that is spread over columns, and for an absent field.
     pub(super) fn place(&self, path: &FieldPath) -> Option<Place<'_>> {
         place(&self.bound, path)

@@ -112,22 +112,20 @@ impl Binding {
             return Narrowed::EVERYTHING;
         };
         let op = if negated { inverse(op) } else { op };
-        let absent = Absent::of(field, negated, |default| holds(default, op, value));
-        let null = absent.counts;
+        let null = absent_passes(field, negated, |default| holds(default, op, value));
         match &operand {
-            Operand::Names(names) => {
-                let Literal::Enum { number, .. } = value else {
-                    return Narrowed::EVERYTHING;
-                };
-                self.named(names, field, null, |n| match op {
-                    Op::Eq => n == *number,
-                    Op::Ne => n != *number,
-                    _ => true,
-                })
-            }
+            Operand::Names(names) => match (op, value) {
+                (Op::Eq, Literal::Enum { number, .. }) => {
+                    self.named(names, field, null, |n| n == *number)
+                }
+                (Op::Ne, Literal::Enum { number, .. }) => {
+                    self.named(names, field, null, |n| n != *number)
+                }
+                _ => Narrowed::EVERYTHING,
+            },
             // The gate has no order of NaN, databases have: only what they let through besides does no harm.
             Operand::Float { .. } if negated || op == Op::Ne => Narrowed::EVERYTHING,
-            Operand::Float { sql } => match operand.arg(self.dialect, value) {
+            Operand::Float { sql } => match Operand::arg(self.dialect, value) {
                 Some(arg) => Narrowed::at_least(or_null(
                     sql,
                     null,
@@ -135,18 +133,18 @@ impl Binding {
                 )),
                 None => Narrowed::EVERYTHING,
             },
-            Operand::Text { bytes, .. } => match operand.arg(self.dialect, value) {
+            Operand::Text { bytes, .. } => match Operand::arg(self.dialect, value) {
                 Some(arg) => {
                     let condition = match op {
                         Op::Eq => equals(&operand, vec![arg]),
                         _ => text_compare(&operand, op, arg),
                     };
-                    absent.judge(or_null(bytes, null, condition))
+                    Narrowed::exactly(or_null(bytes, null, condition))
                 }
                 None => Narrowed::EVERYTHING,
             },
-            Operand::Value { sql, wrap } => match operand.arg(self.dialect, value) {
-                Some(arg) => absent.judge(or_null(
+            Operand::Value { sql, wrap } => match Operand::arg(self.dialect, value) {
+                Some(arg) => Narrowed::exactly(or_null(
                     sql,
                     null,
                     Fragment::of(format!("{sql} {} ", sign(op))).then(wrap.of(arg)),
@@ -160,10 +158,9 @@ impl Binding {
         let Some(operand) = self.operand(field) else {
             return Narrowed::EVERYTHING;
         };
-        let absent = Absent::of(field, negated, |default| {
+        let null = absent_passes(field, negated, |default| {
             values.iter().any(|value| holds(default, Op::Eq, value)) != negated
         });
-        let null = absent.counts;
         if let Operand::Names(names) = &operand {
             let listed = |n: i32| {
                 values
@@ -174,7 +171,7 @@ impl Binding {
         }
         let args: Option<Vec<Arg>> = values
             .iter()
-            .map(|value| operand.arg(self.dialect, value))
+            .map(|value| Operand::arg(self.dialect, value))
             .collect();
         let Some(args) = args else {
             return Narrowed::EVERYTHING;
@@ -189,13 +186,13 @@ impl Binding {
                 } else {
                     equals(&operand, args)
                 };
-                absent.judge(or_null(bytes, null, condition))
+                Narrowed::exactly(or_null(bytes, null, condition))
             }
             Operand::Value { sql, wrap } => {
                 let not = if negated { "NOT " } else { "" };
                 let condition =
                     Fragment::of(format!("{sql} {not}IN ")).then(Fragment::list(args, *wrap));
-                absent.judge(or_null(sql, null, condition))
+                Narrowed::exactly(or_null(sql, null, condition))
             }
             Operand::Float { sql } if !negated => Narrowed::at_least(or_null(
                 sql,
@@ -239,14 +236,14 @@ impl Binding {
         if prefix.contains('\0') {
             return Narrowed::EVERYTHING;
         }
-        let absent = Absent::of(field, negated, |_| prefix.is_empty() != negated);
+        let null = absent_passes(field, negated, |_| prefix.is_empty() != negated);
         let arg = Arg::Text(prefix.clone());
         let begins = self.dialect.begins(&bytes, arg);
         let condition = match negated {
             true => Fragment::of("NOT (").then(begins).sql(")"),
             false => begins,
         };
-        absent.judge(or_null(&bytes, absent.counts, condition))
+        Narrowed::exactly(or_null(&bytes, null, condition))
     }
 
     /// Implicit presence states a value where it is not the type's default.
@@ -265,35 +262,13 @@ impl Binding {
     }
 }
 
-/// What becomes of a record that does not state the field.
-struct Absent {
-    counts: bool,
-    /// Whether that is certain.
-    certain: bool,
-}
-
-impl Absent {
-    /// `default` tells, with any negation taken in, whether the type's default value passes.
-    fn of(field: &Field, negated: bool, default: impl Fn(&Literal) -> bool) -> Self {
-        let by_default = default_of(field).is_none_or(|value| default(&value));
-        let message = Want::of(field.descriptor()) == Want::Instant;
-        let optional = field.descriptor().supports_presence();
-        Self {
-            counts: match (message, optional) {
-                (true, _) => negated || by_default,
-                (false, true) => negated,
-                (false, false) => by_default,
-            },
-            certain: !message,
-        }
+/// Whether a record that does not state the field passes. `default` tells, any negation taken in, whether the type's
+/// default value does, which is what a field without presence then has.
+fn absent_passes(field: &Field, negated: bool, default: impl Fn(&Literal) -> bool) -> bool {
+    if field.descriptor().supports_presence() {
+        return negated;
     }
-
-    fn judge(&self, condition: Fragment) -> Narrowed {
-        Narrowed {
-            condition: Some(condition),
-            exact: self.certain,
-        }
-    }
+    default_of(field).is_none_or(|value| default(&value))
 }
 
 /// The index is asked by the column's own collation, which may find too much; the bytes decide.

@@ -75,8 +75,16 @@ impl Operand {
         }
     }
 
+    /// An expression that is NULL where the record does not state the field.
+    pub(super) fn sql(&self) -> &str {
+        match self {
+            Self::Text { bytes: sql, .. } | Self::Value { sql, .. } | Self::Float { sql } => sql,
+            Self::Names(names) => names.sql(),
+        }
+    }
+
     /// The bound form of a literal; `None` where it cannot be bound without changing it.
-    pub(super) fn arg(&self, dialect: Dialect, literal: &Literal) -> Option<Arg> {
+    pub(super) fn arg(dialect: Dialect, literal: &Literal) -> Option<Arg> {
         Some(match literal {
             // PostgreSQL's text holds no NUL, and SQLite's functions stop at one.
             Literal::Text(text) if text.contains('\0') => return None,
@@ -190,16 +198,8 @@ fn column_operand(dialect: Dialect, column: &Column) -> Option<Operand> {
             sql,
             wrap: Wrap::NONE,
         },
-        // A `float` of MySQL is compared by its shortened decimal form; a float field is narrower than SQLite's numbers.
-        Codec::Float if dialect == Dialect::Postgres => Operand::Float { sql },
-        Codec::Double => Operand::Float { sql },
-        Codec::Float
-        | Codec::InstantText
-        | Codec::EnumEither
-        | Codec::Json(_)
-        | Codec::List(_) => {
-            return None;
-        }
+        Codec::Float | Codec::Double => Operand::Float { sql },
+        Codec::InstantText | Codec::EnumEither | Codec::Json(_) | Codec::List(_) => return None,
     })
 }
 
