@@ -16,6 +16,7 @@ use std::sync::Arc;
 
 use prost_reflect::DescriptorPool;
 
+use crate::fault;
 use crate::fault::Fault;
 use crate::name::RecordType;
 use schema::RecordSchema;
@@ -31,10 +32,19 @@ pub struct Registry {
     digest: Digest,
 }
 
+/// A name as it was given from outside, made short and printable.
+fn shown(name: &str) -> String {
+    name.chars()
+        .take(96)
+        .flat_map(char::escape_default)
+        .collect()
+}
+
 /// A record type that the registry does not have.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("unknown record type `{name}`{}", did_you_mean(.suggestion))]
 pub struct UnknownRecordType {
+    /// As it was given, shortened and printable.
     pub name: String,
     pub suggestion: Option<String>,
 }
@@ -54,7 +64,30 @@ impl Registry {
 
     /// The record type of that name.
     pub fn record(&self, name: &str) -> Result<&Arc<RecordSchema>, UnknownRecordType> {
-        todo!()
+        self.records.get(name).ok_or_else(|| {
+            let name = shown(name);
+            UnknownRecordType {
+                suggestion: self.nearest(&name),
+                name,
+            }
+        })
+    }
+
+    /// By the full name, or by the short one: `Resident` is likely meant to be `civil.v1.Resident`.
+    fn nearest(&self, name: &str) -> Option<String> {
+        let names = || self.records.keys().map(RecordType::as_str);
+        let short = |full: &str| full.rsplit('.').next().map(str::to_owned);
+        names()
+            .find(|full| short(full).is_some_and(|s| s.eq_ignore_ascii_case(name)))
+            .or_else(|| fault::nearest(name, names()))
+            .map(str::to_owned)
+            .or_else(|| {
+                let shorts: Vec<_> = names().filter_map(short).collect();
+                let near = fault::nearest(name, shorts.iter().map(String::as_str))?;
+                names()
+                    .find(|full| short(full).as_deref() == Some(near))
+                    .map(str::to_owned)
+            })
     }
 
     /// All record types, by name.
@@ -67,8 +100,11 @@ impl Registry {
         &self.pool
     }
 
-    /// SHA-256 over the packages' content.
+    /// SHA-256 over the names and texts of all files.
     pub fn digest(&self) -> &Digest {
         &self.digest
     }
 }
+
+#[cfg(test)]
+mod tests;

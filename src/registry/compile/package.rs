@@ -1,0 +1,39 @@
+//! The rule for the packages of a tree: a name and a version, such as `civil.v1`.
+
+use prost_reflect::FileDescriptor;
+
+use super::sites::Sites;
+use crate::fault::Fault;
+
+/// The field number of `package` in `google.protobuf.FileDescriptorProto`.
+const PACKAGE_FIELD: i32 = 2;
+
+/// Packages that others publish and a tree may carry along: they follow their own rule.
+const FOREIGN: [&str; 2] = ["google", "buf"];
+
+pub(super) fn check(file: &FileDescriptor, sites: &Sites<'_>) -> Option<Fault> {
+    let package = file.package_name();
+    let mut names: Vec<_> = package.split('.').collect();
+    let first = names.first().copied().unwrap_or_default();
+    if FOREIGN.contains(&first) {
+        return None;
+    }
+    let message = if first == "landbridge" {
+        format!("the package `{package}` is the gateway's own; choose another name")
+    } else if package.is_empty() {
+        "the file has no package; write one such as `package civil.v1;`".to_owned()
+    } else {
+        let version = names.pop().unwrap_or_default();
+        if !names.is_empty() && is_version(version) {
+            return None;
+        }
+        format!("the package `{package}` has no version; name it such as `{first}.v1`")
+    };
+    Some(sites.fault(&[PACKAGE_FIELD], package, message))
+}
+
+fn is_version(name: &str) -> bool {
+    name.strip_prefix('v').is_some_and(|digits| {
+        !digits.starts_with('0') && digits.parse::<u32>().is_ok_and(|n| n > 0)
+    }) && !name.contains('+')
+}

@@ -1,0 +1,306 @@
+//! Reads the options of messages and fields, and makes record types of them.
+
+use std::collections::BTreeMap;
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use prost::Message;
+use prost_reflect::DescriptorPool;
+use prost_reflect::DynamicMessage;
+use prost_reflect::ExtensionDescriptor;
+use prost_reflect::FieldDescriptor;
+use prost_reflect::Kind;
+use prost_reflect::MessageDescriptor;
+
+use super::super::did_you_mean;
+use super::super::field::Declared;
+use super::super::field::Field;
+use super::super::mask::Mask;
+use super::super::mask::UnknownMask;
+use super::super::schema::Declarations;
+use super::super::schema::FieldTree;
+use super::super::schema::RecordSchema;
+use super::digest;
+use super::package;
+use super::sites::Sites;
+use super::tree::Source;
+use crate::fault::Fault;
+use crate::name::DepartmentId;
+use crate::name::NameError;
+use crate::name::RecordType;
+use crate::pb;
+use crate::pb::Sensitivity;
+use crate::pb::SharingClass;
+
+pub(super) type Records = BTreeMap<RecordType, Arc<RecordSchema>>;
+
+/// The record types of all files, or every fault of an option.
+pub(super) fn read(pool: &DescriptorPool, sources: &[Source]) -> Result<Records, Vec<Fault>> {
+    let by_name: HashMap<_, _> = sources.iter().map(|s| (s.name.as_str(), s)).collect();
+    let sites: HashMap<_, _> = pool
+        .files()
+        .filter_map(|file| {
+            let sites = Sites::of(&file, by_name.get(file.name())?);
+            Some((file.name().to_owned(), sites))
+        })
+        .collect();
+    let messages: Vec<_> = pool
+        .all_messages()
+        .filter_map(|message| {
+            let sites = sites.get(message.parent_file().name())?;
+            Some((message, sites))
+        })
+        .collect();
+
+    let mut reader = Reader::new(pool);
+    for file in pool.files() {
+        let sites = sites.get(file.name());
+        reader
+            .faults
+            .extend(sites.and_then(|sites| package::check(&file, sites)));
+    }
+    let mut declared = Declarations::new();
+    for (message, sites) in &messages {
+        for field in message.fields() {
+            let value = reader.declared(&field, sites);
+            declared.insert(field.full_name().to_owned(), Arc::new(value));
+        }
+    }
+    let declared = Arc::new(declared);
+    let mut records = Records::new();
+    for (message, sites) in &messages {
+        if let Some(schema) = reader.record(message, sites, &declared) {
+            records.insert(schema.name.clone(), Arc::new(schema));
+        }
+    }
+    if reader.faults.is_empty() {
+        Ok(records)
+    } else {
+        reader.faults.sort();
+        Err(reader.faults)
+    }
+}
+
+struct Reader {
+    record: Option<ExtensionDescriptor>,
+    field: Option<ExtensionDescriptor>,
+    faults: Vec<Fault>,
+}
+
+impl Reader {
+    fn new(pool: &DescriptorPool) -> Self {
+        Self {
+            record: pool.get_extension_by_name("landbridge.v1.record"),
+            field: pool.get_extension_by_name("landbridge.v1.field"),
+            faults: Vec::new(),
+        }
+    }
+
+    fn field_options(&self, field: &FieldDescriptor) -> pb::FieldOptions {
+        option(&field.options(), self.field.as_ref()).unwrap_or_default()
+    }
+
+    fn declared(&mut self, field: &FieldDescriptor, sites: &Sites<'_>) -> Declared {
+        let options = self.field_options(field);
+        let mask = match mask(&options.mask, field) {
+            Ok(mask) => mask,
+            Err(message) => {
+                self.faults
+                    .push(sites.fault(field.path(), field.full_name(), message));
+                None
+            }
+        };
+        Declared {
+            sensitivity: match options.sensitivity() {
+                Sensitivity::Unspecified => Sensitivity::Internal,
+                stated => stated,
+            },
+            mask,
+            title: options.title,
+            title_zh: options.title_zh,
+            description: sites.comment(field.path()),
+        }
+    }
+
+    /// The message's record type; `None` when it is not marked as one, or has a fault.
+    fn record(
+        &mut self,
+        message: &MessageDescriptor,
+        sites: &Sites<'_>,
+        declared: &Arc<Declarations>,
+    ) -> Option<RecordSchema> {
+        let options: pb::RecordOptions = option(&message.options(), self.record.as_ref())?;
+        let mut draft = Draft {
+            message,
+            sites,
+            options: &options,
+            faults: &mut self.faults,
+        };
+        let name = draft.name();
+        let owner = draft.owner();
+        draft.statements();
+        let fields = draft.fields(&name?, declared)?;
+        let key = draft.key(&fields);
+        let subject = draft.subject(&fields);
+        Some(RecordSchema {
+            name: fields.record().clone(),
+            descriptor: message.clone(),
+            owner: owner?,
+            key: key?,
+            subject,
+            description: sites.comment(message.path()),
+            sharing: options.sharing(),
+            update_frequency: options.update_frequency(),
+            digest: digest::of_record(message, &options, &|field| self.field_options(field)),
+            title: options.title,
+            title_zh: options.title_zh,
+            fields,
+        })
+    }
+}
+
+/// The value of one of our options, if it is set.
+fn option<T: Message + Default>(
+    options: &DynamicMessage,
+    extension: Option<&ExtensionDescriptor>,
+) -> Option<T> {
+    let extension = extension.filter(|e| options.has_extension(e))?;
+    // The annotations are compiled from the file that `pb` is generated from, so that this cannot fail.
+    options
+        .get_extension(extension)
+        .as_message()?
+        .transcode_to()
+        .ok()
+}
+
+fn mask(text: &str, field: &FieldDescriptor) -> Result<Option<Mask>, String> {
+    if text.is_empty() {
+        return Ok(None);
+    }
+    let mask: Mask = text.parse().map_err(|e: UnknownMask| e.to_string())?;
+    mask.fits(field).map_err(|e| e.to_string())?;
+    Ok(Some(mask))
+}
+
+/// A message marked as a record type, while its options are checked.
+struct Draft<'a> {
+    message: &'a MessageDescriptor,
+    sites: &'a Sites<'a>,
+    options: &'a pb::RecordOptions,
+    faults: &'a mut Vec<Fault>,
+}
+
+impl Draft<'_> {
+    fn name(&mut self) -> Option<RecordType> {
+        if self.message.parent_message().is_some() {
+            self.fault("a record type stands by itself: move it out of the message around it");
+        }
+        let name = self.message.full_name().parse();
+        name.map_err(|e: NameError| self.fault(e.to_string())).ok()
+    }
+
+    fn owner(&mut self) -> Option<DepartmentId> {
+        if self.options.owner.is_empty() {
+            self.fault("the record names no `owner`; write such as `owner: \"civil\"`");
+            return None;
+        }
+        let owner = self.options.owner.parse();
+        owner
+            .map_err(|e: NameError| self.fault(format!("owner: {e}")))
+            .ok()
+    }
+
+    fn statements(&mut self) {
+        if self.options.title.trim().is_empty() {
+            self.fault("the record has no `title`");
+        }
+        if self.options.sharing() == SharingClass::Unspecified {
+            self.fault(
+                "the record states no `sharing`: SHARING_CLASS_UNCONDITIONAL, SHARING_CLASS_CONDITIONAL or SHARING_CLASS_PROHIBITED",
+            );
+        }
+    }
+
+    fn fields(&mut self, name: &RecordType, declared: &Arc<Declarations>) -> Option<FieldTree> {
+        FieldTree::of(name, self.message, declared)
+            .map_err(|e| self.fault(e.to_string()))
+            .ok()
+    }
+
+    fn key(&mut self, fields: &FieldTree) -> Option<Field> {
+        let key = &self.options.key;
+        if key.is_empty() {
+            self.fault("the record names no `key`; write such as `key: \"id\"`");
+            return None;
+        }
+        let field = self.resolve("key", key, fields)?;
+        if field.steps().len() > 1 {
+            self.fault(format!(
+                "the key `{key}` must be a field of the record itself"
+            ));
+            return None;
+        }
+        self.identifier("key", field)
+    }
+
+    fn subject(&mut self, fields: &FieldTree) -> Option<Field> {
+        let subject = &self.options.subject;
+        if subject.is_empty() {
+            return None;
+        }
+        let field = self.resolve("subject", subject, fields)?;
+        self.identifier("subject", field)
+    }
+
+    fn resolve(&mut self, role: &str, path: &str, fields: &FieldTree) -> Option<Field> {
+        let field = fields.resolve(path);
+        if field.is_none() {
+            let mend = did_you_mean(&fields.nearest(path));
+            self.fault(format!("the {role} names the unknown field `{path}`{mend}"));
+        }
+        field
+    }
+
+    fn identifier(&mut self, role: &str, field: Field) -> Option<Field> {
+        let fits = is_identifier(&field.descriptor().kind()) && !field.is_repeated();
+        if !fits {
+            self.fault(format!(
+                "the {role} `{}` must be a single string or integer, not {}",
+                field.path(),
+                field.type_name()
+            ));
+        }
+        fits.then_some(field)
+    }
+
+    fn fault(&mut self, message: impl Into<String>) {
+        let fault = self.sites.fault(
+            self.message.path(),
+            self.message.full_name(),
+            message.into(),
+        );
+        self.faults.push(fault);
+    }
+}
+
+fn is_identifier(kind: &Kind) -> bool {
+    match kind {
+        Kind::String
+        | Kind::Int32
+        | Kind::Int64
+        | Kind::Uint32
+        | Kind::Uint64
+        | Kind::Sint32
+        | Kind::Sint64
+        | Kind::Fixed32
+        | Kind::Fixed64
+        | Kind::Sfixed32
+        | Kind::Sfixed64 => true,
+        Kind::Double
+        | Kind::Float
+        | Kind::Bool
+        | Kind::Bytes
+        | Kind::Message(_)
+        | Kind::Enum(_) => false,
+    }
+}
