@@ -39,20 +39,21 @@ pub(super) fn credit_code(kind: &str, region: u32, serial: u32) -> String {
 
 /// An organisation code (GB 11714-1997): eight characters and a check character.
 fn organisation_code(serial: u32) -> String {
-    const WEIGHTS: [u32; 8] = [3, 7, 9, 10, 5, 8, 4, 2];
     // Codes given out with the business licence since 2015 begin with MA.
     let body = format!("MA{serial:06}");
+    let check = mod_11(&body);
+    format!("{body}{check}")
+}
+
+/// The check character of GB 11714-1997 over eight characters, where letters count on from 10.
+pub(super) fn mod_11(body: &str) -> char {
+    const WEIGHTS: [u32; 8] = [3, 7, 9, 10, 5, 8, 4, 2];
     let sum: u32 = body
         .chars()
         .zip(WEIGHTS)
         .map(|(c, weight)| c.to_digit(36).unwrap_or(0) * weight)
         .sum();
-    let check = match 11 - sum % 11 {
-        10 => 'X',
-        11 => '0',
-        digit => char::from_digit(digit, 10).unwrap_or('0'),
-    };
-    format!("{body}{check}")
+    char::from_digit((11 - sum % 11) % 11, 10).unwrap_or('X')
 }
 
 /// The check character of GB 32100-2015: weights are powers of 3, modulo 31.

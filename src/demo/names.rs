@@ -52,7 +52,11 @@ pub(super) fn surname(random: &mut Random) -> &'static str {
 pub(super) fn given_name(random: &mut Random, gender: Gender, birth_year: i32) -> String {
     let fashion = fashion(gender, birth_year);
     // Names of one character were most usual among those born in the decades before 2000.
-    let single = if (1970..2000).contains(&birth_year) { 30 } else { 8 };
+    let single = if (1970..2000).contains(&birth_year) {
+        30
+    } else {
+        8
+    };
     let last = random.character(fashion.last);
     if random.chance(single) {
         return last.to_string();

@@ -48,7 +48,11 @@ impl Random {
     }
 
     /// An entry of the table, as often as its weight says.
-    pub(super) fn weighted<T: Copy, const N: usize>(&mut self, table: &[T; N], weights: &[u32; N]) -> T {
+    pub(super) fn weighted<T: Copy, const N: usize>(
+        &mut self,
+        table: &[T; N],
+        weights: &[u32; N],
+    ) -> T {
         let mut left = self.within(1..=weights.iter().sum());
         for (&entry, &weight) in table.iter().zip(weights) {
             if left <= weight {
