@@ -12,3 +12,4 @@ pub mod policy;
 pub mod source;
 pub mod redact;
 pub mod audit;
+pub mod demo;
