@@ -29,6 +29,7 @@ use crate::registry::extract::value_of;
 use crate::registry::field::Field;
 use crate::registry::query::Query;
 use crate::registry::query::Selection;
+use crate::registry::value::Literal;
 use crate::registry::wire::Malformed;
 use crate::source::peer::evidence::Evidence;
 
@@ -102,7 +103,7 @@ impl Draft {
         record.provider = query.schema.owner().to_string();
         record.schema_digest = query.schema.digest().to_vec().into();
         if let Selection::Get { key } | Selection::Verify { key, .. } = &query.selection {
-            let tag = secrets.subjects.record_key(query.schema.name(), &key.tag_text(), self.begun);
+            let tag = secrets.subjects.record_key(query.schema.name(), &text(key), self.begun);
             record.key_tag = tag.to_vec().into();
         }
     }
@@ -158,7 +159,7 @@ impl Draft {
             return Ok(());
         }
         if let Some(value) = value_of(raw, subject)? {
-            let tag = secrets.subjects.subject(&scheme(subject), &value.tag_text(), self.begun);
+            let tag = secrets.subjects.subject(&scheme(subject), &text(&value), self.begun);
             self.record.subjects.push(tag);
         }
         Ok(())
@@ -310,6 +311,10 @@ fn visible_subject(permit: &Permit) -> Option<Field> {
         released.any(|r| r.mask.is_none() && subject.path().within(r.field.path()))
     };
     (permit.role() == Role::Provider || clear()).then(|| subject.clone())
+}
+
+fn text(value: &Literal) -> String {
+    String::from_utf8_lossy(&value.tag_bytes()).into_owned()
 }
 
 /// What kind of identifier a subject is: the name of the field that holds it, the same in every record type.

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use tonic::Code;
+
 use super::secret::NoRandomness;
 use crate::audit::Outcome;
 use crate::audit::Receipt;
@@ -13,6 +15,7 @@ use crate::policy::decision::Denial;
 use crate::registry::UnknownRecordType;
 use crate::registry::query::InvalidQuery;
 use crate::registry::query::Reason;
+use crate::registry::wire::Malformed;
 use crate::source::SourceError;
 
 /// A refusal, on record.
@@ -61,6 +64,12 @@ pub enum Cause {
     Panicked,
     #[error(transparent)]
     NoRandomness(#[from] NoRandomness),
+}
+
+impl From<Malformed> for Cause {
+    fn from(malformed: Malformed) -> Self {
+        Self::Source(malformed.into())
+    }
 }
 
 impl Cause {
@@ -134,9 +143,9 @@ impl Cause {
     pub fn outcome(&self) -> Outcome {
         match self {
             Self::NotFound => Outcome::Answered,
-            Self::Source(error) => error.outcome(),
+            Self::Source(error) => source_outcome(error),
             Self::ClientGone | Self::ClientStalled(_) | Self::Stopping => Outcome::NoAnswer,
-            Self::Unlogged(_) | Self::Panicked | Self::NoRandomness(_) => Outcome::Failed,
+            Self::Unlogged(_) | Self::Panicked | Self::NoRandomness(_) => Outcome::ProviderError,
             Self::Note { .. }
             | Self::Relay(_)
             | Self::ForeignRelay
@@ -161,5 +170,23 @@ fn invalid_reason(reason: &Reason) -> &'static str {
         Reason::OrderTerm => "ORDER_INVALID",
         Reason::Twice(_) => "FIELD_TWICE",
         Reason::NotSingle { .. } => "FIELD_NOT_SINGLE",
+    }
+}
+
+/// A refusal by the provider is logged at the consumer as what it was at the provider.
+fn source_outcome(error: &SourceError) -> Outcome {
+    match error {
+        SourceError::Refused(refusal) => match refusal.code {
+            Code::NotFound => Outcome::Answered,
+            Code::InvalidArgument | Code::PermissionDenied | Code::ResourceExhausted => Outcome::Denied,
+            _ => Outcome::ProviderError,
+        },
+        SourceError::PeerUnreachable(_) | SourceError::PeerTimeout | SourceError::Garbled(_) => Outcome::NoAnswer,
+        SourceError::Unavailable(_)
+        | SourceError::Timeout(_)
+        | SourceError::Misfit(_)
+        | SourceError::Failed(_)
+        | SourceError::NoSource(_)
+        | SourceError::NotAMember(_) => Outcome::ProviderError,
     }
 }

@@ -175,7 +175,7 @@ impl AnswerStream {
             return Ok(Bytes::new());
         }
         if self.records.permit().role() == Role::Consumer {
-            return Ok(self.records.trailer().await?.next_cursor.clone());
+            return Ok(self.records.next_cursor().await?);
         }
         let Some(last) = &self.last else { return Ok(Bytes::new()) };
         match Position::after(self.records.permit(), last)? {

@@ -93,7 +93,6 @@ pub async fn assemble(config: &Config, trusted: Trusted, reach: &Reach) -> Resul
     }
     let policy = policy(config, &departments, &registry).map_err(|found| faults.extend(found));
     let sources = Sources::bind(
-        &config.department,
         &registry,
         &reach.databases,
         reach.peers.clone(),
