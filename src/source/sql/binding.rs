@@ -116,7 +116,7 @@ impl Binding {
     }
 
     /// The paths of all columns.
-    pub(super) fn all(&self) -> Vec<&FieldPath> {
+    pub(super) fn paths(&self) -> Vec<&FieldPath> {
         let parts = self.bound.iter();
         parts
             .map(|part| match part {

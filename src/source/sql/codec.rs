@@ -151,10 +151,9 @@ fn mysql(column: &LiveColumn, want: Want) -> Result<Codec, &'static str> {
         (Want::Enum, "enum") => Codec::EnumName(true),
         (Want::Float | Want::Double, "float") => Codec::Float,
         (Want::Double, "double") => Codec::Double,
-        (
-            Want::Data,
-            "binary" | "varbinary" | "blob" | "tinyblob" | "mediumblob" | "longblob",
-        ) => Codec::Data,
+        (Want::Data, "binary" | "varbinary" | "blob" | "tinyblob" | "mediumblob" | "longblob") => {
+            Codec::Data
+        }
         (Want::Instant, "timestamp") => Codec::Instant,
         (Want::Json, "json" | "longtext" | "mediumtext" | "text" | "varchar") => Codec::Json(true),
         (Want::Float | Want::Double, "decimal") => return Err(EXACT),

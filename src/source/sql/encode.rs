@@ -262,8 +262,7 @@ fn put_json(out: &mut BytesMut, column: &Column, text: &str) -> Result<(), Unfit
     if text.trim_ascii() == "null" {
         return Ok(());
     }
-    if let (Kind::Message(message), false, false) =
-        (field.kind(), field.is_list(), field.is_map())
+    if let (Kind::Message(message), false, false) = (field.kind(), field.is_list(), field.is_map())
     {
         let mut json = serde_json::Deserializer::from_str(text);
         let message = DynamicMessage::deserialize(message, &mut json).map_err(|_| NOT_JSON)?;

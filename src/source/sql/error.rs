@@ -43,8 +43,8 @@ pub(super) fn judge(error: Error, timeout: Duration) -> SourceError {
                 "57014" | "55P03" | "25P03" | "3024" | "1205" | "1969" | "70100" | "sqlite 9" => {
                     SourceError::Timeout(timeout)
                 }
-                "57P01" | "57P02" | "57P03" | "53300" | "28P01" | "28000" | "3D000" | "1040" | "1045"
-                | "1049" | "sqlite 5" | "sqlite 14" => {
+                "57P01" | "57P02" | "57P03" | "53300" | "28P01" | "28000" | "3D000" | "1040"
+                | "1045" | "1049" | "sqlite 5" | "sqlite 14" => {
                     SourceError::Unavailable(Box::new(Refusal { code }))
                 }
                 _ => SourceError::Failed(Box::new(Refusal { code })),

@@ -56,7 +56,10 @@ async fn restrict(
         .fetch_one(&mut *connection)
         .await?;
     let limit = if version.contains("MariaDB") {
-        format!("SET SESSION max_statement_time = {}", lifetime.as_secs().max(1))
+        format!(
+            "SET SESSION max_statement_time = {}",
+            lifetime.as_secs().max(1)
+        )
     } else {
         format!("SET SESSION max_execution_time = {}", lifetime.as_millis())
     };
@@ -93,7 +96,10 @@ pub(super) async fn columns(
 }
 
 pub(super) async fn probe(pool: &MySqlPool, sql: String) -> Result<(), sqlx::Error> {
-    sqlx::raw_sql(AssertSqlSafe(sql)).execute(pool).await.map(|_| ())
+    sqlx::raw_sql(AssertSqlSafe(sql))
+        .execute(pool)
+        .await
+        .map(|_| ())
 }
 
 fn arguments(args: &[Arg]) -> Result<MySqlArguments, SourceError> {

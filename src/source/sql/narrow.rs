@@ -54,10 +54,10 @@ impl Binding {
 
     fn condition(&self, expr: &Expr, negated: bool) -> Narrowed {
         match expr {
-            Expr::All(parts) if negated => self.any(parts, negated),
-            Expr::All(parts) => self.all(parts, negated),
-            Expr::Any(parts) if negated => self.all(parts, negated),
-            Expr::Any(parts) => self.any(parts, negated),
+            Expr::All(parts) if negated => self.either(parts, negated),
+            Expr::All(parts) => self.every(parts, negated),
+            Expr::Any(parts) if negated => self.every(parts, negated),
+            Expr::Any(parts) => self.either(parts, negated),
             Expr::Not(inner) => self.condition(inner, !negated),
             Expr::Compare { field, op, value } => self.compare(field, *op, value, negated),
             Expr::In { field, values } => self.within(field, values, negated),
@@ -71,7 +71,7 @@ impl Binding {
         }
     }
 
-    fn all(&self, parts: &[Expr], negated: bool) -> Narrowed {
+    fn every(&self, parts: &[Expr], negated: bool) -> Narrowed {
         let (mut terms, mut exact) = (Vec::new(), true);
         for part in parts {
             let narrowed = self.condition(part, negated);
@@ -84,7 +84,7 @@ impl Binding {
         }
     }
 
-    fn any(&self, parts: &[Expr], negated: bool) -> Narrowed {
+    fn either(&self, parts: &[Expr], negated: bool) -> Narrowed {
         let (mut terms, mut exact) = (Vec::new(), true);
         for part in parts {
             let narrowed = self.condition(part, negated);

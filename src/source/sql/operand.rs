@@ -123,7 +123,11 @@ fn instant_arg(dialect: Dialect, seconds: i64, nanos: i32) -> Option<Arg> {
             at.minute(),
             at.second(),
             nanos / 1000,
-            if dialect == Dialect::Postgres { "+00" } else { "" },
+            if dialect == Dialect::Postgres {
+                "+00"
+            } else {
+                ""
+            },
         )
         .into(),
     ))

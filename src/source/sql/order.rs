@@ -160,8 +160,8 @@ impl Ordering {
             behind = Some(match behind {
                 None => further,
                 Some(inner) => {
-                    let equal = Fragment::of(format!("{} = ", term.sql))
-                        .then(term.wrap.of(arg.clone()));
+                    let equal =
+                        Fragment::of(format!("{} = ", term.sql)).then(term.wrap.of(arg.clone()));
                     Fragment::any(vec![further, Fragment::all(vec![equal, inner])])
                 }
             });

@@ -49,7 +49,8 @@ impl<'p> Ask<'p> {
         let query = permit.query();
         let schema = &query.schema;
         let uses = permit.gate().map(Filter::expr);
-        let mut wanted: Vec<&FieldPath> = permit.released().iter().map(|r| r.field.path()).collect();
+        let mut wanted: Vec<&FieldPath> =
+            permit.released().iter().map(|r| r.field.path()).collect();
         if let Some(gate) = uses {
             fields_of(gate, &mut wanted);
         }
@@ -111,7 +112,8 @@ impl Plan {
             None => binding.selected(ask.gate, ask.limit),
         };
         let ordering = binding.ordering(&ask.order, ask.after.as_ref())?;
-        let conditions: Vec<Fragment> = conditions.into_iter().chain(ordering.condition()).collect();
+        let conditions: Vec<Fragment> =
+            conditions.into_iter().chain(ordering.condition()).collect();
 
         let mut statement = Fragment::of(format!(
             "SELECT {} FROM {}",
@@ -136,7 +138,7 @@ impl Plan {
 
     /// A statement that reads every column and no row: what it needs, every other statement may do.
     pub(super) fn probe(binding: &Binding) -> String {
-        let (_, columns) = binding.select(&binding.all());
+        let (_, columns) = binding.select(&binding.paths());
         format!(
             "SELECT {} FROM {} WHERE 1 = 0",
             select_list(binding.dialect, &columns),
@@ -171,10 +173,7 @@ impl Binding {
 }
 
 fn select_list(dialect: Dialect, columns: &[Arc<Column>]) -> String {
-    let reads: Vec<String> = columns
-        .iter()
-        .map(|column| read(dialect, column))
-        .collect();
+    let reads: Vec<String> = columns.iter().map(|column| read(dialect, column)).collect();
     reads.join(", ")
 }
 
@@ -193,8 +192,5 @@ fn read(dialect: Dialect, column: &Column) -> String {
 }
 
 fn is_rendered(codec: &Codec) -> bool {
-    matches!(
-        codec,
-        Codec::Rendered | Codec::Uuid | Codec::EnumName(true)
-    )
+    matches!(codec, Codec::Rendered | Codec::Uuid | Codec::EnumName(true))
 }

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use futures::TryStreamExt;
+use sqlx::Arguments as _;
 use sqlx::AssertSqlSafe;
 use sqlx::ConnectOptions;
 use sqlx::Connection as _;
@@ -10,12 +11,11 @@ use sqlx::Executor as _;
 use sqlx::PgPool;
 use sqlx::Postgres;
 use sqlx::Row as _;
+use sqlx::ValueRef as _;
 use sqlx::postgres::PgArguments;
 use sqlx::postgres::PgConnectOptions;
 use sqlx::postgres::PgPoolOptions;
 use sqlx::postgres::PgRow;
-use sqlx::Arguments as _;
-use sqlx::ValueRef as _;
 use time::Date;
 
 use super::codec::Codec;
@@ -91,7 +91,10 @@ pub(super) async fn columns(pool: &PgPool, table: &Table) -> Result<Vec<LiveColu
 }
 
 pub(super) async fn probe(pool: &PgPool, sql: String) -> Result<(), sqlx::Error> {
-    sqlx::raw_sql(AssertSqlSafe(sql)).execute(pool).await.map(|_| ())
+    sqlx::raw_sql(AssertSqlSafe(sql))
+        .execute(pool)
+        .await
+        .map(|_| ())
 }
 
 fn arguments(args: &[Arg]) -> Result<PgArguments, SourceError> {
@@ -221,11 +224,9 @@ const ODD: Unfit = Unfit("has a value that the driver cannot read");
 fn binary<'r>(bytes: &'r [u8], codec: &Codec) -> Result<Cell<'r>, Unfit> {
     let text = |bytes| std::str::from_utf8(bytes).map(Cell::Text).map_err(|_| ODD);
     Ok(match codec {
-        Codec::Text
-        | Codec::Rendered
-        | Codec::Uuid
-        | Codec::EnumName(_)
-        | Codec::Json(false) => text(bytes)?,
+        Codec::Text | Codec::Rendered | Codec::Uuid | Codec::EnumName(_) | Codec::Json(false) => {
+            text(bytes)?
+        }
         // `jsonb` begins with its version.
         Codec::Json(true) => text(bytes.strip_prefix(&[1]).unwrap_or(bytes))?,
         Codec::Integer | Codec::EnumNumber => Cell::Integer(signed(bytes)?),

@@ -41,15 +41,14 @@ impl Reading {
     pub(super) fn new<F>(
         patience: Duration,
         lifetime: Duration,
-        plan: Plan,
-        drive: impl FnOnce(Plan, Outlet) -> F,
+        drive: impl FnOnce(Outlet) -> F,
     ) -> Self
     where
         F: Future<Output = Result<(), SourceError>> + Send + 'static,
     {
         let (sender, batches) = mpsc::channel(1);
         Self {
-            driver: Some(Box::pin(drive(plan, Outlet { sender }))),
+            driver: Some(Box::pin(drive(Outlet { sender }))),
             batches,
             patience,
             lifetime,

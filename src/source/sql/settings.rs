@@ -125,6 +125,16 @@ impl FromStr for Table {
     }
 }
 
+impl Table {
+    /// Stands for a table that no settings name: no database has it.
+    pub(super) fn unnamed() -> Self {
+        Self {
+            schema: None,
+            name: Identifier("_".into()),
+        }
+    }
+}
+
 impl TryFrom<String> for Table {
     type Error = BadIdentifier;
 

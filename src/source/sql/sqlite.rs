@@ -74,7 +74,10 @@ pub(super) async fn columns(
 }
 
 pub(super) async fn probe(pool: &SqlitePool, sql: String) -> Result<(), sqlx::Error> {
-    sqlx::raw_sql(AssertSqlSafe(sql)).execute(pool).await.map(|_| ())
+    sqlx::raw_sql(AssertSqlSafe(sql))
+        .execute(pool)
+        .await
+        .map(|_| ())
 }
 
 fn arguments(args: &[Arg]) -> Result<SqliteArguments, SourceError> {
@@ -195,9 +198,7 @@ impl Row for SqliteRow {
                 }
                 Cell::Number(value)
             }
-            (Codec::Data, "BLOB") => {
-                Cell::Data(self.try_get_unchecked(index).map_err(|_| ODD)?)
-            }
+            (Codec::Data, "BLOB") => Cell::Data(self.try_get_unchecked(index).map_err(|_| ODD)?),
             (Codec::UnixSeconds, "INTEGER") => Cell::Instant {
                 seconds: integer()?,
                 nanos: 0,

@@ -75,13 +75,7 @@ impl Fragment {
         let right = terms.split_off(terms.len() / 2);
         let left = Self::joined(terms, operator)?;
         let right = Self::joined(right, operator)?;
-        Some(
-            Self::of("(")
-                .then(left)
-                .sql(operator)
-                .then(right)
-                .sql(")"),
-        )
+        Some(Self::of("(").then(left).sql(operator).then(right).sql(")"))
     }
 
     /// `(?, ?, …)`, each value within `wrap`.
@@ -138,5 +132,25 @@ pub(super) fn quoted_table(dialect: Dialect, table: &Table) -> String {
     match &table.schema {
         Some(schema) => format!("{}.{name}", quoted(dialect, schema)),
         None => name,
+    }
+}
+
+impl Dialect {
+    /// Whether the text begins with the value, byte by byte.
+    pub(super) fn begins(self, bytes: &str, prefix: Arg) -> Fragment {
+        match self {
+            Self::Postgres => Fragment::of(format!("starts_with({bytes}, "))
+                .arg(prefix)
+                .sql(")"),
+            Self::MySql => Fragment::of(format!("LEFT({bytes}, LENGTH("))
+                .arg(prefix.clone())
+                .sql(")) = CAST(")
+                .arg(prefix)
+                .sql(" AS BINARY)"),
+            Self::Sqlite => Fragment::of(format!("substr({bytes}, 1, length("))
+                .arg(prefix.clone())
+                .sql(")) = ")
+                .arg(prefix),
+        }
     }
 }
