@@ -1,1 +1,121 @@
-//! Redaction: one pass over a record's bytes keeps what the permit releases, masks it, and drops all else.
+//! Cuts a record down to what its permit releases, on the bytes as they are.
+
+pub mod verify;
+
+mod mask;
+mod plan;
+#[cfg(test)]
+mod tests;
+
+use std::fmt;
+
+use aws_lc_rs::hmac;
+use bytes::Bytes;
+
+use crate::name::AgreementId;
+use crate::policy::decision::Permit;
+use crate::registry::filter::Filter;
+use crate::registry::wire::Malformed;
+use plan::Plan;
+
+/// What a permit does to each record: the gate that it must pass, and what is left of it then.
+pub struct Redaction {
+    gate: Option<Filter>,
+    plan: Plan,
+    pseudonyms: Pseudonyms,
+}
+
+impl fmt::Debug for Redaction {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Redaction")
+    }
+}
+
+impl Redaction {
+    pub fn of(permit: &Permit, key: &PseudonymKey) -> Self {
+        Self {
+            gate: permit.gate().cloned(),
+            plan: Plan::compile(permit.released()),
+            pseudonyms: key.for_agreement(&permit.agreement().id),
+        }
+    }
+
+    /// What may leave of a record; `None` if the permit's gate does not let it pass at all.
+    ///
+    /// An error means that the source gave bytes that are not a record of its schema, in a field that the gate asks about
+    /// or that is released. What is dropped is not looked into.
+    pub fn apply(&self, record: &[u8]) -> Result<Option<Redacted>, Malformed> {
+        if let Some(gate) = &self.gate
+            && !gate.matches(record)?
+        {
+            return Ok(None);
+        }
+        let mut out = Vec::with_capacity(record.len());
+        self.plan.apply(record, &self.pseudonyms, &mut out)?;
+        Ok(Some(Redacted(out.into())))
+    }
+}
+
+/// An encoded record with nothing in it but what its permit releases. Only `Redaction` makes one.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Redacted(Bytes);
+
+impl Redacted {
+    pub fn into_bytes(self) -> Bytes {
+        self.0
+    }
+
+    pub fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+}
+
+impl fmt::Debug for Redacted {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Redacted({} bytes)", self.0.len())
+    }
+}
+
+/// The gateway's secret behind all of its pseudonyms. Who has it can test a guess at a value.
+pub struct PseudonymKey(hmac::Key);
+
+impl PseudonymKey {
+    pub fn from_secret(secret: [u8; 32]) -> Self {
+        Self(hmac::Key::new(hmac::HMAC_SHA256, &secret))
+    }
+
+    /// Two agreements share no pseudonym, so that two consumers cannot join what each was given.
+    fn for_agreement(&self, agreement: &AgreementId) -> Pseudonyms {
+        let mut context = hmac::Context::with_key(&self.0);
+        context.update(b"landbridge pseudonym\0");
+        context.update(agreement.as_str().as_bytes());
+        Pseudonyms(hmac::Key::new(hmac::HMAC_SHA256, context.sign().as_ref()))
+    }
+}
+
+impl fmt::Debug for PseudonymKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("PseudonymKey")
+    }
+}
+
+/// The pseudonyms of one agreement.
+struct Pseudonyms(hmac::Key);
+
+impl Pseudonyms {
+    /// 16 bytes of HMAC-SHA-256 over the value, in lower-case hexadecimal.
+    fn of(&self, value: &str) -> String {
+        let tag = hmac::sign(&self.0, value.as_bytes());
+        let mut text = String::with_capacity(32);
+        for byte in tag.as_ref().iter().take(16) {
+            for nibble in [byte >> 4, byte & 15] {
+                text.extend(char::from_digit(u32::from(nibble), 16));
+            }
+        }
+        text
+    }
+}

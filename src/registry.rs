@@ -1,9 +1,11 @@
 //! The shared schemas: record types, their fields, and the questions that may be asked of them.
 
+pub mod extract;
 pub mod field;
 pub mod filter;
 pub mod mask;
 pub mod query;
+pub(crate) mod scalar;
 pub mod schema;
 pub mod value;
 pub mod wire;

@@ -142,6 +142,22 @@ impl Field {
         self.0.repeated
     }
 
+    /// Whether the field is a `google.protobuf.Timestamp`, or a list of them.
+    pub fn is_timestamp(&self) -> bool {
+        self.0
+            .descriptor
+            .kind()
+            .as_message()
+            .is_some_and(|message| message.full_name() == "google.protobuf.Timestamp")
+    }
+
+    /// Whether the field has one value that can be stated, compared and ordered by: a scalar, an enum or a timestamp,
+    /// not repeated.
+    pub fn is_single_value(&self) -> bool {
+        let is_message = self.0.descriptor.kind().as_message().is_some();
+        !self.0.repeated && (!is_message || self.is_timestamp())
+    }
+
     /// The message whose fields paths may name through this field: none for scalars, maps and well-known types.
     pub fn message(&self) -> Option<MessageDescriptor> {
         divisible(&self.0.descriptor)

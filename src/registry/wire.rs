@@ -43,6 +43,28 @@ pub enum WireValue<'a> {
     Fixed32(u32),
 }
 
+/// Shows the number and the size, not the value.
+impl std::fmt::Debug for WireField<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("WireField")
+            .field("number", &self.number)
+            .field("bytes", &self.whole.len())
+            .finish()
+    }
+}
+
+/// Shows the wire type, not the value.
+impl std::fmt::Debug for WireValue<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Varint(_) => "Varint",
+            Self::Fixed64(_) => "Fixed64",
+            Self::Len(_) => "Len",
+            Self::Fixed32(_) => "Fixed32",
+        })
+    }
+}
+
 /// The fields of a message, in the order of the bytes. Ends after the first fault.
 #[derive(Clone)]
 pub struct WireFields<'a> {
@@ -155,4 +177,54 @@ pub fn put_len(out: &mut impl BufMut, number: u32, bytes: &[u8]) {
     put_key(out, number, 2);
     put_varint(out, bytes.len() as u64);
     out.put_slice(bytes);
+}
+
+/// Writes a field with its key.
+pub fn put_value(out: &mut impl BufMut, number: u32, value: WireValue<'_>) {
+    let wire_type = match value {
+        WireValue::Varint(_) => 0,
+        WireValue::Fixed64(_) => 1,
+        WireValue::Len(_) => 2,
+        WireValue::Fixed32(_) => 5,
+    };
+    put_key(out, number, wire_type);
+    put_bare(out, value);
+}
+
+/// Writes a value without its key, as in a packed list.
+pub fn put_bare(out: &mut impl BufMut, value: WireValue<'_>) {
+    match value {
+        WireValue::Varint(v) => put_varint(out, v),
+        WireValue::Fixed64(v) => out.put_u64_le(v),
+        WireValue::Len(bytes) => {
+            put_varint(out, bytes.len() as u64);
+            out.put_slice(bytes);
+        }
+        WireValue::Fixed32(v) => out.put_u32_le(v),
+    }
+}
+
+/// Writes a length-delimited field whose content is written by `body`, into the same buffer.
+///
+/// `expected` is a guess at the content's length: a good one saves moving the content when its length is known.
+pub fn put_nested<E>(
+    out: &mut Vec<u8>,
+    number: u32,
+    expected: usize,
+    body: impl FnOnce(&mut Vec<u8>) -> Result<(), E>,
+) -> Result<(), E> {
+    put_key(out, number, 2);
+    let prefix = out.len();
+    put_varint(out, expected as u64);
+    let start = out.len();
+    body(out)?;
+    let len = out.len() - start;
+    if len != expected {
+        let mut bytes = [0_u8; 10];
+        let mut left = &mut bytes[..];
+        put_varint(&mut left, len as u64);
+        let used = 10 - left.len();
+        out.splice(prefix..start, bytes.into_iter().take(used));
+    }
+    Ok(())
 }
