@@ -133,7 +133,11 @@ impl TaxOffice {
 
     fn enter(&mut self, entry: &Entry<'_>) -> Vec<Draft> {
         self.taxpayers += 1;
-        let tax_id = format!("T{:010}", self.taxpayers);
+        // A business's credit code is its taxpayer number. A person's would be the identity number: it is kept apart.
+        let tax_id = match entry.kind {
+            "TAXPAYER_KIND_PERSON" => format!("T{:010}", self.taxpayers),
+            _ => entry.identity.to_owned(),
+        };
         let mut drafts = vec![self.taxpayer(&tax_id, entry)];
         for year in entry.years.iter().filter(|year| year.paid > 0) {
             drafts.push(self.payment(&tax_id, entry, year));
