@@ -24,6 +24,8 @@ use crate::audit::Journal;
 use crate::audit::JournalError;
 use crate::audit::JournalKey;
 use crate::audit::JournalSettings;
+use crate::audit::key::KeyError;
+use crate::audit::reader::ReadError;
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::exchange::Exchange;
@@ -31,7 +33,7 @@ use crate::exchange::secret::Secrets;
 use crate::fault::Fault;
 use crate::identity::Door;
 use crate::identity::acceptor::Acceptor;
-use crate::identity::connections::Cut;
+use crate::identity::Cut;
 use assemble::Assembled;
 use assemble::Reach;
 use assemble::Trusted;
@@ -76,6 +78,10 @@ pub enum StartError {
     Faults(Vec<Fault>),
     #[error("{path} cannot be read or made")]
     Key { path: PathBuf, #[source] source: io::Error },
+    #[error(transparent)]
+    JournalKey(#[from] KeyError),
+    #[error("the journal cannot be read")]
+    Quotas(#[from] ReadError),
     #[error("the journal cannot be opened")]
     Journal(#[from] JournalError),
     #[error("the system gives no random bytes")]
@@ -156,7 +162,7 @@ impl Gateway {
             Err(faults) => {
                 metrics::counter!("landbridge_reloads_total", "outcome" => "refused").increment(1);
                 let text: Vec<String> = faults.iter().map(ToString::to_string).collect();
-                self.record(Entry::policy(self.exchange.snapshot().policy.revision(), false, &text.join("\n")))
+                self.record(Entry::policy(self.exchange.snapshot().policy.revision(), false, text.join("\n")))
                     .await;
                 Err(faults)
             }
@@ -180,7 +186,7 @@ impl Gateway {
         tell_cut(&cut);
         metrics::counter!("landbridge_reloads_total", "outcome" => "applied").increment(1);
         if changed {
-            self.record(Entry::policy(&revision, true, "")).await;
+            self.record(Entry::policy(&revision, true, String::new())).await;
         }
     }
 
@@ -200,7 +206,11 @@ impl Gateway {
             tracing::warn!(left = self.tracker.len(), "stopped with requests under way: the drain limit was reached");
         }
         self.record(Entry::lifecycle("stopped", env!("CARGO_PKG_VERSION"))).await;
-        self.exchange.journal().close().await;
+        let journal = self.exchange.journal().clone();
+        // It waits for the commit thread, which an async task must not.
+        if let Err(error) = tokio::task::spawn_blocking(move || journal.close()).await {
+            tracing::error!(%error, "the journal was not closed");
+        }
         self.stopped.cancel();
         self.last.close();
         self.last.wait().await;
@@ -223,8 +233,7 @@ fn tell_cut(cut: &[Cut]) {
 
 fn open_journal(config: &Config, clock: &Clock) -> Result<Journal, StartError> {
     let settings = &config.journal;
-    let key = JournalKey::load_or_create(&settings.key)
-        .map_err(|source| StartError::Key { path: settings.key.clone(), source })?;
+    let key = if settings.key.exists() { JournalKey::load(&settings.key)? } else { JournalKey::create(&settings.key)? };
     let (journal, recovery) = Journal::open(
         JournalSettings {
             dir: settings.path.clone(),

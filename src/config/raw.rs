@@ -15,9 +15,10 @@ use super::JournalConfig;
 use super::Limits;
 use super::LogConfig;
 use super::LogFormat;
+use super::source;
 use crate::fault::Fault;
 use crate::fault::position;
-use crate::identity::MaterialPaths;
+use crate::identity::material::MaterialPaths;
 use crate::name::DepartmentId;
 use crate::name::TrustDomain;
 use crate::source::sql::settings::SqlSettings;
@@ -189,6 +190,7 @@ impl RawConfig {
     pub(super) fn check(self, path: &Path, text: &str) -> Result<Config, Vec<Fault>> {
         let mut faults = Faults { file: path.display().to_string(), text, found: Vec::new() };
         let journal = self.journal.check(path, &mut faults);
+        let sources = self.source.into_iter().filter_map(|s| source::check(s, path, &mut faults)).collect();
         let limits = self.limits.check(&mut faults);
         let offset = faults.parsed("utc_offset", &self.utc_offset, "an offset such as `+08:00`", parse_offset);
         if !self.operators.listen.ip().is_loopback() {
@@ -216,7 +218,7 @@ impl RawConfig {
             guardrails: absolute(self.policy.guardrails),
             log: LogConfig { format: self.log.format, level: self.log.level },
             limits,
-            sources: self.source.into_iter().map(|source| source.within(path)).collect(),
+            sources,
             journal,
             file: path.to_owned(),
         })
@@ -292,14 +294,14 @@ const DURATION: &str = "a duration such as `30s`: a number with ms, s, m or h";
 const SIZE: &str = "a size such as `64MiB`: a number of at least 1 with KiB or MiB";
 
 /// The faults of one settings file.
-struct Faults<'a> {
+pub(super) struct Faults<'a> {
     file: String,
     text: &'a str,
     found: Vec<Fault>,
 }
 
 impl Faults<'_> {
-    fn add(&mut self, key: &str, message: String) {
+    pub(super) fn add(&mut self, key: &str, message: String) {
         let (line, column) = place(self.text, key);
         self.found.push(Fault { file: self.file.clone(), line, column, key: key.to_owned(), message });
     }
@@ -319,7 +321,7 @@ impl Faults<'_> {
 }
 
 /// A path in a settings file is relative to the file.
-fn beside(settings: &Path, path: PathBuf) -> PathBuf {
+pub(super) fn beside(settings: &Path, path: PathBuf) -> PathBuf {
     settings.parent().unwrap_or(Path::new("")).join(path)
 }
 

@@ -10,7 +10,7 @@ use super::status;
 use crate::exchange::Exchange;
 use crate::exchange::snapshot::Snapshot;
 use crate::identity::Caller;
-use crate::identity::Peer;
+use crate::identity::peer::Peer;
 use crate::pb;
 use crate::pb::catalog_service_server::CatalogService;
 use crate::policy::agreement::Agreement;
@@ -74,7 +74,7 @@ fn field_entry(field: &Field) -> pb::FieldEntry {
 
 fn caller<T>(request: &Request<T>) -> Result<Caller, Status> {
     let peer = request.extensions().get::<Peer>().ok_or_else(status::no_identity)?;
-    Ok(peer.caller().clone())
+    Ok(peer.into())
 }
 
 #[tonic::async_trait]

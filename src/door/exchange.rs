@@ -19,8 +19,9 @@ use crate::exchange::answer::Answer;
 use crate::exchange::answer::Body;
 use crate::exchange::ask::Ask;
 use crate::exchange::trace::Trace;
+use crate::identity::Caller;
 use crate::identity::Door;
-use crate::identity::Peer;
+use crate::identity::peer::Peer;
 use crate::pb;
 use crate::pb::exchange_service_server::ExchangeService;
 use crate::registry::query::question::Question;
@@ -74,9 +75,9 @@ impl ExchangeDoor {
             metrics::counter!("landbridge_shed_total", "door" => self.door.as_str()).increment(1);
             return Err(status::overloaded());
         };
-        let caller = incoming.peer.caller().clone();
-        let span = tracing::info_span!("exchange", door = self.door.as_str(), caller = %incoming.peer.id);
-        let work = self.exchange.clone().answer(caller, ask, self.door);
+        let caller = Caller::from(&incoming.peer);
+        let span = tracing::info_span!("exchange", door = self.door.as_str(), caller = %incoming.peer.id());
+        let work = self.exchange.clone().answer(caller, ask);
         let work = async move {
             let answer = work.await;
             drop(place);
@@ -143,7 +144,7 @@ impl ExchangeService for ExchangeDoor {
             return Err(status::internal());
         };
         let (parts, answer) = mpsc::channel(AHEAD);
-        self.tracker.spawn(pump(*stream, parts, incoming.peer.cancelled.clone(), self.stall));
+        self.tracker.spawn(pump(*stream, parts, incoming.peer.cancelled().clone(), self.stall));
         Ok(Response::new(ReceiverStream::new(answer)))
     }
 

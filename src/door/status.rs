@@ -81,7 +81,7 @@ fn source(error: &SourceError) -> Code {
     match error {
         SourceError::Refused(refusal) => refusal.code,
         SourceError::Timeout(_) | SourceError::PeerTimeout => Code::DeadlineExceeded,
-        SourceError::Unavailable(_) | SourceError::PeerUnreachable(_) | SourceError::NoSource(_) => Code::Unavailable,
+        SourceError::Unavailable(_) | SourceError::PeerUnreachable(_) | SourceError::NoSource(_) | SourceError::NotAMember(_) => Code::Unavailable,
         SourceError::Misfit(_) | SourceError::Failed(_) | SourceError::Garbled(_) => Code::Internal,
     }
 }

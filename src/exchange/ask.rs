@@ -22,7 +22,7 @@ use crate::registry::Digest;
 use crate::registry::query::Query;
 use crate::registry::query::Raw;
 use crate::registry::query::question::Question;
-use crate::source::sql::position::Position;
+use crate::source::sql::Position;
 
 /// The most characters of a case reference, and of an officer's name.
 const MAX_NOTE: usize = 128;

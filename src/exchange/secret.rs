@@ -36,7 +36,7 @@ pub struct NoRandomness;
 impl Secrets {
     pub fn derive(secret: &[u8; 32]) -> Result<Self, NoRandomness> {
         Ok(Self {
-            subjects: SubjectKeys::new(derived(secret, "landbridge subjects v1")),
+            subjects: SubjectKeys::new(&derived(secret, "landbridge subjects v1")),
             pseudonyms: PseudonymKey::from_secret(derived(secret, "landbridge pseudonyms v1")),
             cursors: CursorSeal::new(&derived(secret, "landbridge cursors v1")).ok_or(NoRandomness)?,
         })

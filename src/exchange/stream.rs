@@ -18,7 +18,7 @@ use crate::pb;
 use crate::policy::decision::Role;
 use crate::redact::Redaction;
 use crate::source::Records;
-use crate::source::sql::position::Position;
+use crate::source::sql::Position;
 
 /// The records of one answer, pulled batch by batch. Dropped before its end, it leaves a closing entry all the same:
 /// [`OpenEntry`] sees to that.
@@ -178,7 +178,7 @@ impl AnswerStream {
             return Ok(self.records.next_cursor().await?);
         }
         let Some(last) = &self.last else { return Ok(Bytes::new()) };
-        match Position::after(self.records.permit(), last)? {
+        match Position::after(self.records.permit(), last) {
             Some(position) => Ok(self.exchange.secrets.cursors.seal(&position.encode())?),
             None => Ok(Bytes::new()),
         }

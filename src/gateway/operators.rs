@@ -1,6 +1,5 @@
 //! The operators' door: liveness, readiness and metrics, on loopback only.
 
-use std::fmt::Display;
 use std::sync::Arc;
 
 use axum::Router;
@@ -47,10 +46,10 @@ async fn readyz(State(operators): State<Operators>) -> (StatusCode, String) {
     if operators.stop.is_cancelled() {
         return (StatusCode::SERVICE_UNAVAILABLE, "stopping\n".to_owned());
     }
-    let unlogged: &dyn Display = match &operators.exchange.journal().state() {
+    let unlogged = match operators.exchange.journal().state() {
         JournalState::Writable => return (StatusCode::OK, "ready\n".to_owned()),
-        JournalState::Full(reason) => reason,
-        JournalState::Failed(reason) => reason,
+        JournalState::Full(reason) => reason.to_string(),
+        JournalState::Failed(reason) => reason.to_string(),
     };
     (StatusCode::SERVICE_UNAVAILABLE, format!("the journal cannot be written: {unlogged}\n"))
 }

@@ -9,9 +9,9 @@ use tonic::Request;
 use tonic::Streaming;
 use tonic::metadata::MetadataValue;
 
+use super::Cursor;
 use super::Fetched;
 use super::Records;
-use super::Rows;
 use super::SourceError;
 use super::Terms;
 use crate::pb;
@@ -131,7 +131,8 @@ impl Call {
 
     fn records(self, info: Option<pb::ExchangeInfo>, rows: PeerRows) -> Result<Fetched, SourceError> {
         let evidence = Some(Evidence::of(info)?);
-        Ok(Fetched::Records(Records { permit: self.permit, rows: Rows::Peer(Box::new(rows)), evidence }))
+        let cursor = Cursor::Peer(Box::new(rows));
+        Ok(Fetched::Records(Records { permit: self.permit, cursor, evidence }))
     }
 
     fn request<T>(&self, message: T) -> Request<T> {

@@ -28,7 +28,7 @@ impl Evidence {
     }
 
     /// The receipt of the entry that closed a stream takes the place of the one that opened it.
-    pub(super) fn closed(&mut self, receipt: pb::Receipt) {
+    pub(in crate::source) fn closed(&mut self, receipt: pb::Receipt) {
         self.origin = receipt.origin;
         self.index = receipt.index;
         self.leaf = receipt.leaf;
