@@ -343,6 +343,21 @@ async fn a_stalled_handshake_ends_at_its_deadline_and_frees_its_place() {
 }
 
 #[tokio::test]
+async fn a_handshake_and_its_link_can_move_between_threads() {
+    fn moves<T: Send>(future: impl Future<Output = T> + Send) -> impl Future<Output = T> {
+        future
+    }
+    let mut world = World::new();
+    let door = world.peers_door();
+    let (server, client) = plain(&door).await;
+    drop(client);
+    assert_eq!(
+        moves(server).await.unwrap_err().reason(),
+        "HANDSHAKE_FAILED"
+    );
+}
+
+#[tokio::test]
 async fn a_full_door_refuses_before_the_handshake() {
     let mut world = World::new();
     let door = world.peers_door_with(AcceptLimits {
