@@ -58,6 +58,15 @@ pub(super) enum End {
     Server,
 }
 
+impl End {
+    fn other(self) -> Self {
+        match self {
+            Self::Client => Self::Server,
+            Self::Server => Self::Client,
+        }
+    }
+}
+
 impl Trust {
     /// Reads the CA bundle and the revocation lists. Without any list nothing is ever found revoked; with one, a
     /// certificate whose CA has none is refused.
@@ -119,26 +128,29 @@ impl Trust {
             intermediates,
             end,
         };
-        match self.verify(&presented, now, now, Revocation::Checked) {
+        match self.verify(&presented, end, now, now, Revocation::Checked) {
             Ok(()) => self.id(&presented.certificate),
             Err(ground) => Err(self.refusal(ground, &presented, now)),
         }
     }
 
-    /// Names the holder where nothing but the time or a revocation is against it.
+    /// Names the holder where nothing but the time, a revocation or the purpose is against it.
     fn refusal(&self, ground: Ground, presented: &Presented<'_>, now: Moment) -> TrustRefusal {
-        let when_good = match ground {
-            Ground::Expired(at) | Ground::NotYetValid(at) => at,
-            Ground::Revoked | Ground::RevocationListExpired(_) | Ground::RevocationUnknown => now,
+        let (end, when_good) = match ground {
+            Ground::Expired(at) | Ground::NotYetValid(at) => (presented.end, at),
+            Ground::Revoked | Ground::RevocationListExpired(_) | Ground::RevocationUnknown => {
+                (presented.end, now)
+            }
+            Ground::WrongPurpose => (presented.end.other(), now),
             _ => return TrustRefusal::of_nobody(ground),
         };
-        match self.verify(presented, when_good, now, Revocation::Ignored) {
+        match self.verify(presented, end, when_good, now, Revocation::Ignored) {
             Ok(()) => {
                 let id = self.id(&presented.certificate);
                 let id = id.map_or_else(|refusal| refusal.identified().cloned(), Some);
                 TrustRefusal::of(ground, id)
             }
-            // webpki looks at the dates first, and the dates of an unknown CA's certificate mean nothing.
+            // webpki looks at dates and purpose first, and an unknown CA's mean nothing.
             Err(Ground::UnknownIssuer) => TrustRefusal::of_nobody(Ground::UnknownIssuer),
             Err(_) => TrustRefusal::of_nobody(ground),
         }
@@ -148,6 +160,7 @@ impl Trust {
     fn verify(
         &self,
         presented: &Presented<'_>,
+        end: End,
         at: Moment,
         now: Moment,
         revocation: Revocation,
@@ -164,7 +177,7 @@ impl Trust {
                 .with_expiration_policy(webpki::ExpirationPolicy::Enforce)
                 .build()
         });
-        let usage = match presented.end {
+        let usage = match end {
             End::Client => webpki::KeyUsage::client_auth(),
             End::Server => webpki::KeyUsage::server_auth(),
         };
