@@ -8,4 +8,6 @@
     reason = "a test may stop where it stands"
 )]
 
+mod exchange;
+mod harness;
 mod layout;
