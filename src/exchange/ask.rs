@@ -96,6 +96,8 @@ impl Ask {
     pub fn narrow(&mut self, permit: &Permit) {
         if matches!(self.question, Question::Get { .. } | Question::Query { .. }) {
             self.fields = permit.released().iter().map(|r| r.field.path().to_string()).collect();
+            // The provider is asked by these names, and would list them in another order than the grant does.
+            self.fields.sort();
         }
         if let Question::Query { limit, .. } = &mut self.question {
             *limit = permit.limit();

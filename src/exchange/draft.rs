@@ -57,7 +57,10 @@ impl Draft {
         let record = pb::ExchangeRecord {
             consumer: caller.department().to_string(),
             provider: if relay.is_some() { department.to_string() } else { note(&ask.provider) },
-            system: caller.system().map(ToString::to_string).unwrap_or_default(),
+            system: match relay {
+                Some(relay) => note(&relay.system),
+                None => caller.system().map(ToString::to_string).unwrap_or_default(),
+            },
             officer: note(&ask.grounds.officer),
             purpose: note(&ask.grounds.purpose),
             case_reference: note(&ask.grounds.case_reference),

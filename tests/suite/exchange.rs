@@ -46,7 +46,7 @@ async fn a_permitted_get_gives_the_released_fields_masked_and_one_entry_at_each_
     assert_eq!(world.decode(RESIDENT, &answer.records[0]), resident.released());
     assert_eq!(answer.info.provider, "civil");
     assert_eq!(answer.info.agreement, "CIV-TAX-2026-01");
-    assert_eq!(answer.info.masked, ["birth_date", "national_id"]);
+    assert_eq!(answer.info.masked, ["national_id", "birth_date"]);
     let (at_tax, at_civil) = accounts(&world, &answer, 1);
     let receipt = answer.info.receipt.unwrap();
     assert_eq!((receipt.origin.as_str(), receipt.index), ("gov.example/tax/1", at_tax[0].index));
