@@ -1,5 +1,7 @@
 //! Tests of the synthetic records.
 
+mod sample;
+
 use std::collections::BTreeMap;
 use std::collections::HashMap;
 use std::collections::HashSet;
