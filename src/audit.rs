@@ -1,1 +1,416 @@
 //! The journal: an append-only, tamper-evident log of every exchange.
+//!
+//! An answer is released against a `Receipt`, and only the journal makes one: when the entry is on disk.
+
+pub mod checkpoint;
+pub mod digest;
+pub mod key;
+pub mod merkle;
+pub mod note;
+pub mod reader;
+pub mod search;
+pub mod subject;
+pub mod tiles;
+pub mod verify;
+
+mod disk;
+mod entry;
+mod follow;
+mod frame;
+mod keeper;
+mod layout;
+mod leaf;
+mod opening;
+mod recover;
+mod scan;
+mod segment;
+mod writer;
+
+use std::fmt;
+use std::io;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::Mutex;
+use std::sync::OnceLock;
+use std::sync::PoisonError;
+use std::sync::atomic::AtomicUsize;
+use std::sync::atomic::Ordering;
+use std::sync::mpsc;
+use std::thread;
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use arc_swap::ArcSwap;
+use arc_swap::ArcSwapOption;
+use tokio::sync::oneshot;
+
+use crate::clock::Clock;
+use crate::clock::Moment;
+use checkpoint::Checkpoint;
+use checkpoint::CheckpointError;
+use checkpoint::SignedCheckpoint;
+use disk::Disk;
+pub use disk::DiskError;
+use disk::RealDisk;
+pub use entry::Entry;
+pub use entry::PeerLeaf;
+pub use entry::Receipt;
+pub use frame::BadFrame;
+use keeper::Keeper;
+use keeper::SpareSegment;
+pub use key::JournalKey;
+use layout::Layout;
+pub use leaf::BadLeaf;
+pub use leaf::Kind;
+pub use leaf::LEAF_BYTES;
+pub use leaf::Leaf;
+pub use leaf::Outcome;
+pub use leaf::PeerEntry;
+pub use leaf::Role;
+pub use leaf::leaf_hash;
+use note::NoteError;
+pub use opening::OpenEntry;
+use opening::Opening;
+pub use opening::StreamEnd;
+use reader::ReadError;
+use tiles::TileError;
+use writer::Batch;
+use writer::Message;
+use writer::Pending;
+use writer::Then;
+use writer::Writer;
+
+/// The entries that may wait for a commit; closing entries of streams are taken beyond it.
+const INTAKE: usize = 8_192;
+const PUBLISH_EVERY: Duration = Duration::from_secs(1);
+
+#[derive(Debug, Clone)]
+pub struct JournalSettings {
+    /// The journal's directory; made if it is not there.
+    pub dir: PathBuf,
+    /// The journal's name, e.g. `gov.example/civil/1`: neither white space nor `+`.
+    pub origin: String,
+    /// How long entries may gather for one flush while others are being written; 1 ms is a good value.
+    pub linger: Duration,
+    /// The greatest size of a segment, in bytes; at least 4 KiB. 64 MiB is a good value.
+    pub segment_bytes: u64,
+}
+
+/// A handle on an open journal. The commit thread owns the log.
+#[derive(Clone)]
+pub struct Journal {
+    queue: mpsc::Sender<Message>,
+    shared: Arc<Shared>,
+}
+
+/// What the handles and the journal's threads share.
+#[derive(Debug)]
+struct Shared {
+    origin: Arc<str>,
+    /// The latest commit's. Written by the commit thread.
+    checkpoint: ArcSwap<SignedCheckpoint>,
+    failed: OnceLock<Arc<Failure>>,
+    /// Why entries were refused for want of room. Emptied by the keeper when there is room again.
+    full: ArcSwapOption<DiskError>,
+    spare: SpareSegment,
+    /// The entries in the queue that count against `INTAKE`.
+    waiting: AtomicUsize,
+    thread: Mutex<Option<JoinHandle<()>>>,
+}
+
+/// What a recovery found and did.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Recovery {
+    pub entries: u64,
+    /// Bytes of a torn commit, which nobody was told of, that were cut off.
+    pub cut_bytes: u64,
+    /// Streams that the last run left open. Their closing entries, with the reason `INTERRUPTED`, come first.
+    pub interrupted: Vec<u64>,
+    /// Whether the tree's files were lost or damaged and have been made anew.
+    pub tree_rebuilt: bool,
+    /// The last entry's time. While the clock stands before it, entries bear this time.
+    pub last_time: Option<Moment>,
+}
+
+/// Why a journal cannot be opened.
+#[derive(Debug, thiserror::Error)]
+pub enum JournalError {
+    #[error(transparent)]
+    Disk(#[from] DiskError),
+    #[error("another process has the journal `{}` open", dir.display())]
+    Locked { dir: PathBuf },
+    #[error("the journal's origin does not do")]
+    Origin(#[source] NoteError),
+    #[error("`{}` is not a checkpoint of this journal by its key", path.display())]
+    Published {
+        path: PathBuf,
+        #[source]
+        source: CheckpointError,
+    },
+    #[error("the journal has {entries} entries, but `{}` is missing", path.display())]
+    NothingPublished { path: PathBuf, entries: u64 },
+    #[error("the journal was cut back: signed size {signed}, found {found}")]
+    CutBack { signed: u64, found: u64 },
+    #[error("the journal was rewritten: its first {signed} entries are not those that were signed")]
+    Rewritten { signed: u64 },
+    #[error(transparent)]
+    Damaged(#[from] ReadError),
+    #[error("the journal's tree cannot be read")]
+    Tree(#[from] TileError),
+    #[error("the journal's threads cannot be started")]
+    Thread(#[source] io::Error),
+}
+
+/// Why an open journal takes no more entries. Only a restart, which recovers, helps.
+#[derive(Debug, thiserror::Error)]
+pub enum Failure {
+    #[error("a commit could not be made durable")]
+    Commit(#[source] DiskError),
+    #[error("a checkpoint could not be published")]
+    Unpublished(#[source] ReadError),
+}
+
+/// An entry that is not in the journal. What it was to prove must not happen.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum Unwritten {
+    #[error("too many entries wait for the journal")]
+    Busy,
+    #[error("an entry of {bytes} bytes is too long for the journal")]
+    TooLarge { bytes: usize },
+    /// Entries are taken again when there is room.
+    #[error("the journal cannot grow")]
+    Full(#[source] Arc<DiskError>),
+    #[error("the journal has failed")]
+    Failed(#[source] Arc<Failure>),
+    #[error("the journal is closed")]
+    Closed,
+    #[error("the system gives no random numbers")]
+    NoRandomness,
+}
+
+/// Whether a journal takes entries.
+#[derive(Debug, Clone)]
+pub enum JournalState {
+    Writable,
+    /// Entries are refused until there is room.
+    Full(Arc<DiskError>),
+    /// Entries are refused until a restart.
+    Failed(Arc<Failure>),
+}
+
+impl Journal {
+    /// Opens or creates a journal. A torn tail is cut back to the last complete commit, never further; a journal that has
+    /// less than it has published is refused.
+    pub fn open(
+        settings: JournalSettings,
+        key: JournalKey,
+        clock: Clock,
+    ) -> Result<(Self, Recovery), JournalError> {
+        Self::open_on(Arc::new(RealDisk), PUBLISH_EVERY, settings, key, clock)
+    }
+
+    fn open_on(
+        disk: Arc<dyn Disk>,
+        publish_every: Duration,
+        settings: JournalSettings,
+        key: JournalKey,
+        clock: Clock,
+    ) -> Result<(Self, Recovery), JournalError> {
+        let verifier = key
+            .verifier(&settings.origin)
+            .map_err(JournalError::Origin)?;
+        let layout = Layout::new(&settings.dir);
+        let mut recovered = recover::recover(&*disk, &layout, &verifier, settings.segment_bytes)?;
+        let frontier = recovered.follower.frontier().clone();
+        let checkpoint = key.sign(
+            Checkpoint {
+                origin: settings.origin.clone(),
+                size: frontier.size(),
+                root: frontier.root(),
+            },
+            &verifier,
+        );
+        // Before the first entry is taken, so that a journal with entries always has a published checkpoint.
+        keeper::publish(&*disk, &layout, &mut recovered.follower, &checkpoint)?;
+
+        let shared = Arc::new(Shared::new(settings.origin, checkpoint));
+        let (queue, messages) = mpsc::channel();
+        let (rolled, roll) = mpsc::channel();
+        let spare_bytes = recovered.segment.next_capacity(settings.segment_bytes);
+        let keeper = Keeper {
+            disk: disk.clone(),
+            layout: layout.clone(),
+            shared: shared.clone(),
+            follower: recovered.follower,
+            spare_bytes,
+            greatest_bytes: settings.segment_bytes,
+            published: frontier.size(),
+        };
+        let keeper = spawn("journal-keeper", move || keeper.run(&roll, publish_every))?;
+        let writer = Writer {
+            queue: messages,
+            shared: shared.clone(),
+            disk,
+            layout,
+            key,
+            verifier,
+            clock,
+            linger: settings.linger,
+            greatest_bytes: settings.segment_bytes,
+            segment: recovered.segment,
+            frontier,
+            last_time: recovered.report.last_time.unwrap_or(Moment::from_micros(0)),
+            open: recovered.report.interrupted.iter().copied().collect(),
+            rolled,
+            keeper,
+            batch: Batch::default(),
+        };
+        let lock = recovered.lock;
+        let thread = spawn("journal-commit", move || {
+            writer.run();
+            drop(lock);
+        })?;
+        *shared.thread.lock().unwrap_or_else(PoisonError::into_inner) = Some(thread);
+        let journal = Self { queue, shared };
+        for stored in &recovered.unclosed {
+            // They are queued before anybody has the journal; should they fail, the next recovery finds them again.
+            let ended = Opening::interrupted(&journal, stored)?.end_interrupted(stored.index);
+            if let Err(error) = ended {
+                tracing::error!(opened_at = stored.index, %error, "a stream's end is not in the journal");
+            }
+        }
+        Ok((journal, recovered.report))
+    }
+
+    /// Gives a receipt when the entry is durable. Once this was polled, the entry is written whether or not anybody waits.
+    pub async fn append(&self, entry: Entry) -> Result<Receipt, Unwritten> {
+        let (reply, receipt) = oneshot::channel();
+        self.send_new(entry.pending(Then::Append(reply))?)?;
+        self.wait(receipt).await
+    }
+
+    /// Opens a streamed exchange: its entry becomes an intent. Whatever happens from here on, a closing entry follows.
+    pub async fn begin(&self, entry: Entry) -> Result<OpenEntry, Unwritten> {
+        let (reply, opened) = oneshot::channel();
+        let entry = Entry {
+            kind: Kind::Intent,
+            ..entry
+        };
+        let opening = Box::new(Opening::new(self, &entry));
+        self.send_new(entry.pending(Then::Begin(reply, opening))?)?;
+        self.wait(opened).await
+    }
+
+    /// Of the latest commit.
+    pub fn checkpoint(&self) -> Arc<SignedCheckpoint> {
+        self.shared.checkpoint.load_full()
+    }
+
+    /// The journal's name.
+    pub fn origin(&self) -> &str {
+        &self.shared.origin
+    }
+
+    pub fn state(&self) -> JournalState {
+        match (self.shared.failed.get(), self.shared.full.load_full()) {
+            (Some(failure), _) => JournalState::Failed(failure.clone()),
+            (None, Some(error)) => JournalState::Full(error),
+            (None, None) => JournalState::Writable,
+        }
+    }
+
+    /// Writes what waits, publishes the last checkpoint and ends the journal's threads. Blocks until they have ended.
+    pub fn close(&self) {
+        // If the commit thread is gone already, there is nothing to tell it.
+        let _ = self.queue.send(Message::Close);
+        let thread = self
+            .shared
+            .thread
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .take();
+        if thread.is_some_and(|thread| thread.join().is_err()) {
+            tracing::error!("the journal's commit thread has panicked");
+        }
+    }
+
+    fn send_new(&self, pending: Pending) -> Result<(), Unwritten> {
+        if self.shared.waiting.fetch_add(1, Ordering::Relaxed) >= INTAKE {
+            self.shared.waiting.fetch_sub(1, Ordering::Relaxed);
+            return Err(Unwritten::Busy);
+        }
+        self.send(pending)
+    }
+
+    /// Queues a closing entry, however many entries wait.
+    fn send_end(
+        &self,
+        entry: &Entry,
+        opened_at: u64,
+        reply: Option<oneshot::Sender<Result<Receipt, Unwritten>>>,
+    ) -> Result<(), Unwritten> {
+        self.send(entry.pending(Then::End { opened_at, reply })?)
+    }
+
+    fn send(&self, pending: Pending) -> Result<(), Unwritten> {
+        if self.shared.failed.get().is_some() {
+            return Err(self.shared.ended());
+        }
+        self.queue
+            .send(Message::Entry(pending))
+            .map_err(|_| self.shared.ended())
+    }
+
+    async fn wait<T>(
+        &self,
+        reply: oneshot::Receiver<Result<T, Unwritten>>,
+    ) -> Result<T, Unwritten> {
+        // The commit thread lets go of a reply only when it ends.
+        reply.await.unwrap_or_else(|_| Err(self.shared.ended()))
+    }
+}
+
+impl Shared {
+    fn new(origin: String, checkpoint: SignedCheckpoint) -> Self {
+        Self {
+            origin: origin.into(),
+            checkpoint: ArcSwap::from_pointee(checkpoint),
+            failed: OnceLock::new(),
+            full: ArcSwapOption::empty(),
+            spare: SpareSegment::default(),
+            waiting: AtomicUsize::new(0),
+            thread: Mutex::new(None),
+        }
+    }
+
+    fn fail(&self, failure: Failure) {
+        tracing::error!(error = %keeper::chain(&failure), "the journal has failed");
+        // The first failure is the one to know; others follow from it.
+        let _ = self.failed.set(Arc::new(failure));
+    }
+
+    fn ended(&self) -> Unwritten {
+        self.failed
+            .get()
+            .cloned()
+            .map_or(Unwritten::Closed, Unwritten::Failed)
+    }
+}
+
+impl fmt::Debug for Journal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Journal")
+            .field("origin", &self.shared.origin)
+            .finish_non_exhaustive()
+    }
+}
+
+fn spawn(name: &str, run: impl FnOnce() + Send + 'static) -> Result<JoinHandle<()>, JournalError> {
+    thread::Builder::new()
+        .name(name.to_owned())
+        .spawn(run)
+        .map_err(JournalError::Thread)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,7 +1,65 @@
 //! Who is at the other end of a connection, by its certificate alone.
+//!
+//! Both doors and the dialling side speak TLS 1.3 with certificates at both ends. The other end is who the one SPIFFE
+//! URI in its certificate says, if a CA that is trusted here vouches for it, has not revoked it, and it is whom this
+//! end of the connection expects.
 
+pub mod acceptor;
+mod connections;
+pub mod connector;
+mod der;
+pub mod directory;
+pub mod link;
+pub mod material;
+pub mod peer;
+mod pem;
+pub mod pki;
+pub mod refusal;
+pub mod spiffe;
+pub mod tls_error;
+mod trust;
+mod verifier;
+
+#[cfg(test)]
+mod harness;
+
+use std::fmt;
+
+use rustls::pki_types::UnixTime;
+use rustls::time_provider::TimeProvider;
+
+use crate::clock::Clock;
 use crate::name::DepartmentId;
 use crate::name::SystemName;
+
+pub use connections::Cut;
+
+/// The one protocol on a connection (RFC 9113, 3.2).
+const HTTP2: &[u8] = b"h2";
+
+/// The doors that ask for a certificate.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Door {
+    /// For the systems of the own department.
+    Systems,
+    /// For the gateways of the other departments.
+    Peers,
+}
+
+impl Door {
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Systems => "systems",
+            Self::Peers => "peers",
+        }
+    }
+}
+
+impl fmt::Display for Door {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.as_str())
+    }
+}
 
 /// Who asks.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -18,11 +76,26 @@ impl Caller {
         Self { department, system }
     }
 
+    /// The system that a peer's gateway says is asking. What a certificate says stands above what is told.
+    pub fn with_system(self, told: SystemName) -> Self {
+        Self {
+            system: self.system.or(Some(told)),
+            ..self
+        }
+    }
+
     pub fn department(&self) -> &DepartmentId {
         &self.department
     }
 
     pub fn system(&self) -> Option<&SystemName> {
         self.system.as_ref()
+    }
+}
+
+/// TLS asks the same clock as everything else.
+impl TimeProvider for Clock {
+    fn current_time(&self) -> Option<UnixTime> {
+        Some(refusal::unix(self.now()))
     }
 }

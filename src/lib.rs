@@ -12,4 +12,8 @@ pub mod policy;
 pub mod source;
 pub mod redact;
 pub mod audit;
+pub mod exchange;
+pub mod door;
+pub mod config;
+pub mod gateway;
 pub mod demo;

@@ -1,26 +1,175 @@
 //! Where records come from: a database, or the peer that has them.
 
 pub mod import;
+pub mod peer;
 pub mod sql;
+
+use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 
+use crate::fault::Fault;
+use crate::identity::directory::Directory;
+use crate::name::DepartmentId;
+use crate::name::ExchangeId;
+use crate::name::RecordType;
+use crate::pb;
 use crate::policy::decision::Permit;
+use crate::policy::decision::Role;
+use crate::registry::Registry;
+use crate::registry::query::question::Question;
+use crate::registry::wire::Malformed;
+use peer::PeerRows;
+use peer::channel::Peers;
+use peer::evidence::Evidence;
+use peer::refusal::PeerRefusal;
+use sql::Position;
+use sql::SqlBindings;
+use sql::SqlSource;
+
+/// Where every record type of a registry comes from, as one gateway sees it. Made anew with each registry.
+#[derive(Debug)]
+pub struct Sources {
+    /// This department's own records.
+    own: Vec<SqlBindings>,
+    peers: Arc<Peers>,
+    directory: Arc<Directory>,
+}
+
+/// What goes along with a permit: to the database a place to go on from, to a peer the question in its own words.
+/// Holds personal data: it has no `Debug`.
+pub struct Terms {
+    pub exchange: ExchangeId,
+    pub nonce: [u8; 32],
+    pub grounds: pb::Grounds,
+    /// The asking system's name.
+    pub system: String,
+    /// How long the answer may take to begin.
+    pub deadline: Duration,
+    pub traceparent: String,
+    pub question: Question,
+    /// Where an earlier answer stopped.
+    pub after: Option<Position>,
+}
+
+/// What a source gives: records of this department, or what another's gateway made of them.
+#[derive(Debug)]
+pub enum Fetched {
+    Records(Records),
+    Verdicts(Vec<pb::Verdict>, Evidence),
+    Count(pb::CountRecordsResponse, Evidence),
+}
+
+impl Sources {
+    /// Binds the record types that this department provides to its databases. No database is asked yet.
+    pub fn bind(
+        registry: &Registry,
+        databases: &[SqlSource],
+        peers: Arc<Peers>,
+        directory: Arc<Directory>,
+    ) -> Result<Self, Vec<Fault>> {
+        let (mut own, mut faults) = (Vec::new(), Vec::new());
+        for database in databases {
+            match database.bind(registry) {
+                Ok(bindings) => own.push(bindings),
+                Err(found) => faults.extend(found),
+            }
+        }
+        if faults.is_empty() { Ok(Self { own, peers, directory }) } else { Err(faults) }
+    }
+
+    /// Compares every mapping with its live table: the faults, and the databases that could not be asked.
+    pub async fn check(&self) -> (Vec<Fault>, Vec<(String, SourceError)>) {
+        let (mut faults, mut unasked) = (Vec::new(), Vec::new());
+        for bindings in &self.own {
+            match bindings.check().await {
+                Ok(found) => faults.extend(found),
+                Err(error) => unasked.push((bindings.name().to_owned(), error)),
+            }
+        }
+        (faults, unasked)
+    }
+
+    /// Fetches what the permit allows, from this department's database or from the provider's gateway.
+    pub async fn fetch(&self, permit: Permit, terms: Terms) -> Result<Fetched, SourceError> {
+        let schema = permit.query().schema.clone();
+        match permit.role() {
+            Role::Provider => {
+                let has = |bindings: &&SqlBindings| bindings.records().any(|name| name == schema.name());
+                let bindings = self.own.iter().find(has);
+                let bindings = bindings.ok_or_else(|| SourceError::NoSource(schema.name().clone()))?;
+                bindings.fetch(permit, terms.after).await.map(Fetched::Records)
+            }
+            Role::Consumer => {
+                let department = self.directory.department(schema.owner());
+                let department = department.ok_or_else(|| SourceError::NotAMember(schema.owner().clone()))?;
+                peer::fetch(self.peers.channel(department), permit, terms).await
+            }
+        }
+    }
+}
+
+impl Fetched {
+    /// The records, where records were asked for.
+    pub fn into_records(self) -> Result<Records, SourceError> {
+        match self {
+            Self::Records(records) => Ok(records),
+            Self::Verdicts(..) | Self::Count(..) => Err(SourceError::Garbled("no records")),
+        }
+    }
+}
 
 /// Records as a source gives them, still to be redacted, with the permit under which they were fetched.
+///
+/// Nothing is read before it is asked for, and dropping it frees the source at once.
 pub struct Records {
-    pub(super) permit: Permit,
-    // a pull-based cursor: `next` fetches one batch
+    permit: Permit,
+    cursor: Cursor,
+    /// What the answer of another department's gateway rests on.
+    evidence: Option<Evidence>,
+}
+
+enum Cursor {
+    Sql(sql::Reading),
+    Peer(Box<PeerRows>),
+}
+
+impl std::fmt::Debug for Records {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Records").finish_non_exhaustive()
+    }
 }
 
 impl Records {
+    fn new(permit: Permit, cursor: Cursor) -> Self {
+        Self { permit, cursor, evidence: None }
+    }
+
     pub fn permit(&self) -> &Permit {
         &self.permit
     }
 
+    pub fn evidence(&self) -> Option<&Evidence> {
+        self.evidence.as_ref()
+    }
+
     /// The next records, each encoded as its record type; `None` at the end. A batch is at most about 128 KiB.
     pub async fn next(&mut self) -> Result<Option<Vec<Bytes>>, SourceError> {
-        todo!()
+        match &mut self.cursor {
+            Cursor::Sql(reading) => reading.next().await,
+            Cursor::Peer(rows) => rows.next().await,
+        }
+    }
+
+    /// Where a further question goes on, as the provider's gateway tells it at the end of its answer.
+    pub async fn next_cursor(&mut self) -> Result<Bytes, SourceError> {
+        let Cursor::Peer(rows) = &mut self.cursor else { return Ok(Bytes::new()) };
+        let trailer = rows.trailer().await?;
+        if let (Some(receipt), Some(evidence)) = (trailer.receipt, &mut self.evidence) {
+            evidence.closed(receipt);
+        }
+        Ok(trailer.next_cursor)
     }
 }
 
@@ -30,9 +179,59 @@ pub enum SourceError {
     #[error("the source cannot be reached")]
     Unavailable(#[source] Box<dyn std::error::Error + Send + Sync>),
     #[error("the source took longer than {0:?}")]
-    Timeout(std::time::Duration),
+    Timeout(Duration),
     #[error("a record of the source does not fit its schema: {0}")]
     Misfit(String),
     #[error("the source failed")]
     Failed(#[source] Box<dyn std::error::Error + Send + Sync>),
+    #[error("no source is set for {0}; add a [[source.record]] with this type to the settings")]
+    NoSource(RecordType),
+    #[error("the directory does not have `{0}`")]
+    NotAMember(DepartmentId),
+    #[error("the provider's gateway cannot be reached: {0}")]
+    PeerUnreachable(String),
+    #[error("the provider's gateway did not answer in time")]
+    PeerTimeout,
+    #[error("the provider refused: {} ({})", .0.message, .0.reason)]
+    Refused(PeerRefusal),
+    #[error("the provider's gateway sent {0}")]
+    Garbled(&'static str),
+}
+
+impl From<Malformed> for SourceError {
+    /// Bytes that are no record of their schema are the provider's error, and are never passed on.
+    fn from(malformed: Malformed) -> Self {
+        Self::Misfit(malformed.to_string())
+    }
+}
+
+impl SourceError {
+    /// The stable reason, for `google.rpc.ErrorInfo` and for the journal.
+    pub fn reason(&self) -> &str {
+        match self {
+            Self::Unavailable(_) => "SOURCE_UNAVAILABLE",
+            Self::Timeout(_) => "SOURCE_TIMEOUT",
+            Self::Misfit(_) => "SOURCE_MISFIT",
+            Self::Failed(_) => "SOURCE_FAILED",
+            Self::NoSource(_) => "NO_SOURCE",
+            Self::NotAMember(_) => "NOT_IN_DIRECTORY",
+            Self::PeerUnreachable(_) => "PEER_UNREACHABLE",
+            Self::PeerTimeout => "PEER_TIMEOUT",
+            Self::Refused(refusal) => &refusal.reason,
+            Self::Garbled(_) => "PEER_GARBLED",
+        }
+    }
+
+    /// What whoever asked may know: nothing of the department's inner works.
+    pub fn for_asker(&self) -> String {
+        match self {
+            Self::Unavailable(_) | Self::NoSource(_) => "the provider's records cannot be reached now".to_owned(),
+            Self::Timeout(_) => "the provider's records took too long".to_owned(),
+            Self::Misfit(_) => "a record of the provider does not fit its schema".to_owned(),
+            Self::Failed(_) => "the provider's records could not be read".to_owned(),
+            Self::PeerUnreachable(_) => "the provider's gateway cannot be reached now".to_owned(),
+            Self::Refused(refusal) => refusal.message.clone(),
+            Self::NotAMember(_) | Self::PeerTimeout | Self::Garbled(_) => self.to_string(),
+        }
+    }
 }

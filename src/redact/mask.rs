@@ -31,20 +31,6 @@ const MAX_STARS: usize = 64;
 /// Whole numbers up to here have an exact `f64`.
 const MAX_EXACT: f64 = 9_007_199_254_740_992.0;
 
-/// Whether a mask can leave anything of a value of that type.
-pub(super) fn fits(mask: Mask, scalar: Scalar) -> bool {
-    match mask {
-        Mask::Drop | Mask::Round(0) => false,
-        Mask::KeepFirst(_) | Mask::KeepLast(_) | Mask::Pseudonym | Mask::Year | Mask::Month => {
-            scalar == Scalar::Text
-        }
-        Mask::Round(_) => !matches!(
-            scalar,
-            Scalar::Text | Scalar::Data | Scalar::Bool | Scalar::Enum
-        ),
-    }
-}
-
 /// Writes a masked value, or the masked values of a packed list; nothing for what cannot be masked.
 pub(super) fn value(
     mask: Mask,

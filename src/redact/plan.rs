@@ -206,28 +206,30 @@ impl Compiler {
         at
     }
 
-    /// `None` drops the field: by its mask, or because the mask is none for its type.
+    /// `None` drops the field: by its mask, or because the mask does not fit.
     fn leaf(&mut self, field: &FieldDescriptor, mask: Option<Mask>) -> Option<Action> {
         let list = field.is_list();
+        if mask.is_some_and(|mask| mask.fits(field).is_err()) {
+            return None;
+        }
         match (field.kind(), mask) {
+            (_, Some(Mask::Drop)) => None,
             (Kind::Message(message), None) => Some(Action::Walk(self.whole(&message))),
-            (Kind::Message(_), Some(mask @ (Mask::Year | Mask::Month))) if is_timestamp(field) => {
-                Some(Action::Time(mask))
+            (Kind::Message(_), Some(mask)) if is_timestamp(field) => Some(Action::Time(mask)),
+            // A google.type.Date: no other message has a mask that fits.
+            (Kind::Message(date), Some(Mask::Year)) => {
+                Some(Action::Walk(self.only(&date, &["year"])))
             }
-            (Kind::Message(message), Some(Mask::Year)) if is_date(&message) => {
-                Some(Action::Walk(self.only(&message, &["year"])))
-            }
-            (Kind::Message(message), Some(Mask::Month)) if is_date(&message) => {
-                Some(Action::Walk(self.only(&message, &["year", "month"])))
+            (Kind::Message(date), Some(Mask::Month)) => {
+                Some(Action::Walk(self.only(&date, &["year", "month"])))
             }
             (Kind::Message(_), Some(_)) => None,
-            (kind, None) => Some(Action::Keep {
-                scalar: Scalar::of(&kind)?,
-                list,
-            }),
-            (kind, Some(mask)) => {
-                let scalar = Scalar::of(&kind).filter(|&scalar| mask::fits(mask, scalar))?;
-                Some(Action::Mask { scalar, list, mask })
+            (kind, mask) => {
+                let scalar = Scalar::of(&kind)?;
+                Some(match mask {
+                    None => Action::Keep { scalar, list },
+                    Some(mask) => Action::Mask { scalar, list, mask },
+                })
             }
         }
     }
@@ -259,8 +261,4 @@ impl Compiler {
             action: self.leaf(field, None)?,
         })
     }
-}
-
-fn is_date(message: &MessageDescriptor) -> bool {
-    message.full_name() == "google.type.Date"
 }

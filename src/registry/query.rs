@@ -1,5 +1,7 @@
 //! A question that has been checked against the schema.
 
+pub mod question;
+
 mod check;
 
 use std::fmt;

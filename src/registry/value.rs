@@ -128,7 +128,7 @@ impl fmt::Debug for Literal {
 }
 
 /// A whole number that the field's kind can hold.
-fn integer(field: &Field, n: i128) -> Option<Literal> {
+pub(super) fn integer(field: &Field, n: i128) -> Option<Literal> {
     match field.descriptor().kind() {
         Kind::Int32 | Kind::Sint32 | Kind::Sfixed32 => {
             let n = i32::try_from(n).ok()?;
@@ -151,7 +151,7 @@ fn integer(field: &Field, n: i128) -> Option<Literal> {
 }
 
 /// A finite number. For a float field it is rounded to a float, as the records' own values are.
-fn number(field: &Field, n: f64) -> Option<Literal> {
+pub(super) fn number(field: &Field, n: f64) -> Option<Literal> {
     let n = match field.descriptor().kind() {
         Kind::Double => n,
         Kind::Float => f64::from(n as f32),
@@ -172,7 +172,7 @@ fn boolean(text: &str) -> Option<bool> {
     bool::from_str(&text.to_ascii_lowercase()).ok()
 }
 
-fn member(e: &EnumDescriptor, name: &str) -> Option<Literal> {
+pub(super) fn member(e: &EnumDescriptor, name: &str) -> Option<Literal> {
     let value = e.get_value_by_name(name)?;
     Some(Literal::Enum {
         name: value.name().into(),
@@ -185,13 +185,13 @@ fn member_by_number(e: &EnumDescriptor, text: &str) -> Option<Literal> {
     member(e, value.name())
 }
 
-fn moment(field: &Field, seconds: i64, nanos: i32) -> Option<Literal> {
+pub(super) fn moment(field: &Field, seconds: i64, nanos: i32) -> Option<Literal> {
     let fits =
         field.is_timestamp() && SECONDS.contains(&seconds) && (0..1_000_000_000).contains(&nanos);
     fits.then_some(Literal::Time { seconds, nanos })
 }
 
-fn misfit(field: &Field) -> ValueError {
+pub(super) fn misfit(field: &Field) -> ValueError {
     ValueError {
         field: field.path().clone(),
         expected: expected(field),

@@ -1,1 +1,1 @@
-//! Fills a SQLite source from a CSV file: all rows or none.
+//! From CSV into SQLite.

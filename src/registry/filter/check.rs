@@ -1,8 +1,5 @@
 //! From a filter's tree to its typed form: every field exists, and every value is one that its field can have.
 
-use std::sync::Arc;
-
-use prost_reflect::EnumDescriptor;
 use prost_reflect::Kind;
 
 use super::Expr;
@@ -11,9 +8,9 @@ use super::Op;
 use super::parse::Form;
 use super::parse::Node;
 use super::parse::Value;
-use crate::registry::extract::is_timestamp;
 use crate::registry::field::Field;
 use crate::registry::schema::RecordSchema;
+use crate::registry::value;
 use crate::registry::value::Literal;
 
 pub(super) fn check(node: Node, schema: &RecordSchema) -> Result<Expr, Fault> {
@@ -161,10 +158,7 @@ fn single(path: &str, at: usize, schema: &RecordSchema) -> Result<Field, Fault> 
         let message = format!("`{path}` has many values: only `has({path})` can be asked");
         return Err(Fault::new(at, message));
     }
-    let Kind::Message(message) = field.descriptor().kind() else {
-        return Ok(field);
-    };
-    if is_timestamp(field.descriptor()) {
+    if field.is_single_value() {
         return Ok(field);
     }
     let within = schema.fields(Some(field.path()));
@@ -177,7 +171,7 @@ fn single(path: &str, at: usize, schema: &RecordSchema) -> Result<Field, Fault> 
             ),
             None => format!(
                 "`{path}` is a {}: only `has({path})` can be asked",
-                message.full_name()
+                field.type_name()
             ),
         },
     ))
@@ -203,105 +197,37 @@ fn literal(field: &Field, value: Node) -> Result<Literal, Fault> {
     let at = value.at;
     let given = match value.form {
         Form::Value(given) => given,
-        Form::Path(name) => match &kind {
-            Kind::Enum(kind) => return enum_value(kind, &name, at, true),
-            _ => {
-                let message = format!("`{name}` is not a value; a text stands in quotes");
-                return Err(Fault::new(at, message));
-            }
-        },
+        Form::Path(name) => return named(field, &name, at),
         _ => return Err(Fault::new(at, "a value belongs here")),
     };
-    let misfit = |what: &str| Fault::new(at, format!("`{}` takes {what}", field.path()));
-    match (&kind, given) {
-        (Kind::String, Value::Text(v)) => Ok(Literal::Text(v.into())),
-        (Kind::String, _) => Err(misfit("a text in quotes")),
-        (Kind::Bytes, Value::Data(v)) => Ok(Literal::Data(v.into())),
-        (Kind::Bytes, _) => Err(misfit("bytes, written as in b\"\\x00\"")),
-        (Kind::Bool, Value::Bool(v)) => Ok(Literal::Boolean(v)),
-        (Kind::Bool, _) => Err(misfit("`true` or `false`")),
-        (Kind::Enum(kind), Value::Text(name)) => enum_value(kind, &name, at, false),
-        (Kind::Enum(kind), _) => Err(misfit(&format!("one of {}", values_of(kind)))),
-        (Kind::Message(_), Value::Time { seconds, nanos }) => Ok(Literal::Time { seconds, nanos }),
-        (Kind::Message(_), _) => Err(misfit(
-            "a time, written as in timestamp(\"2026-01-31T08:00:00Z\")",
-        )),
-        (Kind::Double, given) => number(&given)
-            .map(Literal::Number)
-            .ok_or_else(|| misfit("a number")),
-        // What the record holds was rounded to 32 bits too.
-        (Kind::Float, given) => number(&given)
-            .map(|v| f64::from(v as f32))
-            .filter(|v| v.is_finite())
-            .map(Literal::Number)
-            .ok_or_else(|| misfit("a number of 32 bits")),
-        (Kind::Int32 | Kind::Sint32 | Kind::Sfixed32, Value::Int(v))
-            if i32::try_from(v).is_ok() =>
-        {
-            Ok(Literal::Integer(v))
-        }
-        (Kind::Int32 | Kind::Sint32 | Kind::Sfixed32, _) => {
-            Err(misfit("a whole number of 32 bits"))
-        }
-        (Kind::Int64 | Kind::Sint64 | Kind::Sfixed64, Value::Int(v)) => Ok(Literal::Integer(v)),
-        (Kind::Int64 | Kind::Sint64 | Kind::Sfixed64, _) => Err(misfit("a whole number")),
-        (Kind::Uint32 | Kind::Fixed32, given) => unsigned(&given)
-            .filter(|&v| u32::try_from(v).is_ok())
-            .map(Literal::Unsigned)
-            .ok_or_else(|| misfit("a whole number from 0 to 4294967295")),
-        (Kind::Uint64 | Kind::Fixed64, given) => unsigned(&given)
-            .map(Literal::Unsigned)
-            .ok_or_else(|| misfit("a whole number from 0")),
-    }
-}
-
-fn number(given: &Value) -> Option<f64> {
-    match given {
-        Value::Float(v) => Some(*v),
-        Value::Int(v) => Some(*v as f64),
-        Value::Uint(v) => Some(*v as f64),
+    let literal = match (kind, given) {
+        (Kind::String, Value::Text(v)) => Some(Literal::Text(v.into())),
+        (Kind::Bytes, Value::Data(v)) => Some(Literal::Data(v.into())),
+        (Kind::Bool, Value::Bool(v)) => Some(Literal::Boolean(v)),
+        (Kind::Enum(kind), Value::Text(name)) => value::member(&kind, &name),
+        (Kind::Message(_), Value::Time { seconds, nanos }) => value::moment(field, seconds, nanos),
+        (Kind::Double | Kind::Float, Value::Float(v)) => value::number(field, v),
+        (Kind::Double | Kind::Float, Value::Int(v)) => value::number(field, v as f64),
+        (Kind::Double | Kind::Float, Value::Uint(v)) => value::number(field, v as f64),
+        (_, Value::Int(v)) => value::integer(field, v.into()),
+        (_, Value::Uint(v)) => value::integer(field, v.into()),
         _ => None,
-    }
-}
-
-fn unsigned(given: &Value) -> Option<u64> {
-    match given {
-        Value::Uint(v) => Some(*v),
-        Value::Int(v) => u64::try_from(*v).ok(),
-        _ => None,
-    }
-}
-
-/// A name without quotes is the filter's own word and may be told; what stood in quotes may not.
-fn enum_value(kind: &EnumDescriptor, name: &str, at: usize, tell: bool) -> Result<Literal, Fault> {
-    if let Some(value) = kind.get_value_by_name(name) {
-        return Ok(Literal::Enum {
-            name: Arc::from(value.name()),
-            number: value.number(),
-        });
-    }
-    let named = if tell {
-        format!("`{name}`")
-    } else {
-        "the text".to_owned()
     };
-    let message = format!(
-        "{named} is not a value of {}; its values are {}",
-        kind.full_name(),
-        values_of(kind)
-    );
-    Err(Fault::new(at, message))
+    literal.ok_or_else(|| Fault::new(at, value::misfit(field).to_string()))
 }
 
-fn values_of(kind: &EnumDescriptor) -> String {
-    const SHOWN: usize = 5;
-    let mut names: Vec<_> = kind
-        .values()
-        .take(SHOWN)
-        .map(|value| value.name().to_owned())
-        .collect();
-    if kind.values().len() > SHOWN {
-        names.push("…".to_owned());
-    }
-    names.join(", ")
+/// An enum's value by its name without quotes, which is the filter's own word and may be told.
+fn named(field: &Field, name: &str, at: usize) -> Result<Literal, Fault> {
+    let Kind::Enum(kind) = field.descriptor().kind() else {
+        let message = format!("`{name}` is not a value; a text stands in quotes");
+        return Err(Fault::new(at, message));
+    };
+    value::member(&kind, name).ok_or_else(|| {
+        let message = format!(
+            "`{name}` is not a value of {}; {}",
+            kind.full_name(),
+            value::misfit(field)
+        );
+        Fault::new(at, message)
+    })
 }

@@ -1,0 +1,179 @@
+//! What is handed to the journal, and what comes back when it is durable.
+
+use std::fmt;
+use std::sync::Arc;
+
+use prost::Message;
+
+use super::Unwritten;
+use super::digest::record_commitment;
+use super::frame::ENTRY_OVERHEAD;
+use super::frame::MAX_RECORD_BYTES;
+use super::leaf;
+use super::leaf::BadLeaf;
+use super::leaf::Kind;
+use super::leaf::LEAF_BYTES;
+use super::leaf::Leaf;
+use super::leaf::Outcome;
+use super::leaf::PeerEntry;
+use super::leaf::Role;
+use super::merkle::Hash;
+use super::writer::Pending;
+use super::writer::Then;
+use crate::clock::Moment;
+use crate::name::ExchangeId;
+use crate::pb;
+use crate::pb::journal_record;
+use crate::registry::Digest;
+
+/// An entry to be written. Its time is that of the commit.
+#[derive(Clone)]
+pub struct Entry {
+    pub kind: Kind,
+    pub role: Role,
+    pub outcome: Outcome,
+    pub exchange: Option<ExchangeId>,
+    /// Zero if the kind has none.
+    pub exchange_digest: Digest,
+    /// The provider's entry of the same exchange, at the consumer.
+    pub peer: Option<PeerLeaf>,
+    pub record: pb::JournalRecord,
+}
+
+/// An entry of another gateway's journal, as its receipt tells.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PeerLeaf {
+    pub origin: String,
+    pub index: u64,
+    pub leaf_hash: Hash,
+}
+
+/// Evidence that an entry is durable. Only the journal makes one.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Receipt {
+    pub(super) origin: Arc<str>,
+    pub(super) index: u64,
+    pub(super) leaf: [u8; LEAF_BYTES],
+}
+
+impl Entry {
+    /// A connection that was turned away. `peer` is the SPIFFE id that its certificate carries.
+    pub fn connection(peer: String, door: &str, reason: &str) -> Self {
+        let (door, reason) = (door.to_owned(), reason.to_owned());
+        let record = journal_record::Kind::Connection(pb::ConnectionRecord { peer, door, reason });
+        Self::of_gateway(Kind::Connection, Outcome::Denied, record)
+    }
+
+    /// A policy that took effect, or one that was refused and why.
+    pub fn policy(revision: &Digest, applied: bool, detail: String) -> Self {
+        let revision = revision.to_vec().into();
+        let outcome = if applied { Outcome::Answered } else { Outcome::Denied };
+        let record = journal_record::Kind::Policy(pb::PolicyRecord { revision, applied, detail });
+        Self::of_gateway(Kind::Policy, outcome, record)
+    }
+
+    /// The gateway, of this version, `started` or `stopped`.
+    pub fn lifecycle(event: &str, version: &str) -> Self {
+        let (event, version) = (event.to_owned(), version.to_owned());
+        let record = journal_record::Kind::Lifecycle(pb::LifecycleRecord { event, version });
+        Self::of_gateway(Kind::Lifecycle, Outcome::Answered, record)
+    }
+
+    /// An event of the gateway itself: no exchange, no side.
+    fn of_gateway(kind: Kind, outcome: Outcome, record: journal_record::Kind) -> Self {
+        Self {
+            kind,
+            role: Role::None,
+            outcome,
+            exchange: None,
+            exchange_digest: [0; 32],
+            peer: None,
+            record: pb::JournalRecord { kind: Some(record) },
+        }
+    }
+
+    pub(super) fn pending(&self, then: Then) -> Result<Pending, Unwritten> {
+        let record = self.record.encode_to_vec();
+        if record.len() > MAX_RECORD_BYTES {
+            return Err(Unwritten::TooLarge {
+                bytes: record.len() + ENTRY_OVERHEAD,
+            });
+        }
+        let mut salt = [0; 32];
+        aws_lc_rs::rand::fill(&mut salt).map_err(|_| Unwritten::NoRandomness)?;
+        let leaf = Leaf {
+            kind: self.kind,
+            role: self.role,
+            outcome: self.outcome,
+            time: Moment::from_micros(0),
+            exchange: self.exchange,
+            exchange_digest: self.exchange_digest,
+            record_commitment: record_commitment(&salt, &record),
+            peer: self.peer.as_ref().map(|peer| PeerEntry {
+                log: leaf::log_id(&peer.origin),
+                index: peer.index,
+                leaf_hash: peer.leaf_hash,
+            }),
+        };
+        Ok(Pending {
+            leaf,
+            salt,
+            record,
+            then,
+        })
+    }
+}
+
+impl fmt::Debug for Entry {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Entry")
+            .field("kind", &self.kind)
+            .field("role", &self.role)
+            .field("outcome", &self.outcome)
+            .field("exchange", &self.exchange)
+            .finish_non_exhaustive()
+    }
+}
+
+impl PeerLeaf {
+    /// Reads a receipt from the other gateway, with its leaf, which the caller has yet to hold against the exchange.
+    pub fn from_receipt(receipt: &pb::Receipt) -> Result<(Self, Leaf), BadLeaf> {
+        let read = Leaf::parse(&receipt.leaf)?;
+        let peer = Self {
+            origin: receipt.origin.clone(),
+            index: receipt.index,
+            leaf_hash: super::merkle::leaf_hash(&receipt.leaf),
+        };
+        Ok((peer, read))
+    }
+}
+
+impl Receipt {
+    /// The journal's name.
+    pub fn origin(&self) -> &str {
+        &self.origin
+    }
+
+    pub fn index(&self) -> u64 {
+        self.index
+    }
+
+    /// The bytes that stand in the tree.
+    pub fn leaf(&self) -> &[u8; LEAF_BYTES] {
+        &self.leaf
+    }
+
+    pub fn leaf_hash(&self) -> Hash {
+        leaf::leaf_hash(&self.leaf)
+    }
+}
+
+impl From<&Receipt> for pb::Receipt {
+    fn from(receipt: &Receipt) -> Self {
+        Self {
+            origin: receipt.origin.to_string(),
+            index: receipt.index,
+            leaf: receipt.leaf.to_vec().into(),
+        }
+    }
+}

@@ -1,0 +1,105 @@
+//! Follows the segments with the tree's files: reads each commit back from disk, proves it whole, and adds it to the tree.
+
+use super::frame::BadFrame;
+use super::frame::Frame;
+use super::leaf::Leaf;
+use super::leaf::leaf_hash;
+use super::merkle::Frontier;
+use super::scan::ReadError;
+use super::scan::Walker;
+use super::tiles::writer::TileWriter;
+use crate::clock::Moment;
+
+/// Stands at the end of what the tree's files hold.
+pub(super) struct Follower {
+    walker: Walker,
+    tiles: TileWriter,
+    frontier: Frontier,
+    last: Option<LastCommit>,
+}
+
+/// What the next commit needs to know of the last one.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct LastCommit {
+    pub(super) time: Moment,
+    pub(super) oldest_open: Option<u64>,
+}
+
+impl Follower {
+    /// `walker`, `tiles` and `frontier` stand at the same entry; `last` is the commit before it.
+    pub(super) fn new(
+        walker: Walker,
+        tiles: TileWriter,
+        frontier: Frontier,
+        last: Option<LastCommit>,
+    ) -> Self {
+        Self {
+            walker,
+            tiles,
+            frontier,
+            last,
+        }
+    }
+
+    pub(super) fn frontier(&self) -> &Frontier {
+        &self.frontier
+    }
+
+    pub(super) fn last(&self) -> Option<LastCommit> {
+        self.last
+    }
+
+    pub(super) fn walker(&mut self) -> &mut Walker {
+        &mut self.walker
+    }
+
+    /// Adds the next commit; false at the end. Hashes what stands on disk, so that a leaf that was damaged on its way there
+    /// is found before its checkpoint is published. What fails can be tried again.
+    pub(super) fn step(&mut self) -> Result<bool, ReadError> {
+        let Some(frame) = self.walker.read_intact()? else {
+            return Ok(false);
+        };
+        let mut frontier = self.frontier.clone();
+        let hashes: Vec<_> = frame
+            .entries()
+            .iter()
+            .map(|entry| leaf_hash(&entry.leaf))
+            .collect();
+        hashes.iter().for_each(|&hash| frontier.push(hash));
+        if frontier.root() != frame.header.root {
+            return Err(self.walker.damaged(BadFrame::Root));
+        }
+        let last = LastCommit::of(&frame)?;
+        let leaves: Vec<_> = frame
+            .entries()
+            .iter()
+            .flat_map(|entry| entry.leaf)
+            .collect();
+        self.tiles.append(&leaves, hashes)?;
+        self.walker.pass(&frame.header);
+        self.frontier = frontier;
+        self.last = last.or(self.last);
+        Ok(true)
+    }
+
+    /// Makes the tree's files durable up to here.
+    pub(super) fn flush(&self) -> Result<(), ReadError> {
+        Ok(self.tiles.flush()?)
+    }
+}
+
+impl LastCommit {
+    pub(super) fn of(frame: &Frame) -> Result<Option<Self>, ReadError> {
+        let Some(entry) = frame.entries().last() else {
+            return Ok(None);
+        };
+        let leaf = Leaf::parse(&entry.leaf).map_err(|source| ReadError::Leaf {
+            entry: frame.header.end() - 1,
+            source,
+        })?;
+        Ok(Some(Self {
+            time: leaf.time,
+            oldest_open: frame.header.oldest_open,
+        }))
+    }
+}

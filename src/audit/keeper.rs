@@ -1,0 +1,189 @@
+//! The thread behind the commit thread: keeps a spare segment ready, extends the tree's files, publishes checkpoints.
+
+use std::sync::Arc;
+use std::sync::Condvar;
+use std::sync::Mutex;
+use std::sync::MutexGuard;
+use std::sync::PoisonError;
+use std::sync::mpsc;
+use std::sync::mpsc::RecvTimeoutError;
+use std::time::Duration;
+
+use super::Failure;
+use super::Shared;
+use super::checkpoint::SignedCheckpoint;
+use super::disk;
+use super::disk::Disk;
+use super::disk::DiskError;
+use super::follow::Follower;
+use super::layout::Layout;
+use super::reader::ReadError;
+use super::segment;
+
+/// Whether the commit thread can go on into a next segment.
+#[derive(Debug, Default)]
+pub(super) struct SpareSegment {
+    state: Mutex<Spare>,
+    changed: Condvar,
+}
+
+#[derive(Debug, Default, Clone)]
+enum Spare {
+    #[default]
+    Filling,
+    Ready,
+    /// Could not be made, mostly for want of space; it is tried again and again.
+    Failed(Arc<DiskError>),
+}
+
+impl SpareSegment {
+    /// Why there is none, if making it has failed. While it is being made there is no reason to worry.
+    pub(super) fn failure(&self) -> Option<Arc<DiskError>> {
+        match &*self.lock() {
+            Spare::Failed(error) => Some(error.clone()),
+            Spare::Filling | Spare::Ready => None,
+        }
+    }
+
+    /// Waits until there is one or it cannot be made. After a success it is the caller's.
+    pub(super) fn take(&self) -> Result<(), Arc<DiskError>> {
+        let mut state = self.lock();
+        loop {
+            match &*state {
+                Spare::Filling => {
+                    state = self
+                        .changed
+                        .wait(state)
+                        .unwrap_or_else(PoisonError::into_inner);
+                }
+                Spare::Failed(error) => return Err(error.clone()),
+                Spare::Ready => {
+                    *state = Spare::Filling;
+                    return Ok(());
+                }
+            }
+        }
+    }
+
+    fn is_ready(&self) -> bool {
+        matches!(&*self.lock(), Spare::Ready)
+    }
+
+    fn set(&self, made: Result<(), DiskError>) {
+        *self.lock() = match made {
+            Ok(()) => Spare::Ready,
+            Err(error) => Spare::Failed(Arc::new(error)),
+        };
+        self.changed.notify_all();
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Spare> {
+        // The state is whole at every moment.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Owns the tree's files and the published checkpoint.
+pub(super) struct Keeper {
+    pub(super) disk: Arc<dyn Disk>,
+    pub(super) layout: Layout,
+    pub(super) shared: Arc<Shared>,
+    pub(super) follower: Follower,
+    /// The size of the next spare segment.
+    pub(super) spare_bytes: u64,
+    pub(super) greatest_bytes: u64,
+    /// The size that was published last.
+    pub(super) published: u64,
+}
+
+impl Keeper {
+    /// Runs until the commit thread lets go of the other end of `rolled`, through which it tells the size of the next
+    /// spare segment whenever it has taken one.
+    pub(super) fn run(mut self, rolled: &mpsc::Receiver<u64>, every: Duration) {
+        // Whoever waits for a spare segment must not wait for a thread that is gone.
+        let gone = Gone(self.shared.clone());
+        loop {
+            self.make_spare();
+            self.publish();
+            match rolled.recv_timeout(every) {
+                Ok(bytes) => self.spare_bytes = bytes.min(self.greatest_bytes),
+                Err(RecvTimeoutError::Timeout) => {}
+                Err(RecvTimeoutError::Disconnected) => break,
+            }
+        }
+        self.publish();
+        drop(gone);
+    }
+
+    fn make_spare(&mut self) {
+        let spare = &self.shared.spare;
+        if spare.is_ready() {
+            return;
+        }
+        // One that a former run left is as good, whatever its size.
+        let made = match self.layout.spare().exists() {
+            true => Ok(()),
+            false => segment::make_spare(&*self.disk, &self.layout, self.spare_bytes),
+        };
+        match &made {
+            Ok(()) => self.shared.full.store(None),
+            Err(error) => tracing::warn!(error = %chain(error), "the journal cannot grow"),
+        }
+        spare.set(made);
+    }
+
+    fn publish(&mut self) {
+        let checkpoint = self.shared.checkpoint.load_full();
+        if checkpoint.size() == self.published || self.shared.failed.get().is_some() {
+            return;
+        }
+        match publish(&*self.disk, &self.layout, &mut self.follower, &checkpoint) {
+            Ok(()) => self.published = checkpoint.size(),
+            Err(ReadError::Disk(error)) if error.may_be_retried() => {
+                tracing::warn!(error = %chain(&error), "the journal's checkpoint is not published");
+            }
+            Err(error) => self.shared.fail(Failure::Unpublished(error)),
+        }
+    }
+}
+
+/// Follows the segments up to the checkpoint and puts it into `state/signed`.
+pub(super) fn publish(
+    disk: &dyn Disk,
+    layout: &Layout,
+    follower: &mut Follower,
+    checkpoint: &SignedCheckpoint,
+) -> Result<(), ReadError> {
+    while follower.frontier().size() < checkpoint.size() && follower.step()? {}
+    if follower.frontier().root() != *checkpoint.root() {
+        return Err(ReadError::Missing {
+            entry: follower.frontier().size(),
+        });
+    }
+    follower.flush()?;
+    // Dies before this: the older checkpoint stands, and the next recovery follows further. After: it begins here.
+    disk::replace(disk, &layout.signed(), checkpoint.note().as_bytes())?;
+    Ok(())
+}
+
+/// Tells whoever waits that no spare segment will come, also when the thread panics.
+struct Gone(Arc<Shared>);
+
+impl Drop for Gone {
+    fn drop(&mut self) {
+        if !self.0.spare.is_ready() {
+            let gone = std::io::Error::other("the thread that makes it has ended");
+            self.0.spare.set(Err(DiskError::new(
+                "make",
+                std::path::Path::new("spare"),
+                gone,
+            )));
+        }
+    }
+}
+
+/// An error with its causes, for a log line.
+pub(super) fn chain(error: &dyn std::error::Error) -> String {
+    std::iter::successors(error.source(), |error| error.source())
+        .fold(error.to_string(), |text, cause| format!("{text}: {cause}"))
+}

@@ -1,0 +1,261 @@
+//! What is done before a journal takes entries: its tail is cut back to the last complete commit, and what it published must
+//! still be there.
+
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::fs::OpenOptions;
+use std::fs::TryLockError;
+
+use super::JournalError;
+use super::Recovery;
+use super::checkpoint::SignedCheckpoint;
+use super::disk::Disk;
+use super::disk::DiskError;
+use super::follow::Follower;
+use super::follow::LastCommit;
+use super::frame::BadFrame;
+use super::layout::Layout;
+use super::leaf::Kind;
+use super::merkle::Frontier;
+use super::note::VerifierKey;
+use super::reader::ReadError;
+use super::reader::Reader;
+use super::reader::Stored;
+use super::scan::Walker;
+use super::segment;
+use super::segment::Segment;
+use super::tiles::Tiles;
+use super::tiles::writer::TileWriter;
+use crate::pb;
+use crate::pb::journal_record;
+
+/// A journal that is whole again, ready to be written to.
+pub(super) struct Recovered {
+    /// Held as long as the journal is open: two daemons on one journal would fork it.
+    pub(super) lock: File,
+    pub(super) follower: Follower,
+    pub(super) segment: Segment,
+    /// Streams that were open when the gateway ended.
+    pub(super) unclosed: Vec<Stored>,
+    pub(super) report: Recovery,
+}
+
+pub(super) fn recover(
+    disk: &dyn Disk,
+    layout: &Layout,
+    verifier: &VerifierKey,
+    segment_bytes: u64,
+) -> Result<Recovered, JournalError> {
+    for dir in [
+        layout.root().to_owned(),
+        layout.segments(),
+        layout.hash_dir(),
+        layout.state(),
+    ] {
+        disk.create_dir(&dir)?;
+    }
+    disk.flush_dir(layout.root())?;
+    let lock = lock(layout)?;
+    let published = published(layout, verifier)?;
+    if layout.list_segments()?.is_empty() {
+        create_first(disk, layout, segment_bytes)?;
+    }
+
+    let (mut follower, rebuilt) = resume(disk, layout, published.as_ref())?;
+    let cut_bytes = follow_to_end(&mut follower)?;
+    let entries = follower.frontier().size();
+    check_published(layout, published.as_ref(), entries)?;
+
+    let (first, position) = follower.walker().position();
+    let segment = Segment::open(disk, &layout.segment(first), position)?;
+    // Dies before or in this: the next recovery finds the same torn commit, or less of it.
+    segment.cut(cut_bytes)?;
+    let oldest_open = follower.last().and_then(|last| last.oldest_open);
+    let unclosed = find_unclosed(layout, oldest_open)?;
+    let report = Recovery {
+        entries,
+        cut_bytes,
+        interrupted: unclosed.iter().map(|stored| stored.index).collect(),
+        tree_rebuilt: rebuilt,
+        last_time: follower.last().map(|last| last.time),
+    };
+    Ok(Recovered {
+        lock,
+        follower,
+        segment,
+        unclosed,
+        report,
+    })
+}
+
+fn lock(layout: &Layout) -> Result<File, JournalError> {
+    let path = layout.lock();
+    let error = |source| JournalError::Disk(DiskError::new("lock", &path, source));
+    let file = OpenOptions::new()
+        .write(true)
+        .create(true)
+        .truncate(false)
+        .open(&path)
+        .map_err(error)?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(TryLockError::WouldBlock) => Err(JournalError::Locked {
+            dir: layout.root().to_owned(),
+        }),
+        Err(TryLockError::Error(source)) => Err(error(source)),
+    }
+}
+
+/// The published checkpoint, which must be this journal's own.
+fn published(
+    layout: &Layout,
+    verifier: &VerifierKey,
+) -> Result<Option<SignedCheckpoint>, JournalError> {
+    let Some(note) = layout.read_signed()? else {
+        return Ok(None);
+    };
+    SignedCheckpoint::open(&note, std::slice::from_ref(verifier))
+        .map(Some)
+        .map_err(|source| JournalError::Published {
+            path: layout.signed(),
+            source,
+        })
+}
+
+fn create_first(disk: &dyn Disk, layout: &Layout, segment_bytes: u64) -> Result<(), JournalError> {
+    segment::make_spare(disk, layout, segment::first_capacity(segment_bytes))?;
+    Segment::take_spare(disk, layout, 0)?;
+    Ok(())
+}
+
+/// Stands where the tree's files are known to be right: at the published checkpoint, else at the beginning.
+fn resume(
+    disk: &dyn Disk,
+    layout: &Layout,
+    published: Option<&SignedCheckpoint>,
+) -> Result<(Follower, bool), JournalError> {
+    let tiles = Tiles::of(layout.clone());
+    if let Some(checkpoint) = published.filter(|checkpoint| checkpoint.size() > 0) {
+        let size = checkpoint.size();
+        let whole = tiles.leaves(size - 1, 1).is_ok()
+            && tiles
+                .root(size)
+                .is_ok_and(|root| root == *checkpoint.root());
+        if whole && let Some((walker, last)) = walk_to(layout, checkpoint)? {
+            let frontier = Frontier::load(size, |node| tiles.node(node))?;
+            let writer = TileWriter::open(disk, layout, size)?;
+            return Ok((Follower::new(walker, writer, frontier, last), false));
+        }
+    }
+    let writer = TileWriter::open(disk, layout, 0)?;
+    let walker = Walker::start(layout.clone());
+    let rebuilt = published.is_some_and(|checkpoint| checkpoint.size() > 0);
+    Ok((
+        Follower::new(walker, writer, Frontier::default(), None),
+        rebuilt,
+    ))
+}
+
+/// Behind the commit that the checkpoint was signed for; `None` if it cannot be found there.
+fn walk_to(
+    layout: &Layout,
+    checkpoint: &SignedCheckpoint,
+) -> Result<Option<(Walker, Option<LastCommit>)>, JournalError> {
+    let Ok(mut walker) = Walker::at(layout.clone(), checkpoint.size() - 1) else {
+        return Ok(None);
+    };
+    match walker.next() {
+        Ok(Some(frame))
+            if frame.header.end() == checkpoint.size()
+                && frame.header.root == *checkpoint.root() =>
+        {
+            Ok(Some((walker, LastCommit::of(&frame)?)))
+        }
+        _ => Ok(None),
+    }
+}
+
+/// Follows all complete commits. Gives the bytes of a torn one behind them.
+fn follow_to_end(follower: &mut Follower) -> Result<u64, JournalError> {
+    loop {
+        match follower.step() {
+            Ok(true) => {}
+            Ok(false) => return Ok(follower.walker().torn_bytes()?),
+            // A checksum that fits and a root that does not was not torn by a crash.
+            Err(
+                error @ ReadError::Damaged {
+                    cause: BadFrame::Root,
+                    ..
+                },
+            ) => return Err(error.into()),
+            Err(error @ ReadError::Damaged { .. }) => {
+                return match follower.walker().is_torn_tail()? {
+                    true => Ok(follower.walker().torn_bytes()?),
+                    false => Err(error.into()),
+                };
+            }
+            Err(error) => return Err(error.into()),
+        }
+    }
+}
+
+/// What was published must be in the journal: otherwise it was cut back or put back to an older state.
+fn check_published(
+    layout: &Layout,
+    published: Option<&SignedCheckpoint>,
+    entries: u64,
+) -> Result<(), JournalError> {
+    let Some(checkpoint) = published else {
+        // The first entry is taken only after a checkpoint of the empty journal was published.
+        return match entries {
+            0 => Ok(()),
+            _ => Err(JournalError::NothingPublished {
+                path: layout.signed(),
+                entries,
+            }),
+        };
+    };
+    if entries < checkpoint.size() {
+        return Err(JournalError::CutBack {
+            signed: checkpoint.size(),
+            found: entries,
+        });
+    }
+    if Tiles::of(layout.clone()).root(checkpoint.size())? != *checkpoint.root() {
+        return Err(JournalError::Rewritten {
+            signed: checkpoint.size(),
+        });
+    }
+    Ok(())
+}
+
+/// The intents from `oldest` on that no stream end closes.
+fn find_unclosed(layout: &Layout, oldest: Option<u64>) -> Result<Vec<Stored>, JournalError> {
+    let Some(oldest) = oldest else {
+        return Ok(Vec::new());
+    };
+    let mut open = BTreeMap::new();
+    for stored in Reader::open(layout.root()).forward(oldest)? {
+        let stored = stored?;
+        match stored.leaf.kind {
+            Kind::Intent => {
+                open.insert(stored.index, stored);
+            }
+            Kind::StreamEnd => {
+                if let Some(end) = stream_end(&stored)? {
+                    open.remove(&end.opened_at);
+                }
+            }
+            _ => {}
+        }
+    }
+    Ok(open.into_values().collect())
+}
+
+/// The record of a stream end.
+pub(super) fn stream_end(stored: &Stored) -> Result<Option<pb::StreamEndRecord>, ReadError> {
+    Ok(match stored.record()?.kind {
+        Some(journal_record::Kind::StreamEnd(end)) => Some(end),
+        _ => None,
+    })
+}

@@ -1,0 +1,400 @@
+//! Reading the commits of a journal in order, also while its daemon writes.
+
+pub(super) mod backward;
+
+use std::fs::File;
+use std::io;
+use std::os::unix::fs::FileExt;
+use std::path::PathBuf;
+
+use bytes::Bytes;
+
+use super::disk::DiskError;
+use super::frame::BadFrame;
+use super::frame::Frame;
+use super::frame::HEADER_BYTES;
+use super::frame::Header;
+use super::frame::MAGIC;
+use super::layout::Layout;
+use super::leaf::BadLeaf;
+
+const WINDOW_BYTES: usize = 256 * 1024;
+
+/// Why a journal cannot be read on.
+#[derive(Debug, thiserror::Error)]
+pub enum ReadError {
+    #[error(transparent)]
+    Disk(#[from] DiskError),
+    #[error("the commit of entry {entry}, at byte {offset} of `{}`, is damaged", path.display())]
+    Damaged {
+        entry: u64,
+        path: PathBuf,
+        offset: u64,
+        #[source]
+        cause: BadFrame,
+    },
+    #[error("the segment that begins with entry {entry} is missing")]
+    Missing { entry: u64 },
+    #[error("entry {entry}")]
+    Leaf {
+        entry: u64,
+        #[source]
+        source: BadLeaf,
+    },
+    #[error("the record of entry {entry} cannot be read")]
+    Record {
+        entry: u64,
+        #[source]
+        source: prost::DecodeError,
+    },
+}
+
+/// Reads one segment. Bytes are read ahead; what may have been written since is read again before it is judged.
+#[derive(Debug)]
+struct Scanner {
+    file: File,
+    path: PathBuf,
+    first: u64,
+    offset: u64,
+    window: Vec<u8>,
+    window_at: u64,
+}
+
+impl Scanner {
+    /// `None` if there is no such segment.
+    fn open(layout: &Layout, first: u64) -> Result<Option<Self>, DiskError> {
+        let path = layout.segment(first);
+        let file = match File::open(&path) {
+            Ok(file) => file,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            Err(source) => return Err(DiskError::new("open", &path, source)),
+        };
+        Ok(Some(Self {
+            file,
+            path,
+            first,
+            offset: 0,
+            window: Vec::new(),
+            window_at: 0,
+        }))
+    }
+
+    /// The frame at the offset, of which no more is known than that its lengths add up.
+    fn read(&mut self, next: u64) -> Result<Result<Option<Frame>, BadFrame>, DiskError> {
+        let header = match self.read_header(next)? {
+            Ok(Some(header)) => header,
+            Ok(None) => return Ok(Ok(None)),
+            Err(bad) => return Ok(Err(bad)),
+        };
+        let Some(bytes) = self.bytes(self.offset, header.length)? else {
+            return Ok(Err(BadFrame::Length));
+        };
+        let bytes = Bytes::copy_from_slice(bytes);
+        Ok(Frame::parse(header, bytes).map(Some))
+    }
+
+    fn read_header(&mut self, next: u64) -> Result<Result<Option<Header>, BadFrame>, DiskError> {
+        let Some(bytes) = self
+            .bytes(self.offset, HEADER_BYTES)?
+            .and_then(|b| b.first_chunk())
+        else {
+            return Ok(Ok(None));
+        };
+        if bytes.starts_with(&[0; 4]) {
+            return Ok(Ok(None));
+        }
+        Ok(Header::parse(bytes).and_then(|header| {
+            if header.first == next {
+                Ok(Some(header))
+            } else {
+                Err(BadFrame::Index)
+            }
+        }))
+    }
+
+    /// `None` beyond the end of the file.
+    fn bytes(&mut self, offset: u64, length: usize) -> Result<Option<&[u8]>, DiskError> {
+        let held = offset
+            .checked_sub(self.window_at)
+            .is_some_and(|skip| skip + length as u64 <= self.window.len() as u64);
+        if !held {
+            self.fill(offset, length)?;
+        }
+        let skip = (offset - self.window_at) as usize;
+        Ok(self.window.get(skip..skip + length))
+    }
+
+    fn fill(&mut self, offset: u64, length: usize) -> Result<(), DiskError> {
+        self.window.clear();
+        self.window.resize(length.max(WINDOW_BYTES), 0);
+        self.window_at = offset;
+        let mut filled = 0;
+        while let Some(rest) = self
+            .window
+            .get_mut(filled..)
+            .filter(|rest| !rest.is_empty())
+        {
+            match self.file.read_at(rest, offset + filled as u64) {
+                Ok(0) => break,
+                Ok(read) => filled += read,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(source) => return Err(DiskError::new("read", &self.path, source)),
+            }
+        }
+        self.window.truncate(filled);
+        Ok(())
+    }
+
+    fn forget(&mut self) {
+        self.window.clear();
+    }
+
+    fn damaged(&self, entry: u64, cause: BadFrame) -> ReadError {
+        ReadError::Damaged {
+            entry,
+            path: self.path.clone(),
+            offset: self.offset,
+            cause,
+        }
+    }
+
+    /// Whether a later commit than `next` stands anywhere behind the offset. Each is flushed before the next is written, so
+    /// what a crash tore has none behind it.
+    fn has_later(&mut self, next: u64) -> Result<bool, DiskError> {
+        let torn = self.offset;
+        let found = self.find_later(next);
+        self.offset = torn;
+        found
+    }
+
+    fn find_later(&mut self, next: u64) -> Result<bool, DiskError> {
+        self.offset += 1;
+        while let Some(skip) = self.find_magic()? {
+            self.offset += skip;
+            let first = match self
+                .bytes(self.offset, HEADER_BYTES)?
+                .and_then(|b| b.first_chunk())
+            {
+                Some(header) => Header::parse(header).map(|header| header.first).ok(),
+                None => return Ok(false),
+            };
+            if let Some(first) = first.filter(|&first| first > next)
+                && let Ok(Some(frame)) = self.read(first)?
+                && frame.is_intact()
+            {
+                return Ok(true);
+            }
+            self.offset += 1;
+        }
+        Ok(false)
+    }
+
+    /// How far from the offset the next frame may begin.
+    fn find_magic(&mut self) -> Result<Option<u64>, DiskError> {
+        let mut skipped = 0;
+        loop {
+            let at = self.offset + skipped;
+            if self.bytes(at, 4)?.is_none() {
+                return Ok(None);
+            }
+            let window = self
+                .window
+                .get((at - self.window_at) as usize..)
+                .unwrap_or_default();
+            if let Some(found) = window.windows(4).position(|bytes| bytes == MAGIC) {
+                return Ok(Some(skipped + found as u64));
+            }
+            skipped += window.len() as u64 - 3;
+        }
+    }
+
+    /// How many bytes behind the offset are in use.
+    fn used_behind(&mut self) -> Result<u64, DiskError> {
+        let (mut at, mut used) = (self.offset, 0);
+        while self.bytes(at, 1)?.is_some() {
+            let window = self
+                .window
+                .get((at - self.window_at) as usize..)
+                .unwrap_or_default();
+            if let Some(last) = window.iter().rposition(|&byte| byte != 0) {
+                used = at + last as u64 + 1 - self.offset;
+            }
+            at += window.len() as u64;
+        }
+        Ok(used)
+    }
+}
+
+/// Reads the commits of all segments, one after another.
+#[derive(Debug)]
+pub(super) struct Walker {
+    layout: Layout,
+    scanner: Option<Scanner>,
+    next: u64,
+}
+
+impl Walker {
+    pub(super) fn start(layout: Layout) -> Self {
+        Self {
+            layout,
+            scanner: None,
+            next: 0,
+        }
+    }
+
+    /// Stands before the commit that holds the entry `index`; at the end, if there is none yet.
+    pub(super) fn at(layout: Layout, index: u64) -> Result<Self, ReadError> {
+        let first = layout
+            .list_segments()?
+            .into_iter()
+            .rfind(|&first| first <= index);
+        let mut walker = Self {
+            layout,
+            scanner: None,
+            next: first.unwrap_or(0),
+        };
+        while let Some(header) = walker.read_header()? {
+            if header.end() > index {
+                break;
+            }
+            walker.pass(&header);
+        }
+        Ok(walker)
+    }
+
+    /// The index of the next entry.
+    pub(super) fn next_index(&self) -> u64 {
+        self.next
+    }
+
+    /// Where the next commit begins or would begin: the first index of its segment and the byte in it.
+    pub(super) fn position(&self) -> (u64, u64) {
+        self.scanner
+            .as_ref()
+            .map_or((self.next, 0), |s| (s.first, s.offset))
+    }
+
+    /// The next commit; `None` at the end. Can be asked again when more may have been written.
+    pub(super) fn next(&mut self) -> Result<Option<Frame>, ReadError> {
+        let frame = self.read_intact()?;
+        if let Some(frame) = &frame {
+            self.pass(&frame.header);
+        }
+        Ok(frame)
+    }
+
+    /// The next commit, its checksum checked, without passing it.
+    pub(super) fn read_intact(&mut self) -> Result<Option<Frame>, ReadError> {
+        match self.read()? {
+            // The writer may have been at it when it was read ahead.
+            Some(frame) if !frame.is_intact() => self.forget(),
+            frame => return Ok(frame),
+        }
+        match self.read()? {
+            Some(frame) if !frame.is_intact() => Err(self.damaged(BadFrame::Checksum)),
+            frame => Ok(frame),
+        }
+    }
+
+    /// The next commit whatever its checksum, without passing it.
+    pub(super) fn read(&mut self) -> Result<Option<Frame>, ReadError> {
+        self.twice(Scanner::read)
+    }
+
+    fn read_header(&mut self) -> Result<Option<Header>, ReadError> {
+        self.twice(Scanner::read_header)
+    }
+
+    pub(super) fn pass(&mut self, header: &Header) {
+        self.next = header.end();
+        if let Some(scanner) = &mut self.scanner {
+            scanner.offset += header.length as u64;
+        }
+    }
+
+    /// Reads at the end of what is known, afresh when that gives nothing, and on into the next segment.
+    fn twice<T>(
+        &mut self,
+        read: impl Fn(&mut Scanner, u64) -> Result<Result<Option<T>, BadFrame>, DiskError>,
+    ) -> Result<Option<T>, ReadError> {
+        if self.scanner.is_none() {
+            self.scanner = Scanner::open(&self.layout, self.next)?;
+        }
+        let next = self.next;
+        let Some(scanner) = &mut self.scanner else {
+            return self.end();
+        };
+        if let Ok(Some(found)) = read(scanner, next)? {
+            return Ok(Some(found));
+        }
+        scanner.forget();
+        match read(scanner, next)? {
+            Ok(Some(found)) => return Ok(Some(found)),
+            Err(cause) => return Err(self.damaged(cause)),
+            Ok(None) if scanner.first == next => return self.end(),
+            Ok(None) => {}
+        }
+        let Some(opened) = Scanner::open(&self.layout, next)? else {
+            return self.end();
+        };
+        self.scanner = Some(opened);
+        self.twice(read)
+    }
+
+    /// The end, unless later segments show that one is missing.
+    fn end<T>(&mut self) -> Result<Option<T>, ReadError> {
+        let later = self
+            .layout
+            .list_segments()?
+            .into_iter()
+            .any(|first| first > self.next);
+        if !later {
+            return Ok(None);
+        }
+        // The daemon may have gone on meanwhile, and into the next segment.
+        if let Some(scanner) = &mut self.scanner {
+            scanner.forget();
+            if !matches!(scanner.read_header(self.next)?, Ok(None)) {
+                return Ok(None);
+            }
+        }
+        Err(ReadError::Missing { entry: self.next })
+    }
+
+    /// That the next commit is not as it should be.
+    pub(super) fn damaged(&self, cause: BadFrame) -> ReadError {
+        match &self.scanner {
+            Some(scanner) => scanner.damaged(self.next, cause),
+            None => ReadError::Missing { entry: self.next },
+        }
+    }
+
+    fn forget(&mut self) {
+        if let Some(scanner) = &mut self.scanner {
+            scanner.forget();
+        }
+    }
+
+    /// Whether what could not be read is the last commit, cut off by a crash or just being written: nothing follows it.
+    pub(super) fn is_torn_tail(&mut self) -> Result<bool, ReadError> {
+        let later = self
+            .layout
+            .list_segments()?
+            .into_iter()
+            .any(|first| first > self.next);
+        let next = self.next;
+        match &mut self.scanner {
+            Some(scanner) if !later => Ok(!scanner.has_later(next)?),
+            _ => Ok(false),
+        }
+    }
+
+    /// The bytes in use behind the last commit: what a crash left of one that was never acknowledged.
+    pub(super) fn torn_bytes(&mut self) -> Result<u64, ReadError> {
+        self.forget();
+        match &mut self.scanner {
+            Some(scanner) => Ok(scanner.used_behind()?),
+            None => Ok(0),
+        }
+    }
+}

@@ -1,0 +1,284 @@
+//! Proves a whole journal from its files and its public key alone.
+
+mod compare;
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use bytes::Bytes;
+use prost::Message;
+
+use super::checkpoint::CheckpointError;
+use super::checkpoint::SignedCheckpoint;
+use super::digest::record_commitment;
+use super::disk::DiskError;
+use super::frame::BadFrame;
+use super::frame::Frame;
+use super::frame::RawEntry;
+use super::layout::Layout;
+use super::leaf::BadLeaf;
+use super::leaf::Kind;
+use super::leaf::Leaf;
+use super::leaf::leaf_hash;
+use super::merkle::Frontier;
+use super::note::VerifierKey;
+use super::reader::ReadError;
+use super::scan::Walker;
+use super::tiles::TileError;
+use super::tiles::writer::TileWriter;
+use crate::clock::Moment;
+use crate::name::ExchangeId;
+use crate::pb;
+use crate::pb::journal_record;
+use compare::Compare;
+
+/// What was read and proven, up to the first fault if there is one.
+#[derive(Debug, Default)]
+pub struct Report {
+    /// The published checkpoint, verified.
+    pub checkpoint: Option<SignedCheckpoint>,
+    /// Entries that are proven, those behind the checkpoint included.
+    pub entries: u64,
+    pub commits: u64,
+    /// The first and the last entry's time.
+    pub times: Option<(Moment, Moment)>,
+    /// How many entries there are of each kind, by the kind's word.
+    pub kinds: BTreeMap<&'static str, u64>,
+    /// Streams without an end. In a journal whose gateway runs they may still be open.
+    pub open_streams: Vec<u64>,
+    /// Bytes behind the last commit: one that is just being written, or that a crash cut off before anybody was told.
+    pub torn_bytes: u64,
+    pub fault: Option<Fault>,
+}
+
+/// Why a journal is not what it should be.
+#[derive(Debug, thiserror::Error)]
+pub enum Fault {
+    #[error("the journal has no published checkpoint")]
+    NoCheckpoint,
+    #[error("the published checkpoint does not hold")]
+    Checkpoint(#[from] CheckpointError),
+    #[error(transparent)]
+    Read(#[from] ReadError),
+    #[error("entry {entry}: {what}")]
+    Entry { entry: u64, what: EntryFault },
+    #[error("the published checkpoint covers {published} entries, the journal has {found}")]
+    CutBack { published: u64, found: u64 },
+    #[error("the first {size} entries do not have the root that was signed")]
+    OtherRoot { size: u64 },
+    #[error("the tree's files differ from the entries")]
+    Tree(#[from] TileError),
+}
+
+/// What is wrong with one entry.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum EntryFault {
+    #[error(transparent)]
+    Leaf(#[from] BadLeaf),
+    #[error("record does not match its commitment")]
+    Commitment,
+    #[error("its time is before that of the entry before it")]
+    Time,
+    #[error("its record is not that of a stream's end")]
+    NotAnEnd,
+    #[error("it ends the stream of entry {0}, which is not open")]
+    NotOpen(u64),
+    #[error("it ends the stream of entry {0}, which is of another exchange")]
+    OtherExchange(u64),
+}
+
+/// Verifies the journal in a directory. Its checkpoint must be signed by one of the keys.
+pub fn verify(dir: &Path, trusted: &[VerifierKey]) -> Report {
+    let mut report = Report::default();
+    report.fault = Verifier::new(dir, trusted, &mut report)
+        .and_then(Verifier::run)
+        .err();
+    report
+}
+
+struct Verifier<'a> {
+    report: &'a mut Report,
+    checkpoint: SignedCheckpoint,
+    walker: Walker,
+    frontier: Frontier,
+    /// Compares the tree's files with what they should hold.
+    tree: TileWriter,
+    streams: BTreeMap<u64, Option<ExchangeId>>,
+}
+
+impl<'a> Verifier<'a> {
+    fn new(dir: &Path, trusted: &[VerifierKey], report: &'a mut Report) -> Result<Self, Fault> {
+        let layout = Layout::new(dir);
+        let note = layout
+            .read_signed()
+            .map_err(ReadError::from)?
+            .ok_or(Fault::NoCheckpoint)?;
+        let checkpoint = SignedCheckpoint::open(&note, trusted)?;
+        report.checkpoint = Some(checkpoint.clone());
+        let compare = Compare {
+            published: checkpoint.size(),
+        };
+        let tree = TileWriter::open(&compare, &layout, 0)?;
+        let walker = Walker::start(layout);
+        Ok(Self {
+            report,
+            checkpoint,
+            walker,
+            frontier: Frontier::default(),
+            tree,
+            streams: BTreeMap::new(),
+        })
+    }
+
+    fn run(mut self) -> Result<(), Fault> {
+        self.check_root()?;
+        loop {
+            match self.step() {
+                Ok(true) => {}
+                Ok(false) => break,
+                Err(fault) => {
+                    if !self.is_unpublished_tail(&fault)? {
+                        return Err(fault);
+                    }
+                    break;
+                }
+            }
+        }
+        self.report.torn_bytes = self.walker.torn_bytes()?;
+        self.report.open_streams = self.streams.into_keys().collect();
+        let (published, found) = (self.checkpoint.size(), self.frontier.size());
+        if found < published {
+            Err(Fault::CutBack { published, found })
+        } else {
+            Ok(())
+        }
+    }
+
+    /// Whether a fault is that of a commit that nobody was told of. One that was published is never such.
+    fn is_unpublished_tail(&mut self, fault: &Fault) -> Result<bool, Fault> {
+        let torn = matches!(
+            fault,
+            Fault::Read(ReadError::Damaged {
+                cause: BadFrame::Checksum | BadFrame::Length | BadFrame::Magic | BadFrame::Index,
+                ..
+            })
+        );
+        Ok(torn && self.frontier.size() >= self.checkpoint.size() && self.walker.is_torn_tail()?)
+    }
+
+    fn step(&mut self) -> Result<bool, Fault> {
+        let frame = match self.walker.read_intact() {
+            Ok(Some(frame)) => frame,
+            Ok(None) => return Ok(false),
+            Err(error) => return Err(self.look_closer(error)),
+        };
+        let frontier = self.check(&frame)?;
+        if frontier.root() != frame.header.root {
+            return Err(self.walker.damaged(BadFrame::Root).into());
+        }
+        let leaves: Vec<_> = frame
+            .entries()
+            .iter()
+            .flat_map(|entry| entry.leaf)
+            .collect();
+        let hashes = frame
+            .entries()
+            .iter()
+            .map(|entry| leaf_hash(&entry.leaf))
+            .collect();
+        self.tree.append(&leaves, hashes).map_err(TileError::from)?;
+        self.walker.pass(&frame.header);
+        let size = self.checkpoint.size();
+        if self.frontier.size() < size && frontier.size() > size {
+            // Only whole commits are ever signed for.
+            return Err(Fault::OtherRoot { size });
+        }
+        self.frontier = frontier;
+        self.report.entries = self.frontier.size();
+        self.report.commits += 1;
+        self.check_root()?;
+        Ok(true)
+    }
+
+    /// Names the entry that a damaged commit's checksum does not.
+    fn look_closer(&mut self, error: ReadError) -> Fault {
+        let damaged = matches!(
+            error,
+            ReadError::Damaged {
+                cause: BadFrame::Checksum,
+                ..
+            }
+        );
+        let published = self.frontier.size() < self.checkpoint.size();
+        if damaged
+            && published
+            && let Ok(Some(frame)) = self.walker.read()
+            && let Err(fault) = self.check(&frame)
+        {
+            return fault;
+        }
+        error.into()
+    }
+
+    /// Checks the entries of a commit; gives the tree with them.
+    fn check(&mut self, frame: &Frame) -> Result<Frontier, Fault> {
+        let mut frontier = self.frontier.clone();
+        for (entry, raw) in (frame.header.first..).zip(frame.entries()) {
+            self.check_entry(entry, raw)
+                .map_err(|what| Fault::Entry { entry, what })?;
+            frontier.push(leaf_hash(&raw.leaf));
+        }
+        Ok(frontier)
+    }
+
+    fn check_entry(&mut self, entry: u64, raw: &RawEntry) -> Result<(), EntryFault> {
+        let leaf = Leaf::parse(&raw.leaf)?;
+        if record_commitment(&raw.salt, &raw.record) != leaf.record_commitment {
+            return Err(EntryFault::Commitment);
+        }
+        let (first, last) = self.report.times.unwrap_or((leaf.time, leaf.time));
+        if leaf.time < last {
+            return Err(EntryFault::Time);
+        }
+        match leaf.kind {
+            Kind::Intent => _ = self.streams.insert(entry, leaf.exchange),
+            Kind::StreamEnd => self.check_end(&leaf, &raw.record)?,
+            _ => {}
+        }
+        self.report.times = Some((first, leaf.time));
+        *self.report.kinds.entry(leaf.kind.as_str()).or_default() += 1;
+        Ok(())
+    }
+
+    fn check_end(&mut self, leaf: &Leaf, record: &Bytes) -> Result<(), EntryFault> {
+        let Ok(pb::JournalRecord {
+            kind: Some(journal_record::Kind::StreamEnd(end)),
+        }) = pb::JournalRecord::decode(record.clone())
+        else {
+            return Err(EntryFault::NotAnEnd);
+        };
+        match self.streams.remove(&end.opened_at) {
+            Some(exchange) if exchange == leaf.exchange => Ok(()),
+            Some(_) => Err(EntryFault::OtherExchange(end.opened_at)),
+            None => Err(EntryFault::NotOpen(end.opened_at)),
+        }
+    }
+
+    /// At the size that was signed the tree must have the root that was signed.
+    fn check_root(&self) -> Result<(), Fault> {
+        let size = self.checkpoint.size();
+        if self.frontier.size() == size && self.frontier.root() != *self.checkpoint.root() {
+            return Err(Fault::OtherRoot { size });
+        }
+        Ok(())
+    }
+}
+
+impl From<DiskError> for Fault {
+    fn from(error: DiskError) -> Self {
+        Self::Read(error.into())
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,311 @@
+//! The commit thread: it alone appends to the segments, many entries to one flush.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::sync::mpsc;
+use std::sync::mpsc::TryRecvError;
+use std::thread;
+use std::thread::JoinHandle;
+use std::time::Duration;
+use std::time::Instant;
+
+use tokio::sync::oneshot;
+
+use super::Failure;
+use super::JournalKey;
+use super::OpenEntry;
+use super::Receipt;
+use super::Shared;
+use super::Unwritten;
+use super::checkpoint::Checkpoint;
+use super::disk::Disk;
+use super::disk::DiskError;
+use super::frame::COMMIT_BYTES;
+use super::frame::ENTRY_OVERHEAD;
+use super::frame::FrameBuilder;
+use super::layout::Layout;
+use super::leaf::Leaf;
+use super::leaf::leaf_hash;
+use super::merkle::Frontier;
+use super::note::VerifierKey;
+use super::opening::Opening;
+use super::segment::Segment;
+use crate::clock::Clock;
+use crate::clock::Moment;
+
+/// What each open stream's closing entry may need, kept free when the journal cannot grow.
+const CLOSING_BYTES: u64 = 2 * 1024;
+
+#[expect(
+    clippy::large_enum_variant,
+    reason = "all messages but the last are entries"
+)]
+pub(super) enum Message {
+    Entry(Pending),
+    /// No more entries are to be taken.
+    Close,
+}
+
+/// An entry that is not yet written.
+pub(super) struct Pending {
+    /// Without its time, which is that of its commit.
+    pub(super) leaf: Leaf,
+    pub(super) salt: [u8; 32],
+    pub(super) record: Vec<u8>,
+    pub(super) then: Then,
+}
+
+/// What an entry means for open streams, and who waits for it.
+pub(super) enum Then {
+    Append(oneshot::Sender<Result<Receipt, Unwritten>>),
+    /// If nobody waits any more, the open entry is dropped, and its drop closes it.
+    Begin(oneshot::Sender<Result<OpenEntry, Unwritten>>, Box<Opening>),
+    End {
+        opened_at: u64,
+        reply: Option<oneshot::Sender<Result<Receipt, Unwritten>>>,
+    },
+}
+
+pub(super) struct Writer {
+    pub(super) queue: mpsc::Receiver<Message>,
+    pub(super) shared: Arc<Shared>,
+    pub(super) disk: Arc<dyn Disk>,
+    pub(super) layout: Layout,
+    pub(super) key: JournalKey,
+    pub(super) verifier: VerifierKey,
+    pub(super) clock: Clock,
+    pub(super) linger: Duration,
+    pub(super) greatest_bytes: u64,
+    pub(super) segment: Segment,
+    pub(super) frontier: Frontier,
+    pub(super) last_time: Moment,
+    /// The intents that no stream end has closed.
+    pub(super) open: BTreeSet<u64>,
+    /// Tells the keeper the size of the next spare segment.
+    pub(super) rolled: mpsc::Sender<u64>,
+    pub(super) keeper: JoinHandle<()>,
+    pub(super) batch: Batch,
+}
+
+/// The entries of the next commit.
+#[derive(Default)]
+pub(super) struct Batch {
+    entries: Vec<Pending>,
+    bytes: u64,
+    frame: FrameBuilder,
+}
+
+impl Writer {
+    /// Runs until the journal is closed, nobody holds it any more, or a commit fails.
+    pub(super) fn run(mut self) {
+        let mut last_commit = None;
+        let mut closing = false;
+        while !closing {
+            let Some(gathered) = self.gather(last_commit, &mut closing) else {
+                break;
+            };
+            last_commit = Some(Instant::now());
+            if let Err(error) = self.commit_all(gathered) {
+                // Whoever waits learns of it when this thread lets go of the queue.
+                self.shared.fail(Failure::Commit(error));
+                break;
+            }
+        }
+        drop(self.rolled);
+        if self.keeper.join().is_err() {
+            tracing::error!("the journal's keeper has panicked");
+        }
+    }
+
+    /// The entries that wait. With none waiting the first to come is taken at once; otherwise more are let gather until the
+    /// linger has passed since the last commit.
+    fn gather(&self, last_commit: Option<Instant>, closing: &mut bool) -> Option<Vec<Pending>> {
+        let mut next = match self.queue.try_recv() {
+            Ok(message) => {
+                let passed = last_commit.map_or(self.linger, |last| last.elapsed());
+                thread::sleep(self.linger.saturating_sub(passed));
+                message
+            }
+            Err(TryRecvError::Empty) => self.queue.recv().ok()?,
+            Err(TryRecvError::Disconnected) => return None,
+        };
+        let mut gathered = Vec::new();
+        let mut bytes = 0;
+        loop {
+            match next {
+                Message::Close => *closing = true,
+                Message::Entry(pending) => {
+                    bytes += pending.bytes();
+                    if pending.is_new() {
+                        self.shared.waiting.fetch_sub(1, Ordering::Relaxed);
+                    }
+                    gathered.push(pending);
+                }
+            }
+            if *closing || bytes >= COMMIT_BYTES as u64 {
+                return Some(gathered);
+            }
+            match self.queue.try_recv() {
+                Ok(message) => next = message,
+                Err(_) => return Some(gathered),
+            }
+        }
+    }
+
+    fn commit_all(&mut self, gathered: Vec<Pending>) -> Result<(), DiskError> {
+        let cannot_grow = self.shared.spare.failure();
+        for pending in gathered {
+            let bytes = pending.bytes();
+            if self.room() < bytes {
+                self.commit()?;
+            }
+            if self.room() < bytes
+                && let Err(unwritten) = self.roll(bytes)?
+            {
+                pending.refuse(unwritten);
+                continue;
+            }
+            if let Some(error) = &cannot_grow
+                && pending.is_new()
+                && self.room() < bytes + self.reserve()
+            {
+                self.shared.full.store(Some(error.clone()));
+                pending.refuse(Unwritten::Full(error.clone()));
+                continue;
+            }
+            self.batch.bytes += bytes;
+            self.batch.entries.push(pending);
+        }
+        self.commit()
+    }
+
+    fn room(&self) -> u64 {
+        self.segment.room().saturating_sub(self.batch.bytes)
+    }
+
+    /// What is kept free so that every open stream, and those that this commit may open, can still be closed.
+    fn reserve(&self) -> u64 {
+        let open = self.open.len() + self.batch.entries.len() + 1;
+        open as u64 * CLOSING_BYTES
+    }
+
+    /// Goes on into the spare segment, if there is one and it has the room.
+    fn roll(&mut self, bytes: u64) -> Result<Result<(), Unwritten>, DiskError> {
+        if let Err(error) = self.shared.spare.take() {
+            self.shared.full.store(Some(error.clone()));
+            return Ok(Err(Unwritten::Full(error)));
+        }
+        self.segment = Segment::take_spare(&*self.disk, &self.layout, self.frontier.size())?;
+        // The keeper ends only after this thread; had it panicked, taking the next spare segment would tell.
+        let _ = self
+            .rolled
+            .send(self.segment.next_capacity(self.greatest_bytes));
+        if self.segment.room() < bytes {
+            return Ok(Err(Unwritten::TooLarge {
+                bytes: bytes as usize,
+            }));
+        }
+        Ok(Ok(()))
+    }
+
+    /// Writes the batch as one commit, makes it durable, and only then tells whoever waits.
+    fn commit(&mut self) -> Result<(), DiskError> {
+        let batch = &mut self.batch;
+        if batch.entries.is_empty() {
+            return Ok(());
+        }
+        let started = Instant::now();
+        let first = self.frontier.size();
+        let count = batch.entries.len() as u32;
+        let time = self.clock.now().max(self.last_time);
+        let mut frontier = self.frontier.clone();
+        let mut leaves = Vec::with_capacity(batch.entries.len());
+        batch.frame.clear();
+        for (index, pending) in (first..).zip(&batch.entries) {
+            let leaf = Leaf {
+                time,
+                ..pending.leaf
+            }
+            .encode();
+            frontier.push(leaf_hash(&leaf));
+            batch.frame.push(&leaf, &pending.salt, &pending.record);
+            leaves.push(leaf);
+            match pending.then {
+                Then::Append(_) => {}
+                Then::Begin(..) => _ = self.open.insert(index),
+                Then::End { opened_at, .. } => _ = self.open.remove(&opened_at),
+            }
+        }
+        let root = frontier.root();
+        let frame = batch
+            .frame
+            .finish(first, count, &root, self.open.first().copied());
+
+        // Dies before this: nothing is on disk, and nobody was told. During it: see there.
+        self.segment.append(frame)?;
+        // Dies from here on: the entries are in the journal; a recovery signs and publishes their checkpoint.
+        self.frontier = frontier;
+        self.last_time = time;
+        let checkpoint = Checkpoint {
+            origin: self.shared.origin.to_string(),
+            size: first + u64::from(count),
+            root,
+        };
+        self.shared
+            .checkpoint
+            .store(Arc::new(self.key.sign(checkpoint, &self.verifier)));
+
+        metrics::counter!("landbridge_journal_entries_total").increment(u64::from(count));
+        metrics::histogram!("landbridge_journal_commit_seconds").record(started.elapsed());
+        batch.bytes = 0;
+        for ((index, leaf), pending) in (first..).zip(leaves).zip(batch.entries.drain(..)) {
+            pending.acknowledge(Receipt {
+                origin: self.shared.origin.clone(),
+                index,
+                leaf,
+            });
+        }
+        Ok(())
+    }
+}
+
+impl Pending {
+    fn bytes(&self) -> u64 {
+        (ENTRY_OVERHEAD + self.record.len()) as u64
+    }
+
+    /// Whether it may be refused to keep room for those that close streams.
+    fn is_new(&self) -> bool {
+        !matches!(self.then, Then::End { .. })
+    }
+
+    // Whoever asked may be gone; the entry stands all the same, so a reply that cannot be given is dropped.
+
+    fn acknowledge(self, receipt: Receipt) {
+        match self.then {
+            Then::Append(reply)
+            | Then::End {
+                reply: Some(reply), ..
+            } => _ = reply.send(Ok(receipt)),
+            Then::Begin(reply, opening) => _ = reply.send(Ok(opening.opened(receipt))),
+            Then::End { reply: None, .. } => {}
+        }
+    }
+
+    fn refuse(self, unwritten: Unwritten) {
+        match self.then {
+            Then::Append(reply)
+            | Then::End {
+                reply: Some(reply), ..
+            } => _ = reply.send(Err(unwritten)),
+            Then::Begin(reply, _) => _ = reply.send(Err(unwritten)),
+            Then::End {
+                opened_at,
+                reply: None,
+            } => {
+                tracing::error!(opened_at, error = %unwritten, "a stream's end is not in the journal");
+            }
+        }
+    }
+}

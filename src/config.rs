@@ -1,0 +1,109 @@
+//! Settings: from files and environment to values that cannot be wrong, with every fault at once.
+
+mod raw;
+mod source;
+
+use std::net::SocketAddr;
+use std::path::Path;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use time::UtcOffset;
+
+use crate::fault::Fault;
+use crate::identity::material::MaterialPaths;
+use crate::name::DepartmentId;
+use crate::name::TrustDomain;
+use crate::source::sql::settings::DatabaseUrl;
+use crate::source::sql::settings::SqlSettings;
+
+
+/// The settings of one gateway. Relative paths have been made absolute against the file's folder.
+#[derive(Debug, Clone)]
+pub struct Config {
+    pub file: PathBuf,
+    pub department: DepartmentId,
+    /// Where the agreements' days begin and end.
+    pub offset: UtcOffset,
+    pub trust_domain: TrustDomain,
+    pub directory: PathBuf,
+    pub systems: DoorConfig,
+    pub peers: DoorConfig,
+    pub operators: SocketAddr,
+    pub registry: PathBuf,
+    pub agreements: PathBuf,
+    pub guardrails: PathBuf,
+    pub journal: JournalConfig,
+    pub log: LogConfig,
+    pub limits: Limits,
+    pub sources: Vec<SourceConfig>,
+}
+
+/// A database that records come from.
+#[derive(Debug, Clone)]
+pub struct SourceConfig {
+    pub url: DatabaseUrl,
+    pub settings: SqlSettings,
+}
+
+/// A door that asks for certificates.
+#[derive(Debug, Clone)]
+pub struct DoorConfig {
+    pub listen: SocketAddr,
+    pub material: MaterialPaths,
+}
+
+#[derive(Debug, Clone)]
+pub struct JournalConfig {
+    pub path: PathBuf,
+    /// The signing key, made at the first start.
+    pub key: PathBuf,
+    /// The secret of subject tags, pseudonyms and cursors, made at the first start.
+    pub secret: PathBuf,
+    /// How long a commit waits for company.
+    pub linger: Duration,
+    /// The replica's number: each replica has its own journal.
+    pub replica: u32,
+    pub segment_bytes: u64,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum LogFormat {
+    Human,
+    Json,
+}
+
+#[derive(Debug, Clone)]
+pub struct LogConfig {
+    pub format: LogFormat,
+    /// A level, or a filter such as `info,landbridge::door=debug`.
+    pub level: String,
+}
+
+/// What keeps one client from taking all.
+#[derive(Debug, Clone, Copy)]
+pub struct Limits {
+    /// Connections at each door.
+    pub max_connections: usize,
+    /// Requests under way on one connection.
+    pub max_streams: u32,
+    /// Requests under way at each door; beyond it they are refused at once.
+    pub max_requests: usize,
+    /// The largest request, in bytes.
+    pub max_message: usize,
+    /// How long an answer may take to begin.
+    pub deadline: Duration,
+    /// How long a client may take nothing of a stream.
+    pub stall: Duration,
+    /// How long a stop waits for requests under way.
+    pub drain: Duration,
+}
+
+impl Config {
+    /// Reads a settings file, with `LANDBRIDGE__…` from the environment over it.
+    pub fn load(path: &Path) -> Result<Self, Vec<Fault>> {
+        let (raw, text) = raw::RawConfig::load(path)?;
+        raw.check(path, &text)
+    }
+}

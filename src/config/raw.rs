@@ -1,0 +1,382 @@
+//! The settings as they are written: every key is known, no value has been checked.
+
+use std::net::SocketAddr;
+use std::path::Path;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use serde::Deserialize;
+use time::UtcOffset;
+use time::macros::format_description;
+
+use super::Config;
+use super::DoorConfig;
+use super::JournalConfig;
+use super::Limits;
+use super::LogConfig;
+use super::LogFormat;
+use super::source;
+use crate::fault::Fault;
+use crate::fault::position;
+use crate::identity::material::MaterialPaths;
+use crate::name::DepartmentId;
+use crate::name::TrustDomain;
+use crate::source::sql::settings::SqlSettings;
+
+/// Overrides single settings: `LANDBRIDGE__SYSTEMS__LISTEN=127.0.0.1:7000`.
+const ENVIRONMENT: &str = "LANDBRIDGE";
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawConfig {
+    department: DepartmentId,
+    #[serde(default = "utc")]
+    utc_offset: String,
+    federation: RawFederation,
+    systems: RawDoor,
+    peers: RawDoor,
+    #[serde(default)]
+    operators: RawOperators,
+    registry: RawRegistry,
+    policy: RawPolicy,
+    journal: RawJournal,
+    #[serde(default)]
+    log: RawLog,
+    #[serde(default)]
+    limits: RawLimits,
+    #[serde(default)]
+    source: Vec<SqlSettings>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawFederation {
+    trust_domain: TrustDomain,
+    directory: PathBuf,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawDoor {
+    listen: SocketAddr,
+    certificate: PathBuf,
+    key: PathBuf,
+    ca: PathBuf,
+    #[serde(default)]
+    crls: Vec<PathBuf>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct RawOperators {
+    listen: SocketAddr,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawRegistry {
+    path: PathBuf,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawPolicy {
+    agreements: PathBuf,
+    guardrails: PathBuf,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawJournal {
+    path: PathBuf,
+    key: Option<PathBuf>,
+    secret: Option<PathBuf>,
+    #[serde(default = "one_millisecond")]
+    linger: String,
+    #[serde(default = "first")]
+    replica: u32,
+    #[serde(default = "segment")]
+    segment: String,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct RawLog {
+    format: LogFormat,
+    level: String,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct RawLimits {
+    max_connections: usize,
+    max_concurrent_streams: u32,
+    max_requests: usize,
+    max_message: String,
+    request_deadline: String,
+    stall_deadline: String,
+    drain_deadline: String,
+}
+
+fn utc() -> String {
+    "+00:00".to_owned()
+}
+
+fn one_millisecond() -> String {
+    "1ms".to_owned()
+}
+
+fn first() -> u32 {
+    1
+}
+
+fn segment() -> String {
+    "64MiB".to_owned()
+}
+
+impl Default for RawOperators {
+    fn default() -> Self {
+        Self { listen: SocketAddr::from(([127, 0, 0, 1], 9443)) }
+    }
+}
+
+impl Default for RawLog {
+    fn default() -> Self {
+        Self { format: LogFormat::Human, level: "info".to_owned() }
+    }
+}
+
+impl Default for RawLimits {
+    fn default() -> Self {
+        Self {
+            max_connections: 10_000,
+            max_concurrent_streams: 256,
+            max_requests: 4_096,
+            max_message: "1MiB".to_owned(),
+            request_deadline: "30s".to_owned(),
+            stall_deadline: "60s".to_owned(),
+            drain_deadline: "30s".to_owned(),
+        }
+    }
+}
+
+impl RawConfig {
+    /// Reads the file, and what the environment lays over it. Gives the text too, in which faults are placed.
+    pub(super) fn load(path: &Path) -> Result<(Self, String), Vec<Fault>> {
+        let file = path.display().to_string();
+        let text = std::fs::read_to_string(path).map_err(|error| {
+            let message = format!("the settings cannot be read: {error}; give `--config` a readable file");
+            vec![Fault { file: file.clone(), line: 0, column: 0, key: String::new(), message }]
+        })?;
+        // The file by itself first: here a fault has its line.
+        parse(&file, &text)?;
+        let environment = config::Environment::with_prefix(ENVIRONMENT)
+            .prefix_separator("__")
+            .separator("__")
+            .try_parsing(true);
+        let layered = config::Config::builder()
+            .add_source(config::File::from_str(&text, config::FileFormat::Toml))
+            .add_source(environment)
+            .build()
+            .and_then(config::Config::try_deserialize)
+            .map_err(|error| {
+                let (file, message) = ("environment".to_owned(), error.to_string());
+                vec![Fault { file, line: 0, column: 0, key: format!("{ENVIRONMENT}__…"), message }]
+            })?;
+        Ok((layered, text))
+    }
+
+    /// Checks every value, and reports each that is unfit.
+    pub(super) fn check(self, path: &Path, text: &str) -> Result<Config, Vec<Fault>> {
+        let mut faults = Faults { file: path.display().to_string(), text, found: Vec::new() };
+        let journal = self.journal.check(path, &mut faults);
+        let sources = self.source.into_iter().filter_map(|s| source::check(s, path, &mut faults)).collect();
+        let limits = self.limits.check(&mut faults);
+        let offset = faults.parsed("utc_offset", &self.utc_offset, "an offset such as `+08:00`", parse_offset);
+        if !self.operators.listen.ip().is_loopback() {
+            let message = format!(
+                "{} is not a loopback address, and this door asks for no certificate; \
+                 listen on 127.0.0.1 and let a reverse proxy or an SSH tunnel reach it",
+                self.operators.listen
+            );
+            faults.add("operators.listen", message);
+        }
+        if !faults.found.is_empty() {
+            return Err(faults.found);
+        }
+        let absolute = |file: PathBuf| beside(path, file);
+        Ok(Config {
+            department: self.department,
+            offset: offset.0,
+            trust_domain: self.federation.trust_domain,
+            directory: absolute(self.federation.directory),
+            systems: self.systems.within(path),
+            peers: self.peers.within(path),
+            operators: self.operators.listen,
+            registry: absolute(self.registry.path),
+            agreements: absolute(self.policy.agreements),
+            guardrails: absolute(self.policy.guardrails),
+            log: LogConfig { format: self.log.format, level: self.log.level },
+            limits,
+            sources,
+            journal,
+            file: path.to_owned(),
+        })
+    }
+}
+
+impl RawDoor {
+    fn within(self, settings: &Path) -> DoorConfig {
+        DoorConfig {
+            listen: self.listen,
+            material: MaterialPaths {
+                certificate: beside(settings, self.certificate),
+                key: beside(settings, self.key),
+                ca: beside(settings, self.ca),
+                crls: self.crls.into_iter().map(|crl| beside(settings, crl)).collect(),
+            },
+        }
+    }
+}
+
+impl RawJournal {
+    fn check(self, settings: &Path, faults: &mut Faults<'_>) -> JournalConfig {
+        let path = beside(settings, self.path);
+        let neighbour = |given: Option<PathBuf>, name| match given {
+            Some(given) => beside(settings, given),
+            None => path.with_file_name(name),
+        };
+        JournalConfig {
+            key: neighbour(self.key, "journal.key"),
+            secret: neighbour(self.secret, "secret.key"),
+            linger: faults.parsed("journal.linger", &self.linger, DURATION, parse_duration),
+            segment_bytes: faults.parsed("journal.segment", &self.segment, SIZE, parse_size),
+            replica: self.replica,
+            path,
+        }
+    }
+}
+
+impl RawLimits {
+    fn check(&self, faults: &mut Faults<'_>) -> Limits {
+        for (key, number) in [
+            ("limits.max_connections", self.max_connections),
+            ("limits.max_concurrent_streams", self.max_concurrent_streams as usize),
+            ("limits.max_requests", self.max_requests),
+        ] {
+            if number == 0 {
+                faults.add(key, "must be at least 1".to_owned());
+            }
+        }
+        let max_message = faults.parsed("limits.max_message", &self.max_message, SIZE, parse_size);
+        Limits {
+            max_connections: self.max_connections,
+            max_streams: self.max_concurrent_streams,
+            max_requests: self.max_requests,
+            max_message: usize::try_from(max_message).unwrap_or(usize::MAX),
+            deadline: faults.parsed("limits.request_deadline", &self.request_deadline, DURATION, parse_duration),
+            stall: faults.parsed("limits.stall_deadline", &self.stall_deadline, DURATION, parse_duration),
+            drain: faults.parsed("limits.drain_deadline", &self.drain_deadline, DURATION, parse_duration),
+        }
+    }
+}
+
+/// `UtcOffset` has no default of its own.
+struct Offset(UtcOffset);
+
+impl Default for Offset {
+    fn default() -> Self {
+        Self(UtcOffset::UTC)
+    }
+}
+
+const DURATION: &str = "a duration such as `30s`: a number with ms, s, m or h";
+const SIZE: &str = "a size such as `64MiB`: a number of at least 1 with KiB or MiB";
+
+/// The faults of one settings file.
+pub(super) struct Faults<'a> {
+    file: String,
+    text: &'a str,
+    found: Vec<Fault>,
+}
+
+impl Faults<'_> {
+    pub(super) fn add(&mut self, key: &str, message: String) {
+        let (line, column) = place(self.text, key);
+        self.found.push(Fault { file: self.file.clone(), line, column, key: key.to_owned(), message });
+    }
+
+    fn parsed<T: Default>(
+        &mut self,
+        key: &str,
+        text: &str,
+        wanted: &str,
+        parse: fn(&str) -> Option<T>,
+    ) -> T {
+        parse(text).unwrap_or_else(|| {
+            self.add(key, format!("`{text}` is not {wanted}"));
+            T::default()
+        })
+    }
+}
+
+/// A path in a settings file is relative to the file.
+pub(super) fn beside(settings: &Path, path: PathBuf) -> PathBuf {
+    settings.parent().unwrap_or(Path::new("")).join(path)
+}
+
+fn parse(file: &str, text: &str) -> Result<RawConfig, Vec<Fault>> {
+    let syntax = |error: toml::de::Error, key: String| {
+        let (line, column) = error.span().map_or((0, 0), |span| position(text, span.start));
+        vec![Fault { file: file.to_owned(), line, column, key, message: error.message().to_owned() }]
+    };
+    let document = toml::Deserializer::parse(text).map_err(|error| syntax(error, String::new()))?;
+    serde_path_to_error::deserialize(document).map_err(|error| {
+        let key = error.path().to_string();
+        syntax(error.into_inner(), if key == "." { String::new() } else { key })
+    })
+}
+
+/// Where a key stands in the text, as line and column; 0 and 0 when it comes from the environment or a default.
+fn place(text: &str, key: &str) -> (usize, usize) {
+    let Ok(document) = toml::de::DeTable::parse(text) else { return (0, 0) };
+    let mut table = Some(document.get_ref());
+    let mut span = None;
+    for segment in key.split('.') {
+        let Some((_, value)) = table.and_then(|table| table.get_key_value(segment)) else { return (0, 0) };
+        span = Some(value.span());
+        table = value.get_ref().as_table();
+    }
+    span.map_or((0, 0), |span| position(text, span.start))
+}
+
+fn parse_offset(text: &str) -> Option<Offset> {
+    let format = format_description!("[offset_hour sign:mandatory]:[offset_minute]");
+    UtcOffset::parse(text, format).ok().map(Offset)
+}
+
+fn parse_duration(text: &str) -> Option<Duration> {
+    let (number, unit) = quantity(text)?;
+    match unit {
+        "ms" => Some(Duration::from_millis(number)),
+        "s" => Some(Duration::from_secs(number)),
+        "m" => number.checked_mul(60).map(Duration::from_secs),
+        "h" => number.checked_mul(3600).map(Duration::from_secs),
+        _ => None,
+    }
+}
+
+fn parse_size(text: &str) -> Option<u64> {
+    let (number, unit) = quantity(text).filter(|(number, _)| *number > 0)?;
+    match unit {
+        "KiB" => number.checked_mul(1 << 10),
+        "MiB" => number.checked_mul(1 << 20),
+        _ => None,
+    }
+}
+
+fn quantity(text: &str) -> Option<(u64, &str)> {
+    let digits = text.bytes().take_while(u8::is_ascii_digit).count();
+    let (number, unit) = text.split_at_checked(digits)?;
+    Some((number.parse().ok()?, unit.trim()))
+}

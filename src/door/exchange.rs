@@ -1,0 +1,215 @@
+//! `ExchangeService`, the same at the systems door and at the peers door.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::Semaphore;
+use tokio::sync::mpsc;
+use tokio_stream::wrappers::ReceiverStream;
+use tokio_util::task::TaskTracker;
+use tonic::Request;
+use tonic::Response;
+use tonic::Status;
+use tracing::Instrument;
+
+use super::pump::pump;
+use super::status;
+use crate::exchange::Exchange;
+use crate::exchange::answer::Answer;
+use crate::exchange::answer::Body;
+use crate::exchange::ask::Ask;
+use crate::exchange::trace::Trace;
+use crate::identity::Caller;
+use crate::identity::Door;
+use crate::identity::peer::Peer;
+use crate::pb;
+use crate::pb::exchange_service_server::ExchangeService;
+use crate::registry::query::question::Question;
+
+/// Batches of a stream that wait for the client.
+const AHEAD: usize = 2;
+
+/// One door's exchange service.
+#[derive(Debug, Clone)]
+pub struct ExchangeDoor {
+    exchange: Arc<Exchange>,
+    door: Door,
+    tracker: TaskTracker,
+    under_way: Arc<Semaphore>,
+    deadline: Duration,
+    stall: Duration,
+}
+
+/// What a request's headers and connection say of it.
+struct Incoming {
+    peer: Peer,
+    deadline: Duration,
+    trace: Trace,
+}
+
+impl ExchangeDoor {
+    /// `requests` are let in at a time; beyond that they are refused at once.
+    pub fn new(
+        exchange: Arc<Exchange>,
+        door: Door,
+        tracker: TaskTracker,
+        requests: usize,
+        deadline: Duration,
+        stall: Duration,
+    ) -> Self {
+        let under_way = Arc::new(Semaphore::new(requests));
+        Self { exchange, door, tracker, under_way, deadline, stall }
+    }
+
+    fn incoming<T>(&self, request: &Request<T>) -> Result<Incoming, Status> {
+        let peer = request.extensions().get::<Peer>().cloned().ok_or_else(status::no_identity)?;
+        let header = |name| request.metadata().get(name).and_then(|value| value.to_str().ok());
+        let deadline = header("grpc-timeout").and_then(timeout).unwrap_or(self.deadline);
+        let trace = header("traceparent").and_then(Trace::parse).unwrap_or_default();
+        Ok(Incoming { peer, deadline: deadline.min(self.deadline), trace })
+    }
+
+    /// Runs an exchange to its end, whatever becomes of the client.
+    async fn run(&self, incoming: &Incoming, ask: Ask) -> Result<Answer, Status> {
+        let Ok(place) = self.under_way.clone().try_acquire_owned() else {
+            metrics::counter!("landbridge_shed_total", "door" => self.door.as_str()).increment(1);
+            return Err(status::overloaded());
+        };
+        let caller = Caller::from(&incoming.peer);
+        let span = tracing::info_span!("exchange", door = self.door.as_str(), caller = %incoming.peer.id());
+        let work = self.exchange.clone().answer(caller, ask);
+        let work = async move {
+            let answer = work.await;
+            drop(place);
+            answer
+        };
+        match self.tracker.spawn(work.instrument(span)).await {
+            Ok(Ok(answer)) => Ok(answer),
+            Ok(Err(refusal)) => Err(status::of(&refusal)),
+            Err(_) => Err(status::internal()),
+        }
+    }
+}
+
+#[tonic::async_trait]
+impl ExchangeService for ExchangeDoor {
+    type QueryRecordsStream = ReceiverStream<Result<pb::QueryRecordsResponse, Status>>;
+
+    async fn get_record(
+        &self,
+        request: Request<pb::GetRecordRequest>,
+    ) -> Result<Response<pb::GetRecordResponse>, Status> {
+        let incoming = self.incoming(&request)?;
+        let asked = request.into_inner();
+        let ask = Ask {
+            record_type: asked.record_type,
+            provider: asked.provider,
+            grounds: asked.grounds.unwrap_or_default(),
+            fields: asked.fields.unwrap_or_default().paths,
+            question: Question::Get { key: asked.key },
+            relay: asked.relay,
+            deadline: incoming.deadline,
+            trace: incoming.trace,
+        };
+        match self.run(&incoming, ask).await? {
+            Answer::Whole(info, Body::Record(record)) => {
+                Ok(Response::new(pb::GetRecordResponse { info: Some(info), record }))
+            }
+            Answer::Whole(..) | Answer::Stream(_) => Err(status::internal()),
+        }
+    }
+
+    async fn query_records(
+        &self,
+        request: Request<pb::QueryRecordsRequest>,
+    ) -> Result<Response<Self::QueryRecordsStream>, Status> {
+        let incoming = self.incoming(&request)?;
+        let asked = request.into_inner();
+        let ask = Ask {
+            record_type: asked.record_type,
+            provider: asked.provider,
+            grounds: asked.grounds.unwrap_or_default(),
+            fields: asked.fields.unwrap_or_default().paths,
+            question: Question::Query {
+                filter: asked.filter,
+                order_by: asked.order_by,
+                limit: asked.limit,
+                cursor: asked.cursor,
+            },
+            relay: asked.relay,
+            deadline: incoming.deadline,
+            trace: incoming.trace,
+        };
+        let Answer::Stream(stream) = self.run(&incoming, ask).await? else {
+            return Err(status::internal());
+        };
+        let (parts, answer) = mpsc::channel(AHEAD);
+        self.tracker.spawn(pump(*stream, parts, incoming.peer.cancelled().clone(), self.stall));
+        Ok(Response::new(ReceiverStream::new(answer)))
+    }
+
+    async fn verify_record(
+        &self,
+        request: Request<pb::VerifyRecordRequest>,
+    ) -> Result<Response<pb::VerifyRecordResponse>, Status> {
+        let incoming = self.incoming(&request)?;
+        let asked = request.into_inner();
+        let ask = Ask {
+            record_type: asked.record_type,
+            provider: asked.provider,
+            grounds: asked.grounds.unwrap_or_default(),
+            fields: Vec::new(),
+            question: Question::Verify { key: asked.key, claims: asked.claims },
+            relay: asked.relay,
+            deadline: incoming.deadline,
+            trace: incoming.trace,
+        };
+        match self.run(&incoming, ask).await? {
+            Answer::Whole(info, Body::Verdicts(verdicts)) => {
+                Ok(Response::new(pb::VerifyRecordResponse { info: Some(info), verdicts }))
+            }
+            Answer::Whole(..) | Answer::Stream(_) => Err(status::internal()),
+        }
+    }
+
+    async fn count_records(
+        &self,
+        request: Request<pb::CountRecordsRequest>,
+    ) -> Result<Response<pb::CountRecordsResponse>, Status> {
+        let incoming = self.incoming(&request)?;
+        let asked = request.into_inner();
+        let ask = Ask {
+            record_type: asked.record_type,
+            provider: asked.provider,
+            grounds: asked.grounds.unwrap_or_default(),
+            fields: Vec::new(),
+            question: Question::Count { filter: asked.filter },
+            relay: asked.relay,
+            deadline: incoming.deadline,
+            trace: incoming.trace,
+        };
+        match self.run(&incoming, ask).await? {
+            Answer::Whole(info, Body::Count { count, suppressed, smallest_group }) => {
+                let info = Some(info);
+                Ok(Response::new(pb::CountRecordsResponse { info, count, suppressed, smallest_group }))
+            }
+            Answer::Whole(..) | Answer::Stream(_) => Err(status::internal()),
+        }
+    }
+}
+
+/// Reads a `grpc-timeout` header: at most 8 digits and a unit.
+/// <https://github.com/grpc/grpc/blob/master/doc/PROTOCOL-HTTP2.md>
+fn timeout(header: &str) -> Option<Duration> {
+    let (number, unit) = header.split_at_checked(header.len().checked_sub(1)?)?;
+    let number: u64 = (number.len() <= 8).then(|| number.parse().ok())??;
+    match unit {
+        "H" => Some(Duration::from_secs(number * 3600)),
+        "M" => Some(Duration::from_secs(number * 60)),
+        "S" => Some(Duration::from_secs(number)),
+        "m" => Some(Duration::from_millis(number)),
+        "u" => Some(Duration::from_micros(number)),
+        "n" => Some(Duration::from_nanos(number)),
+        _ => None,
+    }
+}

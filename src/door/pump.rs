@@ -1,0 +1,72 @@
+//! Carries a stream from the exchange to the client, and ends it when the client or the peer's trust is gone.
+
+use std::time::Duration;
+
+use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
+use tonic::Status;
+
+use super::status;
+use crate::exchange::refusal::Cause;
+use crate::exchange::stream::AnswerStream;
+use crate::exchange::stream::Part;
+use crate::pb;
+use crate::pb::query_records_response::Part as Wire;
+
+/// Runs on the tracker: the client's connection may go, the account of the stream may not.
+pub(super) async fn pump(
+    mut stream: AnswerStream,
+    parts: mpsc::Sender<Result<pb::QueryRecordsResponse, Status>>,
+    cancelled: CancellationToken,
+    stall: Duration,
+) {
+    loop {
+        // Room first: a batch is fetched only when the client has taken one, so a slow reader slows the source.
+        let place = tokio::select! {
+            biased;
+            () = cancelled.cancelled() => {
+                let refusal = stream.end(Cause::PeerRevoked).await;
+                // The client may be gone too; then nobody needs the status.
+                let _ = parts.try_send(Err(status::of(&refusal)));
+                return;
+            }
+            place = tokio::time::timeout(stall, parts.reserve()) => place,
+        };
+        let place = match place {
+            Ok(Ok(place)) => place,
+            Ok(Err(_)) => {
+                stream.end(Cause::ClientGone).await;
+                return;
+            }
+            Err(_) => {
+                stream.end(Cause::ClientStalled(stall)).await;
+                return;
+            }
+        };
+        let next = tokio::select! {
+            biased;
+            () = parts.closed() => {
+                stream.end(Cause::ClientGone).await;
+                return;
+            }
+            next = stream.next() => next,
+        };
+        match next {
+            Some(Ok(part)) => place.send(Ok(wire(part))),
+            Some(Err(refusal)) => {
+                place.send(Err(status::of(&refusal)));
+                return;
+            }
+            None => return,
+        }
+    }
+}
+
+fn wire(part: Part) -> pb::QueryRecordsResponse {
+    let part = match part {
+        Part::Header(info) => Wire::Header(info),
+        Part::Batch(records) => Wire::Batch(pb::RecordBatch { records }),
+        Part::Trailer(trailer) => Wire::Trailer(trailer),
+    };
+    pb::QueryRecordsResponse { part: Some(part) }
+}

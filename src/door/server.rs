@@ -1,0 +1,188 @@
+//! The listening side of a door: connections in, requests with an identity on them to the services.
+
+use std::convert::Infallible;
+use std::sync::Arc;
+use std::time::Duration;
+
+use hyper::body::Incoming;
+use hyper::server::conn::http2;
+use hyper_util::rt::TokioIo;
+use hyper_util::rt::TokioTimer;
+use hyper_util::service::TowerToHyperService;
+use tokio::net::TcpListener;
+use tokio::net::TcpStream;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+use tonic::body::Body;
+use tower::ServiceBuilder;
+use tower::ServiceExt;
+
+use crate::audit::Entry;
+use crate::audit::Journal;
+use crate::identity::Door;
+use crate::identity::peer::Peer;
+use crate::identity::acceptor::Acceptor;
+use crate::identity::acceptor::HandshakeRefused;
+use crate::identity::refusal::TrustRefusal;
+
+/// HTTP/2 limits of a door; the rest of them is in the services.
+#[derive(Debug, Clone, Copy)]
+pub struct ServerLimits {
+    /// Requests under way on one connection.
+    pub max_streams: u32,
+    /// The largest block of headers, in bytes.
+    pub max_header_bytes: u32,
+    /// How long a unary call may take to be read and answered.
+    pub call: Duration,
+}
+
+/// One listening door.
+#[derive(Debug)]
+pub struct DoorServer {
+    pub door: Door,
+    pub acceptor: Arc<Acceptor>,
+    pub routes: tonic::service::Routes,
+    pub journal: Journal,
+    pub limits: ServerLimits,
+    pub tracker: TaskTracker,
+    /// Cancelled when the gateway stops: connections finish what they have begun.
+    pub stop: CancellationToken,
+}
+
+/// hyper spawns a task for each request: on the tracker, so that a stop waits for it.
+#[derive(Debug, Clone)]
+struct Tracked(TaskTracker);
+
+impl<F> hyper::rt::Executor<F> for Tracked
+where
+    F: Future<Output: Send> + Send + 'static,
+{
+    fn execute(&self, task: F) {
+        self.0.spawn(task);
+    }
+}
+
+impl DoorServer {
+    /// Accepts connections until the gateway stops.
+    pub async fn run(self, listener: TcpListener) {
+        let server = Arc::new(self);
+        loop {
+            let accepted = tokio::select! {
+                () = server.stop.cancelled() => return,
+                accepted = listener.accept() => accepted,
+            };
+            match accepted {
+                Ok((tcp, _)) => {
+                    server.tracker.spawn(server.clone().connection(tcp));
+                }
+                Err(error) => {
+                    // Out of file handles, most likely: to spin would not free one.
+                    tracing::warn!(door = server.door.as_str(), %error, "a connection could not be accepted");
+                    tokio::time::sleep(Duration::from_millis(50)).await;
+                }
+            }
+        }
+    }
+
+    async fn connection(self: Arc<Self>, tcp: TcpStream) {
+        let from = tcp.peer_addr().map(|addr| addr.to_string()).unwrap_or_default();
+        let accepted = tokio::select! {
+            () = self.stop.cancelled() => return,
+            accepted = self.acceptor.accept(tcp) => accepted,
+        };
+        let link = match accepted {
+            Ok(link) => link,
+            Err(refused) => return self.turned_away(&from, &refused).await,
+        };
+        let peer = link.peer().clone();
+        tracing::debug!(door = self.door.as_str(), peer = %peer.id(), from, "connected");
+        let identified = peer.clone();
+        let service = ServiceBuilder::new()
+            .map_request(move |mut request: http::Request<Incoming>| {
+                request.extensions_mut().insert::<Peer>(identified.clone());
+                request.map(Body::new)
+            })
+            .service(Deadline { inner: self.routes.clone(), call: self.limits.call });
+        let connection = self.http2().serve_connection(TokioIo::new(link), TowerToHyperService::new(service));
+        let mut connection = std::pin::pin!(connection);
+        tokio::select! {
+            ended = connection.as_mut() => return self.ended(&peer, ended),
+            // Streams get the moment that they need to say why; then the link closes under them.
+            () = peer.cancelled().cancelled() => {}
+            () = self.stop.cancelled() => {}
+        }
+        connection.as_mut().graceful_shutdown();
+        let ended = connection.await;
+        self.ended(&peer, ended);
+    }
+
+    fn http2(&self) -> http2::Builder<Tracked> {
+        let mut http2 = http2::Builder::new(Tracked(self.tracker.clone()));
+        http2
+            .timer(TokioTimer::new())
+            .max_concurrent_streams(self.limits.max_streams)
+            .max_header_list_size(self.limits.max_header_bytes)
+            // A client that resets its streams faster than they are served is cut off (CVE-2023-44487).
+            .max_pending_accept_reset_streams(20)
+            .max_local_error_reset_streams(128)
+            .initial_stream_window_size(512 * 1024)
+            .initial_connection_window_size(2 * 1024 * 1024)
+            .max_frame_size(64 * 1024)
+            .max_send_buf_size(512 * 1024)
+            .keep_alive_interval(Duration::from_secs(20))
+            .keep_alive_timeout(Duration::from_secs(20));
+        http2
+    }
+
+    fn ended(&self, peer: &Peer, ended: hyper::Result<()>) {
+        match ended {
+            Ok(()) => tracing::debug!(door = self.door.as_str(), peer = %peer.id(), "disconnected"),
+            Err(error) => {
+                tracing::debug!(door = self.door.as_str(), peer = %peer.id(), %error, "connection lost");
+            }
+        }
+    }
+
+    /// A refused handshake is an entry where its holder could be identified, and a log line always.
+    async fn turned_away(&self, from: &str, refused: &HandshakeRefused) {
+        let (door, reason) = (self.door.as_str(), refused.reason());
+        metrics::counter!("landbridge_handshakes_refused_total", "door" => door, "reason" => reason).increment(1);
+        let Some(id) = refused.trust().and_then(TrustRefusal::identified) else {
+            tracing::info!(door, from, reason, error = %refused, "connection refused");
+            return;
+        };
+        tracing::warn!(door, from, reason, peer = %id, error = %refused, "connection refused");
+        let entry = Entry::connection(id.to_string(), door, reason);
+        if let Err(error) = self.journal.append(entry).await {
+            tracing::error!(%error, "the refusal of a connection is not on record");
+        }
+    }
+}
+
+/// Bounds the time until the head of an answer is there: a client that sends half a request holds nothing for long.
+/// The exchange itself runs on the tracker and is not cancelled with it.
+#[derive(Debug, Clone)]
+struct Deadline {
+    inner: tonic::service::Routes,
+    call: Duration,
+}
+
+impl tower::Service<http::Request<Body>> for Deadline {
+    type Response = http::Response<Body>;
+    type Error = Infallible;
+    type Future = futures::future::BoxFuture<'static, Result<Self::Response, Infallible>>;
+
+    fn poll_ready(&mut self, _: &mut std::task::Context<'_>) -> std::task::Poll<Result<(), Infallible>> {
+        std::task::Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, request: http::Request<Body>) -> Self::Future {
+        let (inner, call) = (self.inner.clone(), self.call);
+        Box::pin(async move {
+            match tokio::time::timeout(call, inner.oneshot(request)).await {
+                Ok(answer) => answer,
+                Err(_) => Ok(super::status::too_slow().into_http()),
+            }
+        })
+    }
+}

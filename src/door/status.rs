@@ -1,0 +1,125 @@
+//! From refusals to gRPC statuses: the only place that makes one.
+//!
+//! Every status of an exchange carries `google.rpc.ErrorInfo` with a stable reason and the exchange's id:
+//! <https://google.aip.dev/193>.
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use tonic::Code;
+use tonic::Status;
+use tonic_types::ErrorDetails;
+use tonic_types::StatusExt;
+
+use crate::exchange::refusal::Cause;
+use crate::exchange::refusal::Refusal;
+use crate::policy::decision::Denial;
+use crate::source::SourceError;
+
+/// The domain of the reasons.
+const DOMAIN: &str = "landbridge";
+
+/// The status of a refusal, with no more than the asker may know.
+pub(super) fn of(refusal: &Refusal) -> Status {
+    let cause = &refusal.cause;
+    let mut metadata = metadata(cause);
+    metadata.insert("exchange_id".to_owned(), refusal.exchange.to_string());
+    let mut details = ErrorDetails::with_error_info(cause.reason(), DOMAIN, metadata);
+    if let Some(location) = cause.location() {
+        details.add_bad_request_violation(location, cause.for_asker());
+    }
+    if let Some(retry) = cause.retry() {
+        details.set_retry_info(Some(retry));
+    }
+    if let Cause::Denied(denial @ (Denial::QuotaExhausted { .. } | Denial::RateLimited { .. })) = cause {
+        details.add_quota_failure_violation("agreement", denial.to_string());
+    }
+    Status::with_error_details(code(cause), cause.for_asker(), details)
+}
+
+fn code(cause: &Cause) -> Code {
+    match cause {
+        Cause::Note { .. }
+        | Cause::Relay(_)
+        | Cause::ForeignRelay
+        | Cause::UnknownRecordType(_)
+        | Cause::NotOwner { .. }
+        | Cause::Query(_)
+        | Cause::Cursor => Code::InvalidArgument,
+        Cause::Denied(denial) => denied(denial),
+        Cause::NotFound => Code::NotFound,
+        Cause::Source(error) => source(error),
+        Cause::PeerRevoked => Code::PermissionDenied,
+        Cause::ClientGone => Code::Cancelled,
+        Cause::ClientStalled(_) => Code::DeadlineExceeded,
+        Cause::Stopping | Cause::Unlogged(_) => Code::Unavailable,
+        Cause::Panicked | Cause::NoRandomness(_) => Code::Internal,
+    }
+}
+
+fn denied(denial: &Denial) -> Code {
+    match denial {
+        Denial::RateLimited { .. } | Denial::QuotaExhausted { .. } | Denial::TooManyTries { .. } => {
+            Code::ResourceExhausted
+        }
+        Denial::NoAgreement { .. }
+        | Denial::NotYetInForce(_)
+        | Denial::Ended(_)
+        | Denial::PurposeNotAgreed { .. }
+        | Denial::ModeNotGranted { .. }
+        | Denial::SystemNotGranted { .. }
+        | Denial::FieldNotGranted { .. }
+        | Denial::FilterNotAllowed { .. }
+        | Denial::OrderNotAllowed { .. }
+        | Denial::KeyNotGranted { .. }
+        | Denial::Guardrail { .. }
+        | Denial::GuardrailFailed(_) => Code::PermissionDenied,
+    }
+}
+
+fn source(error: &SourceError) -> Code {
+    match error {
+        SourceError::Refused(refusal) => refusal.code,
+        SourceError::Timeout(_) | SourceError::PeerTimeout => Code::DeadlineExceeded,
+        SourceError::Unavailable(_) | SourceError::PeerUnreachable(_) | SourceError::NoSource(_) | SourceError::NotAMember(_) => Code::Unavailable,
+        SourceError::Misfit(_) | SourceError::Failed(_) | SourceError::Garbled(_) => Code::Internal,
+    }
+}
+
+fn metadata(cause: &Cause) -> HashMap<String, String> {
+    match cause {
+        Cause::Denied(denial) => denial.metadata().into_iter().map(|(k, v)| (k.to_owned(), v)).collect(),
+        Cause::Source(SourceError::Refused(refusal)) => {
+            let mut metadata: HashMap<_, _> = refusal.metadata.iter().cloned().collect();
+            metadata.insert("refused_by".to_owned(), "provider".to_owned());
+            metadata
+        }
+        _ => HashMap::new(),
+    }
+}
+
+/// Too much is under way already. Nothing was begun, so nothing is on record.
+pub(super) fn overloaded() -> Status {
+    let mut details = ErrorDetails::with_error_info("OVERLOADED", DOMAIN, HashMap::<String, String>::new());
+    details.set_retry_info(Some(Duration::from_secs(1)));
+    Status::with_error_details(Code::ResourceExhausted, "the gateway has too many requests under way", details)
+}
+
+/// The connection carries no identity: a fault of the gateway itself.
+pub(super) fn no_identity() -> Status {
+    Status::internal("the connection carries no identity")
+}
+
+pub(super) fn internal() -> Status {
+    Status::internal("internal error")
+}
+
+pub(super) fn unknown_record_type(error: &crate::registry::UnknownRecordType) -> Status {
+    let details = ErrorDetails::with_error_info("RECORD_TYPE_UNKNOWN", DOMAIN, HashMap::<String, String>::new());
+    Status::with_error_details(Code::NotFound, error.to_string(), details)
+}
+
+/// The request was not read, or not answered, in time.
+pub(super) fn too_slow() -> Status {
+    Status::deadline_exceeded("the request was not read and answered in time")
+}

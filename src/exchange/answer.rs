@@ -1,0 +1,28 @@
+//! What goes back: only with a receipt, which only the journal makes.
+
+use bytes::Bytes;
+
+use super::stream::AnswerStream;
+use crate::pb;
+
+/// The answer to one request.
+pub enum Answer {
+    Whole(pb::ExchangeInfo, Body),
+    Stream(Box<AnswerStream>),
+}
+
+/// An answer that is one message. Holds personal data: it has no `Debug`.
+pub enum Body {
+    Record(Bytes),
+    Verdicts(Vec<pb::Verdict>),
+    Count { count: u64, suppressed: bool, smallest_group: u64 },
+}
+
+impl std::fmt::Debug for Answer {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Whole(info, _) => f.debug_tuple("Whole").field(&info.exchange_id).finish_non_exhaustive(),
+            Self::Stream(_) => f.write_str("Stream"),
+        }
+    }
+}

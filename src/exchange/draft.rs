@@ -1,0 +1,327 @@
+//! The account of one exchange while it is under way: what will stand in the journal.
+
+use bytes::Bytes;
+use prost::Message;
+use uuid::Uuid;
+
+use super::ask::Ask;
+use super::refusal::Cause;
+use super::secret::Secrets;
+use crate::audit::Entry;
+use crate::audit::Kind;
+use crate::audit::Outcome;
+use crate::audit::PeerLeaf;
+use crate::audit::Receipt;
+use crate::audit::Role as Side;
+use crate::audit::StreamEnd;
+use crate::audit::digest::ExchangeStatement;
+use crate::audit::digest::Lp;
+use crate::clock::Moment;
+use crate::identity::Caller;
+use crate::name::DepartmentId;
+use crate::name::ExchangeId;
+use crate::pb;
+use crate::pb::journal_record::Kind as Record;
+use crate::policy::decision::Permit;
+use crate::policy::decision::Role;
+use crate::registry::Digest;
+use crate::registry::extract::value_of;
+use crate::registry::field::Field;
+use crate::registry::query::Query;
+use crate::registry::query::Selection;
+use crate::registry::value::Literal;
+use crate::registry::wire::Malformed;
+use crate::source::peer::evidence::Evidence;
+
+/// Tags of subjects that one entry lists; beyond that a transfer counts as one in bulk.
+const MAX_SUBJECTS: usize = 100;
+
+pub(super) struct Draft {
+    begun: Moment,
+    exchange: ExchangeId,
+    side: Side,
+    record: pb::ExchangeRecord,
+    response: Lp,
+    request: Digest,
+    peer: Option<Evidence>,
+    /// Where a record says whose data it is, if this side can see it.
+    subject: Option<Field>,
+}
+
+impl Draft {
+    /// Begins with what is known before anything is checked.
+    pub(super) fn open(caller: &Caller, ask: &Ask, department: &DepartmentId, at: Moment) -> Self {
+        let relay = ask.relay.as_ref();
+        let exchange = ask.exchange().unwrap_or_else(|| new_id(at));
+        let note = |text: &str| text.chars().filter(|c| !c.is_control()).take(128).collect();
+        let record = pb::ExchangeRecord {
+            consumer: caller.department().to_string(),
+            provider: if relay.is_some() { department.to_string() } else { note(&ask.provider) },
+            system: caller.system().map(ToString::to_string).unwrap_or_default(),
+            officer: note(&ask.grounds.officer),
+            purpose: note(&ask.grounds.purpose),
+            case_reference: note(&ask.grounds.case_reference),
+            mode: ask.question.mode().as_str().to_owned(),
+            record_type: note(&ask.record_type),
+            nonce: relay.map(|relay| relay.nonce.clone()).unwrap_or_default(),
+            trace_id: ask.trace.id(exchange).to_vec().into(),
+            ..Default::default()
+        };
+        Self {
+            begun: at,
+            exchange,
+            side: if relay.is_some() { Side::Provider } else { Side::Consumer },
+            record,
+            response: Lp::new("landbridge.response.v1"),
+            request: ask.digest(),
+            peer: None,
+            subject: None,
+        }
+    }
+
+    pub(super) fn begun(&self) -> Moment {
+        self.begun
+    }
+
+    pub(super) fn exchange(&self) -> ExchangeId {
+        self.exchange
+    }
+
+    /// A nonce of this side's own, where no asking gateway sent one.
+    pub(super) fn nonce(&mut self, fresh: [u8; 32]) -> [u8; 32] {
+        match <[u8; 32]>::try_from(self.record.nonce.as_ref()) {
+            Ok(nonce) => nonce,
+            Err(_) => {
+                self.record.nonce = fresh.to_vec().into();
+                fresh
+            }
+        }
+    }
+
+    pub(super) fn checked(&mut self, query: &Query, secrets: &Secrets) {
+        let record = &mut self.record;
+        record.provider = query.schema.owner().to_string();
+        record.schema_digest = query.schema.digest().to_vec().into();
+        if let Selection::Get { key } | Selection::Verify { key, .. } = &query.selection {
+            let tag = secrets.subjects.record_key(query.schema.name(), &text(key), self.begun);
+            record.key_tag = tag.to_vec().into();
+        }
+    }
+
+    pub(super) fn permitted(&mut self, permit: &Permit) {
+        let agreement = permit.agreement();
+        let released = permit.released();
+        self.side = match permit.role() {
+            Role::Consumer => Side::Consumer,
+            Role::Provider => Side::Provider,
+        };
+        self.subject = visible_subject(permit);
+        let masked = permit.grant().released.iter().filter(|r| r.mask.is_some());
+        let record = &mut self.record;
+        record.agreement = agreement.id.to_string();
+        record.agreement_digest = agreement.digest.to_vec().into();
+        record.grant = u32::try_from(permit.grant_number()).unwrap_or(u32::MAX);
+        record.policy_revision = permit.revision().to_vec().into();
+        record.fields = released.iter().map(|r| r.field.path().to_string()).collect();
+        record.masked = masked
+            .map(|r| r.field.path().to_string())
+            .filter(|path| record.fields.contains(path))
+            .collect();
+    }
+
+    /// The request in its final words, as both gateways digest it.
+    pub(super) fn asks(&mut self, ask: &Ask) {
+        self.request = ask.digest();
+    }
+
+    /// What the provider's gateway told with its answer.
+    pub(super) fn heard(&mut self, evidence: Option<&Evidence>) {
+        let Some(evidence) = evidence else { return };
+        self.record.peer_origin = evidence.origin.clone();
+        if evidence.agreement_digest != self.record.agreement_digest {
+            self.record.peer_agreement_digest = evidence.agreement_digest.clone();
+        }
+        self.peer = Some(evidence.clone());
+    }
+
+    /// The asking gateway's copy of the agreement differs from ours.
+    pub(super) fn differs(&mut self, theirs: &[u8]) {
+        self.record.peer_agreement_digest = theirs.to_vec().into();
+    }
+
+    /// Counts a record that goes out, as the provider sent it.
+    pub(super) fn released(&mut self, raw: &[u8], sent: &[u8], secrets: &Secrets) -> Result<(), Malformed> {
+        self.record.records += 1;
+        self.record.bytes += sent.len() as u64;
+        self.response.add(sent);
+        let Some(subject) = &self.subject else { return Ok(()) };
+        if self.record.subjects.len() >= MAX_SUBJECTS {
+            return Ok(());
+        }
+        if let Some(value) = value_of(raw, subject)? {
+            let tag = secrets.subjects.subject(&scheme(subject), &text(&value), self.begun);
+            self.record.subjects.push(tag);
+        }
+        Ok(())
+    }
+
+    /// Notes an answer that is not a record.
+    pub(super) fn told(&mut self, answer: &impl Message) {
+        let bytes = answer.encode_to_vec();
+        self.record.bytes += bytes.len() as u64;
+        self.response.add(&bytes);
+    }
+
+    pub(super) fn system(&self) -> String {
+        self.record.system.clone()
+    }
+
+    pub(super) fn mismatches(&mut self, values: u32) {
+        self.record.mismatches = values;
+    }
+
+    pub(super) fn records(&self) -> u64 {
+        self.record.records
+    }
+
+    pub(super) fn bytes(&self) -> u64 {
+        self.record.bytes
+    }
+
+    pub(super) fn key_tag(&self) -> [u8; 16] {
+        <[u8; 16]>::try_from(self.record.key_tag.as_ref()).unwrap_or_default()
+    }
+
+    /// The entry of an answer that is one message.
+    pub(super) fn answered(&self, at: Moment) -> Entry {
+        self.entry(Kind::Exchange, Outcome::Answered, "answered", String::new(), at)
+    }
+
+    /// The entry that must be on disk before the first byte of a stream.
+    pub(super) fn opening(&self, at: Moment) -> Entry {
+        self.entry(Kind::Intent, Outcome::Answered, "opened", String::new(), at)
+    }
+
+    pub(super) fn refused(&self, cause: &Cause, at: Moment) -> Entry {
+        self.entry(Kind::Exchange, cause.outcome(), cause.reason(), cause.to_string(), at)
+    }
+
+    fn entry(&self, kind: Kind, outcome: Outcome, reason: &str, detail: String, at: Moment) -> Entry {
+        let answered = outcome == Outcome::Answered && kind == Kind::Exchange;
+        let response = if answered { self.response.clone().finish() } else { [0; 32] };
+        let record = pb::ExchangeRecord {
+            request_digest: self.request.to_vec().into(),
+            response_digest: if answered { response.to_vec().into() } else { Bytes::new() },
+            reason: reason.to_owned(),
+            detail,
+            latency_us: at.since(self.begun),
+            ..self.record.clone()
+        };
+        Entry {
+            kind,
+            role: self.side,
+            outcome,
+            exchange: Some(self.exchange),
+            exchange_digest: self.digest(outcome, &response),
+            peer: self.peer_leaf(),
+            record: pb::JournalRecord { kind: Some(Record::Exchange(record)) },
+        }
+    }
+
+    /// How a stream ended, whatever ended it.
+    pub(super) fn ended(&self, cause: Option<&Cause>, at: Moment) -> StreamEnd {
+        let response = self.response.clone().finish();
+        let outcome = cause.map_or(Outcome::Answered, Cause::outcome);
+        let record = pb::StreamEndRecord {
+            response_digest: response.to_vec().into(),
+            records: self.record.records,
+            bytes: self.record.bytes,
+            reason: cause.map_or("answered", Cause::reason).to_owned(),
+            detail: cause.map(ToString::to_string).unwrap_or_default(),
+            latency_us: at.since(self.begun),
+            subjects: self.record.subjects.clone(),
+            peer_origin: self.record.peer_origin.clone(),
+            ..Default::default()
+        };
+        let exchange_digest = self.digest(outcome, &response);
+        StreamEnd { outcome, exchange_digest, peer: self.peer_leaf(), record }
+    }
+
+    /// Zero where the request is not even made of proper names: then there is nothing to agree on.
+    fn digest(&self, outcome: Outcome, response: &Digest) -> Digest {
+        let statement = || {
+            let nonce = <[u8; 32]>::try_from(self.record.nonce.as_ref()).unwrap_or_default();
+            let (consumer, provider) = (self.record.consumer.parse().ok()?, self.record.provider.parse().ok()?);
+            let (record_type, purpose) = (self.record.record_type.parse().ok()?, self.record.purpose.parse().ok()?);
+            let statement = ExchangeStatement {
+                exchange: &self.exchange,
+                nonce: &nonce,
+                consumer: &consumer,
+                provider: &provider,
+                record_type: &record_type,
+                purpose: &purpose,
+                outcome,
+                request: &self.request,
+                response,
+            };
+            Some(statement.digest())
+        };
+        statement().unwrap_or_default()
+    }
+
+    /// The provider's entry. One that is no leaf is left out; its origin stands in the record all the same.
+    fn peer_leaf(&self) -> Option<PeerLeaf> {
+        let evidence = self.peer.as_ref()?;
+        let receipt = pb::Receipt {
+            origin: evidence.origin.clone(),
+            index: evidence.index,
+            leaf: evidence.leaf.clone(),
+        };
+        PeerLeaf::from_receipt(&receipt).ok().map(|(leaf, _)| leaf)
+    }
+
+    /// What the answer rests on, for the asker.
+    pub(super) fn info(&self, receipt: &Receipt) -> pb::ExchangeInfo {
+        let record = &self.record;
+        pb::ExchangeInfo {
+            exchange_id: self.exchange.to_string(),
+            provider: record.provider.clone(),
+            agreement: record.agreement.clone(),
+            policy_revision: hex(&record.policy_revision),
+            fields: record.fields.clone(),
+            masked: record.masked.clone(),
+            schema_digest: record.schema_digest.clone(),
+            agreement_digest: record.agreement_digest.clone(),
+            receipt: Some(receipt.into()),
+        }
+    }
+}
+
+fn new_id(at: Moment) -> ExchangeId {
+    let seconds = u64::try_from(at.seconds()).unwrap_or(0);
+    let nanos = u32::try_from(at.micros().rem_euclid(1_000_000) * 1_000).unwrap_or(0);
+    ExchangeId::new(Uuid::new_v7(uuid::Timestamp::from_unix(uuid::NoContext, seconds, nanos)))
+}
+
+/// The subject, where this side sees it in clear: always at the provider, at the consumer only if it is released so.
+fn visible_subject(permit: &Permit) -> Option<Field> {
+    let subject = permit.query().schema.subject()?;
+    let clear = || {
+        let mut released = permit.grant().released.iter();
+        released.any(|r| r.mask.is_none() && subject.path().within(r.field.path()))
+    };
+    (permit.role() == Role::Provider || clear()).then(|| subject.clone())
+}
+
+fn text(value: &Literal) -> String {
+    String::from_utf8_lossy(&value.tag_bytes()).into_owned()
+}
+
+/// What kind of identifier a subject is: the name of the field that holds it, the same in every record type.
+fn scheme(subject: &Field) -> String {
+    subject.descriptor().name().to_owned()
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}

@@ -1,0 +1,192 @@
+//! Why a request is not answered: what the asker may know, and what the operator needs.
+
+use std::time::Duration;
+
+use tonic::Code;
+
+use super::secret::NoRandomness;
+use crate::audit::Outcome;
+use crate::audit::Receipt;
+use crate::audit::Unwritten;
+use crate::name::DepartmentId;
+use crate::name::ExchangeId;
+use crate::name::RecordType;
+use crate::policy::decision::Denial;
+use crate::registry::UnknownRecordType;
+use crate::registry::query::InvalidQuery;
+use crate::registry::query::Reason;
+use crate::registry::wire::Malformed;
+use crate::source::SourceError;
+
+/// A refusal, on record.
+#[derive(Debug)]
+pub struct Refusal {
+    pub cause: Cause,
+    pub exchange: ExchangeId,
+    /// None only when the journal itself could not be written.
+    pub receipt: Option<Receipt>,
+}
+
+/// Why. `Display` is for the operator; [`Cause::for_asker`] is for whoever asked.
+#[derive(Debug, thiserror::Error)]
+pub enum Cause {
+    #[error("`{field}` has more than {limit} characters, or control characters")]
+    Note { field: &'static str, limit: usize },
+    #[error("the asking gateway sent an unfit {0}")]
+    Relay(&'static str),
+    #[error("a system sent `relay`, which only gateways may")]
+    ForeignRelay,
+    #[error(transparent)]
+    UnknownRecordType(#[from] UnknownRecordType),
+    #[error("{record} is provided by {owner}")]
+    NotOwner { record: RecordType, owner: DepartmentId },
+    #[error(transparent)]
+    Query(#[from] InvalidQuery),
+    #[error("the cursor is not one of this question's")]
+    Cursor,
+    #[error(transparent)]
+    Denied(#[from] Denial),
+    #[error("there is no such record among those that the agreement covers")]
+    NotFound,
+    #[error(transparent)]
+    Source(#[from] SourceError),
+    #[error("the peer's certificate was revoked, or its department left the directory")]
+    PeerRevoked,
+    #[error("the client went away")]
+    ClientGone,
+    #[error("the client took nothing for {0:?}")]
+    ClientStalled(Duration),
+    #[error("the gateway is stopping")]
+    Stopping,
+    #[error("the journal cannot be written")]
+    Unlogged(#[from] Unwritten),
+    #[error("the exchange ended in a panic; the log has its place")]
+    Panicked,
+    #[error(transparent)]
+    NoRandomness(#[from] NoRandomness),
+}
+
+impl From<Malformed> for Cause {
+    fn from(malformed: Malformed) -> Self {
+        Self::Source(malformed.into())
+    }
+}
+
+impl Cause {
+    /// The stable reason, for `google.rpc.ErrorInfo` and for the journal.
+    pub fn reason(&self) -> &str {
+        match self {
+            Self::Note { .. } => "GROUNDS_INVALID",
+            Self::Relay(_) => "RELAY_INVALID",
+            Self::ForeignRelay => "RELAY_NOT_ALLOWED",
+            Self::UnknownRecordType(_) => "RECORD_TYPE_UNKNOWN",
+            Self::NotOwner { .. } => "NOT_THE_PROVIDER",
+            Self::Query(invalid) => invalid_reason(&invalid.reason),
+            Self::Cursor => "CURSOR_INVALID",
+            Self::Denied(denial) => denial.reason(),
+            Self::NotFound => "NOT_FOUND",
+            Self::Source(error) => error.reason(),
+            Self::PeerRevoked => "PEER_REVOKED",
+            Self::ClientGone => "CLIENT_GONE",
+            Self::ClientStalled(_) => "CLIENT_STALLED",
+            Self::Stopping => "STOPPING",
+            Self::Unlogged(_) => "JOURNAL_UNAVAILABLE",
+            Self::Panicked | Self::NoRandomness(_) => "INTERNAL",
+        }
+    }
+
+    /// What the asker may know.
+    pub fn for_asker(&self) -> String {
+        match self {
+            Self::Denied(denial) => denial.for_peer(),
+            Self::Source(error) => error.for_asker(),
+            Self::NotFound => "no such record".to_owned(),
+            Self::Unlogged(_) => "the gateway cannot log exchanges now, so it answers none".to_owned(),
+            Self::Panicked | Self::NoRandomness(_) => "internal error".to_owned(),
+            Self::ForeignRelay => "`relay` is set by gateways only".to_owned(),
+            Self::Note { .. }
+            | Self::Relay(_)
+            | Self::UnknownRecordType(_)
+            | Self::NotOwner { .. }
+            | Self::Query(_)
+            | Self::Cursor
+            | Self::PeerRevoked
+            | Self::ClientGone
+            | Self::ClientStalled(_)
+            | Self::Stopping => self.to_string(),
+        }
+    }
+
+    /// The part of the request that is at fault, in the words of `google.rpc.BadRequest`.
+    pub fn location(&self) -> Option<String> {
+        match self {
+            Self::Note { field, .. } => Some((*field).to_owned()),
+            Self::Relay(_) | Self::ForeignRelay => Some("relay".to_owned()),
+            Self::UnknownRecordType(_) => Some("record_type".to_owned()),
+            Self::NotOwner { .. } => Some("provider".to_owned()),
+            Self::Query(invalid) => Some(invalid.location.clone()),
+            Self::Cursor => Some("cursor".to_owned()),
+            _ => None,
+        }
+    }
+
+    /// When it is worth asking again.
+    pub fn retry(&self) -> Option<Duration> {
+        match self {
+            Self::Denied(denial) => denial.retry(),
+            Self::Unlogged(_) | Self::Stopping => Some(Duration::from_secs(1)),
+            _ => None,
+        }
+    }
+
+    /// How the journal classes it.
+    pub fn outcome(&self) -> Outcome {
+        match self {
+            Self::NotFound => Outcome::Answered,
+            Self::Source(error) => source_outcome(error),
+            Self::ClientGone | Self::ClientStalled(_) | Self::Stopping => Outcome::NoAnswer,
+            Self::Unlogged(_) | Self::Panicked | Self::NoRandomness(_) => Outcome::ProviderError,
+            Self::Note { .. }
+            | Self::Relay(_)
+            | Self::ForeignRelay
+            | Self::UnknownRecordType(_)
+            | Self::NotOwner { .. }
+            | Self::Query(_)
+            | Self::Cursor
+            | Self::PeerRevoked
+            | Self::Denied(_) => Outcome::Denied,
+        }
+    }
+}
+
+fn invalid_reason(reason: &Reason) -> &'static str {
+    match reason {
+        Reason::Missing => "VALUE_MISSING",
+        Reason::TooMany { .. } | Reason::TooLong { .. } => "REQUEST_TOO_LARGE",
+        Reason::Purpose(_) => "PURPOSE_INVALID",
+        Reason::Field(_) => "FIELD_UNKNOWN",
+        Reason::Value(_) => "VALUE_INVALID",
+        Reason::Filter(_) => "FILTER_INVALID",
+        Reason::OrderTerm => "ORDER_INVALID",
+        Reason::Twice(_) => "FIELD_TWICE",
+        Reason::NotSingle { .. } => "FIELD_NOT_SINGLE",
+    }
+}
+
+/// A refusal by the provider is logged at the consumer as what it was at the provider.
+fn source_outcome(error: &SourceError) -> Outcome {
+    match error {
+        SourceError::Refused(refusal) => match refusal.code {
+            Code::NotFound => Outcome::Answered,
+            Code::InvalidArgument | Code::PermissionDenied | Code::ResourceExhausted => Outcome::Denied,
+            _ => Outcome::ProviderError,
+        },
+        SourceError::PeerUnreachable(_) | SourceError::PeerTimeout | SourceError::Garbled(_) => Outcome::NoAnswer,
+        SourceError::Unavailable(_)
+        | SourceError::Timeout(_)
+        | SourceError::Misfit(_)
+        | SourceError::Failed(_)
+        | SourceError::NoSource(_)
+        | SourceError::NotAMember(_) => Outcome::ProviderError,
+    }
+}

@@ -1,0 +1,17 @@
+//! All that a request is judged by, in one immutable value that a reload swaps whole.
+
+use std::sync::Arc;
+
+use crate::identity::directory::Directory;
+use crate::policy::PolicySet;
+use crate::registry::Registry;
+use crate::source::Sources;
+
+/// One state of the gateway. Descriptors of two registries must never mix, so a request keeps the one it began with.
+#[derive(Debug)]
+pub struct Snapshot {
+    pub registry: Registry,
+    pub policy: PolicySet,
+    pub directory: Arc<Directory>,
+    pub sources: Sources,
+}

@@ -1,0 +1,200 @@
+//! An answer that is a stream: opened in the journal before its first byte, and closed there however it ends.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+
+use super::Exchange;
+use super::answer::Answer;
+use super::ask::Ask;
+use super::draft::Draft;
+use super::refusal::Cause;
+use super::refusal::Refusal;
+use super::snapshot::Snapshot;
+use crate::audit::OpenEntry;
+use crate::audit::Receipt;
+use crate::identity::Caller;
+use crate::pb;
+use crate::policy::decision::Role;
+use crate::redact::Redaction;
+use crate::source::Records;
+use crate::source::sql::Position;
+
+/// The records of one answer, pulled batch by batch. Dropped before its end, it leaves a closing entry all the same:
+/// [`OpenEntry`] sees to that.
+pub struct AnswerStream {
+    exchange: Arc<Exchange>,
+    /// The state that the permit was decided under.
+    snapshot: Arc<Snapshot>,
+    caller: Caller,
+    ask: Ask,
+    draft: Draft,
+    records: Records,
+    redaction: Redaction,
+    opened: Option<OpenEntry>,
+    header: Option<pb::ExchangeInfo>,
+    /// The last record that went out, as it was fetched.
+    last: Option<Bytes>,
+}
+
+/// What goes over the wire, in this order: a header, batches, a trailer.
+pub enum Part {
+    Header(pb::ExchangeInfo),
+    Batch(Vec<Bytes>),
+    Trailer(pb::QueryTrailer),
+}
+
+impl AnswerStream {
+    pub(super) async fn open(
+        exchange: Arc<Exchange>,
+        caller: Caller,
+        ask: Ask,
+        mut draft: Draft,
+        records: Records,
+    ) -> Result<Answer, Refusal> {
+        draft.heard(records.evidence());
+        // If we die after this line the journal says that the stream was opened, and not how far it came.
+        let opened = match exchange.journal.begin(draft.opening(exchange.clock.now())).await {
+            Ok(opened) => opened,
+            Err(unwritten) => {
+                let cause = Cause::Unlogged(unwritten);
+                return Err(Refusal { cause, exchange: draft.exchange(), receipt: None });
+            }
+        };
+        let header = Some(draft.info(opened.receipt()));
+        let redaction = Redaction::of(records.permit(), &exchange.secrets.pseudonyms);
+        let snapshot = exchange.snapshot();
+        let opened = Some(opened);
+        let stream =
+            Self { exchange, snapshot, caller, ask, draft, records, redaction, opened, header, last: None };
+        Ok(Answer::Stream(Box::new(stream)))
+    }
+
+    /// The next part; `None` after the trailer or a refusal.
+    pub async fn next(&mut self) -> Option<Result<Part, Refusal>> {
+        if let Some(header) = self.header.take() {
+            return Some(Ok(Part::Header(header)));
+        }
+        self.opened.as_ref()?;
+        match self.batch().await {
+            Ok(Some(batch)) => Some(Ok(Part::Batch(batch))),
+            Ok(None) => Some(self.finish().await),
+            Err(cause) => Some(Err(self.end(cause).await)),
+        }
+    }
+
+    /// Ends the stream before its end, for a reason that lies with the client or the gateway.
+    pub async fn end(&mut self, cause: Cause) -> Refusal {
+        let exchange = self.draft.exchange();
+        match self.close(Some(&cause)).await {
+            Ok(receipt) => Refusal { cause, exchange, receipt },
+            Err(cause) => Refusal { cause, exchange, receipt: None },
+        }
+    }
+
+    async fn batch(&mut self) -> Result<Option<Vec<Bytes>>, Cause> {
+        loop {
+            self.still_permitted()?;
+            let left = u64::from(self.records.permit().limit()).saturating_sub(self.draft.records());
+            if left == 0 {
+                return Ok(None);
+            }
+            let Some(fetched) = self.records.next().await? else { return Ok(None) };
+            let passed = self.pass(fetched, left)?;
+            if passed.is_empty() {
+                continue;
+            }
+            let now = self.exchange.clock.now();
+            self.exchange.ledger.spend(self.records.permit(), passed.len() as u64, now)?;
+            return self.release(passed).map(Some);
+        }
+    }
+
+    /// The records that pass the gate, at most `left`: as fetched and as they may leave.
+    fn pass(&self, fetched: Vec<Bytes>, left: u64) -> Result<Vec<(Bytes, Bytes)>, Cause> {
+        let mut passed = Vec::with_capacity(fetched.len());
+        for raw in fetched {
+            if passed.len() as u64 == left {
+                break;
+            }
+            if let Some(record) = self.redaction.apply(&raw)? {
+                passed.push((raw, record.into_bytes()));
+            }
+        }
+        Ok(passed)
+    }
+
+    fn release(&mut self, passed: Vec<(Bytes, Bytes)>) -> Result<Vec<Bytes>, Cause> {
+        let provider = self.records.permit().role() == Role::Provider;
+        let mut batch = Vec::with_capacity(passed.len());
+        for (raw, record) in passed {
+            let sent = if provider { &record } else { &raw };
+            self.draft.released(&raw, sent, &self.exchange.secrets)?;
+            if let Some(opened) = &mut self.opened {
+                opened.releasing(1, sent.len() as u64);
+            }
+            batch.push(record);
+            self.last = Some(raw);
+        }
+        Ok(batch)
+    }
+
+    /// A stream is tied to its grant: when a reload takes that away, the stream ends.
+    fn still_permitted(&mut self) -> Result<(), Cause> {
+        let current = self.exchange.snapshot();
+        if Arc::ptr_eq(&current, &self.snapshot) {
+            return Ok(());
+        }
+        let caller = self.ask.caller(self.caller.clone())?;
+        let query = self.ask.check(&current, &self.exchange.department)?;
+        current.policy.decide(&caller, query, self.exchange.clock.now())?;
+        self.snapshot = current;
+        Ok(())
+    }
+
+    async fn finish(&mut self) -> Result<Part, Refusal> {
+        let next_cursor = match self.cursor().await {
+            Ok(cursor) => cursor,
+            Err(cause) => return Err(self.end(cause).await),
+        };
+        let (records, bytes) = (self.draft.records(), self.draft.bytes());
+        match self.close(None).await {
+            Ok(receipt) => Ok(Part::Trailer(pb::QueryTrailer {
+                records,
+                bytes,
+                next_cursor,
+                receipt: receipt.as_ref().map(Into::into),
+            })),
+            Err(cause) => Err(Refusal { cause, exchange: self.draft.exchange(), receipt: None }),
+        }
+    }
+
+    /// Where the next question goes on, when the limit cut this answer short.
+    async fn cursor(&mut self) -> Result<Bytes, Cause> {
+        if self.draft.records() < u64::from(self.records.permit().limit()) {
+            return Ok(Bytes::new());
+        }
+        if self.records.permit().role() == Role::Consumer {
+            return Ok(self.records.next_cursor().await?);
+        }
+        let Some(last) = &self.last else { return Ok(Bytes::new()) };
+        match Position::after(self.records.permit(), last) {
+            Some(position) => Ok(self.exchange.secrets.cursors.seal(&position.encode())?),
+            None => Ok(Bytes::new()),
+        }
+    }
+
+    /// Writes the closing entry. None if it was written already.
+    async fn close(&mut self, cause: Option<&Cause>) -> Result<Option<Receipt>, Cause> {
+        let Some(opened) = self.opened.take() else { return Ok(None) };
+        self.draft.heard(self.records.evidence());
+        let end = self.draft.ended(cause, self.exchange.clock.now());
+        Ok(Some(opened.close(end).await?))
+    }
+}
+
+impl std::fmt::Debug for AnswerStream {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("AnswerStream").field("exchange", &self.draft.exchange()).finish_non_exhaustive()
+    }
+}

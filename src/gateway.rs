@@ -1,0 +1,255 @@
+//! The daemon: builds its parts, runs them, reloads what may change, and stops without losing a request.
+
+pub mod assemble;
+
+mod doors;
+mod files;
+mod operators;
+mod restore;
+mod run;
+mod watch;
+
+use std::io;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use metrics_exporter_prometheus::PrometheusHandle;
+use tokio::sync::Mutex;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::audit::Entry;
+use crate::audit::Journal;
+use crate::audit::JournalError;
+use crate::audit::JournalKey;
+use crate::audit::JournalSettings;
+use crate::audit::key::KeyError;
+use crate::audit::reader::ReadError;
+use crate::clock::Clock;
+use crate::config::Config;
+use crate::exchange::Exchange;
+use crate::exchange::secret::Secrets;
+use crate::fault::Fault;
+use crate::identity::Door;
+use crate::identity::acceptor::Acceptor;
+use crate::identity::Cut;
+use assemble::Assembled;
+use assemble::Reach;
+use assemble::Trusted;
+use assemble::assemble;
+use doors::Doors;
+use doors::acceptor;
+
+/// One running gateway.
+#[derive(Debug)]
+pub struct Gateway {
+    config: Config,
+    clock: Clock,
+    exchange: Arc<Exchange>,
+    reach: Reach,
+    systems: Arc<Acceptor>,
+    peers: Arc<Acceptor>,
+    addresses: Addresses,
+    /// What a stop waits for: connections, requests, streams.
+    tracker: TaskTracker,
+    /// What ends after them: the operators' door.
+    last: TaskTracker,
+    /// Cancelled first: the doors take no more requests.
+    stop: CancellationToken,
+    /// Cancelled last: nothing is under way any more.
+    stopped: CancellationToken,
+    /// One reload at a time.
+    reloading: Mutex<()>,
+}
+
+/// Where the doors listen: what the settings say, with the ports that the system chose for 0.
+#[derive(Debug, Clone, Copy)]
+pub struct Addresses {
+    pub systems: SocketAddr,
+    pub peers: SocketAddr,
+    pub operators: SocketAddr,
+}
+
+/// Why a gateway does not start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    #[error("the settings have faults")]
+    Faults(Vec<Fault>),
+    #[error("{path} cannot be read or made")]
+    Key { path: PathBuf, #[source] source: io::Error },
+    #[error(transparent)]
+    JournalKey(#[from] KeyError),
+    #[error("the journal cannot be read")]
+    Quotas(#[from] ReadError),
+    #[error("the journal cannot be opened")]
+    Journal(#[from] JournalError),
+    #[error("the system gives no random bytes")]
+    NoRandomness(#[from] crate::exchange::secret::NoRandomness),
+    #[error("the {door} door cannot listen on {address}; stop what listens there, or set another `{door}.listen`")]
+    Listen { door: &'static str, address: SocketAddr, #[source] source: io::Error },
+    #[error("the gateway's own descriptors are broken")]
+    Descriptors(#[from] prost_reflect::DescriptorError),
+}
+
+impl From<Vec<Fault>> for StartError {
+    fn from(faults: Vec<Fault>) -> Self {
+        Self::Faults(faults)
+    }
+}
+
+impl Gateway {
+    /// Builds every part, then opens the doors: whoever gets in finds all of it ready.
+    pub async fn start(config: Config, clock: Clock, metrics: PrometheusHandle) -> Result<Self, StartError> {
+        let trusted = Trusted::load(&config, &clock)?;
+        let reach = Reach::open(&config, &trusted, &clock)?;
+        let Assembled { snapshot, systems, peers } = assemble(&config, trusted, &reach).await?;
+        let doors = Doors::bind(&config).await?;
+
+        let secret = files::secret(&config.journal.secret)
+            .map_err(|source| StartError::Key { path: config.journal.secret.clone(), source })?;
+        let journal = open_journal(&config, &clock)?;
+        let ledger = restore::ledger(&config.journal.path, clock.now(), config.offset)?;
+        let directory = snapshot.directory.clone();
+        let exchange = Arc::new(Exchange::new(
+            config.department.clone(),
+            Arc::new(snapshot),
+            ledger,
+            journal,
+            Secrets::derive(&secret)?,
+            clock.clone(),
+        ));
+
+        let gateway = Self {
+            systems: acceptor(Door::Systems, systems, directory.clone(), &config, &clock),
+            peers: acceptor(Door::Peers, peers, directory, &config, &clock),
+            addresses: doors.addresses(),
+            config,
+            clock,
+            exchange,
+            reach,
+            tracker: TaskTracker::new(),
+            last: TaskTracker::new(),
+            stop: CancellationToken::new(),
+            stopped: CancellationToken::new(),
+            reloading: Mutex::new(()),
+        };
+        gateway.record(Entry::lifecycle("started", env!("CARGO_PKG_VERSION"))).await;
+        gateway.open(doors, metrics).await?;
+        Ok(gateway)
+    }
+
+    pub fn addresses(&self) -> Addresses {
+        self.addresses
+    }
+
+    pub fn config(&self) -> &Config {
+        &self.config
+    }
+
+    pub fn exchange(&self) -> &Arc<Exchange> {
+        &self.exchange
+    }
+
+    /// Reads everything again that may change while running, and puts all of it in place, or nothing.
+    pub async fn reload(&self) -> Result<(), Vec<Fault>> {
+        let _one = self.reloading.lock().await;
+        match self.read_again().await {
+            Ok(assembled) => {
+                self.put_in_place(assembled).await;
+                Ok(())
+            }
+            Err(faults) => {
+                metrics::counter!("landbridge_reloads_total", "outcome" => "refused").increment(1);
+                let text: Vec<String> = faults.iter().map(ToString::to_string).collect();
+                self.record(Entry::policy(self.exchange.snapshot().policy.revision(), false, text.join("\n")))
+                    .await;
+                Err(faults)
+            }
+        }
+    }
+
+    async fn read_again(&self) -> Result<Assembled, Vec<Fault>> {
+        let trusted = Trusted::load(&self.config, &self.clock)?;
+        assemble(&self.config, trusted, &self.reach).await
+    }
+
+    async fn put_in_place(&self, assembled: Assembled) {
+        let Assembled { snapshot, systems, peers } = assembled;
+        let (directory, revision) = (snapshot.directory.clone(), *snapshot.policy.revision());
+        let changed = revision != *self.exchange.snapshot().policy.revision();
+        // Policy before trust: a connection that stays must already be judged by the new policy.
+        self.exchange.replace(Arc::new(snapshot));
+        let mut cut = self.systems.reload(systems, directory.clone());
+        cut.extend(self.peers.reload(peers.clone(), directory.clone()));
+        cut.extend(self.reach.connector.reload(peers, Some(directory)));
+        tell_cut(&cut);
+        metrics::counter!("landbridge_reloads_total", "outcome" => "applied").increment(1);
+        if changed {
+            self.record(Entry::policy(&revision, true, String::new())).await;
+        }
+    }
+
+    /// Judges every live connection again: certificates end while connections last.
+    fn rejudge(&self) {
+        tell_cut(&self.systems.rejudge());
+        tell_cut(&self.peers.rejudge());
+        tell_cut(&self.reach.connector.rejudge());
+    }
+
+    /// Lets in no more, finishes what is under way, closes the journal.
+    pub async fn stop(self) {
+        tracing::info!("stopping: finishing what is under way");
+        self.stop.cancel();
+        self.tracker.close();
+        if tokio::time::timeout(self.config.limits.drain, self.tracker.wait()).await.is_err() {
+            tracing::warn!(left = self.tracker.len(), "stopped with requests under way: the drain limit was reached");
+        }
+        self.record(Entry::lifecycle("stopped", env!("CARGO_PKG_VERSION"))).await;
+        let journal = self.exchange.journal().clone();
+        // It waits for the commit thread, which an async task must not.
+        if let Err(error) = tokio::task::spawn_blocking(move || journal.close()).await {
+            tracing::error!(%error, "the journal was not closed");
+        }
+        self.stopped.cancel();
+        self.last.close();
+        self.last.wait().await;
+        tracing::info!("stopped");
+    }
+
+    async fn record(&self, entry: Entry) {
+        if let Err(error) = self.exchange.journal().append(entry).await {
+            tracing::error!(%error, "an event of the gateway is not on record");
+        }
+    }
+}
+
+fn tell_cut(cut: &[Cut]) {
+    for cut in cut {
+        let (peer, reason) = (cut.peer.id(), cut.refusal.reason());
+        tracing::warn!(%peer, reason, "connection closed: no longer trusted");
+    }
+}
+
+fn open_journal(config: &Config, clock: &Clock) -> Result<Journal, StartError> {
+    let settings = &config.journal;
+    let key = if settings.key.exists() { JournalKey::load(&settings.key)? } else { JournalKey::create(&settings.key)? };
+    let (journal, recovery) = Journal::open(
+        JournalSettings {
+            dir: settings.path.clone(),
+            origin: format!("{}/{}/{}", config.trust_domain, config.department, settings.replica),
+            linger: settings.linger,
+            segment_bytes: settings.segment_bytes,
+        },
+        key,
+        clock.clone(),
+    )?;
+    if recovery.cut_bytes > 0 {
+        tracing::warn!(
+            entries = recovery.entries,
+            cut_bytes = recovery.cut_bytes,
+            "the journal ended in an unfinished commit, which was cut off; no answer had left with it"
+        );
+    }
+    Ok(journal)
+}

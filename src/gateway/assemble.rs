@@ -1,0 +1,176 @@
+//! From files to one state of the gateway, or to every fault in them: the same for a start, a reload and a check.
+
+use std::fs;
+use std::path::Path;
+use std::sync::Arc;
+
+use super::files::policy_files;
+use super::files::unreadable;
+use crate::clock::Clock;
+use crate::config::Config;
+use crate::exchange::snapshot::Snapshot;
+use crate::fault::Fault;
+use crate::identity::connector::Connector;
+use crate::identity::directory::Directory;
+use crate::identity::material::Material;
+use crate::identity::spiffe::SpiffeId;
+use crate::name::DepartmentId;
+use crate::policy::PolicyInput;
+use crate::policy::PolicySet;
+use crate::registry::Registry;
+use crate::source::Sources;
+use crate::source::peer::channel::Peers;
+use crate::source::sql::SqlSource;
+
+/// What a start or a reload puts in place: all of it, or none.
+#[derive(Debug)]
+pub struct Assembled {
+    pub snapshot: Snapshot,
+    /// What the systems door shows and trusts.
+    pub systems: Material,
+    /// What the peers door and outbound connections show and trust.
+    pub peers: Material,
+}
+
+/// What outlives reloads: pools of connections to databases and peers.
+#[derive(Debug)]
+pub struct Reach {
+    pub databases: Vec<SqlSource>,
+    pub peers: Arc<Peers>,
+    pub connector: Arc<Connector>,
+}
+
+/// The trust material of both doors and the directory, which connections to peers need before all else.
+#[derive(Debug)]
+pub struct Trusted {
+    pub systems: Material,
+    pub peers: Material,
+    pub directory: Arc<Directory>,
+}
+
+impl Trusted {
+    /// Loads certificates, keys, CA bundles, CRLs and the directory.
+    pub fn load(config: &Config, clock: &Clock) -> Result<Self, Vec<Fault>> {
+        let id = SpiffeId::department_of(config.trust_domain.clone(), config.department.clone());
+        let systems = Material::load_as(&id, &config.systems.material, clock.now());
+        let peers = Material::load_as(&id, &config.peers.material, clock.now());
+        let directory = directory(&config.directory);
+        match (systems, peers, directory) {
+            (Ok(systems), Ok(peers), Ok(directory)) => {
+                Ok(Self { systems, peers, directory: Arc::new(directory) })
+            }
+            (systems, peers, directory) => {
+                Err([systems.err(), peers.err(), directory.err()].into_iter().flatten().flatten().collect())
+            }
+        }
+    }
+}
+
+impl Reach {
+    pub fn open(config: &Config, trusted: &Trusted, clock: &Clock) -> Result<Self, Vec<Fault>> {
+        let (mut databases, mut faults) = (Vec::new(), Vec::new());
+        for source in &config.sources {
+            match SqlSource::open(source.settings.clone(), source.url.as_str()) {
+                Ok(database) => databases.push(database),
+                Err(fault) => faults.push(fault),
+            }
+        }
+        if !faults.is_empty() {
+            return Err(in_settings(config, faults));
+        }
+        let connector = Arc::new(Connector::to_peers(
+            trusted.peers.clone(),
+            trusted.directory.clone(),
+            clock.clone(),
+        ));
+        Ok(Self {
+            databases,
+            peers: Arc::new(Peers::new(connector.clone())),
+            connector,
+        })
+    }
+}
+
+/// Reads and checks everything; reports every fault at once.
+pub async fn assemble(config: &Config, trusted: Trusted, reach: &Reach) -> Result<Assembled, Vec<Fault>> {
+    let registry = Registry::compile(&config.registry)?;
+    let departments: Vec<DepartmentId> = trusted.directory.ids().cloned().collect();
+    let mut faults = Vec::new();
+    if !departments.contains(&config.department) {
+        faults.push(not_a_member(config));
+    }
+    let policy = policy(config, &departments, &registry).map_err(|found| faults.extend(found));
+    let sources = Sources::bind(
+        &registry,
+        &reach.databases,
+        reach.peers.clone(),
+        trusted.directory.clone(),
+    );
+    let sources = sources.map_err(|found| faults.extend(in_settings(config, found)));
+    if let Ok(sources) = &sources {
+        let (found, unasked) = sources.check().await;
+        faults.extend(in_settings(config, found));
+        for (source, error) in unasked {
+            // A database that is down is no fault of the settings: it may come back, and the gateway need not.
+            tracing::warn!(source, %error, "the tables could not be checked");
+        }
+    }
+    match (policy, sources) {
+        (Ok(policy), Ok(sources)) if faults.is_empty() => Ok(Assembled {
+            snapshot: Snapshot { registry, policy, directory: trusted.directory, sources },
+            systems: trusted.systems,
+            peers: trusted.peers,
+        }),
+        _ => Err(faults),
+    }
+}
+
+fn directory(path: &Path) -> Result<Directory, Vec<Fault>> {
+    let text = fs::read_to_string(path).map_err(|error| vec![unreadable(path, &error)])?;
+    Directory::parse(&path.display().to_string(), &text)
+}
+
+/// Compiles the policy's files against a registry.
+pub fn policy(
+    config: &Config,
+    departments: &[DepartmentId],
+    registry: &Registry,
+) -> Result<PolicySet, Vec<Fault>> {
+    let agreements = policy_files(&config.agreements, "toml");
+    let guardrails = policy_files(&config.guardrails, "cedar");
+    let (agreements, guardrails) = match (agreements, guardrails) {
+        (Ok(agreements), Ok(guardrails)) => (agreements, guardrails),
+        (agreements, guardrails) => {
+            return Err([agreements.err(), guardrails.err()].into_iter().flatten().collect());
+        }
+    };
+    PolicySet::compile(&PolicyInput {
+        department: &config.department,
+        departments,
+        registry,
+        agreements: &agreements,
+        guardrails: &guardrails,
+        offset: config.offset,
+    })
+}
+
+fn not_a_member(config: &Config) -> Fault {
+    let file = |path: &Path| path.display().to_string();
+    Fault {
+        file: file(&config.file),
+        line: 0,
+        column: 0,
+        key: "department".to_owned(),
+        message: format!(
+            "`{}` is not in the directory {}; add a [[department]] with this id there",
+            config.department,
+            file(&config.directory)
+        ),
+    }
+}
+
+/// Faults of sources know their key, not their file.
+fn in_settings(config: &Config, faults: Vec<Fault>) -> Vec<Fault> {
+    let file = config.file.display().to_string();
+    faults.into_iter().map(|fault| Fault { file: file.clone(), ..fault }).collect()
+}

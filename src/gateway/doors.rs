@@ -1,0 +1,137 @@
+//! Opens the three doors: binds them, puts the services behind them, and runs them on the tracker.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use metrics_exporter_prometheus::PrometheusHandle;
+use tokio::net::TcpListener;
+use tonic::service::Routes;
+use tonic_reflection::pb::v1::server_reflection_server::ServerReflectionServer;
+
+use super::Addresses;
+use super::Gateway;
+use super::StartError;
+use super::operators;
+use crate::clock::Clock;
+use crate::config::Config;
+use crate::door::catalog::CatalogDoor;
+use crate::door::exchange::ExchangeDoor;
+use crate::door::reflection::Reflection;
+use crate::door::server::DoorServer;
+use crate::door::server::ServerLimits;
+use crate::identity::Door;
+use crate::identity::acceptor::AcceptLimits;
+use crate::identity::acceptor::Acceptor;
+use crate::identity::directory::Directory;
+use crate::identity::material::Material;
+use crate::pb::catalog_service_server::CatalogServiceServer;
+use crate::pb::exchange_service_server::ExchangeServiceServer;
+
+/// The largest block of request headers.
+const MAX_HEADER_BYTES: u32 = 16 * 1024;
+/// How long a TLS handshake may take.
+const HANDSHAKE: Duration = Duration::from_secs(10);
+
+/// The doors' sockets, bound and not yet served.
+pub(super) struct Doors {
+    systems: TcpListener,
+    peers: TcpListener,
+    operators: TcpListener,
+    addresses: Addresses,
+}
+
+impl Doors {
+    pub(super) async fn bind(config: &Config) -> Result<Self, StartError> {
+        let (systems, at_systems) = listen("systems", config.systems.listen).await?;
+        let (peers, at_peers) = listen("peers", config.peers.listen).await?;
+        let (operators, at_operators) = listen("operators", config.operators).await?;
+        let addresses = Addresses { systems: at_systems, peers: at_peers, operators: at_operators };
+        Ok(Self { systems, peers, operators, addresses })
+    }
+
+    pub(super) fn addresses(&self) -> Addresses {
+        self.addresses
+    }
+}
+
+/// The acceptor of one door.
+pub(super) fn acceptor(
+    door: Door,
+    material: Material,
+    directory: Arc<Directory>,
+    config: &Config,
+    clock: &Clock,
+) -> Arc<Acceptor> {
+    let limits = AcceptLimits { connections: config.limits.max_connections, handshake: HANDSHAKE };
+    Arc::new(Acceptor::new(door, material, directory, limits, clock.clone()))
+}
+
+async fn listen(door: &'static str, address: SocketAddr) -> Result<(TcpListener, SocketAddr), StartError> {
+    let refused = |source| StartError::Listen { door, address, source };
+    let listener = TcpListener::bind(address).await.map_err(refused)?;
+    let bound = listener.local_addr().map_err(refused)?;
+    Ok((listener, bound))
+}
+
+impl Gateway {
+    /// Runs the doors until the gateway stops.
+    pub(super) async fn open(&self, doors: Doors, metrics: PrometheusHandle) -> Result<(), StartError> {
+        let (health, health_service) = tonic_health::server::health_reporter();
+        health.set_serving::<ExchangeServiceServer<ExchangeDoor>>().await;
+        let reflection = Reflection::new(self.exchange.clone())?;
+
+        let peers = Routes::new(self.exchange_service(Door::Peers)).add_service(health_service.clone());
+        let systems = Routes::new(self.exchange_service(Door::Systems))
+            .add_service(health_service)
+            .add_service(CatalogServiceServer::new(CatalogDoor::new(self.exchange.clone())))
+            .add_service(ServerReflectionServer::new(reflection));
+
+        let systems = self.server(Door::Systems, self.systems.clone(), systems);
+        let peers = self.server(Door::Peers, self.peers.clone(), peers);
+        self.tracker.spawn(systems.run(doors.systems));
+        self.tracker.spawn(peers.run(doors.peers));
+        // Not on the tracker, which a stop waits for: this door tells until the very end that the gateway is stopping.
+        self.last.spawn(operators::run(
+            doors.operators,
+            self.exchange.clone(),
+            metrics,
+            self.stop.clone(),
+            self.stopped.clone(),
+        ));
+        Ok(())
+    }
+
+    fn exchange_service(&self, door: Door) -> ExchangeServiceServer<ExchangeDoor> {
+        let limits = &self.config.limits;
+        let service = ExchangeDoor::new(
+            self.exchange.clone(),
+            door,
+            self.tracker.clone(),
+            limits.max_requests,
+            limits.deadline,
+            limits.stall,
+        );
+        ExchangeServiceServer::new(service)
+            .max_decoding_message_size(limits.max_message)
+            .max_encoding_message_size(usize::MAX)
+    }
+
+    fn server(&self, door: Door, acceptor: Arc<Acceptor>, routes: Routes) -> DoorServer {
+        let limits = &self.config.limits;
+        DoorServer {
+            door,
+            acceptor,
+            routes: routes.prepare(),
+            journal: self.exchange.journal().clone(),
+            limits: ServerLimits {
+                max_streams: limits.max_streams,
+                max_header_bytes: MAX_HEADER_BYTES,
+                // What is let in may use its whole deadline; the rest is for reading it.
+                call: limits.deadline + Duration::from_secs(10),
+            },
+            tracker: self.tracker.clone(),
+            stop: self.stop.clone(),
+        }
+    }
+}

@@ -1,0 +1,58 @@
+//! Counts again, at start, what today's journal says was spent: a restart must not refill a quota.
+
+use std::path::Path;
+
+use time::OffsetDateTime;
+use time::Time;
+use time::UtcOffset;
+
+use crate::audit::reader::ReadError;
+use crate::audit::reader::Reader;
+use crate::clock::Moment;
+use crate::pb;
+use crate::pb::journal_record::Kind;
+use crate::policy::ledger::Ledger;
+use crate::policy::ledger::Spent;
+
+pub(super) fn ledger(journal: &Path, now: Moment, offset: UtcOffset) -> Result<Ledger, ReadError> {
+    let ledger = Ledger::new(offset);
+    for entry in Reader::open(journal).since(day_start(now, offset))? {
+        let entry = entry?;
+        if let Some(spent) = spent(&entry.record()?) {
+            ledger.restore(&spent, entry.leaf.time);
+        }
+    }
+    Ok(ledger)
+}
+
+fn day_start(now: Moment, offset: UtcOffset) -> Moment {
+    let midnight = OffsetDateTime::new_in_offset(now.date(offset), Time::MIDNIGHT, offset);
+    Moment::from_micros(midnight.unix_timestamp().saturating_mul(1_000_000))
+}
+
+fn spent(record: &pb::JournalRecord) -> Option<Spent> {
+    match record.kind.as_ref()? {
+        Kind::Exchange(exchange) => Some(Spent {
+            agreement: exchange.agreement.parse().ok()?,
+            grant: exchange.grant as usize,
+            record: exchange.record_type.parse().ok()?,
+            records: exchange.records.max(u64::from(is_single(exchange))),
+            key_tag: <[u8; 16]>::try_from(exchange.key_tag.as_ref()).ok(),
+            mismatches: exchange.mismatches,
+        }),
+        Kind::StreamEnd(end) => Some(Spent {
+            agreement: end.agreement.parse().ok()?,
+            grant: end.grant as usize,
+            record: end.record_type.parse().ok()?,
+            records: end.records,
+            key_tag: None,
+            mismatches: 0,
+        }),
+        Kind::Policy(_) | Kind::Lifecycle(_) | Kind::Connection(_) => None,
+    }
+}
+
+/// An answered verification or count spends one, though it holds no record.
+fn is_single(exchange: &pb::ExchangeRecord) -> bool {
+    exchange.reason == "answered" && matches!(exchange.mode.as_str(), "verify" | "count")
+}

@@ -1,0 +1,136 @@
+//! The dates in certificates and revocation lists: webpki checks them but does not tell them.
+
+#[cfg(test)]
+mod tests;
+
+use time::Date;
+use time::Month;
+use time::OffsetDateTime;
+use time::Time;
+
+use crate::clock::Moment;
+
+const INTEGER: u8 = 0x02;
+const UTC_TIME: u8 = 0x17;
+const GENERALIZED_TIME: u8 = 0x18;
+const SEQUENCE: u8 = 0x30;
+const VERSION: u8 = 0xa0;
+
+/// From when and until when something may be trusted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Validity {
+    pub(super) from: Moment,
+    pub(super) until: Moment,
+}
+
+/// notBefore and notAfter (RFC 5280, 4.1).
+pub(super) fn certificate(der: &[u8]) -> Option<Validity> {
+    let mut tbs = to_be_signed(der)?;
+    if tbs.peek() == Some(VERSION) {
+        tbs.take(VERSION)?;
+    }
+    tbs.take(INTEGER)?;
+    tbs.take(SEQUENCE)?;
+    tbs.take(SEQUENCE)?;
+    let mut validity = Der(tbs.take(SEQUENCE)?);
+    Some(Validity {
+        from: validity.time()?,
+        until: validity.time()?,
+    })
+}
+
+/// thisUpdate and nextUpdate (RFC 5280, 5.1).
+pub(super) fn revocation_list(der: &[u8]) -> Option<Validity> {
+    let mut tbs = to_be_signed(der)?;
+    tbs.take(INTEGER)?;
+    tbs.take(SEQUENCE)?;
+    tbs.take(SEQUENCE)?;
+    Some(Validity {
+        from: tbs.time()?,
+        until: tbs.time()?,
+    })
+}
+
+fn to_be_signed(der: &[u8]) -> Option<Der<'_>> {
+    let mut signed = Der(Der(der).take(SEQUENCE)?);
+    Some(Der(signed.take(SEQUENCE)?))
+}
+
+/// What is left to read.
+struct Der<'a>(&'a [u8]);
+
+impl<'a> Der<'a> {
+    fn peek(&self) -> Option<u8> {
+        self.0.first().copied()
+    }
+
+    /// The contents of the next value, which must have this tag.
+    fn take(&mut self, tag: u8) -> Option<&'a [u8]> {
+        let (&found, rest) = self.0.split_first()?;
+        let (length, rest) = length(rest)?;
+        let (contents, rest) = rest.split_at_checked(length)?;
+        self.0 = rest;
+        (found == tag).then_some(contents)
+    }
+
+    fn time(&mut self) -> Option<Moment> {
+        match self.peek()? {
+            UTC_TIME => {
+                let (year, rest) = number(self.take(UTC_TIME)?, 2)?;
+                // RFC 5280, 4.1.2.5.1: the century of a two-digit year.
+                moment(if year < 50 { 2000 + year } else { 1900 + year }, rest)
+            }
+            _ => {
+                let (year, rest) = number(self.take(GENERALIZED_TIME)?, 4)?;
+                moment(year, rest)
+            }
+        }
+    }
+}
+
+fn length(der: &[u8]) -> Option<(usize, &[u8])> {
+    let (&first, rest) = der.split_first()?;
+    if first < 0x80 {
+        return Some((usize::from(first), rest));
+    }
+    let octets = usize::from(first & 0x7f);
+    if !(1..=4).contains(&octets) {
+        return None;
+    }
+    let (octets, rest) = rest.split_at_checked(octets)?;
+    let length = octets
+        .iter()
+        .fold(0, |length, &octet| length << 8 | usize::from(octet));
+    Some((length, rest))
+}
+
+fn number(text: &[u8], digits: usize) -> Option<(i32, &[u8])> {
+    let (digits, rest) = text.split_at_checked(digits)?;
+    if !digits.iter().all(u8::is_ascii_digit) {
+        return None;
+    }
+    let number = str::from_utf8(digits).ok()?.parse().ok()?;
+    Some((number, rest))
+}
+
+/// `MMDDHHMMSSZ`, the one form that RFC 5280 allows after the year.
+fn moment(year: i32, text: &[u8]) -> Option<Moment> {
+    let (month, text) = number(text, 2)?;
+    let (day, text) = number(text, 2)?;
+    let (hour, text) = number(text, 2)?;
+    let (minute, text) = number(text, 2)?;
+    let (second, text) = number(text, 2)?;
+    if text != b"Z" {
+        return None;
+    }
+    let month = Month::try_from(u8::try_from(month).ok()?).ok()?;
+    let date = Date::from_calendar_date(year, month, u8::try_from(day).ok()?).ok()?;
+    let time = Time::from_hms(
+        u8::try_from(hour).ok()?,
+        u8::try_from(minute).ok()?,
+        u8::try_from(second).ok()?,
+    )
+    .ok()?;
+    let seconds = OffsetDateTime::new_utc(date, time).unix_timestamp();
+    Some(Moment::from_micros(seconds.checked_mul(1_000_000)?))
+}

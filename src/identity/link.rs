@@ -1,0 +1,131 @@
+//! A connection that ends when its peer's trust does, whoever holds it.
+
+use std::fmt;
+use std::io;
+use std::pin::Pin;
+use std::task::Context;
+use std::task::Poll;
+use std::time::Duration;
+
+use tokio::io::AsyncRead;
+use tokio::io::AsyncWrite;
+use tokio::io::ReadBuf;
+use tokio::net::TcpStream;
+use tokio_rustls::TlsStream;
+
+use crate::identity::connections::Registration;
+use crate::identity::peer::Peer;
+
+/// From the loss of trust to the closing of the connection: time for the streams on it to end with a status.
+pub const GRACE: Duration = Duration::from_millis(250);
+
+/// A mutually authenticated connection. Reading and writing fail once its peer is no longer trusted, so that it is
+/// closed even where nobody watches [`Peer::cancelled`], as within a gRPC channel.
+pub struct Link {
+    tls: TlsStream<TcpStream>,
+    peer: Peer,
+    /// One for each direction: each wakes the task that waits in it, and a peer that reads nothing leaves a task
+    /// waiting to write.
+    reading: Leash,
+    writing: Leash,
+    _registration: Registration,
+}
+
+/// Ends [`GRACE`] after the trust, and is none from then on.
+struct Leash(Option<Pin<Box<dyn Future<Output = ()> + Send + Sync>>>);
+
+impl Link {
+    pub(super) fn new(
+        tls: impl Into<TlsStream<TcpStream>>,
+        peer: Peer,
+        registration: Registration,
+    ) -> Self {
+        Self {
+            tls: tls.into(),
+            reading: Leash::of(&peer),
+            writing: Leash::of(&peer),
+            peer,
+            _registration: registration,
+        }
+    }
+
+    pub fn peer(&self) -> &Peer {
+        &self.peer
+    }
+}
+
+impl Leash {
+    fn of(peer: &Peer) -> Self {
+        let cancelled = peer.cancelled().clone().cancelled_owned();
+        Self(Some(Box::pin(async {
+            cancelled.await;
+            tokio::time::sleep(GRACE).await;
+        })))
+    }
+
+    /// Fails once the connection is cut, and until then has the task woken when it is.
+    fn check(&mut self, context: &mut Context<'_>) -> io::Result<()> {
+        if let Some(end) = &mut self.0
+            && end.as_mut().poll(context).is_pending()
+        {
+            return Ok(());
+        }
+        self.0 = None;
+        Err(io::Error::new(
+            io::ErrorKind::ConnectionAborted,
+            "the connection was cut: its peer is no longer trusted",
+        ))
+    }
+}
+
+impl fmt::Debug for Link {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Link")
+            .field("peer", &self.peer)
+            .finish_non_exhaustive()
+    }
+}
+
+impl AsyncRead for Link {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        self.reading.check(context)?;
+        Pin::new(&mut self.tls).poll_read(context, buffer)
+    }
+}
+
+impl AsyncWrite for Link {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        self.writing.check(context)?;
+        Pin::new(&mut self.tls).poll_write(context, bytes)
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        buffers: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        self.writing.check(context)?;
+        Pin::new(&mut self.tls).poll_write_vectored(context, buffers)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.tls.is_write_vectored()
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.writing.check(context)?;
+        Pin::new(&mut self.tls).poll_flush(context)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.tls).poll_shutdown(context)
+    }
+}

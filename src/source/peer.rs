@@ -1,0 +1,214 @@
+//! Another department's gateway as a source.
+
+pub mod channel;
+pub mod evidence;
+pub mod refusal;
+
+use bytes::Bytes;
+use tonic::Request;
+use tonic::Streaming;
+use tonic::metadata::MetadataValue;
+
+use super::Cursor;
+use super::Fetched;
+use super::Records;
+use super::SourceError;
+use super::Terms;
+use crate::pb;
+use crate::pb::exchange_service_client::ExchangeServiceClient;
+use crate::pb::query_records_response::Part;
+use crate::policy::decision::Permit;
+use crate::registry::query::question::Question;
+use channel::PeerChannel;
+use evidence::Evidence;
+use refusal::refused;
+
+/// The largest message that a peer may send: a batch of records, or one record.
+const MAX_MESSAGE: usize = 16 * 1024 * 1024;
+
+/// Asks the provider's gateway for what the permit allows.
+pub(super) async fn fetch(
+    channel: PeerChannel,
+    permit: Permit,
+    terms: Terms,
+) -> Result<Fetched, SourceError> {
+    let question = terms.question.clone();
+    let client = ExchangeServiceClient::new(channel).max_decoding_message_size(MAX_MESSAGE);
+    let mut call = Call { client, permit, terms };
+    match question {
+        Question::Get { key } => call.get(key).await,
+        Question::Query { filter, order_by, cursor, .. } => call.query(filter, order_by, cursor).await,
+        Question::Verify { key, claims } => call.verify(key, claims).await,
+        Question::Count { filter } => call.count(filter).await,
+    }
+}
+
+struct Call {
+    client: ExchangeServiceClient<PeerChannel>,
+    permit: Permit,
+    terms: Terms,
+}
+
+impl Call {
+    async fn get(mut self, key: String) -> Result<Fetched, SourceError> {
+        let request = self.request(pb::GetRecordRequest {
+            record_type: self.record_type(),
+            provider: self.provider(),
+            grounds: Some(self.terms.grounds.clone()),
+            fields: Some(self.fields()),
+            key,
+            relay: Some(self.relay()),
+        });
+        let answer = match self.client.get_record(request).await {
+            Ok(answer) => answer.into_inner(),
+            Err(status) => return Err(refused(&status)),
+        };
+        let rows = PeerRows { batch: Some(vec![answer.record]), stream: None, trailer: None };
+        self.records(answer.info, rows)
+    }
+
+    async fn query(mut self, filter: String, order_by: String, cursor: Bytes) -> Result<Fetched, SourceError> {
+        let request = self.request(pb::QueryRecordsRequest {
+            record_type: self.record_type(),
+            provider: self.provider(),
+            grounds: Some(self.terms.grounds.clone()),
+            fields: Some(self.fields()),
+            filter,
+            order_by,
+            limit: self.permit.limit(),
+            cursor,
+            relay: Some(self.relay()),
+        });
+        let mut stream = match self.client.query_records(request).await {
+            Ok(answer) => answer.into_inner(),
+            Err(status) => return Err(refused(&status)),
+        };
+        match stream.message().await {
+            Ok(Some(pb::QueryRecordsResponse { part: Some(Part::Header(info)) })) => {
+                let rows = PeerRows { batch: None, stream: Some(stream), trailer: None };
+                self.records(Some(info), rows)
+            }
+            Ok(_) => Err(SourceError::Garbled("a stream that does not begin with a header")),
+            Err(status) => Err(refused(&status)),
+        }
+    }
+
+    async fn verify(mut self, key: String, claims: Vec<pb::Claim>) -> Result<Fetched, SourceError> {
+        let asked = claims.len();
+        let request = self.request(pb::VerifyRecordRequest {
+            record_type: self.record_type(),
+            provider: self.provider(),
+            grounds: Some(self.terms.grounds.clone()),
+            key,
+            claims,
+            relay: Some(self.relay()),
+        });
+        let answer = match self.client.verify_record(request).await {
+            Ok(answer) => answer.into_inner(),
+            Err(status) => return Err(refused(&status)),
+        };
+        if answer.verdicts.len() != asked {
+            return Err(SourceError::Garbled("another number of verdicts than of claims"));
+        }
+        Ok(Fetched::Verdicts(answer.verdicts, Evidence::of(answer.info)?))
+    }
+
+    async fn count(mut self, filter: String) -> Result<Fetched, SourceError> {
+        let request = self.request(pb::CountRecordsRequest {
+            record_type: self.record_type(),
+            provider: self.provider(),
+            grounds: Some(self.terms.grounds.clone()),
+            filter,
+            relay: Some(self.relay()),
+        });
+        let mut answer = match self.client.count_records(request).await {
+            Ok(answer) => answer.into_inner(),
+            Err(status) => return Err(refused(&status)),
+        };
+        let evidence = Evidence::of(answer.info.take())?;
+        Ok(Fetched::Count(answer, evidence))
+    }
+
+    fn records(self, info: Option<pb::ExchangeInfo>, rows: PeerRows) -> Result<Fetched, SourceError> {
+        let evidence = Some(Evidence::of(info)?);
+        let cursor = Cursor::Peer(Box::new(rows));
+        Ok(Fetched::Records(Records { permit: self.permit, cursor, evidence }))
+    }
+
+    fn request<T>(&self, message: T) -> Request<T> {
+        let mut request = Request::new(message);
+        request.set_timeout(self.terms.deadline);
+        if let Ok(traceparent) = MetadataValue::try_from(&self.terms.traceparent) {
+            request.metadata_mut().insert("traceparent", traceparent);
+        }
+        request
+    }
+
+    fn relay(&self) -> pb::Relay {
+        let agreement = self.permit.agreement();
+        pb::Relay {
+            exchange_id: Bytes::copy_from_slice(self.terms.exchange.bytes()),
+            nonce: Bytes::copy_from_slice(&self.terms.nonce),
+            system: self.terms.system.clone(),
+            agreement: agreement.id.to_string(),
+            agreement_digest: Bytes::copy_from_slice(&agreement.digest),
+            schema_digest: Bytes::copy_from_slice(self.permit.query().schema.digest()),
+        }
+    }
+
+    fn record_type(&self) -> String {
+        self.permit.query().schema.name().to_string()
+    }
+
+    fn provider(&self) -> String {
+        self.permit.query().schema.owner().to_string()
+    }
+
+    fn fields(&self) -> prost_types::FieldMask {
+        let paths = self.permit.released().iter().map(|released| released.field.path().to_string());
+        prost_types::FieldMask { paths: paths.collect() }
+    }
+}
+
+/// Records as the provider's gateway sends them.
+pub(super) struct PeerRows {
+    /// The answer to a `get`, until it is taken.
+    batch: Option<Vec<Bytes>>,
+    stream: Option<Streaming<pb::QueryRecordsResponse>>,
+    trailer: Option<pb::QueryTrailer>,
+}
+
+impl PeerRows {
+    pub(super) async fn next(&mut self) -> Result<Option<Vec<Bytes>>, SourceError> {
+        if let Some(batch) = self.batch.take() {
+            return Ok(Some(batch));
+        }
+        let Some(stream) = &mut self.stream else { return Ok(None) };
+        if self.trailer.is_some() {
+            return Ok(None);
+        }
+        match stream.message().await {
+            Ok(Some(pb::QueryRecordsResponse { part: Some(Part::Batch(batch)) })) => Ok(Some(batch.records)),
+            Ok(Some(pb::QueryRecordsResponse { part: Some(Part::Trailer(trailer)) })) => {
+                self.trailer = Some(trailer);
+                Ok(None)
+            }
+            Ok(Some(_)) => Err(SourceError::Garbled("a second header, or an empty part")),
+            Ok(None) => Err(SourceError::Garbled("a stream that ends without a trailer")),
+            Err(status) => Err(refused(&status)),
+        }
+    }
+
+    /// How the provider says that the answer ended; reads on to it.
+    pub(super) async fn trailer(&mut self) -> Result<pb::QueryTrailer, SourceError> {
+        while self.trailer.is_none() {
+            if self.next().await?.is_some() {
+                return Err(SourceError::Garbled("more records than the limit"));
+            }
+            if self.stream.is_none() {
+                break;
+            }
+        }
+        Ok(self.trailer.clone().unwrap_or_default())
+    }
+}

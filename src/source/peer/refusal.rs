@@ -1,0 +1,57 @@
+//! What a peer's gateway says when it refuses, read from its status.
+
+use tonic::Code;
+use tonic::Status;
+use tonic_types::StatusExt;
+
+use crate::source::SourceError;
+
+/// A refusal by the provider's gateway. It goes on to the system that asked.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PeerRefusal {
+    pub code: Code,
+    /// The stable reason of the provider's `google.rpc.ErrorInfo`.
+    pub reason: String,
+    /// What the provider says to the asker: at most 512 characters, none of them a control character.
+    pub message: String,
+    /// The metadata of the provider's `google.rpc.ErrorInfo`, such as the field that is not granted.
+    pub metadata: Vec<(String, String)>,
+}
+
+const MAX_TEXT: usize = 512;
+const MAX_METADATA: usize = 16;
+
+/// Sorts a failed call: the provider refused, or it cannot be reached.
+pub(super) fn refused(status: &Status) -> SourceError {
+    match (status.code(), status.get_details_error_info()) {
+        (code, Some(info)) => SourceError::Refused(PeerRefusal {
+            code,
+            reason: clean(&info.reason),
+            message: clean(status.message()),
+            metadata: info
+                .metadata
+                .iter()
+                .take(MAX_METADATA)
+                .map(|(key, value)| (clean(key), clean(value)))
+                .collect(),
+        }),
+        (Code::DeadlineExceeded | Code::Cancelled, None) => SourceError::PeerTimeout,
+        (_, None) => SourceError::PeerUnreachable(chain(status)),
+    }
+}
+
+fn clean(text: &str) -> String {
+    text.chars().filter(|c| !c.is_control()).take(MAX_TEXT).collect()
+}
+
+/// tonic says "transport error"; what happened stands deep in the chain of causes.
+fn chain(status: &Status) -> String {
+    let mut text = clean(status.message());
+    let mut source = std::error::Error::source(status);
+    while let Some(error) = source {
+        text.push_str(": ");
+        text.push_str(&clean(&error.to_string()));
+        source = error.source();
+    }
+    text
+}

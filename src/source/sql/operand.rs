@@ -1,0 +1,294 @@
+//! A field's value as an expression of SQL, in the form in which it compares as the gate compares it.
+
+use prost_reflect::FieldDescriptor;
+use time::Date;
+use time::UtcDateTime;
+use time::macros::format_description;
+use uuid::Uuid;
+
+use super::Dialect;
+use super::binding::Column;
+use super::binding::Place;
+use super::codec::Codec;
+use super::codec::Want;
+use super::encode::iso;
+use super::statement::Arg;
+use super::statement::Wrap;
+use super::statement::quoted;
+use crate::registry::field::Field;
+use crate::registry::value::Literal;
+
+/// Expressions are NULL where the record does not state the field.
+pub(super) enum Operand {
+    /// Strings, compared byte by byte in `bytes`. `plain` is the column as an index knows it: by its own collation it
+    /// finds at least all that equal the value.
+    Text {
+        plain: Option<(String, Form)>,
+        bytes: String,
+        wrap: Wrap,
+    },
+    /// Compares as the values do.
+    Value { sql: String, wrap: Wrap },
+    /// A float: NaN compares in each database in its own way.
+    Float { sql: String },
+    /// The names of an enum's values.
+    Names(Box<Operand>),
+}
+
+/// What an indexed column holds that compares as text.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Form {
+    Text,
+    Uuid,
+    Date,
+}
+
+impl Form {
+    /// Whether the database reads the text as the column's type, and writes that value as the very same text.
+    pub(super) fn takes(self, text: &str) -> bool {
+        match self {
+            Self::Text => true,
+            Self::Uuid => Uuid::try_parse(text).is_ok_and(|id| id.to_string() == text),
+            Self::Date => Date::parse(text, format_description!("[year]-[month]-[day]"))
+                .is_ok_and(|date| iso(date).is_ok_and(|same| same == text.as_bytes())),
+        }
+    }
+
+    pub(super) fn wrap(self) -> Wrap {
+        match self {
+            Self::Text => Wrap::NONE,
+            Self::Uuid => Wrap("CAST(", " AS uuid)"),
+            Self::Date => Wrap("CAST(", " AS date)"),
+        }
+    }
+}
+
+impl Operand {
+    /// `None` where the dialect cannot compare such a column as the gate does.
+    pub(super) fn of(dialect: Dialect, place: Place<'_>, field: &Field) -> Option<Self> {
+        if field.is_repeated() {
+            return None;
+        }
+        match place {
+            Place::Column(column) => column_operand(dialect, column),
+            Place::Within(column) => json_operand(dialect, column, field),
+        }
+    }
+
+    /// An expression that is NULL where the record does not state the field.
+    pub(super) fn sql(&self) -> &str {
+        match self {
+            Self::Text { bytes: sql, .. } | Self::Value { sql, .. } | Self::Float { sql } => sql,
+            Self::Names(names) => names.sql(),
+        }
+    }
+
+    /// The bound form of a literal; `None` where it cannot be bound without changing it.
+    pub(super) fn arg(dialect: Dialect, literal: &Literal) -> Option<Arg> {
+        Some(match literal {
+            // PostgreSQL's text holds no NUL, and SQLite's functions stop at one.
+            Literal::Text(text) if text.contains('\0') => return None,
+            Literal::Text(text) => Arg::Text(text.clone()),
+            Literal::Integer(value) => Arg::Integer(*value),
+            Literal::Unsigned(value) if dialect == Dialect::MySql => Arg::Unsigned(*value),
+            Literal::Unsigned(value) => Arg::Integer(i64::try_from(*value).ok()?),
+            Literal::Number(value) if value.is_nan() => return None,
+            Literal::Number(value) => Arg::Number(*value),
+            Literal::Boolean(value) if dialect == Dialect::Postgres => Arg::Boolean(*value),
+            Literal::Boolean(value) => Arg::Integer((*value).into()),
+            Literal::Data(bytes) => Arg::Data(bytes.clone()),
+            Literal::Enum { number, .. } => Arg::Integer((*number).into()),
+            Literal::Time { seconds, nanos } => return instant_arg(dialect, *seconds, *nanos),
+        })
+    }
+}
+
+/// Databases keep microseconds at most and would round the rest; SQLite's column counts seconds.
+fn instant_arg(dialect: Dialect, seconds: i64, nanos: i32) -> Option<Arg> {
+    if dialect == Dialect::Sqlite {
+        return (nanos == 0).then_some(Arg::Integer(seconds));
+    }
+    let at = UtcDateTime::from_unix_timestamp(seconds).ok()?;
+    let first_year = if dialect == Dialect::MySql { 1000 } else { 1 };
+    if nanos % 1000 != 0 || !(first_year..=9999).contains(&at.year()) {
+        return None;
+    }
+    Some(Arg::Text(
+        format!(
+            "{:04}-{:02}-{:02} {:02}:{:02}:{:02}.{:06}{}",
+            at.year(),
+            u8::from(at.month()),
+            at.day(),
+            at.hour(),
+            at.minute(),
+            at.second(),
+            nanos / 1000,
+            if dialect == Dialect::Postgres {
+                "+00"
+            } else {
+                ""
+            },
+        )
+        .into(),
+    ))
+}
+
+/// The text under which the instant of an `InstantText` column sorts: RFC 3339 without `Z` and ending zeros.
+pub(super) fn instant_sort_text(seconds: i64, nanos: i32) -> Option<String> {
+    let at = UtcDateTime::from_unix_timestamp(seconds).ok()?;
+    let text = format!(
+        "{:04}-{:02}-{:02}T{:02}:{:02}:{:02}",
+        at.year(),
+        u8::from(at.month()),
+        at.day(),
+        at.hour(),
+        at.minute(),
+        at.second()
+    );
+    let text = match nanos {
+        0 => text,
+        nanos => format!("{text}.{nanos:09}"),
+    };
+    Some(text.trim_end_matches('0').to_owned())
+}
+
+fn column_operand(dialect: Dialect, column: &Column) -> Option<Operand> {
+    let sql = quoted(dialect, &column.name);
+    Some(match &column.codec {
+        Codec::Text | Codec::EnumName(false) => {
+            let text = text(dialect, &sql, Some(&sql));
+            match column.target.want {
+                Want::Enum => Operand::Names(Box::new(text)),
+                _ => text,
+            }
+        }
+        Codec::Rendered => text(dialect, &rendered(dialect, &sql), None),
+        Codec::EnumName(true) => {
+            Operand::Names(Box::new(text(dialect, &rendered(dialect, &sql), None)))
+        }
+        Codec::Uuid => match text(dialect, &rendered(dialect, &sql), None) {
+            Operand::Text { bytes, wrap, .. } => Operand::Text {
+                plain: Some((sql, Form::Uuid)),
+                bytes,
+                wrap,
+            },
+            other => other,
+        },
+        Codec::Date => match text(dialect, &date_text(dialect, &sql), None) {
+            Operand::Text { bytes, wrap, .. } => Operand::Text {
+                plain: Some((sql, Form::Date)),
+                bytes,
+                wrap,
+            },
+            other => other,
+        },
+        Codec::Integer | Codec::Unsigned | Codec::Boolean | Codec::EnumNumber => Operand::Value {
+            sql,
+            wrap: Wrap::NONE,
+        },
+        Codec::Data => Operand::Value {
+            sql: data(dialect, sql),
+            wrap: Wrap::NONE,
+        },
+        Codec::Instant if dialect == Dialect::Postgres => Operand::Value {
+            sql,
+            wrap: Wrap("CAST(", " AS timestamptz)"),
+        },
+        Codec::Instant => Operand::Value {
+            sql,
+            wrap: Wrap("CAST(", " AS DATETIME(6))"),
+        },
+        Codec::UnixSeconds => Operand::Value {
+            sql,
+            wrap: Wrap::NONE,
+        },
+        Codec::Float | Codec::Double => Operand::Float { sql },
+        Codec::InstantText | Codec::EnumEither | Codec::Json(_) | Codec::List(_) => return None,
+    })
+}
+
+fn text(dialect: Dialect, sql: &str, plain: Option<&str>) -> Operand {
+    let plain = plain.map(|sql| (sql.to_owned(), Form::Text));
+    match dialect {
+        Dialect::Postgres => Operand::Text {
+            plain,
+            bytes: format!("{sql} COLLATE \"C\""),
+            wrap: Wrap::NONE,
+        },
+        Dialect::MySql => Operand::Text {
+            plain,
+            bytes: format!("CAST(CONVERT({sql} USING utf8mb4) AS BINARY)"),
+            wrap: Wrap("CAST(", " AS BINARY)"),
+        },
+        // `+` takes the column's affinity away, by which `'5x' < '7'` would become a comparison with a number.
+        Dialect::Sqlite => Operand::Text {
+            plain,
+            bytes: format!("(+{sql}) COLLATE BINARY"),
+            wrap: Wrap::NONE,
+        },
+    }
+}
+
+/// Text of another type as the select list renders it.
+pub(super) fn rendered(dialect: Dialect, sql: &str) -> String {
+    match dialect {
+        Dialect::Postgres => format!("CAST({sql} AS text)"),
+        Dialect::MySql => format!("CAST({sql} AS CHAR)"),
+        Dialect::Sqlite => sql.to_owned(),
+    }
+}
+
+fn date_text(dialect: Dialect, sql: &str) -> String {
+    match dialect {
+        Dialect::Postgres => format!("to_char({sql}, 'YYYY-MM-DD')"),
+        Dialect::MySql | Dialect::Sqlite => rendered(dialect, sql),
+    }
+}
+
+fn data(dialect: Dialect, sql: String) -> String {
+    match dialect {
+        Dialect::Postgres => sql,
+        Dialect::MySql => format!("CAST({sql} AS BINARY)"),
+        Dialect::Sqlite => format!("(+{sql})"),
+    }
+}
+
+/// Strings within JSON; numbers have too many spellings there.
+fn json_operand(dialect: Dialect, column: &Column, field: &Field) -> Option<Operand> {
+    let path = field.steps().get(column.field.steps().len()..)?;
+    let comparable = column.codec == Codec::Json(true)
+        && Want::of(field.descriptor()) == Want::Text
+        && !field.is_repeated();
+    if !comparable {
+        return None;
+    }
+    let json_path: Vec<&str> = path.iter().map(FieldDescriptor::json_name).collect();
+    let proto_path: Vec<&str> = path.iter().map(FieldDescriptor::name).collect();
+    let plain = |name: &&str| name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_');
+    // The JSON mapping reads either name of each step: with two steps of two names there are too many ways to ask.
+    let two_named = path.iter().filter(|step| step.json_name() != step.name());
+    let sql = match two_named.count() {
+        _ if !json_path.iter().all(plain) => return None,
+        0 => extract(dialect, column, &json_path),
+        1 => format!(
+            "COALESCE({}, {})",
+            extract(dialect, column, &json_path),
+            extract(dialect, column, &proto_path)
+        ),
+        _ => return None,
+    };
+    Some(text(dialect, &sql, None))
+}
+
+fn extract(dialect: Dialect, column: &Column, names: &[&str]) -> String {
+    let sql = quoted(dialect, &column.name);
+    match dialect {
+        Dialect::Postgres => format!("({sql} #>> '{{{}}}')", names.join(",")),
+        Dialect::MySql => {
+            let value = format!("JSON_EXTRACT({sql}, '$.{}')", names.join("."));
+            // Here a JSON null is not an SQL NULL.
+            format!("IF(JSON_TYPE({value}) = 'NULL', NULL, JSON_UNQUOTE({value}))")
+        }
+        Dialect::Sqlite => format!("json_extract({sql}, '$.{}')", names.join(".")),
+    }
+}

@@ -1,0 +1,235 @@
+//! The settings of a database that records come from.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::path::PathBuf;
+use std::str::FromStr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde::Deserialize;
+use serde::Deserializer;
+use serde::de::Error as _;
+
+use crate::name::RecordType;
+
+/// `[[source]]`: one database.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SqlSettings {
+    /// How faults and logs call it.
+    pub name: String,
+    /// Its address, unless that stands in a file of its own.
+    pub url: Option<DatabaseUrl>,
+    /// The file that holds the address, so that no password stands in the settings.
+    pub url_file: Option<PathBuf>,
+    /// The most connections to the database; 1 to 1000.
+    #[serde(default = "pool_default", deserialize_with = "pool")]
+    pub pool: u32,
+    /// How long the database may work on one batch of records, as `5s`, `200ms`, `2m` or a number of seconds.
+    #[serde(default = "statement_default", deserialize_with = "span")]
+    pub statement_timeout: Duration,
+    /// How long one answer may hold its connection in all, its reader's pauses included.
+    #[serde(default = "answer_default", deserialize_with = "span")]
+    pub answer_timeout: Duration,
+    /// How long a request waits for a free connection.
+    #[serde(default = "acquire_default", deserialize_with = "span")]
+    pub acquire_timeout: Duration,
+    #[serde(default)]
+    pub record: Vec<RecordSettings>,
+}
+
+/// The address of a database, e.g. `postgres://reader@host/name`. It may hold a password: `Debug` does not show it.
+#[derive(Clone, PartialEq, Eq, Deserialize)]
+pub struct DatabaseUrl(String);
+
+impl DatabaseUrl {
+    pub fn new(url: String) -> Self {
+        Self(url)
+    }
+
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for DatabaseUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let scheme = self.0.split(':').next().unwrap_or_default();
+        write!(f, "{scheme}:…")
+    }
+}
+
+/// `[[source.record]]`: where the records of one type stand.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RecordSettings {
+    #[serde(rename = "type")]
+    pub record: RecordType,
+    /// The table or view, with its schema where needed; by default the message's name in lower case.
+    pub table: Option<Table>,
+    /// Columns, by the path of the field that each fills, where they are not called as the field is.
+    #[serde(default)]
+    pub columns: BTreeMap<String, Identifier>,
+    /// Paths of fields that this source does not have.
+    #[serde(default)]
+    pub absent: Vec<String>,
+}
+
+/// The name of a table or column: `[A-Za-z_][A-Za-z0-9_]*`, at most 63 characters.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Deserialize)]
+#[serde(try_from = "String")]
+pub struct Identifier(Arc<str>);
+
+/// A table, as `name` or `schema.name`.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "String")]
+pub struct Table {
+    pub schema: Option<Identifier>,
+    pub name: Identifier,
+}
+
+/// A name that the gateway does not put into a statement.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "a table or column is named by at most 63 letters, digits and `_`, not beginning with a digit"
+)]
+pub struct BadIdentifier;
+
+impl Identifier {
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl FromStr for Identifier {
+    type Err = BadIdentifier;
+
+    fn from_str(s: &str) -> Result<Self, BadIdentifier> {
+        let starts_well = s.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_');
+        let goes_on_well = s.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_');
+        if starts_well && goes_on_well && s.len() <= 63 {
+            Ok(Self(s.into()))
+        } else {
+            Err(BadIdentifier)
+        }
+    }
+}
+
+impl TryFrom<String> for Identifier {
+    type Error = BadIdentifier;
+
+    fn try_from(s: String) -> Result<Self, BadIdentifier> {
+        s.parse()
+    }
+}
+
+impl fmt::Display for Identifier {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl fmt::Debug for Identifier {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Debug::fmt(&*self.0, f)
+    }
+}
+
+impl FromStr for Table {
+    type Err = BadIdentifier;
+
+    fn from_str(s: &str) -> Result<Self, BadIdentifier> {
+        let (schema, name) = match s.split_once('.') {
+            Some((schema, name)) => (Some(schema.parse()?), name),
+            None => (None, s),
+        };
+        Ok(Self {
+            schema,
+            name: name.parse()?,
+        })
+    }
+}
+
+impl Table {
+    /// Stands for a table that no settings name: no database has it.
+    pub(super) fn unnamed() -> Self {
+        Self {
+            schema: None,
+            name: Identifier("_".into()),
+        }
+    }
+}
+
+impl TryFrom<String> for Table {
+    type Error = BadIdentifier;
+
+    fn try_from(s: String) -> Result<Self, BadIdentifier> {
+        s.parse()
+    }
+}
+
+impl fmt::Display for Table {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.schema {
+            Some(schema) => write!(f, "{schema}.{}", self.name),
+            None => self.name.fmt(f),
+        }
+    }
+}
+
+fn pool_default() -> u32 {
+    8
+}
+
+fn statement_default() -> Duration {
+    Duration::from_secs(30)
+}
+
+fn answer_default() -> Duration {
+    Duration::from_secs(900)
+}
+
+fn acquire_default() -> Duration {
+    Duration::from_secs(2)
+}
+
+fn pool<'de, D: Deserializer<'de>>(from: D) -> Result<u32, D::Error> {
+    let size = u32::deserialize(from)?;
+    if (1..=1000).contains(&size) {
+        Ok(size)
+    } else {
+        Err(D::Error::custom("a pool has 1 to 1000 connections"))
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum Span {
+    Seconds(u32),
+    Text(String),
+}
+
+fn span<'de, D: Deserializer<'de>>(from: D) -> Result<Duration, D::Error> {
+    let span = match Span::deserialize(from)? {
+        Span::Seconds(seconds) => Some(Duration::from_secs(seconds.into())),
+        Span::Text(text) => parse_span(&text),
+    };
+    span.filter(|span| (Duration::from_millis(1)..=Duration::from_secs(86_400)).contains(span))
+        .ok_or_else(|| {
+            D::Error::custom("a time is given as `200ms`, `5s`, `2m` or `1h`, up to a day")
+        })
+}
+
+fn parse_span(text: &str) -> Option<Duration> {
+    let digits = text.bytes().take_while(u8::is_ascii_digit).count();
+    let (number, unit) = text.split_at_checked(digits)?;
+    let number = u64::from(number.parse::<u32>().ok()?);
+    match unit.trim() {
+        "ms" => Some(Duration::from_millis(number)),
+        "s" | "" => Some(Duration::from_secs(number)),
+        "m" => Some(Duration::from_secs(number * 60)),
+        "h" => Some(Duration::from_secs(number * 3600)),
+        _ => None,
+    }
+}

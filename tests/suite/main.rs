@@ -1,0 +1,11 @@
+//! The integration suite: real gateways, real certificates, real databases, real clients.
+
+#![expect(
+    clippy::expect_used,
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test may stop where it stands"
+)]
+
+mod layout;
