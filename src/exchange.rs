@@ -9,6 +9,7 @@ pub mod stream;
 pub mod trace;
 
 mod draft;
+mod tell;
 mod whole;
 
 use std::panic::AssertUnwindSafe;
@@ -18,6 +19,7 @@ use arc_swap::ArcSwap;
 use futures::FutureExt;
 
 use crate::audit::Journal;
+use crate::audit::Unwritten;
 use crate::clock::Clock;
 use crate::identity::Caller;
 use crate::name::DepartmentId;
@@ -129,12 +131,14 @@ impl Exchange {
         draft: &mut Draft,
     ) -> Result<Permit, Cause> {
         let caller = ask.caller(caller.clone())?;
+        draft.called_by(&caller);
         let query = ask.check(snapshot, &self.department)?;
         draft.checked(&query, &self.secrets);
         let permit = snapshot.policy.decide(&caller, query, draft.begun())?;
         draft.permitted(&permit);
         if let Some(theirs) = ask.differing(&permit) {
             draft.differs(theirs);
+            tell::differs(draft, permit.agreement().id.as_str());
         }
         Ok(permit)
     }
@@ -154,21 +158,32 @@ impl Exchange {
 
     /// Once the entry is on disk, the answer may leave.
     async fn record(&self, draft: Draft, body: Body) -> Result<Answer, Refusal> {
-        match self.journal.append(draft.answered(self.clock.now())).await {
-            Ok(receipt) => Ok(Answer::Whole(draft.info(&receipt), body)),
-            Err(unwritten) => {
-                let cause = Cause::Unlogged(unwritten);
-                Err(Refusal { cause, exchange: draft.exchange(), receipt: None })
+        let now = self.clock.now();
+        match self.journal.append(draft.answered(now)).await {
+            Ok(receipt) => {
+                tell::ended(&draft, None, now);
+                Ok(Answer::Whole(draft.info(&receipt), body))
             }
+            Err(unwritten) => Err(self.unlogged(&draft, unwritten)),
         }
     }
 
     /// A refusal is an entry too.
     async fn refuse(&self, draft: &Draft, cause: Cause) -> Refusal {
-        let exchange = draft.exchange();
-        match self.journal.append(draft.refused(&cause, self.clock.now())).await {
-            Ok(receipt) => Refusal { cause, exchange, receipt: Some(receipt) },
-            Err(unwritten) => Refusal { cause: Cause::Unlogged(unwritten), exchange, receipt: None },
+        let now = self.clock.now();
+        match self.journal.append(draft.refused(&cause, now)).await {
+            Ok(receipt) => {
+                tell::ended(draft, Some(&cause), now);
+                Refusal { cause, exchange: draft.exchange(), receipt: Some(receipt) }
+            }
+            Err(unwritten) => self.unlogged(draft, unwritten),
         }
+    }
+
+    /// What is not on record is not answered.
+    fn unlogged(&self, draft: &Draft, unwritten: Unwritten) -> Refusal {
+        let cause = Cause::Unlogged(unwritten);
+        tell::ended(draft, Some(&cause), self.clock.now());
+        Refusal { cause, exchange: draft.exchange(), receipt: None }
     }
 }

@@ -38,7 +38,7 @@ pub struct Sources {
 }
 
 /// What goes along with a permit: to the database a place to go on from, to a peer the question in its own words.
-/// Holds personal data: it has no `Debug`.
+/// Holds personal data, which its `Debug` does not show.
 pub struct Terms {
     pub exchange: ExchangeId,
     pub nonce: [u8; 32],
@@ -135,6 +135,12 @@ enum Cursor {
     Peer(Box<PeerRows>),
 }
 
+impl std::fmt::Debug for Terms {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Terms").field("exchange", &self.exchange).finish_non_exhaustive()
+    }
+}
+
 impl std::fmt::Debug for Records {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Records").finish_non_exhaustive()
@@ -158,18 +164,31 @@ impl Records {
     pub async fn next(&mut self) -> Result<Option<Vec<Bytes>>, SourceError> {
         match &mut self.cursor {
             Cursor::Sql(reading) => reading.next().await,
-            Cursor::Peer(rows) => rows.next().await,
+            Cursor::Peer(rows) => {
+                let batch = rows.next().await?;
+                if batch.is_none() {
+                    self.close();
+                }
+                Ok(batch)
+            }
+        }
+    }
+
+    /// The receipt of the provider's closing entry takes the place of that of its opening one.
+    fn close(&mut self) {
+        if let (Cursor::Peer(rows), Some(evidence)) = (&mut self.cursor, &mut self.evidence)
+            && let Some(receipt) = rows.receipt()
+        {
+            evidence.closed(receipt);
         }
     }
 
     /// Where a further question goes on, as the provider's gateway tells it at the end of its answer.
     pub async fn next_cursor(&mut self) -> Result<Bytes, SourceError> {
         let Cursor::Peer(rows) = &mut self.cursor else { return Ok(Bytes::new()) };
-        let trailer = rows.trailer().await?;
-        if let (Some(receipt), Some(evidence)) = (trailer.receipt, &mut self.evidence) {
-            evidence.closed(receipt);
-        }
-        Ok(trailer.next_cursor)
+        let cursor = rows.next_cursor().await?;
+        self.close();
+        Ok(cursor)
     }
 }
 

@@ -3,8 +3,6 @@
 use std::str::FromStr;
 use std::time::Duration;
 
-use bytes::Bytes;
-
 use super::refusal::Cause;
 use super::secret::CursorSeal;
 use super::snapshot::Snapshot;
@@ -58,7 +56,13 @@ impl Ask {
 
     /// The caller with the system that its gateway names.
     pub fn caller(&self, caller: Caller) -> Result<Caller, Cause> {
-        let Some(relay) = &self.relay else { return Ok(caller) };
+        // A certificate that names a system was shown at the systems door.
+        let relay = match (&self.relay, caller.system()) {
+            (None, Some(_)) => return Ok(caller),
+            (Some(_), Some(_)) => return Err(Cause::ForeignRelay),
+            (None, None) => return Err(Cause::Relay("relay: gateways say whom they ask for")),
+            (Some(relay), None) => relay,
+        };
         if self.exchange().is_none() {
             return Err(Cause::Relay("relay.exchange_id: 16 bytes, a UUID version 7"));
         }

@@ -27,6 +27,7 @@ use crate::policy::decision::Role;
 use crate::registry::Digest;
 use crate::registry::extract::value_of;
 use crate::registry::field::Field;
+use crate::registry::query::Mode;
 use crate::registry::query::Query;
 use crate::registry::query::Selection;
 use crate::registry::value::Literal;
@@ -39,6 +40,7 @@ const MAX_SUBJECTS: usize = 100;
 pub(super) struct Draft {
     begun: Moment,
     exchange: ExchangeId,
+    mode: Mode,
     side: Side,
     record: pb::ExchangeRecord,
     response: Lp,
@@ -51,8 +53,9 @@ pub(super) struct Draft {
 impl Draft {
     /// Begins with what is known before anything is checked.
     pub(super) fn open(caller: &Caller, ask: &Ask, department: &DepartmentId, at: Moment) -> Self {
-        let relay = ask.relay.as_ref();
-        let exchange = ask.exchange().unwrap_or_else(|| new_id(at));
+        // Only a gateway may say which exchange this is.
+        let relay = ask.relay.as_ref().filter(|_| caller.system().is_none());
+        let exchange = relay.and_then(|_| ask.exchange()).unwrap_or_else(|| new_id(at));
         let note = |text: &str| text.chars().filter(|c| !c.is_control()).take(128).collect();
         let record = pb::ExchangeRecord {
             consumer: caller.department().to_string(),
@@ -70,6 +73,7 @@ impl Draft {
         Self {
             begun: at,
             exchange,
+            mode: ask.question.mode(),
             side: if relay.is_some() { Side::Provider } else { Side::Consumer },
             record,
             response: Lp::new("landbridge.response.v1"),
@@ -77,6 +81,11 @@ impl Draft {
             peer: None,
             subject: None,
         }
+    }
+
+    /// The caller with the system that its gateway names.
+    pub(super) fn called_by(&mut self, caller: &Caller) {
+        self.record.system = caller.system().map(ToString::to_string).unwrap_or_default();
     }
 
     pub(super) fn begun(&self) -> Moment {
@@ -178,6 +187,20 @@ impl Draft {
 
     pub(super) fn mismatches(&mut self, values: u32) {
         self.record.mismatches = values;
+    }
+
+    pub(super) fn side(&self) -> Side {
+        self.side
+    }
+
+    /// One of a fixed set of words.
+    pub(super) fn mode(&self) -> &'static str {
+        self.mode.as_str()
+    }
+
+    /// The record type once it is known to exist: what is asked for may be any text.
+    pub(super) fn known_record(&self) -> String {
+        if self.record.schema_digest.is_empty() { "unknown".to_owned() } else { self.record.record_type.clone() }
     }
 
     pub(super) fn records(&self) -> u64 {

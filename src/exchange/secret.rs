@@ -61,6 +61,12 @@ pub fn random<const N: usize>() -> Result<[u8; N], NoRandomness> {
 /// Seals cursors: they hold values of records, and callers keep them.
 pub struct CursorSeal(LessSafeKey);
 
+impl std::fmt::Debug for CursorSeal {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("CursorSeal")
+    }
+}
+
 impl CursorSeal {
     fn new(key: &[u8; 32]) -> Option<Self> {
         UnboundKey::new(&AES_256_GCM, key).ok().map(|key| Self(LessSafeKey::new(key)))

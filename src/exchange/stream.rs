@@ -11,6 +11,7 @@ use super::draft::Draft;
 use super::refusal::Cause;
 use super::refusal::Refusal;
 use super::snapshot::Snapshot;
+use super::tell;
 use crate::audit::OpenEntry;
 use crate::audit::Receipt;
 use crate::identity::Caller;
@@ -44,6 +45,16 @@ pub enum Part {
     Trailer(pb::QueryTrailer),
 }
 
+impl std::fmt::Debug for Part {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Header(_) => f.write_str("Header"),
+            Self::Batch(records) => write!(f, "Batch({})", records.len()),
+            Self::Trailer(_) => f.write_str("Trailer"),
+        }
+    }
+}
+
 impl AnswerStream {
     pub(super) async fn open(
         exchange: Arc<Exchange>,
@@ -56,10 +67,7 @@ impl AnswerStream {
         // If we die after this line the journal says that the stream was opened, and not how far it came.
         let opened = match exchange.journal.begin(draft.opening(exchange.clock.now())).await {
             Ok(opened) => opened,
-            Err(unwritten) => {
-                let cause = Cause::Unlogged(unwritten);
-                return Err(Refusal { cause, exchange: draft.exchange(), receipt: None });
-            }
+            Err(unwritten) => return Err(exchange.unlogged(&draft, unwritten)),
         };
         let header = Some(draft.info(opened.receipt()));
         let redaction = Redaction::of(records.permit(), &exchange.secrets.pseudonyms);
@@ -188,7 +196,9 @@ impl AnswerStream {
     async fn close(&mut self, cause: Option<&Cause>) -> Result<Option<Receipt>, Cause> {
         let Some(opened) = self.opened.take() else { return Ok(None) };
         self.draft.heard(self.records.evidence());
-        let end = self.draft.ended(cause, self.exchange.clock.now());
+        let now = self.exchange.clock.now();
+        tell::ended(&self.draft, cause, now);
+        let end = self.draft.ended(cause, now);
         Ok(Some(opened.close(end).await?))
     }
 }

@@ -91,7 +91,7 @@ impl Reach {
     }
 }
 
-/// Reads and checks everything; reports every fault at once.
+/// Reads and checks everything that stands on the trust material; reports every fault at once.
 pub async fn assemble(config: &Config, trusted: Trusted, reach: &Reach) -> Result<Assembled, Vec<Fault>> {
     let registry = Registry::compile(&config.registry)?;
     let departments: Vec<DepartmentId> = trusted.directory.ids().cloned().collect();

@@ -15,7 +15,7 @@ const REST: Duration = Duration::from_millis(300);
 
 /// Watches folders, so that files which are replaced by renaming stay watched.
 #[derive(Debug)]
-pub struct Watch {
+pub(super) struct Watch {
     // Dropping it ends the watch.
     _watcher: notify::RecommendedWatcher,
     changes: mpsc::Receiver<()>,
@@ -23,7 +23,7 @@ pub struct Watch {
 
 impl Watch {
     /// Watches the folders of the files given, and the folders given with all below them.
-    pub fn over(files: &[PathBuf], folders: &[PathBuf]) -> notify::Result<Self> {
+    pub(super) fn over(files: &[PathBuf], folders: &[PathBuf]) -> notify::Result<Self> {
         // One place: any number of changes is one reason to reload.
         let (changed, changes) = mpsc::channel(1);
         let mut watcher = notify::recommended_watcher(move |event: notify::Result<notify::Event>| {
@@ -44,7 +44,7 @@ impl Watch {
     }
 
     /// Waits until something has changed and then nothing more for a while.
-    pub async fn rested(&mut self) {
+    pub(super) async fn rested(&mut self) {
         if self.changes.recv().await.is_none() {
             return std::future::pending().await;
         }

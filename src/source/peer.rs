@@ -34,7 +34,7 @@ pub(super) async fn fetch(
 ) -> Result<Fetched, SourceError> {
     let question = terms.question.clone();
     let client = ExchangeServiceClient::new(channel).max_decoding_message_size(MAX_MESSAGE);
-    let mut call = Call { client, permit, terms };
+    let call = Call { client, permit, terms };
     match question {
         Question::Get { key } => call.get(key).await,
         Question::Query { filter, order_by, cursor, .. } => call.query(filter, order_by, cursor).await,
@@ -199,16 +199,17 @@ impl PeerRows {
         }
     }
 
-    /// How the provider says that the answer ended; reads on to it.
-    pub(super) async fn trailer(&mut self) -> Result<pb::QueryTrailer, SourceError> {
-        while self.trailer.is_none() {
-            if self.next().await?.is_some() {
-                return Err(SourceError::Garbled("more records than the limit"));
-            }
-            if self.stream.is_none() {
-                break;
-            }
+    /// Reads on to the trailer: where a further question goes on.
+    pub(super) async fn next_cursor(&mut self) -> Result<Bytes, SourceError> {
+        if self.stream.is_some() && self.trailer.is_none() && self.next().await?.is_some() {
+            return Err(SourceError::Garbled("more records than the limit"));
         }
-        Ok(self.trailer.clone().unwrap_or_default())
+        let trailer = self.trailer.as_ref();
+        Ok(trailer.map(|trailer| trailer.next_cursor.clone()).unwrap_or_default())
+    }
+
+    /// Of the provider's closing entry, once the trailer is there.
+    pub(super) fn receipt(&mut self) -> Option<pb::Receipt> {
+        self.trailer.as_mut()?.receipt.take()
     }
 }

@@ -2,7 +2,6 @@
 
 use bytes::Bytes;
 
-use crate::name::DepartmentId;
 use crate::pb;
 use crate::source::SourceError;
 
@@ -32,10 +31,5 @@ impl Evidence {
         self.origin = receipt.origin;
         self.index = receipt.index;
         self.leaf = receipt.leaf;
-    }
-
-    /// Whether the journal is one of that department's: `<trust domain>/<department>/<replica>`.
-    pub(super) fn is_of(&self, department: &DepartmentId) -> bool {
-        self.origin.split('/').nth(1) == Some(department.as_str())
     }
 }
