@@ -36,7 +36,10 @@ pub(super) enum Form {
         path: String,
         prefix: String,
     },
-    Has(String),
+    Has {
+        path: String,
+        at: usize,
+    },
     /// A field, or the name of an enum's value.
     Path(String),
     Value(Value),
@@ -80,6 +83,12 @@ struct Parser<'t> {
     depth: usize,
     nodes: usize,
     elements: usize,
+}
+
+struct Path<'t> {
+    joined: String,
+    last: &'t str,
+    last_at: usize,
 }
 
 impl<'t> Parser<'t> {
@@ -202,49 +211,60 @@ impl<'t> Parser<'t> {
 
     fn path_or_call(&mut self, first: &'t str) -> Result<Form, Fault> {
         let start = self.at;
-        self.advance()?;
-        if self.sees("(") {
-            return self.function(first, start);
+        let path = self.path(first)?;
+        if !self.sees("(") {
+            return Ok(Form::Path(path.joined));
         }
-        let mut path = first.to_owned();
+        match path.joined.rsplit_once('.') {
+            None => self.function(first, start),
+            Some((field, _)) => self.method(field.to_owned(), path.last, path.last_at),
+        }
+    }
+
+    /// Names joined by dots, of which `first` is looked at.
+    fn path(&mut self, first: &'t str) -> Result<Path<'t>, Fault> {
+        let start = self.at;
+        self.advance()?;
+        let mut path = Path {
+            joined: first.to_owned(),
+            last: first,
+            last_at: start,
+        };
         while self.takes(".")? {
-            let at = self.at;
             let Token::Name(name) = self.token else {
                 return Err(self.unexpected());
             };
+            path.joined.push('.');
+            path.joined.push_str(name);
+            (path.last, path.last_at) = (name, self.at);
             self.advance()?;
-            if self.sees("(") {
-                return self.method(path, name, at);
-            }
-            path.push('.');
-            path.push_str(name);
-            if path.len() > MAX_PATH {
-                return Err(Fault::new(start, "the field's path is too long"));
-            }
         }
-        if path.len() > MAX_PATH {
+        if path.joined.len() > MAX_PATH {
             return Err(Fault::new(start, "the field's path is too long"));
         }
-        Ok(Form::Path(path))
+        Ok(path)
     }
 
     fn function(&mut self, name: &str, at: usize) -> Result<Form, Fault> {
         match name {
-            "has" => {
-                self.expect("(")?;
-                let field = self.at;
-                let Token::Name(first) = self.token else {
-                    return Err(self.unexpected());
-                };
-                let Form::Path(path) = self.path_or_call(first)? else {
-                    return Err(Fault::new(field, "`has` asks about a field"));
-                };
-                self.expect(")")?;
-                Ok(Form::Has(path))
-            }
+            "has" => self.has(),
             "timestamp" => self.time().map(Form::Value),
             _ => Err(unknown_function(name, at)),
         }
+    }
+
+    fn has(&mut self) -> Result<Form, Fault> {
+        self.expect("(")?;
+        let at = self.at;
+        let Token::Name(first) = self.token else {
+            return Err(self.unexpected());
+        };
+        let path = self.path(first)?.joined;
+        if self.sees("(") {
+            return Err(Fault::new(at, "`has` asks about a field"));
+        }
+        self.expect(")")?;
+        Ok(Form::Has { path, at })
     }
 
     fn method(&mut self, path: String, name: &str, at: usize) -> Result<Form, Fault> {
