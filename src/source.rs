@@ -76,7 +76,15 @@ impl Sources {
                 Err(found) => faults.extend(found),
             }
         }
-        if faults.is_empty() { Ok(Self { own, peers, directory }) } else { Err(faults) }
+        if faults.is_empty() {
+            Ok(Self {
+                own,
+                peers,
+                directory,
+            })
+        } else {
+            Err(faults)
+        }
     }
 
     /// Fetches what the permit allows, from this department's database or from the provider's gateway.
@@ -85,13 +93,19 @@ impl Sources {
         match permit.role() {
             Role::Provider => {
                 let binding = self.own.get(schema.name());
-                let binding = binding.ok_or_else(|| SourceError::NoSource(schema.name().clone()))?;
+                let binding =
+                    binding.ok_or_else(|| SourceError::NoSource(schema.name().clone()))?;
                 let reading = binding.fetch(&permit, terms.after).await?;
-                Ok(Fetched::Records(Records { permit, rows: Rows::Sql(reading), evidence: None }))
+                Ok(Fetched::Records(Records {
+                    permit,
+                    rows: Rows::Sql(reading),
+                    evidence: None,
+                }))
             }
             Role::Consumer => {
                 let department = self.directory.department(schema.owner());
-                let department = department.ok_or_else(|| SourceError::NotAMember(schema.owner().clone()))?;
+                let department =
+                    department.ok_or_else(|| SourceError::NotAMember(schema.owner().clone()))?;
                 peer::fetch(self.peers.channel(department), permit, terms).await
             }
         }
@@ -148,7 +162,9 @@ impl Records {
 
     /// Where a further question goes on, as the provider's gateway tells it at the end of its answer.
     pub async fn next_cursor(&mut self) -> Result<Bytes, SourceError> {
-        let Rows::Peer(rows) = &mut self.rows else { return Ok(Bytes::new()) };
+        let Rows::Peer(rows) = &mut self.rows else {
+            return Ok(Bytes::new());
+        };
         let trailer = rows.trailer().await?;
         if let (Some(receipt), Some(evidence)) = (trailer.receipt, &mut self.evidence) {
             evidence.closed(receipt);
@@ -209,7 +225,9 @@ impl SourceError {
     /// What whoever asked may know: nothing of the department's inner works.
     pub fn for_asker(&self) -> String {
         match self {
-            Self::Unavailable(_) | Self::NoSource(_) => "the provider's records cannot be reached now".to_owned(),
+            Self::Unavailable(_) | Self::NoSource(_) => {
+                "the provider's records cannot be reached now".to_owned()
+            }
             Self::Timeout(_) => "the provider's records took too long".to_owned(),
             Self::Misfit(_) => "a record of the provider does not fit its schema".to_owned(),
             Self::Failed(_) => "the provider's records could not be read".to_owned(),

@@ -84,7 +84,10 @@ impl DoorServer {
     }
 
     async fn connection(self: Arc<Self>, tcp: TcpStream) {
-        let from = tcp.peer_addr().map(|addr| addr.to_string()).unwrap_or_default();
+        let from = tcp
+            .peer_addr()
+            .map(|addr| addr.to_string())
+            .unwrap_or_default();
         let accepted = tokio::select! {
             () = self.stop.cancelled() => return,
             accepted = self.acceptor.accept(tcp) => accepted,
@@ -100,8 +103,13 @@ impl DoorServer {
                 request.extensions_mut().insert::<Peer>(identified.clone());
                 request.map(Body::new)
             })
-            .service(Deadline { inner: self.routes.clone(), call: self.limits.call });
-        let connection = self.http2().serve_connection(TokioIo::new(tls), TowerToHyperService::new(service));
+            .service(Deadline {
+                inner: self.routes.clone(),
+                call: self.limits.call,
+            });
+        let connection = self
+            .http2()
+            .serve_connection(TokioIo::new(tls), TowerToHyperService::new(service));
         let mut connection = std::pin::pin!(connection);
         tokio::select! {
             ended = connection.as_mut() => return self.ended(&peer, ended),
@@ -177,7 +185,10 @@ impl tower::Service<http::Request<Body>> for Deadline {
     type Error = Infallible;
     type Future = futures::future::BoxFuture<'static, Result<Self::Response, Infallible>>;
 
-    fn poll_ready(&mut self, _: &mut std::task::Context<'_>) -> std::task::Poll<Result<(), Infallible>> {
+    fn poll_ready(
+        &mut self,
+        _: &mut std::task::Context<'_>,
+    ) -> std::task::Poll<Result<(), Infallible>> {
         std::task::Poll::Ready(Ok(()))
     }
 

@@ -48,25 +48,46 @@ pub struct Trusted {
 impl Trusted {
     /// Loads certificates, keys, CA bundles, CRLs and the directory.
     pub fn load(config: &Config, clock: &Clock) -> Result<Self, Vec<Fault>> {
-        let systems = Material::load_as(&config.systems.material, &config.trust_domain, &config.department, clock);
-        let peers = Material::load_as(&config.peers.material, &config.trust_domain, &config.department, clock);
+        let systems = Material::load_as(
+            &config.systems.material,
+            &config.trust_domain,
+            &config.department,
+            clock,
+        );
+        let peers = Material::load_as(
+            &config.peers.material,
+            &config.trust_domain,
+            &config.department,
+            clock,
+        );
         let directory = Directory::load(&config.directory);
         match (systems, peers, directory) {
-            (Ok(systems), Ok(peers), Ok(directory)) => {
-                Ok(Self { systems, peers, directory: Arc::new(directory) })
-            }
-            (systems, peers, directory) => {
-                Err([systems.err(), peers.err(), directory.err()].into_iter().flatten().flatten().collect())
-            }
+            (Ok(systems), Ok(peers), Ok(directory)) => Ok(Self {
+                systems,
+                peers,
+                directory: Arc::new(directory),
+            }),
+            (systems, peers, directory) => Err([systems.err(), peers.err(), directory.err()]
+                .into_iter()
+                .flatten()
+                .flatten()
+                .collect()),
         }
     }
 }
 
 impl Reach {
     pub fn open(config: &Config, trusted: &Trusted, clock: &Clock) -> Result<Self, Vec<Fault>> {
-        let (opened, faults): (Vec<_>, Vec<_>) =
-            config.sources.iter().map(SqlSource::open).partition(Result::is_ok);
-        let faults: Vec<Fault> = faults.into_iter().filter_map(Result::err).flatten().collect();
+        let (opened, faults): (Vec<_>, Vec<_>) = config
+            .sources
+            .iter()
+            .map(SqlSource::open)
+            .partition(Result::is_ok);
+        let faults: Vec<Fault> = faults
+            .into_iter()
+            .filter_map(Result::err)
+            .flatten()
+            .collect();
         if !faults.is_empty() {
             return Err(faults);
         }
@@ -76,7 +97,11 @@ impl Reach {
             clock.clone(),
         ));
         Ok(Self {
-            databases: opened.into_iter().filter_map(Result::ok).map(Arc::new).collect(),
+            databases: opened
+                .into_iter()
+                .filter_map(Result::ok)
+                .map(Arc::new)
+                .collect(),
             peers: Arc::new(Peers::new(connector.clone())),
             connector,
         })
@@ -84,7 +109,11 @@ impl Reach {
 }
 
 /// Reads and checks everything; reports every fault at once.
-pub async fn assemble(config: &Config, trusted: Trusted, reach: &Reach) -> Result<Assembled, Vec<Fault>> {
+pub async fn assemble(
+    config: &Config,
+    trusted: Trusted,
+    reach: &Reach,
+) -> Result<Assembled, Vec<Fault>> {
     let registry = Registry::compile(&config.registry)?;
     let departments: Vec<DepartmentId> = trusted.directory.ids().cloned().collect();
     let mut faults = Vec::new();
@@ -101,7 +130,12 @@ pub async fn assemble(config: &Config, trusted: Trusted, reach: &Reach) -> Resul
     let sources = sources.await.map_err(|found| faults.extend(found));
     match (policy, sources) {
         (Ok(policy), Ok(sources)) if faults.is_empty() => Ok(Assembled {
-            snapshot: Snapshot { registry, policy, directory: trusted.directory, sources },
+            snapshot: Snapshot {
+                registry,
+                policy,
+                directory: trusted.directory,
+                sources,
+            },
             systems: trusted.systems,
             peers: trusted.peers,
         }),
@@ -120,7 +154,10 @@ pub fn policy(
     let (agreements, guardrails) = match (agreements, guardrails) {
         (Ok(agreements), Ok(guardrails)) => (agreements, guardrails),
         (agreements, guardrails) => {
-            return Err([agreements.err(), guardrails.err()].into_iter().flatten().collect());
+            return Err([agreements.err(), guardrails.err()]
+                .into_iter()
+                .flatten()
+                .collect());
         }
     };
     PolicySet::compile(&PolicyInput {

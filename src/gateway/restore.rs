@@ -14,7 +14,11 @@ use crate::pb::journal_record::Kind;
 use crate::policy::ledger::Ledger;
 use crate::policy::ledger::Spent;
 
-pub(super) fn ledger(journal: &Path, now: Moment, offset: UtcOffset) -> Result<Ledger, JournalError> {
+pub(super) fn ledger(
+    journal: &Path,
+    now: Moment,
+    offset: UtcOffset,
+) -> Result<Ledger, JournalError> {
     let ledger = Ledger::new(offset);
     for entry in Reader::open(journal)?.since(day_start(now, offset))? {
         let entry = entry?;
