@@ -65,7 +65,14 @@ impl Exchange {
         secrets: Secrets,
         clock: Clock,
     ) -> Self {
-        Self { department, snapshot: ArcSwap::new(snapshot), ledger, journal, secrets, clock }
+        Self {
+            department,
+            snapshot: ArcSwap::new(snapshot),
+            ledger,
+            journal,
+            secrets,
+            clock,
+        }
     }
 
     /// The state that requests begin with now.
@@ -98,12 +105,19 @@ impl Exchange {
         let walk = AssertUnwindSafe(self.walk(&caller, &mut ask, &mut draft)).catch_unwind();
         match walk.await.unwrap_or(Err(Cause::Panicked)) {
             Ok(Found::Whole(body)) => self.record(draft, body).await,
-            Ok(Found::Stream(records)) => AnswerStream::open(self, caller, ask, draft, *records).await,
+            Ok(Found::Stream(records)) => {
+                AnswerStream::open(self, caller, ask, draft, *records).await
+            }
             Err(cause) => Err(self.refuse(&draft, cause).await),
         }
     }
 
-    async fn walk(&self, caller: &Caller, ask: &mut Ask, draft: &mut Draft) -> Result<Found, Cause> {
+    async fn walk(
+        &self,
+        caller: &Caller,
+        ask: &mut Ask,
+        draft: &mut Draft,
+    ) -> Result<Found, Cause> {
         let snapshot = self.snapshot();
         let permit = self.permit(&snapshot, caller, ask, draft)?;
         self.ledger.admit(&permit, draft.begun())?;
@@ -116,7 +130,11 @@ impl Exchange {
             Mode::Verify => self.verify(&snapshot, permit, terms, draft).await,
             Mode::Count => self.count(&snapshot, permit, terms, draft).await,
             Mode::Query => {
-                let records = snapshot.sources.fetch(permit, terms).await?.into_records()?;
+                let records = snapshot
+                    .sources
+                    .fetch(permit, terms)
+                    .await?
+                    .into_records()?;
                 Ok(Found::Stream(Box::new(records)))
             }
         }
@@ -174,7 +192,11 @@ impl Exchange {
         match self.journal.append(draft.refused(&cause, now)).await {
             Ok(receipt) => {
                 tell::ended(draft, Some(&cause), now);
-                Refusal { cause, exchange: draft.exchange(), receipt: Some(receipt) }
+                Refusal {
+                    cause,
+                    exchange: draft.exchange(),
+                    receipt: Some(receipt),
+                }
             }
             Err(unwritten) => self.unlogged(draft, unwritten),
         }
@@ -184,6 +206,10 @@ impl Exchange {
     fn unlogged(&self, draft: &Draft, unwritten: Unwritten) -> Refusal {
         let cause = Cause::Unlogged(unwritten);
         tell::ended(draft, Some(&cause), self.clock.now());
-        Refusal { cause, exchange: draft.exchange(), receipt: None }
+        Refusal {
+            cause,
+            exchange: draft.exchange(),
+            receipt: None,
+        }
     }
 }

@@ -65,7 +65,11 @@ impl AnswerStream {
     ) -> Result<Answer, Refusal> {
         draft.heard(records.evidence());
         // If we die after this line the journal says that the stream was opened, and not how far it came.
-        let opened = match exchange.journal.begin(draft.opening(exchange.clock.now())).await {
+        let opened = match exchange
+            .journal
+            .begin(draft.opening(exchange.clock.now()))
+            .await
+        {
             Ok(opened) => opened,
             Err(unwritten) => return Err(exchange.unlogged(&draft, unwritten)),
         };
@@ -73,8 +77,18 @@ impl AnswerStream {
         let redaction = Redaction::of(records.permit(), &exchange.secrets.pseudonyms);
         let snapshot = exchange.snapshot();
         let opened = Some(opened);
-        let stream =
-            Self { exchange, snapshot, caller, ask, draft, records, redaction, opened, header, last: None };
+        let stream = Self {
+            exchange,
+            snapshot,
+            caller,
+            ask,
+            draft,
+            records,
+            redaction,
+            opened,
+            header,
+            last: None,
+        };
         Ok(Answer::Stream(Box::new(stream)))
     }
 
@@ -95,25 +109,38 @@ impl AnswerStream {
     pub async fn end(&mut self, cause: Cause) -> Refusal {
         let exchange = self.draft.exchange();
         match self.close(Some(&cause)).await {
-            Ok(receipt) => Refusal { cause, exchange, receipt },
-            Err(cause) => Refusal { cause, exchange, receipt: None },
+            Ok(receipt) => Refusal {
+                cause,
+                exchange,
+                receipt,
+            },
+            Err(cause) => Refusal {
+                cause,
+                exchange,
+                receipt: None,
+            },
         }
     }
 
     async fn batch(&mut self) -> Result<Option<Vec<Bytes>>, Cause> {
         loop {
             self.still_permitted()?;
-            let left = u64::from(self.records.permit().limit()).saturating_sub(self.draft.records());
+            let left =
+                u64::from(self.records.permit().limit()).saturating_sub(self.draft.records());
             if left == 0 {
                 return Ok(None);
             }
-            let Some(fetched) = self.records.next().await? else { return Ok(None) };
+            let Some(fetched) = self.records.next().await? else {
+                return Ok(None);
+            };
             let passed = self.pass(fetched, left)?;
             if passed.is_empty() {
                 continue;
             }
             let now = self.exchange.clock.now();
-            self.exchange.ledger.spend(self.records.permit(), passed.len() as u64, now)?;
+            self.exchange
+                .ledger
+                .spend(self.records.permit(), passed.len() as u64, now)?;
             return self.release(passed).map(Some);
         }
     }
@@ -155,7 +182,9 @@ impl AnswerStream {
         }
         let caller = self.ask.caller(self.caller.clone())?;
         let query = self.ask.check(&current, &self.exchange.department)?;
-        current.policy.decide(&caller, query, self.exchange.clock.now())?;
+        current
+            .policy
+            .decide(&caller, query, self.exchange.clock.now())?;
         self.snapshot = current;
         Ok(())
     }
@@ -173,7 +202,11 @@ impl AnswerStream {
                 next_cursor,
                 receipt: receipt.as_ref().map(Into::into),
             })),
-            Err(cause) => Err(Refusal { cause, exchange: self.draft.exchange(), receipt: None }),
+            Err(cause) => Err(Refusal {
+                cause,
+                exchange: self.draft.exchange(),
+                receipt: None,
+            }),
         }
     }
 
@@ -185,7 +218,9 @@ impl AnswerStream {
         if self.records.permit().role() == Role::Consumer {
             return Ok(self.records.next_cursor().await?);
         }
-        let Some(last) = &self.last else { return Ok(Bytes::new()) };
+        let Some(last) = &self.last else {
+            return Ok(Bytes::new());
+        };
         match Position::after(self.records.permit(), last) {
             Some(position) => Ok(self.exchange.secrets.cursors.seal(&position.encode())?),
             None => Ok(Bytes::new()),
@@ -194,7 +229,9 @@ impl AnswerStream {
 
     /// Writes the closing entry. None if it was written already.
     async fn close(&mut self, cause: Option<&Cause>) -> Result<Option<Receipt>, Cause> {
-        let Some(opened) = self.opened.take() else { return Ok(None) };
+        let Some(opened) = self.opened.take() else {
+            return Ok(None);
+        };
         self.draft.heard(self.records.evidence());
         let now = self.exchange.clock.now();
         tell::ended(&self.draft, cause, now);
@@ -205,6 +242,8 @@ impl AnswerStream {
 
 impl std::fmt::Debug for AnswerStream {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("AnswerStream").field("exchange", &self.draft.exchange()).finish_non_exhaustive()
+        f.debug_struct("AnswerStream")
+            .field("exchange", &self.draft.exchange())
+            .finish_non_exhaustive()
     }
 }

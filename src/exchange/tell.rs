@@ -24,7 +24,12 @@ pub(super) fn ended(draft: &Draft, cause: Option<&Cause>, at: Moment) {
     let exchange = draft.exchange();
     match cause {
         None => tracing::debug!(%exchange, mode, records = draft.records(), "answered"),
-        Some(cause @ (Cause::Source(_) | Cause::Unlogged(_) | Cause::Panicked | Cause::NoRandomness(_))) => {
+        Some(
+            cause @ (Cause::Source(_)
+            | Cause::Unlogged(_)
+            | Cause::Panicked
+            | Cause::NoRandomness(_)),
+        ) => {
             tracing::error!(%exchange, mode, reason, error = chain(cause), "failed");
         }
         Some(cause) => tracing::info!(%exchange, mode, reason, error = %cause, "refused"),
@@ -33,7 +38,8 @@ pub(super) fn ended(draft: &Draft, cause: Option<&Cause>, at: Moment) {
 
 /// The two parties hold different texts of an agreement: an administrator should know.
 pub(super) fn differs(draft: &Draft, agreement: &str) {
-    metrics::counter!("landbridge_agreements_differ_total", "agreement" => agreement.to_owned()).increment(1);
+    metrics::counter!("landbridge_agreements_differ_total", "agreement" => agreement.to_owned())
+        .increment(1);
     tracing::warn!(exchange = %draft.exchange(), agreement, "the other party's copy of the agreement differs from ours");
 }
 

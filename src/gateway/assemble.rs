@@ -56,12 +56,16 @@ impl Trusted {
         let peers = Material::load_as(&id, &config.peers.material, clock.now());
         let directory = directory(&config.directory);
         match (systems, peers, directory) {
-            (Ok(systems), Ok(peers), Ok(directory)) => {
-                Ok(Self { systems, peers, directory: Arc::new(directory) })
-            }
-            (systems, peers, directory) => {
-                Err([systems.err(), peers.err(), directory.err()].into_iter().flatten().flatten().collect())
-            }
+            (Ok(systems), Ok(peers), Ok(directory)) => Ok(Self {
+                systems,
+                peers,
+                directory: Arc::new(directory),
+            }),
+            (systems, peers, directory) => Err([systems.err(), peers.err(), directory.err()]
+                .into_iter()
+                .flatten()
+                .flatten()
+                .collect()),
         }
     }
 }
@@ -92,7 +96,11 @@ impl Reach {
 }
 
 /// Reads and checks everything that stands on the trust material; reports every fault at once.
-pub async fn assemble(config: &Config, trusted: Trusted, reach: &Reach) -> Result<Assembled, Vec<Fault>> {
+pub async fn assemble(
+    config: &Config,
+    trusted: Trusted,
+    reach: &Reach,
+) -> Result<Assembled, Vec<Fault>> {
     let registry = Registry::compile(&config.registry)?;
     let departments: Vec<DepartmentId> = trusted.directory.ids().cloned().collect();
     let mut faults = Vec::new();
@@ -117,7 +125,12 @@ pub async fn assemble(config: &Config, trusted: Trusted, reach: &Reach) -> Resul
     }
     match (policy, sources) {
         (Ok(policy), Ok(sources)) if faults.is_empty() => Ok(Assembled {
-            snapshot: Snapshot { registry, policy, directory: trusted.directory, sources },
+            snapshot: Snapshot {
+                registry,
+                policy,
+                directory: trusted.directory,
+                sources,
+            },
             systems: trusted.systems,
             peers: trusted.peers,
         }),
@@ -141,7 +154,10 @@ pub fn policy(
     let (agreements, guardrails) = match (agreements, guardrails) {
         (Ok(agreements), Ok(guardrails)) => (agreements, guardrails),
         (agreements, guardrails) => {
-            return Err([agreements.err(), guardrails.err()].into_iter().flatten().collect());
+            return Err([agreements.err(), guardrails.err()]
+                .into_iter()
+                .flatten()
+                .collect());
         }
     };
     PolicySet::compile(&PolicyInput {
@@ -172,5 +188,11 @@ fn not_a_member(config: &Config) -> Fault {
 /// Faults of sources know their key, not their file.
 fn in_settings(config: &Config, faults: Vec<Fault>) -> Vec<Fault> {
     let file = config.file.display().to_string();
-    faults.into_iter().map(|fault| Fault { file: file.clone(), ..fault }).collect()
+    faults
+        .into_iter()
+        .map(|fault| Fault {
+            file: file.clone(),
+            ..fault
+        })
+        .collect()
 }
