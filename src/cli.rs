@@ -3,6 +3,7 @@
 mod ask;
 mod audit;
 mod catalog;
+mod check;
 mod claim;
 mod client;
 mod complete;
@@ -18,6 +19,7 @@ mod rows;
 #[cfg(test)]
 mod sample;
 mod schema;
+mod serve;
 mod table;
 mod text;
 mod verify;
@@ -33,6 +35,7 @@ use tokio::runtime;
 
 use audit::AuditArgs;
 use catalog::CatalogArgs;
+use check::CheckArgs;
 use complete::CompletionsArgs;
 use complete::ManArgs;
 use count::CountArgs;
@@ -42,6 +45,7 @@ use get::GetArgs;
 use output::OutputOptions;
 use pki::PkiArgs;
 use query::QueryArgs;
+use serve::ServeArgs;
 use verify::VerifyArgs;
 
 /// Departments share records directly: released by agreement, provable afterwards
@@ -64,6 +68,10 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Verb {
+    /// Runs a department's gateway
+    Serve(ServeArgs),
+    /// Tells what a start or a reload would refuse
+    Check(CheckArgs),
     /// Asks for one record, by its key
     Get(GetArgs),
     /// Asks for the records that a filter selects
@@ -89,12 +97,7 @@ pub fn main() -> ExitCode {
         Err(error) => {
             // Help and version are what was asked for; the rest is bad usage. Neither can be told elsewhere.
             let _ = error.print();
-            if error.use_stderr() {
-                Exit::Usage
-            } else {
-                Exit::Done
-            }
-            .into()
+            exit_of(&error).into()
         }
     }
 }
@@ -126,6 +129,8 @@ impl Cli {
 impl Verb {
     fn run(self, output: OutputOptions) -> Run {
         match self {
+            Self::Serve(args) => args.run(),
+            Self::Check(args) => interruptible(args.run(output)),
             Self::Get(args) => interruptible(args.run(output)),
             Self::Query(args) => interruptible(args.run(output)),
             Self::Verify(args) => interruptible(args.run(output)),

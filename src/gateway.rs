@@ -38,6 +38,7 @@ use assemble::Assembled;
 use assemble::Reach;
 use assemble::Trusted;
 use assemble::assemble;
+use assemble::rehearse;
 use doors::Doors;
 use doors::acceptor;
 
@@ -116,13 +117,12 @@ impl Gateway {
         clock: Clock,
         metrics: PrometheusHandle,
     ) -> Result<Self, StartError> {
-        let trusted = Trusted::load(&config, &clock)?;
-        let reach = Reach::open(&config, &trusted, &clock)?;
+        let (assembled, reach) = rehearse(&config, &clock).await?;
         let Assembled {
             snapshot,
             systems,
             peers,
-        } = assemble(&config, trusted, &reach).await?;
+        } = assembled;
         let doors = Doors::bind(&config).await?;
 
         let secret = files::secret(&config.journal.secret).map_err(|source| StartError::Key {
@@ -197,8 +197,8 @@ impl Gateway {
     }
 
     async fn read_again(&self) -> Result<Assembled, Vec<Fault>> {
-        let trusted = Trusted::load(&self.config, &self.clock)?;
-        assemble(&self.config, trusted, &self.reach).await
+        let trusted = Trusted::load(&self.config, &self.clock);
+        assemble(&self.config, trusted, Ok(&self.reach)).await
     }
 
     async fn put_in_place(&self, assembled: Assembled) {

@@ -95,36 +95,33 @@ impl Reach {
     }
 }
 
-/// Reads and checks everything that stands on the trust material; reports every fault at once.
+/// Reads and checks everything; reports every fault at once, also where one file keeps others from being judged.
 pub async fn assemble(
     config: &Config,
-    trusted: Trusted,
-    reach: &Reach,
+    trusted: Result<Trusted, Vec<Fault>>,
+    reach: Result<&Reach, Vec<Fault>>,
 ) -> Result<Assembled, Vec<Fault>> {
-    let registry = Registry::compile(&config.registry)?;
-    let departments: Vec<DepartmentId> = trusted.directory.ids().cloned().collect();
     let mut faults = Vec::new();
+    let registry = keep(Registry::compile(&config.registry), &mut faults);
+    let (trusted, reach) = (keep(trusted, &mut faults), keep(reach, &mut faults));
+    let (Some(registry), Some(trusted)) = (registry, trusted) else {
+        return Err(faults);
+    };
+
+    let departments: Vec<DepartmentId> = trusted.directory.ids().cloned().collect();
     if !departments.contains(&config.department) {
         faults.push(not_a_member(config));
     }
-    let policy = policy(config, &departments, &registry).map_err(|found| faults.extend(found));
-    let sources = Sources::bind(
-        &registry,
-        &reach.databases,
-        reach.peers.clone(),
-        trusted.directory.clone(),
-    );
-    let sources = sources.map_err(|found| faults.extend(in_settings(config, found)));
-    if let Ok(sources) = &sources {
-        let (found, unasked) = sources.check().await;
-        faults.extend(in_settings(config, found));
-        for (source, error) in unasked {
-            // A database that is down is no fault of the settings: it may come back, and the gateway need not.
-            tracing::warn!(source, %error, "the tables could not be checked");
-        }
-    }
+    let policy = keep(policy(config, &departments, &registry), &mut faults);
+    let sources = match reach {
+        Some(reach) => keep(
+            sources(config, &registry, &trusted, reach).await,
+            &mut faults,
+        ),
+        None => None,
+    };
     match (policy, sources) {
-        (Ok(policy), Ok(sources)) if faults.is_empty() => Ok(Assembled {
+        (Some(policy), Some(sources)) if faults.is_empty() => Ok(Assembled {
             snapshot: Snapshot {
                 registry,
                 policy,
@@ -135,6 +132,48 @@ pub async fn assemble(
             peers: trusted.peers,
         }),
         _ => Err(faults),
+    }
+}
+
+/// What a start puts in place, or every reason why it would be refused. Opens no door and touches no journal.
+pub async fn rehearse(config: &Config, clock: &Clock) -> Result<(Assembled, Reach), Vec<Fault>> {
+    let trusted = match Trusted::load(config, clock) {
+        Ok(trusted) => trusted,
+        Err(faults) => return Err(also(assemble(config, Err(faults), Err(Vec::new())).await)),
+    };
+    match Reach::open(config, &trusted, clock) {
+        Ok(reach) => Ok((assemble(config, Ok(trusted), Ok(&reach)).await?, reach)),
+        Err(faults) => Err(also(assemble(config, Ok(trusted), Err(faults)).await)),
+    }
+}
+
+/// The faults of a state that cannot be whole.
+fn also(assembled: Result<Assembled, Vec<Fault>>) -> Vec<Fault> {
+    assembled.err().unwrap_or_default()
+}
+
+fn keep<T>(outcome: Result<T, Vec<Fault>>, faults: &mut Vec<Fault>) -> Option<T> {
+    outcome.map_err(|found| faults.extend(found)).ok()
+}
+
+async fn sources(
+    config: &Config,
+    registry: &Registry,
+    trusted: &Trusted,
+    reach: &Reach,
+) -> Result<Sources, Vec<Fault>> {
+    let peers = reach.peers.clone();
+    let sources = Sources::bind(registry, &reach.databases, peers, trusted.directory.clone())
+        .map_err(|found| in_settings(config, found))?;
+    let (faults, unasked) = sources.check().await;
+    for (source, error) in unasked {
+        // A database that is down is no fault of the settings: it may come back, and the gateway need not.
+        tracing::warn!(source, %error, "the tables could not be checked");
+    }
+    if faults.is_empty() {
+        Ok(sources)
+    } else {
+        Err(in_settings(config, faults))
     }
 }
 
