@@ -1,9 +1,21 @@
 //! Agreements, compiled against the registry.
 
+mod canonical;
+mod compile;
+mod grant;
+mod release;
+mod report;
+mod section;
+mod value;
+
+#[cfg(test)]
+mod tests;
+
 use std::sync::Arc;
 
 use time::Date;
 
+use crate::identity::Caller;
 use crate::name::AgreementId;
 use crate::name::DepartmentId;
 use crate::name::Purpose;
@@ -14,11 +26,15 @@ use crate::registry::filter::Filter;
 use crate::registry::mask::Mask;
 use crate::registry::query::Mode;
 use crate::registry::schema::RecordSchema;
+pub(super) use canonical::Canonical;
+pub(super) use compile::compile;
 
 /// A data-sharing agreement between one provider and one consumer.
 #[derive(Debug)]
 pub struct Agreement {
     pub id: AgreementId,
+    /// The path of the file that it stands in, as an administrator knows it.
+    pub file: String,
     pub title: String,
     pub provider: DepartmentId,
     pub consumer: DepartmentId,
@@ -38,6 +54,8 @@ pub struct Agreement {
 pub struct Grant {
     pub schema: Arc<RecordSchema>,
     pub modes: Vec<Mode>,
+    /// What is granted, as the agreement names it.
+    pub fields: Vec<Field>,
     /// What is released, each with its mask. No path lies within another; a message that stands here is released with
     /// all that the schema declares in it, unmasked: a granted message with masked fields is divided.
     pub released: Arc<[Released]>,
@@ -64,4 +82,48 @@ pub struct Grant {
 pub struct Released {
     pub field: Field,
     pub mask: Option<Mask>,
+}
+
+impl Grant {
+    /// Whether the field, all of it, is released unmasked.
+    pub fn releases_clear(&self, field: &Field) -> bool {
+        self.released
+            .iter()
+            .any(|r| r.mask.is_none() && field.path().within(r.field.path()))
+    }
+
+    /// Whether the field may be asked for by equality.
+    pub fn looks_up(&self, field: &Field) -> bool {
+        self.lookup.iter().any(|l| l.path() == field.path())
+    }
+
+    /// Whether that system of the consumer may ask. One that is not told is none of those that are named.
+    pub fn lets(&self, caller: &Caller) -> bool {
+        self.systems.is_empty() || caller.system().is_some_and(|s| self.systems.contains(s))
+    }
+
+    /// What is left of a field that is asked for: itself, or the parts of a message that the agreement grants but
+    /// masks in part. Empty when it is not granted, or when nothing of it is released.
+    ///
+    /// A message of which the agreement names only parts is not granted: who asks for it must name the parts.
+    pub fn release(&self, field: &Field) -> Vec<Released> {
+        let path = field.path();
+        if !self.fields.iter().any(|f| path.within(f.path())) {
+            return Vec::new();
+        }
+        let parts = self.released.iter().filter_map(|r| {
+            let outer = r.field.path();
+            if outer.within(path) {
+                Some(r.clone())
+            } else if path.within(outer) {
+                Some(Released {
+                    field: field.clone(),
+                    mask: r.mask,
+                })
+            } else {
+                None
+            }
+        });
+        parts.collect()
+    }
 }

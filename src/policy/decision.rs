@@ -1,5 +1,6 @@
 //! The outcome of a decision: a permit that the next step demands, or a denial that says why.
 
+use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -17,7 +18,8 @@ use crate::registry::query::Mode;
 use crate::registry::query::Query;
 
 /// Which side of an exchange this gateway is on.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
+#[serde(rename_all = "lowercase")]
 pub enum Role {
     /// The records come from another department's gateway.
     Consumer,
@@ -39,6 +41,18 @@ pub struct Permit {
     pub(super) consumer: DepartmentId,
 }
 
+/// Shows what it rests on, not what is asked.
+impl fmt::Debug for Permit {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Permit")
+            .field("agreement", &self.agreement.id)
+            .field("grant", &self.grant)
+            .field("role", &self.role)
+            .field("limit", &self.limit)
+            .finish_non_exhaustive()
+    }
+}
+
 impl Permit {
     pub fn query(&self) -> &Query {
         &self.query
@@ -48,8 +62,12 @@ impl Permit {
         &self.agreement
     }
 
+    #[expect(
+        clippy::indexing_slicing,
+        reason = "a permit is made with the number of one of its agreement's grants only"
+    )]
     pub fn grant(&self) -> &Grant {
-        todo!()
+        &self.agreement.grants[self.grant]
     }
 
     /// The zero-based number of the grant in its agreement.
@@ -75,7 +93,8 @@ impl Permit {
         self.gate.as_ref()
     }
 
-    /// The most records that may be sent: the least of the query's limit and the grant's.
+    /// The most records that may be sent: the least of the query's limit and the grant's; 1 for get and verify. A count
+    /// is not bounded by it.
     pub fn limit(&self) -> u32 {
         self.limit
     }
@@ -157,4 +176,103 @@ pub enum Denial {
         tries: u32,
         retry: Duration,
     },
+}
+
+impl Denial {
+    /// The stable reason that answers and journals carry.
+    pub fn reason(&self) -> &'static str {
+        match self {
+            Self::NoAgreement { .. } => "NO_AGREEMENT",
+            Self::NotYetInForce(_) => "AGREEMENT_NOT_YET_IN_FORCE",
+            Self::Ended(_) => "AGREEMENT_ENDED",
+            Self::PurposeNotAgreed { .. } => "PURPOSE_NOT_AGREED",
+            Self::ModeNotGranted { .. } => "MODE_NOT_GRANTED",
+            Self::SystemNotGranted { .. } => "SYSTEM_NOT_GRANTED",
+            Self::FieldNotGranted { .. } => "FIELD_NOT_GRANTED",
+            Self::FilterNotAllowed { .. } => "FILTER_NOT_ALLOWED",
+            Self::OrderNotAllowed { .. } => "ORDER_NOT_ALLOWED",
+            Self::KeyNotGranted { .. } => "KEY_NOT_GRANTED",
+            Self::Guardrail { .. } => "GUARDRAIL",
+            Self::GuardrailFailed(_) => "GUARDRAIL_FAILED",
+            Self::RateLimited { .. } => "RATE_LIMITED",
+            Self::QuotaExhausted { .. } => "QUOTA_EXHAUSTED",
+            Self::TooManyTries { .. } => "TOO_MANY_TRIES",
+        }
+    }
+
+    /// What the denial names, for `google.rpc.ErrorInfo`; it may be shown to the asker.
+    pub fn metadata(&self) -> Vec<(&'static str, String)> {
+        match self {
+            Self::NoAgreement {
+                provider,
+                consumer,
+                record,
+            } => vec![
+                ("provider", provider.to_string()),
+                ("consumer", consumer.to_string()),
+                ("record_type", record.to_string()),
+            ],
+            Self::NotYetInForce(agreement)
+            | Self::Ended(agreement)
+            | Self::SystemNotGranted { agreement } => vec![("agreement", agreement.to_string())],
+            Self::PurposeNotAgreed { agreement, purpose } => vec![
+                ("agreement", agreement.to_string()),
+                ("purpose", purpose.to_string()),
+            ],
+            Self::ModeNotGranted {
+                agreement,
+                record,
+                mode,
+            } => vec![
+                ("agreement", agreement.to_string()),
+                ("record_type", record.to_string()),
+                ("mode", mode.as_str().to_owned()),
+            ],
+            Self::FieldNotGranted { agreement, field }
+            | Self::FilterNotAllowed {
+                agreement, field, ..
+            }
+            | Self::OrderNotAllowed { agreement, field }
+            | Self::KeyNotGranted { agreement, field } => vec![
+                ("agreement", agreement.to_string()),
+                ("field", field.to_string()),
+            ],
+            Self::Guardrail { id, .. } => vec![("guardrail", id.clone())],
+            Self::GuardrailFailed(_) => Vec::new(),
+            Self::RateLimited {
+                agreement, rate, ..
+            } => limit(agreement, u64::from(*rate)),
+            Self::QuotaExhausted {
+                agreement, daily, ..
+            } => limit(agreement, *daily),
+            Self::TooManyTries {
+                agreement, tries, ..
+            } => limit(agreement, u64::from(*tries)),
+        }
+    }
+
+    /// The text for the asker: the gateway's inner workings are left out.
+    pub fn for_peer(&self) -> String {
+        match self {
+            Self::GuardrailFailed(_) => "a guardrail could not be evaluated".to_owned(),
+            told => told.to_string(),
+        }
+    }
+
+    /// How long until the same question may be permitted, where waiting helps.
+    pub fn retry(&self) -> Option<Duration> {
+        match self {
+            Self::RateLimited { retry, .. }
+            | Self::QuotaExhausted { retry, .. }
+            | Self::TooManyTries { retry, .. } => Some(*retry),
+            _ => None,
+        }
+    }
+}
+
+fn limit(agreement: &AgreementId, limit: u64) -> Vec<(&'static str, String)> {
+    vec![
+        ("agreement", agreement.to_string()),
+        ("limit", limit.to_string()),
+    ]
 }

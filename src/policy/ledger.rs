@@ -1,46 +1,176 @@
 //! What has been spent of each grant's limits. Restored from the journal at start; spent before disclosure, refunded never.
 
+mod counter;
+
+#[cfg(test)]
+mod tests;
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::sync::PoisonError;
+use std::sync::RwLock;
+use std::time::Duration;
+
+use time::Time;
+use time::UtcOffset;
+
 use super::decision::Denial;
 use super::decision::Permit;
 use crate::clock::Moment;
 use crate::name::AgreementId;
 use crate::name::RecordType;
+use counter::Daily;
+use counter::Day;
+use counter::Rate;
+use counter::Tries;
 
-/// The counters of one gateway. Outlives reloads.
-#[derive(Debug, Default)]
+/// The counters of one gateway. Outlives reloads, and so knows a grant by its names, not by its address.
+#[derive(Debug)]
 pub struct Ledger {
-    // fields are the implementer's
+    offset: UtcOffset,
+    /// Grows by one entry for each grant ever used or restored; written only then.
+    grants: RwLock<HashMap<Line, Arc<Counters>>>,
+}
+
+/// The record type is part of it, so that a file whose grants change places does not mix their counts.
+type Line = (AgreementId, usize, RecordType);
+
+#[derive(Debug, Default)]
+struct Counters {
+    rate: Rate,
+    records: Daily,
+    tries: Tries,
+}
+
+/// Days in UTC.
+impl Default for Ledger {
+    fn default() -> Self {
+        Self::new(UtcOffset::UTC)
+    }
 }
 
 impl Ledger {
+    /// A ledger whose days begin at midnight at that offset.
+    pub fn new(offset: UtcOffset) -> Self {
+        Self {
+            offset,
+            grants: RwLock::default(),
+        }
+    }
+
     /// Lets one exchange begin: the rate, and that the day's quota is not used up.
+    ///
+    /// A grant's rate may be used in a burst of one second's worth.
     pub fn admit(&self, permit: &Permit, at: Moment) -> Result<(), Denial> {
-        todo!()
+        let grant = permit.grant();
+        let counters = self.counters_of(permit);
+        if let Some(daily) = grant.daily
+            && counters.records.used(self.day(at)) >= daily
+        {
+            return Err(self.exhausted(permit, daily, at));
+        }
+        let Some(rate) = grant.rate else {
+            return Ok(());
+        };
+        counters
+            .rate
+            .take(rate, at)
+            .map_err(|retry| Denial::RateLimited {
+                agreement: permit.agreement().id.clone(),
+                rate,
+                retry,
+            })
     }
 
     /// Spends records of the day's quota, before they are sent: all of them or none.
     pub fn spend(&self, permit: &Permit, records: u64, at: Moment) -> Result<(), Denial> {
-        todo!()
+        let daily = permit.grant().daily;
+        let counters = self.counters_of(permit);
+        // Counted without a quota too: a reload may bring one in the middle of a day.
+        let spent = counters
+            .records
+            .spend(self.day(at), records, daily.unwrap_or(u64::MAX));
+        match daily {
+            Some(daily) if !spent => Err(self.exhausted(permit, daily, at)),
+            _ => Ok(()),
+        }
     }
 
-    /// Whether another verification of the record with that key tag may be tried.
+    /// Whether another verification of the record with that key tag may be tried. It holds one try back until
+    /// `mismatched` settles it, so that verifications side by side cannot guess more often than the grant allows. (A
+    /// verification states no field twice: it makes one guess at each.)
     pub fn may_verify(
         &self,
         permit: &Permit,
         key_tag: &[u8; 16],
         at: Moment,
     ) -> Result<(), Denial> {
-        todo!()
+        let tries = permit.grant().verify_tries;
+        let counters = self.counters_of(permit);
+        if counters.tries.hold(self.day(at), key_tag, tries) {
+            return Ok(());
+        }
+        Err(Denial::TooManyTries {
+            agreement: permit.agreement().id.clone(),
+            tries,
+            retry: self.until_tomorrow(at),
+        })
     }
 
-    /// Counts values that were not confirmed.
+    /// Counts values that were not confirmed, and settles the `may_verify` that let them be tried: it is owed one call
+    /// for each, with 0 too. One that never comes (the exchange failed) leaves its try spent for the day.
     pub fn mismatched(&self, permit: &Permit, key_tag: &[u8; 16], values: u32, at: Moment) {
-        todo!()
+        let counters = self.counters_of(permit);
+        counters.tries.settle(self.day(at), key_tag, values);
     }
 
     /// Counts again, at start, what the journal says was spent at that time.
     pub fn restore(&self, spent: &Spent, at: Moment) {
-        todo!()
+        let line = (spent.agreement.clone(), spent.grant, spent.record.clone());
+        let counters = self.counters(line);
+        let day = self.day(at);
+        counters.records.add(day, spent.records);
+        if let Some(key_tag) = &spent.key_tag {
+            counters.tries.restore(day, key_tag, spent.mismatches);
+        }
+    }
+
+    fn counters_of(&self, permit: &Permit) -> Arc<Counters> {
+        self.counters((
+            permit.agreement().id.clone(),
+            permit.grant_number(),
+            permit.grant().schema.name().clone(),
+        ))
+    }
+
+    // A poisoned lock is taken all the same: every state of the map between two of its statements is whole.
+    fn counters(&self, line: Line) -> Arc<Counters> {
+        let grants = self.grants.read().unwrap_or_else(PoisonError::into_inner);
+        if let Some(counters) = grants.get(&line) {
+            return counters.clone();
+        }
+        drop(grants);
+        let mut grants = self.grants.write().unwrap_or_else(PoisonError::into_inner);
+        grants.entry(line).or_default().clone()
+    }
+
+    fn day(&self, at: Moment) -> Day {
+        Day::from(at.date(self.offset))
+    }
+
+    fn exhausted(&self, permit: &Permit, daily: u64, at: Moment) -> Denial {
+        Denial::QuotaExhausted {
+            agreement: permit.agreement().id.clone(),
+            daily,
+            retry: self.until_tomorrow(at),
+        }
+    }
+
+    fn until_tomorrow(&self, at: Moment) -> Duration {
+        at.at(self.offset)
+            .time()
+            .duration_until(Time::MIDNIGHT)
+            .unsigned_abs()
     }
 }
 

@@ -1,0 +1,124 @@
+//! What a grant releases: its fields, divided where parts of them are masked.
+
+use prost_reflect::FieldDescriptor;
+use prost_reflect::Kind;
+
+use super::Released;
+use super::grant::Named;
+use super::report::Placed;
+use super::report::Report;
+use crate::registry::field::Field;
+use crate::registry::mask::Mask;
+use crate::registry::schema::RecordSchema;
+
+/// The division of one grant's fields.
+pub(super) struct Division<'a> {
+    schema: &'a RecordSchema,
+    named: &'a Named,
+    /// Met on the way: messages whose own fields no mask can reach.
+    out_of_reach: Vec<Field>,
+}
+
+impl<'a> Division<'a> {
+    pub(super) fn of(
+        schema: &'a RecordSchema,
+        named: &'a Named,
+        report: &mut Report<'_>,
+    ) -> Vec<Released> {
+        let mut released = Vec::new();
+        for field in &named.fields {
+            let mut division = Self {
+                schema,
+                named,
+                out_of_reach: Vec::new(),
+            };
+            let parts = division.divide(&field.value);
+            if parts.is_empty() && division.out_of_reach.is_empty() {
+                let path = field.value.path();
+                report.at(field, format!("`{path}` is masked with `drop`, so that nothing of it would be released; name it under `unmasked`, or leave it out"));
+            }
+            for inner in &division.out_of_reach {
+                out_of_reach(field, inner, report);
+            }
+            released.extend(parts);
+        }
+        released
+    }
+
+    fn divide(&mut self, field: &Field) -> Vec<Released> {
+        let path = field.path();
+        let mut masks = self.named.masks.iter();
+        if let Some((_, mask)) = masks.find(|(masked, _)| masked.value.path() == path) {
+            return released(field, Some(*mask));
+        }
+        let mut unmasked = self.named.unmasked.iter();
+        if unmasked.any(|u| path.within(u.value.path())) {
+            return released(field, None);
+        }
+        if is_out_of_reach(field) {
+            if field.default_mask() != Some(Mask::Drop) {
+                self.out_of_reach.push(field.clone());
+            }
+            return Vec::new();
+        }
+        let children = match field.message() {
+            Some(_) => self.schema.fields(Some(path)),
+            None => return released(field, field.default_mask()),
+        };
+        let parts: Vec<_> = children.iter().flat_map(|c| self.divide(c)).collect();
+        let whole = parts.len() == children.len()
+            && parts
+                .iter()
+                .zip(&children)
+                .all(|(part, child)| part.mask.is_none() && part.field.path() == child.path());
+        if whole && field.default_mask().is_none() {
+            return released(field, None);
+        }
+        parts
+    }
+}
+
+fn released(field: &Field, mask: Option<Mask>) -> Vec<Released> {
+    if mask == Some(Mask::Drop) {
+        return Vec::new();
+    }
+    vec![Released {
+        field: field.clone(),
+        mask,
+    }]
+}
+
+/// Whether the field holds messages into which no path leads: those of a map, and a message within itself. The masks
+/// that the schema declares in them would not be applied.
+fn is_out_of_reach(field: &Field) -> bool {
+    let descriptor = field.descriptor();
+    if descriptor.is_map() {
+        return holds_messages(descriptor);
+    }
+    let Some(message) = field.message() else {
+        return false;
+    };
+    field
+        .steps()
+        .iter()
+        .any(|step| *step.parent_message() == message)
+}
+
+fn holds_messages(map: &FieldDescriptor) -> bool {
+    let Kind::Message(entry) = map.kind() else {
+        return false;
+    };
+    match entry.map_entry_value_field().kind() {
+        // Well-known types declare no masks.
+        Kind::Message(value) => !value.package_name().starts_with("google."),
+        _ => false,
+    }
+}
+
+fn out_of_reach(granted: &Placed<Field>, inner: &Field, report: &mut Report<'_>) {
+    let path = inner.path();
+    report.at(
+        granted,
+        format!("no mask reaches into `{path}`, whose messages stand in a map or within themselves; release it whole with `unmasked = [\"{path}\"]`, or not with `mask = {{ \"{path}\" = \"drop\" }}`"),
+    );
+}
