@@ -10,7 +10,7 @@ use super::Pseudonyms;
 use super::mask;
 use crate::policy::agreement::Released;
 use crate::registry::extract::is_timestamp;
-use crate::registry::extract::message_of;
+use crate::registry::extract::tree::message_of;
 use crate::registry::mask::Mask;
 use crate::registry::scalar::Scalar;
 use crate::registry::wire::MAX_DEPTH;
@@ -56,7 +56,7 @@ struct Branch {
     field: FieldDescriptor,
     /// The field as a whole is released, with this mask.
     leaf: Option<Option<Mask>>,
-    inner: Vec<Branch>,
+    inner: Vec<Self>,
 }
 
 impl Plan {

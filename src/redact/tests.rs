@@ -123,6 +123,16 @@ fn of_two_paths_one_within_the_other_the_narrower_holds() {
 }
 
 #[test]
+fn a_message_of_which_nothing_is_kept_is_not_told() {
+    let before = json!({"id": "x", "address": {"street": "s", "previous": {}}});
+    let dropped = [
+        ("address.street", Some("drop")),
+        ("address.previous.floor", Some("year")),
+    ];
+    assert_eq!(left(&dropped, &before), json!({}));
+}
+
+#[test]
 fn unknown_fields_are_dropped_at_every_level() {
     let mut unknown = Vec::new();
     put_len(&mut unknown, 99, b"secret");

@@ -447,8 +447,25 @@ fn bounds_are_exact() {
 #[test]
 fn a_hostile_text_is_refused_within_a_small_stack() {
     let texts: Vec<String> = [
-        "(", "[", "{", "!", "-", "a.", "a==", "a+", "a&&", "a?a:", "f(", "a[", "has(", "in ", "'",
-        "\\", "a in [",
+        "(",
+        "[",
+        "{",
+        "!",
+        "-",
+        "a.",
+        "a==",
+        "a+",
+        "a&&",
+        "a?a:",
+        "f(",
+        "a[",
+        "has(",
+        "timestamp(",
+        "a.b(",
+        "in ",
+        "'",
+        "\\",
+        "a in [",
     ]
     .iter()
     .map(|part| part.repeat(Filter::MAX_TEXT / part.len()))
@@ -503,7 +520,7 @@ fn a_use_by_equality_is_not_one_under_a_negation() {
 #[test]
 fn two_filters_join_into_one_that_needs_both() {
     let both = parse("id == 'a' || id == 'b'").and(parse("flag"));
-    assert_eq!(both.text(), "(id == 'a' || id == 'b') && (flag)");
+    assert_eq!(both.text(), "(id == 'a' || id == 'b'\n) && (flag\n)");
     assert!(
         both.matches(&record(&json!({"id": "b", "flag": true})))
             .unwrap()
@@ -530,7 +547,7 @@ fn debug_shows_no_value() {
 fn a_single_value_can_be_taken_from_a_record() {
     let it = record(&json!({
         "id": "R1", "small": -5, "grade": "STATUS_UNSPECIFIED", "status": 7, "tags": ["x"],
-        "address": {"district": "南明"}, "created": "1970-01-01T00:00:01Z",
+        "address": {"district": "南明"}, "created": "1970-01-01T00:00:01Z", "visits": [{"district": "d"}],
     }));
     let value = |path| value_of(&it, &field(path)).unwrap();
     assert!(value("id") == Some(Literal::Text("R1".into())));
@@ -556,6 +573,7 @@ fn a_single_value_can_be_taken_from_a_record() {
         "office.district",
         "tags",
         "address",
+        "visits.district",
     ] {
         assert!(value(path).is_none(), "{path}");
     }
