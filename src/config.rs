@@ -17,7 +17,6 @@ use crate::name::TrustDomain;
 use crate::source::sql::settings::DatabaseUrl;
 use crate::source::sql::settings::SqlSettings;
 
-
 /// The settings of one gateway. Relative paths have been made absolute against the file's folder.
 #[derive(Debug, Clone)]
 pub struct Config {

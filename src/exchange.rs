@@ -9,6 +9,7 @@ pub mod stream;
 pub mod trace;
 
 mod draft;
+mod tell;
 mod whole;
 
 use std::panic::AssertUnwindSafe;
@@ -18,6 +19,7 @@ use arc_swap::ArcSwap;
 use futures::FutureExt;
 
 use crate::audit::Journal;
+use crate::audit::Unwritten;
 use crate::clock::Clock;
 use crate::identity::Caller;
 use crate::name::DepartmentId;
@@ -63,7 +65,14 @@ impl Exchange {
         secrets: Secrets,
         clock: Clock,
     ) -> Self {
-        Self { department, snapshot: ArcSwap::new(snapshot), ledger, journal, secrets, clock }
+        Self {
+            department,
+            snapshot: ArcSwap::new(snapshot),
+            ledger,
+            journal,
+            secrets,
+            clock,
+        }
     }
 
     /// The state that requests begin with now.
@@ -96,12 +105,19 @@ impl Exchange {
         let walk = AssertUnwindSafe(self.walk(&caller, &mut ask, &mut draft)).catch_unwind();
         match walk.await.unwrap_or(Err(Cause::Panicked)) {
             Ok(Found::Whole(body)) => self.record(draft, body).await,
-            Ok(Found::Stream(records)) => AnswerStream::open(self, caller, ask, draft, *records).await,
+            Ok(Found::Stream(records)) => {
+                AnswerStream::open(self, caller, ask, draft, *records).await
+            }
             Err(cause) => Err(self.refuse(&draft, cause).await),
         }
     }
 
-    async fn walk(&self, caller: &Caller, ask: &mut Ask, draft: &mut Draft) -> Result<Found, Cause> {
+    async fn walk(
+        &self,
+        caller: &Caller,
+        ask: &mut Ask,
+        draft: &mut Draft,
+    ) -> Result<Found, Cause> {
         let snapshot = self.snapshot();
         let permit = self.permit(&snapshot, caller, ask, draft)?;
         self.ledger.admit(&permit, draft.begun())?;
@@ -114,7 +130,11 @@ impl Exchange {
             Mode::Verify => self.verify(&snapshot, permit, terms, draft).await,
             Mode::Count => self.count(&snapshot, permit, terms, draft).await,
             Mode::Query => {
-                let records = snapshot.sources.fetch(permit, terms).await?.into_records()?;
+                let records = snapshot
+                    .sources
+                    .fetch(permit, terms)
+                    .await?
+                    .into_records()?;
                 Ok(Found::Stream(Box::new(records)))
             }
         }
@@ -129,12 +149,14 @@ impl Exchange {
         draft: &mut Draft,
     ) -> Result<Permit, Cause> {
         let caller = ask.caller(caller.clone())?;
+        draft.called_by(&caller);
         let query = ask.check(snapshot, &self.department)?;
         draft.checked(&query, &self.secrets);
         let permit = snapshot.policy.decide(&caller, query, draft.begun())?;
         draft.permitted(&permit);
         if let Some(theirs) = ask.differing(&permit) {
             draft.differs(theirs);
+            tell::differs(draft, permit.agreement().id.as_str());
         }
         Ok(permit)
     }
@@ -154,21 +176,40 @@ impl Exchange {
 
     /// Once the entry is on disk, the answer may leave.
     async fn record(&self, draft: Draft, body: Body) -> Result<Answer, Refusal> {
-        match self.journal.append(draft.answered(self.clock.now())).await {
-            Ok(receipt) => Ok(Answer::Whole(draft.info(&receipt), body)),
-            Err(unwritten) => {
-                let cause = Cause::Unlogged(unwritten);
-                Err(Refusal { cause, exchange: draft.exchange(), receipt: None })
+        let now = self.clock.now();
+        match self.journal.append(draft.answered(now)).await {
+            Ok(receipt) => {
+                tell::ended(&draft, None, now);
+                Ok(Answer::Whole(draft.info(&receipt), body))
             }
+            Err(unwritten) => Err(self.unlogged(&draft, unwritten)),
         }
     }
 
     /// A refusal is an entry too.
     async fn refuse(&self, draft: &Draft, cause: Cause) -> Refusal {
-        let exchange = draft.exchange();
-        match self.journal.append(draft.refused(&cause, self.clock.now())).await {
-            Ok(receipt) => Refusal { cause, exchange, receipt: Some(receipt) },
-            Err(unwritten) => Refusal { cause: Cause::Unlogged(unwritten), exchange, receipt: None },
+        let now = self.clock.now();
+        match self.journal.append(draft.refused(&cause, now)).await {
+            Ok(receipt) => {
+                tell::ended(draft, Some(&cause), now);
+                Refusal {
+                    cause,
+                    exchange: draft.exchange(),
+                    receipt: Some(receipt),
+                }
+            }
+            Err(unwritten) => self.unlogged(draft, unwritten),
+        }
+    }
+
+    /// What is not on record is not answered.
+    fn unlogged(&self, draft: &Draft, unwritten: Unwritten) -> Refusal {
+        let cause = Cause::Unlogged(unwritten);
+        tell::ended(draft, Some(&cause), self.clock.now());
+        Refusal {
+            cause,
+            exchange: draft.exchange(),
+            receipt: None,
         }
     }
 }

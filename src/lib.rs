@@ -17,3 +17,4 @@ pub mod door;
 pub mod config;
 pub mod gateway;
 pub mod demo;
+pub mod cli;

@@ -3,7 +3,6 @@
 #![expect(
     clippy::all,
     missing_debug_implementations,
-    unreachable_pub,
     unused_qualifications,
     clippy::allow_attributes,
     clippy::allow_attributes_without_reason,

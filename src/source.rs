@@ -38,7 +38,7 @@ pub struct Sources {
 }
 
 /// What goes along with a permit: to the database a place to go on from, to a peer the question in its own words.
-/// Holds personal data: it has no `Debug`.
+/// Holds personal data, which its `Debug` does not show.
 pub struct Terms {
     pub exchange: ExchangeId,
     pub nonce: [u8; 32],
@@ -76,7 +76,15 @@ impl Sources {
                 Err(found) => faults.extend(found),
             }
         }
-        if faults.is_empty() { Ok(Self { own, peers, directory }) } else { Err(faults) }
+        if faults.is_empty() {
+            Ok(Self {
+                own,
+                peers,
+                directory,
+            })
+        } else {
+            Err(faults)
+        }
     }
 
     /// Compares every mapping with its live table: the faults, and the databases that could not be asked.
@@ -96,14 +104,20 @@ impl Sources {
         let schema = permit.query().schema.clone();
         match permit.role() {
             Role::Provider => {
-                let has = |bindings: &&SqlBindings| bindings.records().any(|name| name == schema.name());
+                let has =
+                    |bindings: &&SqlBindings| bindings.records().any(|name| name == schema.name());
                 let bindings = self.own.iter().find(has);
-                let bindings = bindings.ok_or_else(|| SourceError::NoSource(schema.name().clone()))?;
-                bindings.fetch(permit, terms.after).await.map(Fetched::Records)
+                let bindings =
+                    bindings.ok_or_else(|| SourceError::NoSource(schema.name().clone()))?;
+                bindings
+                    .fetch(permit, terms.after)
+                    .await
+                    .map(Fetched::Records)
             }
             Role::Consumer => {
                 let department = self.directory.department(schema.owner());
-                let department = department.ok_or_else(|| SourceError::NotAMember(schema.owner().clone()))?;
+                let department =
+                    department.ok_or_else(|| SourceError::NotAMember(schema.owner().clone()))?;
                 peer::fetch(self.peers.channel(department), permit, terms).await
             }
         }
@@ -135,6 +149,14 @@ enum Cursor {
     Peer(Box<PeerRows>),
 }
 
+impl std::fmt::Debug for Terms {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Terms")
+            .field("exchange", &self.exchange)
+            .finish_non_exhaustive()
+    }
+}
+
 impl std::fmt::Debug for Records {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Records").finish_non_exhaustive()
@@ -143,7 +165,11 @@ impl std::fmt::Debug for Records {
 
 impl Records {
     fn new(permit: Permit, cursor: Cursor) -> Self {
-        Self { permit, cursor, evidence: None }
+        Self {
+            permit,
+            cursor,
+            evidence: None,
+        }
     }
 
     pub fn permit(&self) -> &Permit {
@@ -158,18 +184,33 @@ impl Records {
     pub async fn next(&mut self) -> Result<Option<Vec<Bytes>>, SourceError> {
         match &mut self.cursor {
             Cursor::Sql(reading) => reading.next().await,
-            Cursor::Peer(rows) => rows.next().await,
+            Cursor::Peer(rows) => {
+                let batch = rows.next().await?;
+                if batch.is_none() {
+                    self.close();
+                }
+                Ok(batch)
+            }
+        }
+    }
+
+    /// The receipt of the provider's closing entry takes the place of that of its opening one.
+    fn close(&mut self) {
+        if let (Cursor::Peer(rows), Some(evidence)) = (&mut self.cursor, &mut self.evidence)
+            && let Some(receipt) = rows.receipt()
+        {
+            evidence.closed(receipt);
         }
     }
 
     /// Where a further question goes on, as the provider's gateway tells it at the end of its answer.
     pub async fn next_cursor(&mut self) -> Result<Bytes, SourceError> {
-        let Cursor::Peer(rows) = &mut self.cursor else { return Ok(Bytes::new()) };
-        let trailer = rows.trailer().await?;
-        if let (Some(receipt), Some(evidence)) = (trailer.receipt, &mut self.evidence) {
-            evidence.closed(receipt);
-        }
-        Ok(trailer.next_cursor)
+        let Cursor::Peer(rows) = &mut self.cursor else {
+            return Ok(Bytes::new());
+        };
+        let cursor = rows.next_cursor().await?;
+        self.close();
+        Ok(cursor)
     }
 }
 
@@ -225,7 +266,9 @@ impl SourceError {
     /// What whoever asked may know: nothing of the department's inner works.
     pub fn for_asker(&self) -> String {
         match self {
-            Self::Unavailable(_) | Self::NoSource(_) => "the provider's records cannot be reached now".to_owned(),
+            Self::Unavailable(_) | Self::NoSource(_) => {
+                "the provider's records cannot be reached now".to_owned()
+            }
             Self::Timeout(_) => "the provider's records took too long".to_owned(),
             Self::Misfit(_) => "a record of the provider does not fit its schema".to_owned(),
             Self::Failed(_) => "the provider's records could not be read".to_owned(),

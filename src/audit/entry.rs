@@ -67,8 +67,16 @@ impl Entry {
     /// A policy that took effect, or one that was refused and why.
     pub fn policy(revision: &Digest, applied: bool, detail: String) -> Self {
         let revision = revision.to_vec().into();
-        let outcome = if applied { Outcome::Answered } else { Outcome::Denied };
-        let record = journal_record::Kind::Policy(pb::PolicyRecord { revision, applied, detail });
+        let outcome = if applied {
+            Outcome::Answered
+        } else {
+            Outcome::Denied
+        };
+        let record = journal_record::Kind::Policy(pb::PolicyRecord {
+            revision,
+            applied,
+            detail,
+        });
         Self::of_gateway(Kind::Policy, outcome, record)
     }
 

@@ -5,6 +5,7 @@ use std::path::Path;
 use bytes::Bytes;
 use prost::Message;
 
+use super::digest::record_commitment;
 use super::frame::Frame;
 use super::frame::RawEntry;
 use super::layout::Layout;
@@ -128,6 +129,11 @@ impl Stored {
 
     pub fn leaf_hash(&self) -> Hash {
         leaf_hash(&self.leaf_bytes)
+    }
+
+    /// Whether the record is the one to which the leaf commits.
+    pub fn is_bound(&self) -> bool {
+        record_commitment(&self.salt, &self.record) == self.leaf.record_commitment
     }
 
     /// The bytes to which the leaf commits, and their salt.

@@ -1,43 +1,86 @@
 //! `check`: everything that a start or a reload would refuse, without starting.
 
-use std::path::Path;
+use std::path::PathBuf;
+
+use clap::Args;
+use serde_json::json;
 
 use super::exit::Exit;
-use super::faults;
+use super::exit::Failure;
+use super::exit::Run;
+use super::output::OutputOptions;
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::fault::Fault;
-use crate::gateway::assemble::Reach;
-use crate::gateway::assemble::Trusted;
-use crate::gateway::assemble::assemble;
+use crate::gateway::assemble::Assembled;
+use crate::gateway::assemble::rehearse;
 
-pub(super) async fn check(settings: &Path, json: bool) -> anyhow::Result<Exit> {
-    let found = match faults_of(settings).await {
-        Ok(summary) => {
-            println!("{}", if json { "[]" } else { &summary });
-            return Ok(Exit::Done);
-        }
-        Err(found) => found,
-    };
-    if json {
-        println!("{}", serde_json::to_string_pretty(&found)?);
-        return Ok(Exit::Usage);
-    }
-    Ok(faults::print(&found))
+#[derive(Args)]
+#[command(after_help = "Examples:
+  landbridge check --config config/civil.toml
+  landbridge check --config config/civil.toml --json
+
+Every fault is told at once, each with its file, line, key and mend. Databases are asked for their tables' columns; one
+that cannot be asked is a fault here, though a gateway would start without it.
+
+Exit codes: 0 no faults, 64 faults.")]
+pub(super) struct CheckArgs {
+    /// The settings of the department's gateway
+    #[arg(long, value_name = "FILE")]
+    config: PathBuf,
 }
 
-async fn faults_of(settings: &Path) -> Result<String, Vec<Fault>> {
-    let (config, clock) = (Config::load(settings)?, Clock::System);
-    let trusted = Trusted::load(&config, &clock)?;
-    let reach = Reach::open(&config, &trusted, &clock)?;
-    let assembled = assemble(&config, trusted, &reach).await?;
+impl CheckArgs {
+    pub(super) async fn run(self, output: OutputOptions) -> Run {
+        let config = Config::load(&self.config).map_err(Failure::Faults)?;
+        let (assembled, _) = rehearse(&config, &Clock::System)
+            .await
+            .map_err(Failure::Faults)?;
+        let (_, unasked) = assembled.snapshot.sources.check().await;
+        if !unasked.is_empty() {
+            let fault = |(source, error)| Fault {
+                file: self.config.display().to_string(),
+                line: 0,
+                column: 0,
+                key: format!("source[{source}]"),
+                message: super::exit::chain(&error),
+            };
+            return Err(Failure::Faults(unasked.into_iter().map(fault).collect()));
+        }
+        tell(&assembled, &self.config, &output);
+        Ok(Exit::Done)
+    }
+}
+
+fn tell(assembled: &Assembled, config: &std::path::Path, output: &OutputOptions) {
     let snapshot = &assembled.snapshot;
-    Ok(format!(
-        "{}: no faults. {} record types, {} agreements, {} departments, policy revision {}",
-        settings.display(),
+    let revision: String = snapshot
+        .policy
+        .revision()
+        .iter()
+        .map(|byte| format!("{byte:02x}"))
+        .collect();
+    let (records, agreements) = (
         snapshot.registry.records().count(),
         snapshot.policy.agreements().count(),
-        snapshot.directory.ids().count(),
-        snapshot.policy.revision_text(),
-    ))
+    );
+    let warnings: Vec<&Fault> = [&assembled.systems, &assembled.peers]
+        .iter()
+        .flat_map(|m| m.warnings())
+        .collect();
+    if output.is_json() {
+        let told = json!({
+            "faults": [], "warnings": warnings, "record_types": records,
+            "agreements": agreements, "policy_revision": revision,
+        });
+        println!("{told}");
+        return;
+    }
+    for warning in warnings {
+        println!("warning: {warning}");
+    }
+    println!(
+        "{}: no faults; {records} record types, {agreements} agreements, policy revision {revision}",
+        config.display()
+    );
 }

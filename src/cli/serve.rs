@@ -1,14 +1,17 @@
 //! `serve`: runs one department's gateway.
 
+use std::io;
 use std::io::IsTerminal;
-use std::path::Path;
+use std::path::PathBuf;
 
 use anyhow::Context;
+use clap::Args;
 use metrics_exporter_prometheus::PrometheusBuilder;
 use tracing_subscriber::EnvFilter;
 
 use super::exit::Exit;
-use super::faults;
+use super::exit::Failure;
+use super::exit::Run;
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::config::LogConfig;
@@ -16,19 +19,45 @@ use crate::config::LogFormat;
 use crate::gateway::Gateway;
 use crate::gateway::StartError;
 
-pub(super) async fn serve(settings: &Path) -> anyhow::Result<Exit> {
-    let config = match Config::load(settings) {
-        Ok(config) => config,
-        Err(found) => return Ok(faults::print(&found)),
-    };
-    log(&config.log).context("log.level")?;
-    let metrics = PrometheusBuilder::new().install_recorder().context("metrics cannot be recorded")?;
+#[derive(Args)]
+#[command(after_help = "Examples:
+  landbridge serve --config config/tax.toml
+  LANDBRIDGE__LOG__FORMAT=json landbridge serve --config config/tax.toml
+
+Single settings may come from the environment: LANDBRIDGE__, then the key with __ for its dots.
+
+SIGTERM and Ctrl-C stop it: what was let in is answered first. SIGHUP reloads agreements, guardrails, registry,
+directory, certificates and CRLs; so does a change of these files. A reload with a fault is refused whole.
+
+Exit codes: 0 stopped, 1 failed, 64 bad usage or settings.")]
+pub(super) struct ServeArgs {
+    /// The settings of the department's gateway
+    #[arg(long, value_name = "FILE")]
+    config: PathBuf,
+}
+
+impl ServeArgs {
+    pub(super) fn run(self) -> Run {
+        let config = Config::load(&self.config).map_err(Failure::Faults)?;
+        log(&config.log)?;
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .enable_all()
+            .build()?;
+        runtime.block_on(serve(config))
+    }
+}
+
+async fn serve(config: Config) -> Run {
+    let metrics = PrometheusBuilder::new()
+        .install_recorder()
+        .context("metrics cannot be recorded")?;
     let department = config.department.clone();
-    let gateway = match Gateway::start(config, Clock::System, metrics).await {
-        Ok(gateway) => gateway,
-        Err(StartError::Faults(found)) => return Ok(faults::print(&found)),
-        Err(error) => return Err(error.into()),
-    };
+    let gateway = Gateway::start(config, Clock::System, metrics)
+        .await
+        .map_err(|error| match error {
+            StartError::Faults(faults) => Failure::Faults(faults),
+            error => error.into(),
+        })?;
     let at = gateway.addresses();
     tracing::info!(
         %department,
@@ -41,11 +70,14 @@ pub(super) async fn serve(settings: &Path) -> anyhow::Result<Exit> {
     Ok(Exit::Done)
 }
 
-fn log(config: &LogConfig) -> anyhow::Result<()> {
-    let filter = EnvFilter::try_new(&config.level)?;
-    let subscriber = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+fn log(config: &LogConfig) -> Result<(), Failure> {
+    let filter = EnvFilter::try_new(&config.level)
+        .context("log.level is not a level or a filter such as `info`")?;
+    let subscriber = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(io::stderr);
     match config.format {
-        LogFormat::Human => subscriber.with_ansi(std::io::stderr().is_terminal()).init(),
+        LogFormat::Human => subscriber.with_ansi(io::stderr().is_terminal()).init(),
         LogFormat::Json => subscriber.json().flatten_event(true).init(),
     }
     Ok(())

@@ -39,9 +39,21 @@ pub struct Ports {
 
 /// The ports that the sample configuration names, for `civil`, `tax` and `market`.
 pub const PORTS: [Ports; 3] = [
-    Ports { systems: 7443, peers: 8443, operators: 9443 },
-    Ports { systems: 7543, peers: 8543, operators: 9543 },
-    Ports { systems: 7643, peers: 8643, operators: 9643 },
+    Ports {
+        systems: 7443,
+        peers: 8443,
+        operators: 9443,
+    },
+    Ports {
+        systems: 7543,
+        peers: 8543,
+        operators: 9543,
+    },
+    Ports {
+        systems: 7643,
+        peers: 8643,
+        operators: 9643,
+    },
 ];
 
 /// A federation in a folder.
@@ -57,7 +69,11 @@ pub enum LayOutError {
     #[error("`{}` holds something else; give `--dir` an empty folder or a new one", .0.display())]
     Foreign(PathBuf),
     #[error("`{}` cannot be written", path.display())]
-    File { path: PathBuf, #[source] source: io::Error },
+    File {
+        path: PathBuf,
+        #[source]
+        source: io::Error,
+    },
     #[error("a certificate could not be made")]
     Pki(#[from] PkiError),
     #[error(transparent)]
@@ -67,7 +83,10 @@ pub enum LayOutError {
 impl Federation {
     /// Writes settings, registry, agreements, guardrails and certificates. What a finished earlier run left is kept.
     pub fn lay_out(folder: &Path, ports: [Ports; 3], now: Moment) -> Result<Self, LayOutError> {
-        let federation = Self { folder: folder.to_owned(), ports };
+        let federation = Self {
+            folder: folder.to_owned(),
+            ports,
+        };
         let stamp = folder.join(".stamp");
         let begun = fs::read_to_string(&stamp).ok();
         let filled = fs::read_dir(folder).is_ok_and(|mut entries| entries.next().is_some());
@@ -103,7 +122,11 @@ impl Federation {
     /// The sample with this federation's ports in place of its own.
     fn ported(&self, text: &str) -> String {
         let pairs = PORTS.iter().zip(&self.ports).flat_map(|(sample, ours)| {
-            [(sample.systems, ours.systems), (sample.peers, ours.peers), (sample.operators, ours.operators)]
+            [
+                (sample.systems, ours.systems),
+                (sample.peers, ours.peers),
+                (sample.operators, ours.operators),
+            ]
         });
         pairs.fold(text.to_owned(), |text, (sample, ours)| {
             text.replace(&format!(":{sample}\""), &format!(":{ours}\""))
@@ -113,18 +136,22 @@ impl Federation {
     fn certificates(&self, now: Moment) -> Result<(), LayOutError> {
         let domain: TrustDomain = sample::TRUST_DOMAIN.parse()?;
         let term = Term::lasting(LIFETIME, now);
-        let mut federation = Authority::create(&self.certificate("federation"), "Sample Federation CA", now)?;
+        let mut federation =
+            Authority::create(&self.certificate("federation"), "Sample Federation CA", now)?;
         for (department, systems) in DEPARTMENTS {
             let folder = self.certificate(department);
             let id: DepartmentId = department.parse()?;
             let gateway = SpiffeId::department_of(domain.clone(), id.clone());
             let mut own = Authority::create(&folder, &format!("Sample CA of {department}"), now)?;
-            federation.issue(&gateway, &[], term)?.save(&folder, "peers")?;
+            federation
+                .issue(&gateway, &[], term)?
+                .save(&folder, "peers")?;
             own.issue(&gateway, &[], term)?.save(&folder, "systems")?;
             for system in systems {
                 let name: SystemName = system.parse()?;
                 let id = SpiffeId::system_of(domain.clone(), id.clone(), name);
-                own.issue(&id, &[], term)?.save(&folder.join("systems"), system)?;
+                own.issue(&id, &[], term)?
+                    .save(&folder.join("systems"), system)?;
             }
         }
         Ok(())
@@ -132,7 +159,10 @@ impl Federation {
 }
 
 fn write(path: &Path, text: &str) -> Result<(), LayOutError> {
-    let failed = |source| LayOutError::File { path: path.to_owned(), source };
+    let failed = |source| LayOutError::File {
+        path: path.to_owned(),
+        source,
+    };
     if let Some(folder) = path.parent() {
         fs::create_dir_all(folder).map_err(failed)?;
     }

@@ -20,9 +20,9 @@ use tower::ServiceExt;
 use crate::audit::Entry;
 use crate::audit::Journal;
 use crate::identity::Door;
-use crate::identity::peer::Peer;
 use crate::identity::acceptor::Acceptor;
 use crate::identity::acceptor::HandshakeRefused;
+use crate::identity::peer::Peer;
 use crate::identity::refusal::TrustRefusal;
 
 /// HTTP/2 limits of a door; the rest of them is in the services.
@@ -85,7 +85,10 @@ impl DoorServer {
     }
 
     async fn connection(self: Arc<Self>, tcp: TcpStream) {
-        let from = tcp.peer_addr().map(|addr| addr.to_string()).unwrap_or_default();
+        let from = tcp
+            .peer_addr()
+            .map(|addr| addr.to_string())
+            .unwrap_or_default();
         let accepted = tokio::select! {
             () = self.stop.cancelled() => return,
             accepted = self.acceptor.accept(tcp) => accepted,
@@ -102,8 +105,13 @@ impl DoorServer {
                 request.extensions_mut().insert::<Peer>(identified.clone());
                 request.map(Body::new)
             })
-            .service(Deadline { inner: self.routes.clone(), call: self.limits.call });
-        let connection = self.http2().serve_connection(TokioIo::new(link), TowerToHyperService::new(service));
+            .service(Deadline {
+                inner: self.routes.clone(),
+                call: self.limits.call,
+            });
+        let connection = self
+            .http2()
+            .serve_connection(TokioIo::new(link), TowerToHyperService::new(service));
         let mut connection = std::pin::pin!(connection);
         tokio::select! {
             ended = connection.as_mut() => return self.ended(&peer, ended),
@@ -172,7 +180,10 @@ impl tower::Service<http::Request<Body>> for Deadline {
     type Error = Infallible;
     type Future = futures::future::BoxFuture<'static, Result<Self::Response, Infallible>>;
 
-    fn poll_ready(&mut self, _: &mut std::task::Context<'_>) -> std::task::Poll<Result<(), Infallible>> {
+    fn poll_ready(
+        &mut self,
+        _: &mut std::task::Context<'_>,
+    ) -> std::task::Poll<Result<(), Infallible>> {
         std::task::Poll::Ready(Ok(()))
     }
 

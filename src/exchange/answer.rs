@@ -11,17 +11,30 @@ pub enum Answer {
     Stream(Box<AnswerStream>),
 }
 
-/// An answer that is one message. Holds personal data: it has no `Debug`.
+/// An answer that is one message. Holds personal data, which its `Debug` does not show.
 pub enum Body {
     Record(Bytes),
     Verdicts(Vec<pb::Verdict>),
-    Count { count: u64, suppressed: bool, smallest_group: u64 },
+    Count {
+        count: u64,
+        suppressed: bool,
+        smallest_group: u64,
+    },
+}
+
+impl std::fmt::Debug for Body {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Body")
+    }
 }
 
 impl std::fmt::Debug for Answer {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
-            Self::Whole(info, _) => f.debug_tuple("Whole").field(&info.exchange_id).finish_non_exhaustive(),
+            Self::Whole(info, _) => f
+                .debug_tuple("Whole")
+                .field(&info.exchange_id)
+                .finish_non_exhaustive(),
             Self::Stream(_) => f.write_str("Stream"),
         }
     }

@@ -11,6 +11,7 @@ use super::draft::Draft;
 use super::refusal::Cause;
 use super::refusal::Refusal;
 use super::snapshot::Snapshot;
+use super::tell;
 use crate::audit::OpenEntry;
 use crate::audit::Receipt;
 use crate::identity::Caller;
@@ -44,6 +45,16 @@ pub enum Part {
     Trailer(pb::QueryTrailer),
 }
 
+impl std::fmt::Debug for Part {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Header(_) => f.write_str("Header"),
+            Self::Batch(records) => write!(f, "Batch({})", records.len()),
+            Self::Trailer(_) => f.write_str("Trailer"),
+        }
+    }
+}
+
 impl AnswerStream {
     pub(super) async fn open(
         exchange: Arc<Exchange>,
@@ -54,19 +65,30 @@ impl AnswerStream {
     ) -> Result<Answer, Refusal> {
         draft.heard(records.evidence());
         // If we die after this line the journal says that the stream was opened, and not how far it came.
-        let opened = match exchange.journal.begin(draft.opening(exchange.clock.now())).await {
+        let opened = match exchange
+            .journal
+            .begin(draft.opening(exchange.clock.now()))
+            .await
+        {
             Ok(opened) => opened,
-            Err(unwritten) => {
-                let cause = Cause::Unlogged(unwritten);
-                return Err(Refusal { cause, exchange: draft.exchange(), receipt: None });
-            }
+            Err(unwritten) => return Err(exchange.unlogged(&draft, unwritten)),
         };
         let header = Some(draft.info(opened.receipt()));
         let redaction = Redaction::of(records.permit(), &exchange.secrets.pseudonyms);
         let snapshot = exchange.snapshot();
         let opened = Some(opened);
-        let stream =
-            Self { exchange, snapshot, caller, ask, draft, records, redaction, opened, header, last: None };
+        let stream = Self {
+            exchange,
+            snapshot,
+            caller,
+            ask,
+            draft,
+            records,
+            redaction,
+            opened,
+            header,
+            last: None,
+        };
         Ok(Answer::Stream(Box::new(stream)))
     }
 
@@ -87,25 +109,38 @@ impl AnswerStream {
     pub async fn end(&mut self, cause: Cause) -> Refusal {
         let exchange = self.draft.exchange();
         match self.close(Some(&cause)).await {
-            Ok(receipt) => Refusal { cause, exchange, receipt },
-            Err(cause) => Refusal { cause, exchange, receipt: None },
+            Ok(receipt) => Refusal {
+                cause,
+                exchange,
+                receipt,
+            },
+            Err(cause) => Refusal {
+                cause,
+                exchange,
+                receipt: None,
+            },
         }
     }
 
     async fn batch(&mut self) -> Result<Option<Vec<Bytes>>, Cause> {
         loop {
             self.still_permitted()?;
-            let left = u64::from(self.records.permit().limit()).saturating_sub(self.draft.records());
+            let left =
+                u64::from(self.records.permit().limit()).saturating_sub(self.draft.records());
             if left == 0 {
                 return Ok(None);
             }
-            let Some(fetched) = self.records.next().await? else { return Ok(None) };
+            let Some(fetched) = self.records.next().await? else {
+                return Ok(None);
+            };
             let passed = self.pass(fetched, left)?;
             if passed.is_empty() {
                 continue;
             }
             let now = self.exchange.clock.now();
-            self.exchange.ledger.spend(self.records.permit(), passed.len() as u64, now)?;
+            self.exchange
+                .ledger
+                .spend(self.records.permit(), passed.len() as u64, now)?;
             return self.release(passed).map(Some);
         }
     }
@@ -147,7 +182,9 @@ impl AnswerStream {
         }
         let caller = self.ask.caller(self.caller.clone())?;
         let query = self.ask.check(&current, &self.exchange.department)?;
-        current.policy.decide(&caller, query, self.exchange.clock.now())?;
+        current
+            .policy
+            .decide(&caller, query, self.exchange.clock.now())?;
         self.snapshot = current;
         Ok(())
     }
@@ -165,7 +202,11 @@ impl AnswerStream {
                 next_cursor,
                 receipt: receipt.as_ref().map(Into::into),
             })),
-            Err(cause) => Err(Refusal { cause, exchange: self.draft.exchange(), receipt: None }),
+            Err(cause) => Err(Refusal {
+                cause,
+                exchange: self.draft.exchange(),
+                receipt: None,
+            }),
         }
     }
 
@@ -178,7 +219,9 @@ impl AnswerStream {
         if self.draft.records() < u64::from(self.records.permit().limit()) {
             return Ok(Bytes::new());
         }
-        let Some(last) = &self.last else { return Ok(Bytes::new()) };
+        let Some(last) = &self.last else {
+            return Ok(Bytes::new());
+        };
         match Position::after(self.records.permit(), last) {
             Some(position) => Ok(self.exchange.secrets.cursors.seal(&position.encode())?),
             None => Ok(Bytes::new()),
@@ -187,15 +230,21 @@ impl AnswerStream {
 
     /// Writes the closing entry. None if it was written already.
     async fn close(&mut self, cause: Option<&Cause>) -> Result<Option<Receipt>, Cause> {
-        let Some(opened) = self.opened.take() else { return Ok(None) };
+        let Some(opened) = self.opened.take() else {
+            return Ok(None);
+        };
         self.draft.heard(self.records.evidence());
-        let end = self.draft.ended(cause, self.exchange.clock.now());
+        let now = self.exchange.clock.now();
+        tell::ended(&self.draft, cause, now);
+        let end = self.draft.ended(cause, now);
         Ok(Some(opened.close(end).await?))
     }
 }
 
 impl std::fmt::Debug for AnswerStream {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("AnswerStream").field("exchange", &self.draft.exchange()).finish_non_exhaustive()
+        f.debug_struct("AnswerStream")
+            .field("exchange", &self.draft.exchange())
+            .finish_non_exhaustive()
     }
 }

@@ -21,6 +21,7 @@ use crate::source::Fetched;
 use crate::source::Records;
 use crate::source::SourceError;
 use crate::source::Terms;
+use crate::source::peer::evidence::Evidence;
 
 impl Exchange {
     pub(super) async fn get(
@@ -32,11 +33,19 @@ impl Exchange {
     ) -> Result<Found, Cause> {
         let (deadline, exchange) = (terms.deadline, self);
         within(deadline, async move {
-            let mut records = snapshot.sources.fetch(permit, terms).await?.into_records()?;
+            let mut records = snapshot
+                .sources
+                .fetch(permit, terms)
+                .await?
+                .into_records()?;
             let (raw, record) = exchange.first(&mut records).await?.ok_or(Cause::NotFound)?;
             exchange.ledger.spend(records.permit(), 1, draft.begun())?;
             draft.heard(records.evidence());
-            let sent = if records.permit().role() == Role::Provider { &record } else { &raw };
+            let sent = if records.permit().role() == Role::Provider {
+                &record
+            } else {
+                &raw
+            };
             draft.released(&raw, sent, &exchange.secrets)?;
             Ok(Found::Whole(Body::Record(record)))
         })
@@ -63,25 +72,37 @@ impl Exchange {
         terms: Terms,
         draft: &mut Draft,
     ) -> Result<Found, Cause> {
-        let key_tag = draft.key_tag();
-        self.ledger.may_verify(&permit, &key_tag, draft.begun())?;
-        let spent = permit.clone();
-        let (verdicts, evidence) = within(terms.deadline, async {
+        let (key_tag, tried) = (draft.key_tag(), permit.clone());
+        self.ledger.may_verify(&tried, &key_tag, draft.begun())?;
+        let judged = self.judged(snapshot, permit, terms).await;
+
+        // The try is held until it is told how it went, also when nothing came of it.
+        let unconfirmed = judged
+            .as_ref()
+            .map_or(0, |(verdicts, _)| unconfirmed(verdicts));
+        self.ledger
+            .mismatched(&tried, &key_tag, unconfirmed, draft.begun());
+        let (verdicts, evidence) = judged?;
+        self.ledger.spend(&tried, 1, draft.begun())?;
+        draft.heard(evidence.as_ref());
+        draft.mismatches(unconfirmed);
+        verdicts.iter().for_each(|verdict| draft.told(verdict));
+        Ok(Found::Whole(Body::Verdicts(verdicts)))
+    }
+
+    async fn judged(
+        &self,
+        snapshot: &Snapshot,
+        permit: Permit,
+        terms: Terms,
+    ) -> Result<(Vec<pb::Verdict>, Option<Evidence>), Cause> {
+        within(terms.deadline, async {
             match snapshot.sources.fetch(permit, terms).await? {
                 Fetched::Verdicts(verdicts, evidence) => Ok((verdicts, Some(evidence))),
                 other => Ok((self.judge(other.into_records()?).await?, None)),
             }
         })
-        .await?;
-        self.ledger.spend(&spent, 1, draft.begun())?;
-
-        let unconfirmed = verdicts.iter().filter(|v| v.outcome() != pb::VerdictOutcome::Match);
-        let unconfirmed = u32::try_from(unconfirmed.count()).unwrap_or(u32::MAX);
-        self.ledger.mismatched(&spent, &key_tag, unconfirmed, draft.begun());
-        draft.heard(evidence.as_ref());
-        draft.mismatches(unconfirmed);
-        verdicts.iter().for_each(|verdict| draft.told(verdict));
-        Ok(Found::Whole(Body::Verdicts(verdicts)))
+        .await
     }
 
     /// Compares the claims with this department's own record. A record beyond the grant's rows is as good as none.
@@ -92,15 +113,18 @@ impl Exchange {
         };
         let raw = found.as_ref().map(|(raw, _)| raw.as_ref());
         let outcomes = verdicts(raw, claims)?;
-        let told = claims.iter().zip(outcomes).map(|((field, _), verdict)| pb::Verdict {
-            field: field.path().to_string(),
-            outcome: match verdict {
-                Verdict::Match => pb::VerdictOutcome::Match,
-                Verdict::Mismatch => pb::VerdictOutcome::Mismatch,
-                Verdict::Unknown => pb::VerdictOutcome::Unknown,
-            }
-            .into(),
-        });
+        let told = claims
+            .iter()
+            .zip(outcomes)
+            .map(|((field, _), verdict)| pb::Verdict {
+                field: field.path().to_string(),
+                outcome: match verdict {
+                    Verdict::Match => pb::VerdictOutcome::Match,
+                    Verdict::Mismatch => pb::VerdictOutcome::Mismatch,
+                    Verdict::Unknown => pb::VerdictOutcome::Unknown,
+                }
+                .into(),
+            });
         Ok(told.collect())
     }
 
@@ -118,7 +142,13 @@ impl Exchange {
                 Fetched::Count(told, evidence) => Ok((told, Some(evidence))),
                 other => {
                     let count = self.tally(other.into_records()?).await?;
-                    Ok((pb::CountRecordsResponse { count, ..Default::default() }, None))
+                    Ok((
+                        pb::CountRecordsResponse {
+                            count,
+                            ..Default::default()
+                        },
+                        None,
+                    ))
                 }
             }
         })
@@ -128,8 +158,17 @@ impl Exchange {
         let suppressed = told.suppressed || told.count < smallest_group;
         let count = if suppressed { 0 } else { told.count };
         let smallest_group = smallest_group.max(told.smallest_group);
-        draft.told(&pb::CountRecordsResponse { info: None, count, suppressed, smallest_group });
-        Ok(Found::Whole(Body::Count { count, suppressed, smallest_group }))
+        draft.told(&pb::CountRecordsResponse {
+            info: None,
+            count,
+            suppressed,
+            smallest_group,
+        });
+        Ok(Found::Whole(Body::Count {
+            count,
+            suppressed,
+            smallest_group,
+        }))
     }
 
     async fn tally(&self, mut records: Records) -> Result<u64, Cause> {
@@ -142,6 +181,13 @@ impl Exchange {
         }
         Ok(count)
     }
+}
+
+fn unconfirmed(verdicts: &[pb::Verdict]) -> u32 {
+    let unconfirmed = verdicts
+        .iter()
+        .filter(|verdict| verdict.outcome() != pb::VerdictOutcome::Match);
+    u32::try_from(unconfirmed.count()).unwrap_or(u32::MAX)
 }
 
 async fn within<T>(

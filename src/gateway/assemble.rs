@@ -56,12 +56,16 @@ impl Trusted {
         let peers = Material::load_as(&id, &config.peers.material, clock.now());
         let directory = directory(&config.directory);
         match (systems, peers, directory) {
-            (Ok(systems), Ok(peers), Ok(directory)) => {
-                Ok(Self { systems, peers, directory: Arc::new(directory) })
-            }
-            (systems, peers, directory) => {
-                Err([systems.err(), peers.err(), directory.err()].into_iter().flatten().flatten().collect())
-            }
+            (Ok(systems), Ok(peers), Ok(directory)) => Ok(Self {
+                systems,
+                peers,
+                directory: Arc::new(directory),
+            }),
+            (systems, peers, directory) => Err([systems.err(), peers.err(), directory.err()]
+                .into_iter()
+                .flatten()
+                .flatten()
+                .collect()),
         }
     }
 }
@@ -91,37 +95,85 @@ impl Reach {
     }
 }
 
-/// Reads and checks everything; reports every fault at once.
-pub async fn assemble(config: &Config, trusted: Trusted, reach: &Reach) -> Result<Assembled, Vec<Fault>> {
-    let registry = Registry::compile(&config.registry)?;
-    let departments: Vec<DepartmentId> = trusted.directory.ids().cloned().collect();
+/// Reads and checks everything; reports every fault at once, also where one file keeps others from being judged.
+pub async fn assemble(
+    config: &Config,
+    trusted: Result<Trusted, Vec<Fault>>,
+    reach: Result<&Reach, Vec<Fault>>,
+) -> Result<Assembled, Vec<Fault>> {
     let mut faults = Vec::new();
+    let registry = keep(Registry::compile(&config.registry), &mut faults);
+    let (trusted, reach) = (keep(trusted, &mut faults), keep(reach, &mut faults));
+    let (Some(registry), Some(trusted)) = (registry, trusted) else {
+        return Err(faults);
+    };
+
+    let departments: Vec<DepartmentId> = trusted.directory.ids().cloned().collect();
     if !departments.contains(&config.department) {
         faults.push(not_a_member(config));
     }
-    let policy = policy(config, &departments, &registry).map_err(|found| faults.extend(found));
-    let sources = Sources::bind(
-        &registry,
-        &reach.databases,
-        reach.peers.clone(),
-        trusted.directory.clone(),
-    );
-    let sources = sources.map_err(|found| faults.extend(in_settings(config, found)));
-    if let Ok(sources) = &sources {
-        let (found, unasked) = sources.check().await;
-        faults.extend(in_settings(config, found));
-        for (source, error) in unasked {
-            // A database that is down is no fault of the settings: it may come back, and the gateway need not.
-            tracing::warn!(source, %error, "the tables could not be checked");
-        }
-    }
+    let policy = keep(policy(config, &departments, &registry), &mut faults);
+    let sources = match reach {
+        Some(reach) => keep(
+            sources(config, &registry, &trusted, reach).await,
+            &mut faults,
+        ),
+        None => None,
+    };
     match (policy, sources) {
-        (Ok(policy), Ok(sources)) if faults.is_empty() => Ok(Assembled {
-            snapshot: Snapshot { registry, policy, directory: trusted.directory, sources },
+        (Some(policy), Some(sources)) if faults.is_empty() => Ok(Assembled {
+            snapshot: Snapshot {
+                registry,
+                policy,
+                directory: trusted.directory,
+                sources,
+            },
             systems: trusted.systems,
             peers: trusted.peers,
         }),
         _ => Err(faults),
+    }
+}
+
+/// What a start puts in place, or every reason why it would be refused. Opens no door and touches no journal.
+pub async fn rehearse(config: &Config, clock: &Clock) -> Result<(Assembled, Reach), Vec<Fault>> {
+    let trusted = match Trusted::load(config, clock) {
+        Ok(trusted) => trusted,
+        Err(faults) => return Err(also(assemble(config, Err(faults), Err(Vec::new())).await)),
+    };
+    match Reach::open(config, &trusted, clock) {
+        Ok(reach) => Ok((assemble(config, Ok(trusted), Ok(&reach)).await?, reach)),
+        Err(faults) => Err(also(assemble(config, Ok(trusted), Err(faults)).await)),
+    }
+}
+
+/// The faults of a state that cannot be whole.
+fn also(assembled: Result<Assembled, Vec<Fault>>) -> Vec<Fault> {
+    assembled.err().unwrap_or_default()
+}
+
+fn keep<T>(outcome: Result<T, Vec<Fault>>, faults: &mut Vec<Fault>) -> Option<T> {
+    outcome.map_err(|found| faults.extend(found)).ok()
+}
+
+async fn sources(
+    config: &Config,
+    registry: &Registry,
+    trusted: &Trusted,
+    reach: &Reach,
+) -> Result<Sources, Vec<Fault>> {
+    let peers = reach.peers.clone();
+    let sources = Sources::bind(registry, &reach.databases, peers, trusted.directory.clone())
+        .map_err(|found| in_settings(config, found))?;
+    let (faults, unasked) = sources.check().await;
+    for (source, error) in unasked {
+        // A database that is down is no fault of the settings: it may come back, and the gateway need not.
+        tracing::warn!(source, %error, "the tables could not be checked");
+    }
+    if faults.is_empty() {
+        Ok(sources)
+    } else {
+        Err(in_settings(config, faults))
     }
 }
 
@@ -141,7 +193,10 @@ pub fn policy(
     let (agreements, guardrails) = match (agreements, guardrails) {
         (Ok(agreements), Ok(guardrails)) => (agreements, guardrails),
         (agreements, guardrails) => {
-            return Err([agreements.err(), guardrails.err()].into_iter().flatten().collect());
+            return Err([agreements.err(), guardrails.err()]
+                .into_iter()
+                .flatten()
+                .collect());
         }
     };
     PolicySet::compile(&PolicyInput {
@@ -172,5 +227,11 @@ fn not_a_member(config: &Config) -> Fault {
 /// Faults of sources know their key, not their file.
 fn in_settings(config: &Config, faults: Vec<Fault>) -> Vec<Fault> {
     let file = config.file.display().to_string();
-    faults.into_iter().map(|fault| Fault { file: file.clone(), ..fault }).collect()
+    faults
+        .into_iter()
+        .map(|fault| Fault {
+            file: file.clone(),
+            ..fault
+        })
+        .collect()
 }

@@ -34,10 +34,19 @@ pub(super) async fn fetch(
 ) -> Result<Fetched, SourceError> {
     let question = terms.question.clone();
     let client = ExchangeServiceClient::new(channel).max_decoding_message_size(MAX_MESSAGE);
-    let mut call = Call { client, permit, terms };
+    let call = Call {
+        client,
+        permit,
+        terms,
+    };
     match question {
         Question::Get { key } => call.get(key).await,
-        Question::Query { filter, order_by, cursor, .. } => call.query(filter, order_by, cursor).await,
+        Question::Query {
+            filter,
+            order_by,
+            cursor,
+            ..
+        } => call.query(filter, order_by, cursor).await,
         Question::Verify { key, claims } => call.verify(key, claims).await,
         Question::Count { filter } => call.count(filter).await,
     }
@@ -63,11 +72,20 @@ impl Call {
             Ok(answer) => answer.into_inner(),
             Err(status) => return Err(refused(&status)),
         };
-        let rows = PeerRows { batch: Some(vec![answer.record]), stream: None, trailer: None };
+        let rows = PeerRows {
+            batch: Some(vec![answer.record]),
+            stream: None,
+            trailer: None,
+        };
         self.records(answer.info, rows)
     }
 
-    async fn query(mut self, filter: String, order_by: String, cursor: Bytes) -> Result<Fetched, SourceError> {
+    async fn query(
+        mut self,
+        filter: String,
+        order_by: String,
+        cursor: Bytes,
+    ) -> Result<Fetched, SourceError> {
         let request = self.request(pb::QueryRecordsRequest {
             record_type: self.record_type(),
             provider: self.provider(),
@@ -84,11 +102,19 @@ impl Call {
             Err(status) => return Err(refused(&status)),
         };
         match stream.message().await {
-            Ok(Some(pb::QueryRecordsResponse { part: Some(Part::Header(info)) })) => {
-                let rows = PeerRows { batch: None, stream: Some(stream), trailer: None };
+            Ok(Some(pb::QueryRecordsResponse {
+                part: Some(Part::Header(info)),
+            })) => {
+                let rows = PeerRows {
+                    batch: None,
+                    stream: Some(stream),
+                    trailer: None,
+                };
                 self.records(Some(info), rows)
             }
-            Ok(_) => Err(SourceError::Garbled("a stream that does not begin with a header")),
+            Ok(_) => Err(SourceError::Garbled(
+                "a stream that does not begin with a header",
+            )),
             Err(status) => Err(refused(&status)),
         }
     }
@@ -108,9 +134,14 @@ impl Call {
             Err(status) => return Err(refused(&status)),
         };
         if answer.verdicts.len() != asked {
-            return Err(SourceError::Garbled("another number of verdicts than of claims"));
+            return Err(SourceError::Garbled(
+                "another number of verdicts than of claims",
+            ));
         }
-        Ok(Fetched::Verdicts(answer.verdicts, Evidence::of(answer.info)?))
+        Ok(Fetched::Verdicts(
+            answer.verdicts,
+            Evidence::of(answer.info)?,
+        ))
     }
 
     async fn count(mut self, filter: String) -> Result<Fetched, SourceError> {
@@ -129,10 +160,18 @@ impl Call {
         Ok(Fetched::Count(answer, evidence))
     }
 
-    fn records(self, info: Option<pb::ExchangeInfo>, rows: PeerRows) -> Result<Fetched, SourceError> {
+    fn records(
+        self,
+        info: Option<pb::ExchangeInfo>,
+        rows: PeerRows,
+    ) -> Result<Fetched, SourceError> {
         let evidence = Some(Evidence::of(info)?);
         let cursor = Cursor::Peer(Box::new(rows));
-        Ok(Fetched::Records(Records { permit: self.permit, cursor, evidence }))
+        Ok(Fetched::Records(Records {
+            permit: self.permit,
+            cursor,
+            evidence,
+        }))
     }
 
     fn request<T>(&self, message: T) -> Request<T> {
@@ -165,8 +204,14 @@ impl Call {
     }
 
     fn fields(&self) -> prost_types::FieldMask {
-        let paths = self.permit.released().iter().map(|released| released.field.path().to_string());
-        prost_types::FieldMask { paths: paths.collect() }
+        let paths = self
+            .permit
+            .released()
+            .iter()
+            .map(|released| released.field.path().to_string());
+        prost_types::FieldMask {
+            paths: paths.collect(),
+        }
     }
 }
 
@@ -183,13 +228,19 @@ impl PeerRows {
         if let Some(batch) = self.batch.take() {
             return Ok(Some(batch));
         }
-        let Some(stream) = &mut self.stream else { return Ok(None) };
+        let Some(stream) = &mut self.stream else {
+            return Ok(None);
+        };
         if self.trailer.is_some() {
             return Ok(None);
         }
         match stream.message().await {
-            Ok(Some(pb::QueryRecordsResponse { part: Some(Part::Batch(batch)) })) => Ok(Some(batch.records)),
-            Ok(Some(pb::QueryRecordsResponse { part: Some(Part::Trailer(trailer)) })) => {
+            Ok(Some(pb::QueryRecordsResponse {
+                part: Some(Part::Batch(batch)),
+            })) => Ok(Some(batch.records)),
+            Ok(Some(pb::QueryRecordsResponse {
+                part: Some(Part::Trailer(trailer)),
+            })) => {
                 self.trailer = Some(trailer);
                 Ok(None)
             }
@@ -199,16 +250,19 @@ impl PeerRows {
         }
     }
 
-    /// How the provider says that the answer ended; reads on to it.
-    pub(super) async fn trailer(&mut self) -> Result<pb::QueryTrailer, SourceError> {
-        while self.trailer.is_none() {
-            if self.next().await?.is_some() {
-                return Err(SourceError::Garbled("more records than the limit"));
-            }
-            if self.stream.is_none() {
-                break;
-            }
+    /// Reads on to the trailer: where a further question goes on.
+    pub(super) async fn next_cursor(&mut self) -> Result<Bytes, SourceError> {
+        if self.stream.is_some() && self.trailer.is_none() && self.next().await?.is_some() {
+            return Err(SourceError::Garbled("more records than the limit"));
         }
-        Ok(self.trailer.clone().unwrap_or_default())
+        let trailer = self.trailer.as_ref();
+        Ok(trailer
+            .map(|trailer| trailer.next_cursor.clone())
+            .unwrap_or_default())
+    }
+
+    /// Of the provider's closing entry, once the trailer is there.
+    pub(super) fn receipt(&mut self) -> Option<pb::Receipt> {
+        self.trailer.as_mut()?.receipt.take()
     }
 }

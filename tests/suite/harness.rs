@@ -48,13 +48,19 @@ impl World {
 
     pub(crate) async fn with_residents(residents: u32) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let federation = Federation::lay_out(folder.path(), free_ports(), Clock::System.now()).unwrap();
+        let federation =
+            Federation::lay_out(folder.path(), free_ports(), Clock::System.now()).unwrap();
         let world = Self { folder, federation };
         for (department, _) in DEPARTMENTS {
             world.part_agreements(department);
             let var = world.path(&format!("var/{department}"));
             fs::create_dir_all(&var).unwrap();
-            records::fill(&var.join(format!("{department}.sqlite")), department, residents).await;
+            records::fill(
+                &var.join(format!("{department}.sqlite")),
+                department,
+                residents,
+            )
+            .await;
         }
         world
     }
@@ -94,7 +100,11 @@ impl World {
         let agreements = format!("{department}/agreements");
         let mut all = vec![("LOG__FORMAT", "json"), ("POLICY__AGREEMENTS", &agreements)];
         all.extend_from_slice(settings);
-        Gateway::launch(&self.federation.settings(department), self.ports(department), &all)
+        Gateway::launch(
+            &self.federation.settings(department),
+            self.ports(department),
+            &all,
+        )
     }
 
     /// The gateways of civil and tax: provider and consumer of the agreement that most tests are about.
@@ -127,7 +137,10 @@ impl World {
 
     /// A certificate of the layout: `peers` or `systems/<name>`.
     pub(crate) fn shown(&self, department: &str, stem: &str) -> Shown {
-        let file = |extension| self.federation.certificate(&format!("{department}/{stem}.{extension}"));
+        let file = |extension| {
+            self.federation
+                .certificate(&format!("{department}/{stem}.{extension}"))
+        };
         Shown::from_files(&file("pem"), &file("key"))
     }
 
@@ -138,7 +151,10 @@ impl World {
 
     /// A certificate for `civil` or `tax/assessment` by one of the CAs.
     pub(crate) fn issue(&self, authority: &str, id: &str, term: Term) -> Shown {
-        let issue = self.authority(authority).issue(&spiffe(id), &[], term).unwrap();
+        let issue = self
+            .authority(authority)
+            .issue(&spiffe(id), &[], term)
+            .unwrap();
         Shown::from_pem(&issue.certificate, &issue.key)
     }
 
@@ -165,7 +181,9 @@ impl World {
         let descriptor = registry.record(record_type).unwrap().descriptor().clone();
         let message = DynamicMessage::decode(descriptor, record).unwrap();
         let options = prost_reflect::SerializeOptions::new().use_proto_field_name(true);
-        message.serialize_with_options(serde_json::value::Serializer, &options).unwrap()
+        message
+            .serialize_with_options(serde_json::value::Serializer, &options)
+            .unwrap()
     }
 }
 
@@ -178,7 +196,9 @@ pub(crate) fn edit(file: &Path, from: &str, to: &str) {
 
 /// `civil` or `tax/assessment`, in the sample's trust domain.
 pub(crate) fn spiffe(short: &str) -> SpiffeId {
-    let (department, system) = short.split_once('/').map_or((short, None), |(d, s)| (d, Some(s)));
+    let (department, system) = short
+        .split_once('/')
+        .map_or((short, None), |(d, s)| (d, Some(s)));
     let (domain, department) = ("gov.example".parse().unwrap(), department.parse().unwrap());
     match system {
         None => SpiffeId::department_of(domain, department),
@@ -198,5 +218,9 @@ fn free_ports() -> [Ports; 3] {
     })
     .filter(|port| TcpListener::bind(("0.0.0.0", *port)).is_ok());
     let mut next = || free.next().unwrap();
-    [(); 3].map(|()| Ports { systems: next(), peers: next(), operators: next() })
+    [(); 3].map(|()| Ports {
+        systems: next(),
+        peers: next(),
+        operators: next(),
+    })
 }

@@ -255,8 +255,8 @@ fn no_agreement_overrides_a_guardrail() {
 
     let collected = forbidden_by(
         "civil",
-        "modes        = [\"verify\"]\nfields       = []",
-        "modes = [\"get\"]\nfields = [\"national_id\"]\nunmasked = [\"national_id\"]",
+        "\"civil.v1.Resident\"\nmodes        = [\"verify\"]\nfields       = []",
+        "\"civil.v1.Resident\"\nmodes = [\"get\"]\nfields = [\"national_id\"]\nunmasked = [\"national_id\"]",
         Ask {
             who: ("market", "register"),
             purpose: "business-registration",

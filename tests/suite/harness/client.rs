@@ -40,8 +40,13 @@ pub(crate) struct Shown {
 
 impl Shown {
     pub(crate) fn from_pem(certificate: &str, key: &str) -> Self {
-        let chain = CertificateDer::pem_slice_iter(certificate.as_bytes()).collect::<Result<_, _>>().unwrap();
-        Self { chain, key: PrivateKeyDer::from_pem_slice(key.as_bytes()).unwrap() }
+        let chain = CertificateDer::pem_slice_iter(certificate.as_bytes())
+            .collect::<Result<_, _>>()
+            .unwrap();
+        Self {
+            chain,
+            key: PrivateKeyDer::from_pem_slice(key.as_bytes()).unwrap(),
+        }
     }
 
     pub(crate) fn from_files(certificate: &Path, key: &Path) -> Self {
@@ -60,24 +65,33 @@ pub(crate) struct Dial {
 impl Dial {
     pub(crate) fn new(port: u16, ca: &Path, shown: Option<Shown>) -> Self {
         let mut roots = RootCertStore::empty();
-        roots.add(CertificateDer::from_pem_file(ca).unwrap()).unwrap();
-        let builder = ClientConfig::builder_with_provider(Arc::new(rustls::crypto::aws_lc_rs::default_provider()))
-            .with_protocol_versions(&[&rustls::version::TLS13])
-            .unwrap()
-            .with_root_certificates(roots);
+        roots
+            .add(CertificateDer::from_pem_file(ca).unwrap())
+            .unwrap();
+        let builder = ClientConfig::builder_with_provider(Arc::new(
+            rustls::crypto::aws_lc_rs::default_provider(),
+        ))
+        .with_protocol_versions(&[&rustls::version::TLS13])
+        .unwrap()
+        .with_root_certificates(roots);
         let mut config = match shown {
             Some(Shown { chain, key }) => builder.with_client_auth_cert(chain, key).unwrap(),
             None => builder.with_no_client_auth(),
         };
         config.alpn_protocols = vec![b"h2".to_vec()];
-        Self { port, config: Arc::new(config) }
+        Self {
+            port,
+            config: Arc::new(config),
+        }
     }
 
     pub(crate) async fn connect(&self) -> io::Result<TlsStream<TcpStream>> {
         let tcp = TcpStream::connect(("127.0.0.1", self.port)).await?;
         tcp.set_nodelay(true)?;
         let name = ServerName::try_from("localhost").unwrap();
-        TlsConnector::from(self.config.clone()).connect(name, tcp).await
+        TlsConnector::from(self.config.clone())
+            .connect(name, tcp)
+            .await
     }
 
     /// Connects when it is first used, and again when the connection was lost.
@@ -149,21 +163,36 @@ impl Asked {
     }
 
     pub(crate) fn get(key: &str) -> Self {
-        Self::new(Question::Get { key: key.to_owned() })
+        Self::new(Question::Get {
+            key: key.to_owned(),
+        })
     }
 
     pub(crate) fn query(filter: &str) -> Self {
         let (filter, order_by) = (filter.to_owned(), String::new());
-        Self::new(Question::Query { filter, order_by, limit: 0, cursor: Bytes::new() })
+        Self::new(Question::Query {
+            filter,
+            order_by,
+            limit: 0,
+            cursor: Bytes::new(),
+        })
     }
 
     pub(crate) fn verify(key: &str, claims: &[(&str, &str)]) -> Self {
-        let claims = claims.iter().map(|(field, value)| claim(field, value)).collect();
-        Self::new(Question::Verify { key: key.to_owned(), claims })
+        let claims = claims
+            .iter()
+            .map(|(field, value)| claim(field, value))
+            .collect();
+        Self::new(Question::Verify {
+            key: key.to_owned(),
+            claims,
+        })
     }
 
     pub(crate) fn count(filter: &str) -> Self {
-        Self::new(Question::Count { filter: filter.to_owned() })
+        Self::new(Question::Count {
+            filter: filter.to_owned(),
+        })
     }
 
     pub(crate) fn case(mut self, reference: &str) -> Self {
@@ -232,14 +261,18 @@ impl Asked {
     }
 
     fn mask(&self) -> Option<prost_types::FieldMask> {
-        (!self.fields.is_empty()).then(|| prost_types::FieldMask { paths: self.fields.clone() })
+        (!self.fields.is_empty()).then(|| prost_types::FieldMask {
+            paths: self.fields.clone(),
+        })
     }
 
     fn request<T>(&self, message: T) -> Request<T> {
         let mut request = Request::new(message);
         request.set_timeout(self.deadline);
         if let Some(traceparent) = self.traceparent {
-            request.metadata_mut().insert("traceparent", traceparent.parse().unwrap());
+            request
+                .metadata_mut()
+                .insert("traceparent", traceparent.parse().unwrap());
         }
         request
     }
@@ -247,14 +280,22 @@ impl Asked {
 
 /// A text that is held to be true of a field.
 pub(crate) fn claim(field: &str, text: &str) -> pb::Claim {
-    let value = pb::Value { kind: Some(pb::value::Kind::Text(text.to_owned())) };
-    pb::Claim { field: field.to_owned(), value: Some(value) }
+    let value = pb::Value {
+        kind: Some(pb::value::Kind::Text(text.to_owned())),
+    };
+    pb::Claim {
+        field: field.to_owned(),
+        value: Some(value),
+    }
 }
 
 impl Asker {
     pub(crate) fn at(port: u16, ca: &Path, shown: Option<Shown>) -> Self {
         let dial = Dial::new(port, ca, shown);
-        Self { channel: dial.channel(), dial }
+        Self {
+            channel: dial.channel(),
+            dial,
+        }
     }
 
     pub(crate) fn client(&self) -> ExchangeServiceClient<Channel> {
@@ -266,33 +307,87 @@ impl Asker {
     /// Asks and reads the whole answer.
     pub(crate) async fn ask(&self, asked: &Asked) -> Result<Answer, Refused> {
         let common = asked.clone();
-        let (record_type, provider, grounds) = (common.record_type, common.provider, Some(common.grounds));
+        let (record_type, provider, grounds) =
+            (common.record_type, common.provider, Some(common.grounds));
         let relay = common.relay;
         match common.question {
             Question::Get { key } => {
                 let fields = asked.mask();
-                let message = pb::GetRecordRequest { record_type, provider, grounds, fields, key, relay };
-                let told = self.client().get_record(asked.request(message)).await?.into_inner();
-                Ok(Answer { info: told.info.unwrap(), records: vec![told.record], ..Default::default() })
+                let message = pb::GetRecordRequest {
+                    record_type,
+                    provider,
+                    grounds,
+                    fields,
+                    key,
+                    relay,
+                };
+                let told = self
+                    .client()
+                    .get_record(asked.request(message))
+                    .await?
+                    .into_inner();
+                Ok(Answer {
+                    info: told.info.unwrap(),
+                    records: vec![told.record],
+                    ..Default::default()
+                })
             }
             Question::Query { .. } => read(self.open(asked).await?).await,
             Question::Verify { key, claims } => {
-                let message = pb::VerifyRecordRequest { record_type, provider, grounds, key, claims, relay };
-                let told = self.client().verify_record(asked.request(message)).await?.into_inner();
-                Ok(Answer { info: told.info.unwrap(), verdicts: told.verdicts, ..Default::default() })
+                let message = pb::VerifyRecordRequest {
+                    record_type,
+                    provider,
+                    grounds,
+                    key,
+                    claims,
+                    relay,
+                };
+                let told = self
+                    .client()
+                    .verify_record(asked.request(message))
+                    .await?
+                    .into_inner();
+                Ok(Answer {
+                    info: told.info.unwrap(),
+                    verdicts: told.verdicts,
+                    ..Default::default()
+                })
             }
             Question::Count { filter } => {
-                let message = pb::CountRecordsRequest { record_type, provider, grounds, filter, relay };
-                let mut told = self.client().count_records(asked.request(message)).await?.into_inner();
-                Ok(Answer { info: told.info.take().unwrap(), count: told, ..Default::default() })
+                let message = pb::CountRecordsRequest {
+                    record_type,
+                    provider,
+                    grounds,
+                    filter,
+                    relay,
+                };
+                let mut told = self
+                    .client()
+                    .count_records(asked.request(message))
+                    .await?
+                    .into_inner();
+                Ok(Answer {
+                    info: told.info.take().unwrap(),
+                    count: told,
+                    ..Default::default()
+                })
             }
         }
     }
 
     /// Opens a stream and reads nothing of it.
-    pub(crate) async fn open(&self, asked: &Asked) -> Result<Streaming<pb::QueryRecordsResponse>, Refused> {
+    pub(crate) async fn open(
+        &self,
+        asked: &Asked,
+    ) -> Result<Streaming<pb::QueryRecordsResponse>, Refused> {
         let common = asked.clone();
-        let Question::Query { filter, order_by, limit, cursor } = common.question else {
+        let Question::Query {
+            filter,
+            order_by,
+            limit,
+            cursor,
+        } = common.question
+        else {
             panic!("only a query has a stream");
         };
         let message = pb::QueryRecordsRequest {
@@ -306,13 +401,22 @@ impl Asker {
             cursor,
             relay: common.relay,
         };
-        Ok(self.client().query_records(asked.request(message)).await?.into_inner())
+        Ok(self
+            .client()
+            .query_records(asked.request(message))
+            .await?
+            .into_inner())
     }
 }
 
 /// Reads a stream to its end: a header, batches, a trailer.
-pub(crate) async fn read(mut stream: Streaming<pb::QueryRecordsResponse>) -> Result<Answer, Refused> {
-    let mut answer = Answer { info: header(&mut stream).await?, ..Default::default() };
+pub(crate) async fn read(
+    mut stream: Streaming<pb::QueryRecordsResponse>,
+) -> Result<Answer, Refused> {
+    let mut answer = Answer {
+        info: header(&mut stream).await?,
+        ..Default::default()
+    };
     while let Some(told) = stream.message().await? {
         match told.part.unwrap() {
             Part::Batch(batch) => answer.records.extend(batch.records),
@@ -320,12 +424,17 @@ pub(crate) async fn read(mut stream: Streaming<pb::QueryRecordsResponse>) -> Res
             Part::Header(_) => panic!("a second header"),
         }
     }
-    assert!(answer.trailer.receipt.is_some(), "the stream ended without a trailer");
+    assert!(
+        answer.trailer.receipt.is_some(),
+        "the stream ended without a trailer"
+    );
     Ok(answer)
 }
 
 /// Reads the header of a stream.
-pub(crate) async fn header(stream: &mut Streaming<pb::QueryRecordsResponse>) -> Result<pb::ExchangeInfo, Refused> {
+pub(crate) async fn header(
+    stream: &mut Streaming<pb::QueryRecordsResponse>,
+) -> Result<pb::ExchangeInfo, Refused> {
     match stream.message().await?.and_then(|told| told.part) {
         Some(Part::Header(info)) => Ok(info),
         _ => panic!("the stream does not begin with a header"),

@@ -49,23 +49,45 @@ impl Gateway {
         for (key, value) in overrides {
             command.env(format!("LANDBRIDGE__{key}"), value);
         }
-        let mut child = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
+        let mut child = command
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
         let stderr = child.stderr.take().unwrap();
         let (sender, log) = watch::channel(Log::default());
         thread::spawn(move || follow(stderr, &sender));
-        Self { child, ports, log, seen: 0 }
+        Self {
+            child,
+            ports,
+            log,
+            seen: 0,
+        }
     }
 
     /// Waits for the next line with that message and gives it.
     pub(crate) async fn told(&mut self, message: &str) -> Value {
         let seen = self.seen;
-        let position = |log: &Log| log.lines.iter().skip(seen).position(|line| line["message"] == message);
-        let waited = timeout(PATIENCE, self.log.wait_for(|log| log.ended || position(log).is_some())).await;
+        let position = |log: &Log| {
+            log.lines
+                .iter()
+                .skip(seen)
+                .position(|line| line["message"] == message)
+        };
+        let waited = timeout(
+            PATIENCE,
+            self.log
+                .wait_for(|log| log.ended || position(log).is_some()),
+        )
+        .await;
         let found = waited.ok().and_then(Result::ok).and_then(|log| {
             let at = seen + position(&log)?;
             Some((at, log.lines[at].clone()))
         });
-        let Some((at, line)) = found else { panic!("the gateway did not say `{message}`:\n{}", self.log_text()) };
+        let Some((at, line)) = found else {
+            panic!("the gateway did not say `{message}`:\n{}", self.log_text())
+        };
         self.seen = at + 1;
         line
     }
@@ -82,7 +104,11 @@ impl Gateway {
 
     /// Sends a signal such as `TERM`.
     pub(crate) fn signal(&self, name: &str) {
-        let sent = Command::new("kill").arg(format!("-{name}")).arg(self.pid().to_string()).status().unwrap();
+        let sent = Command::new("kill")
+            .arg(format!("-{name}"))
+            .arg(self.pid().to_string())
+            .status()
+            .unwrap();
         assert!(sent.success());
     }
 
@@ -94,7 +120,9 @@ impl Gateway {
 
     /// Waits until it has ended.
     pub(crate) async fn ended(&mut self) -> ExitStatus {
-        let ended = timeout(PATIENCE, self.log.wait_for(|log| log.ended)).await.is_ok();
+        let ended = timeout(PATIENCE, self.log.wait_for(|log| log.ended))
+            .await
+            .is_ok();
         assert!(ended, "the gateway did not end:\n{}", self.log_text());
         self.child.wait().unwrap()
     }
@@ -107,11 +135,17 @@ impl Gateway {
 
     /// A page of the operators' door: the status and the body.
     pub(crate) async fn page(&self, path: &str) -> (u16, String) {
-        let mut tcp = TcpStream::connect(("127.0.0.1", self.ports.operators)).await.unwrap();
-        let request = format!("GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
+        let mut tcp = TcpStream::connect(("127.0.0.1", self.ports.operators))
+            .await
+            .unwrap();
+        let request =
+            format!("GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
         tcp.write_all(request.as_bytes()).await.unwrap();
         let mut answer = String::new();
-        timeout(PATIENCE, tcp.read_to_string(&mut answer)).await.unwrap().unwrap();
+        timeout(PATIENCE, tcp.read_to_string(&mut answer))
+            .await
+            .unwrap()
+            .unwrap();
         let (head, body) = answer.split_once("\r\n\r\n").unwrap();
         let status = head.split(' ').nth(1).unwrap().parse().unwrap();
         (status, body.to_owned())
@@ -120,7 +154,10 @@ impl Gateway {
     /// The resident memory, in MiB.
     pub(crate) fn memory(&self) -> u64 {
         let status = std::fs::read_to_string(format!("/proc/{}/status", self.pid())).unwrap();
-        let line = status.lines().find(|line| line.starts_with("VmRSS:")).unwrap();
+        let line = status
+            .lines()
+            .find(|line| line.starts_with("VmRSS:"))
+            .unwrap();
         let kib: u64 = line.split_whitespace().nth(1).unwrap().parse().unwrap();
         kib / 1024
     }
@@ -132,7 +169,11 @@ impl Drop for Gateway {
         let _ = self.child.kill();
         let _ = self.child.wait();
         if thread::panicking() {
-            eprintln!("--- gateway at {}:\n{}", self.ports.systems, self.log_text());
+            eprintln!(
+                "--- gateway at {}:\n{}",
+                self.ports.systems,
+                self.log_text()
+            );
         }
     }
 }

@@ -31,7 +31,11 @@ pub(crate) struct Entry {
 
 impl Journal {
     pub(super) fn of(origin: &str, var: &Path) -> Self {
-        Self { origin: origin.to_owned(), dir: var.join("journal"), key: var.join("journal.key") }
+        Self {
+            origin: origin.to_owned(),
+            dir: var.join("journal"),
+            key: var.join("journal.key"),
+        }
     }
 
     pub(crate) fn dir(&self) -> &Path {
@@ -40,7 +44,10 @@ impl Journal {
 
     /// All of them, the oldest first.
     pub(crate) fn entries(&self) -> Vec<Entry> {
-        let stored = Reader::open(&self.dir).forward(0).unwrap().map(Result::unwrap);
+        let stored = Reader::open(&self.dir)
+            .forward(0)
+            .unwrap()
+            .map(Result::unwrap);
         let entries = stored.map(|stored| Entry {
             index: stored.index,
             leaf: stored.leaf,
@@ -51,12 +58,19 @@ impl Journal {
 
     /// Those of one exchange: one, or for a stream its opening and its end.
     pub(crate) fn of_exchange(&self, exchange: ExchangeId) -> Vec<Entry> {
-        self.entries().into_iter().filter(|entry| entry.leaf.exchange == Some(exchange)).collect()
+        self.entries()
+            .into_iter()
+            .filter(|entry| entry.leaf.exchange == Some(exchange))
+            .collect()
     }
 
     /// The exchanges, openings of streams included, of one case.
     pub(crate) fn of_case(&self, case: &str) -> Vec<Entry> {
-        let of_case = |entry: &Entry| entry.exchange().is_some_and(|exchange| exchange.case_reference == case);
+        let of_case = |entry: &Entry| {
+            entry
+                .exchange()
+                .is_some_and(|exchange| exchange.case_reference == case)
+        };
         self.entries().into_iter().filter(of_case).collect()
     }
 
@@ -88,15 +102,26 @@ impl Journal {
 
     /// Proves the whole journal against its own key; gives what was found.
     pub(crate) fn verified(&self) -> Report {
-        let key = JournalKey::load(&self.key).unwrap().verifier(&self.origin).unwrap();
+        let key = JournalKey::load(&self.key)
+            .unwrap()
+            .verifier(&self.origin)
+            .unwrap();
         let report = verify(&self.dir, &[key]);
-        assert!(report.fault.is_none(), "{}: {}", self.origin, report.fault.unwrap());
+        assert!(
+            report.fault.is_none(),
+            "{}: {}",
+            self.origin,
+            report.fault.unwrap()
+        );
         report
     }
 
     /// One line for each entry.
     pub(crate) fn text(&self) -> String {
-        self.entries().iter().map(|entry| format!("{} {} {}\n", entry.index, entry.leaf.kind, entry.reason())).collect()
+        self.entries()
+            .iter()
+            .map(|entry| format!("{} {} {}\n", entry.index, entry.leaf.kind, entry.reason()))
+            .collect()
     }
 }
 

@@ -88,13 +88,18 @@ impl Resident {
 
 /// Makes a department's tables in a new file. Only residents have rows.
 pub(super) async fn fill(file: &Path, department: &str, residents: u32) {
-    let mut connection = SqliteConnection::connect(&format!("sqlite:{}?mode=rwc", file.display())).await.unwrap();
+    let mut connection = SqliteConnection::connect(&format!("sqlite:{}?mode=rwc", file.display()))
+        .await
+        .unwrap();
     let sql = match department {
         "civil" => format!("{CIVIL}{}", insert(residents)),
         "tax" => TAX.to_owned(),
         _ => MARKET.to_owned(),
     };
-    sqlx::raw_sql(AssertSqlSafe(sql)).execute(&mut connection).await.unwrap();
+    sqlx::raw_sql(AssertSqlSafe(sql))
+        .execute(&mut connection)
+        .await
+        .unwrap();
     connection.close().await.unwrap();
 }
 

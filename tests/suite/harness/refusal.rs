@@ -30,12 +30,20 @@ impl From<Status> for Refused {
     fn from(status: Status) -> Self {
         let details = status.get_error_details();
         let info = details.error_info();
-        let violations = details.bad_request().map(|bad| bad.field_violations.as_slice()).unwrap_or_default();
+        let violations = details
+            .bad_request()
+            .map(|bad| bad.field_violations.as_slice())
+            .unwrap_or_default();
         Self {
             code: status.code(),
             reason: info.map(|info| info.reason.clone()).unwrap_or_default(),
-            metadata: info.map(|info| info.metadata.clone().into_iter().collect()).unwrap_or_default(),
-            location: violations.first().map(|violation| violation.field.clone()).unwrap_or_default(),
+            metadata: info
+                .map(|info| info.metadata.clone().into_iter().collect())
+                .unwrap_or_default(),
+            location: violations
+                .first()
+                .map(|violation| violation.field.clone())
+                .unwrap_or_default(),
             message: status.message().to_owned(),
             retry: details.retry_info().is_some(),
         }

@@ -1,0 +1,167 @@
+//! The command line: one verb a file, and the exit codes that scripts rely on.
+
+mod ask;
+mod audit;
+mod catalog;
+mod check;
+mod claim;
+mod client;
+mod complete;
+mod count;
+mod exit;
+mod get;
+mod output;
+mod pki;
+mod query;
+mod record;
+mod refused;
+mod rows;
+#[cfg(test)]
+mod sample;
+mod schema;
+mod serve;
+mod table;
+mod text;
+mod verify;
+mod when;
+
+use std::io;
+use std::process::ExitCode;
+
+use clap::CommandFactory;
+use clap::Parser;
+use clap::Subcommand;
+use tokio::runtime;
+
+use audit::AuditArgs;
+use catalog::CatalogArgs;
+use check::CheckArgs;
+use complete::CompletionsArgs;
+use complete::ManArgs;
+use count::CountArgs;
+use exit::Exit;
+use exit::Run;
+use get::GetArgs;
+use output::OutputOptions;
+use pki::PkiArgs;
+use query::QueryArgs;
+use serve::ServeArgs;
+use verify::VerifyArgs;
+
+/// Departments share records directly: released by agreement, provable afterwards
+#[derive(Parser)]
+#[command(
+    name = "landbridge",
+    version,
+    propagate_version = true,
+    max_term_width = 100
+)]
+#[command(
+    after_help = "Exit codes: 0 done, 1 failed, 2 denied, 3 verification failed, 64 bad usage or settings."
+)]
+struct Cli {
+    #[command(subcommand)]
+    verb: Verb,
+    #[command(flatten)]
+    output: OutputOptions,
+}
+
+#[derive(Subcommand)]
+enum Verb {
+    /// Runs a department's gateway
+    Serve(ServeArgs),
+    /// Tells what a start or a reload would refuse
+    Check(CheckArgs),
+    /// Asks for one record, by its key
+    Get(GetArgs),
+    /// Asks for the records that a filter selects
+    Query(QueryArgs),
+    /// Asks whether given values are true of a record; none is disclosed
+    Verify(VerifyArgs),
+    /// Asks how many records a filter selects
+    Count(CountArgs),
+    /// Lists departments, record types, and what may be asked
+    Catalog(CatalogArgs),
+    /// Reads a gateway's journal, and proves it
+    Audit(AuditArgs),
+    /// Makes certificates for development
+    Pki(PkiArgs),
+    Completions(CompletionsArgs),
+    Man(ManArgs),
+}
+
+/// Runs the command line of this process.
+pub fn main() -> ExitCode {
+    match Cli::try_parse() {
+        Ok(cli) => cli.run().into(),
+        Err(error) => {
+            // Help and version are what was asked for; the rest is bad usage. Neither can be told elsewhere.
+            let _ = error.print();
+            exit_of(&error).into()
+        }
+    }
+}
+
+/// clap itself would end with 2, which is a denial here.
+fn exit_of(error: &clap::Error) -> Exit {
+    if error.use_stderr() {
+        Exit::Usage
+    } else {
+        Exit::Done
+    }
+}
+
+/// The command line's description, as `--help`, completions and manual pages render it.
+pub fn command() -> clap::Command {
+    Cli::command()
+}
+
+impl Cli {
+    fn run(self) -> Exit {
+        let json = self.output.is_json();
+        match self.verb.run(self.output) {
+            Ok(exit) => exit,
+            Err(failure) => failure.report(json, &mut io::stderr().lock()),
+        }
+    }
+}
+
+impl Verb {
+    fn run(self, output: OutputOptions) -> Run {
+        match self {
+            Self::Serve(args) => args.run(),
+            Self::Check(args) => interruptible(args.run(output)),
+            Self::Get(args) => interruptible(args.run(output)),
+            Self::Query(args) => interruptible(args.run(output)),
+            Self::Verify(args) => interruptible(args.run(output)),
+            Self::Count(args) => interruptible(args.run(output)),
+            Self::Catalog(args) => interruptible(args.run(output)),
+            Self::Audit(args) => args.run(&output),
+            Self::Pki(args) => args.run(&output),
+            Self::Completions(args) => args.run(),
+            Self::Man(args) => args.run(),
+        }
+    }
+}
+
+/// Runs a verb that waits for others, until it ends or Ctrl-C does it.
+///
+/// The verb is on a thread of its own, so that Ctrl-C is heard also while it writes to a reader that has stopped.
+fn interruptible(verb: impl Future<Output = Run> + Send + 'static) -> Run {
+    let runtime = runtime::Builder::new_multi_thread()
+        .worker_threads(1)
+        .enable_all()
+        .build()?;
+    let verb = runtime.spawn(verb);
+    let ended = runtime.block_on(async {
+        tokio::select! {
+            ended = verb => ended?,
+            _ = tokio::signal::ctrl_c() => Ok(Exit::Interrupted),
+        }
+    });
+    runtime.shutdown_background();
+    ended
+}
+
+#[cfg(test)]
+mod tests;

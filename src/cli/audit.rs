@@ -1,0 +1,201 @@
+//! `audit`: reads a journal, and proves it.
+
+mod entry;
+mod plain;
+mod search;
+mod show;
+mod tail;
+mod verify;
+
+use std::io;
+use std::io::Write;
+use std::path::Path;
+use std::path::PathBuf;
+
+use clap::Args;
+use clap::Subcommand;
+use time::UtcOffset;
+
+use super::exit::Exit;
+use super::exit::Failure;
+use super::exit::Run;
+use super::output::OutputOptions;
+use super::when;
+use crate::audit::JournalKey;
+use crate::audit::checkpoint::Checkpoint;
+use crate::audit::note::VerifierKey;
+use crate::audit::reader::ReadError;
+use crate::audit::reader::Reader;
+use crate::config::Config;
+use search::SearchArgs;
+use show::ShowArgs;
+use tail::TailArgs;
+use verify::VerifyArgs;
+
+#[derive(Args)]
+#[command(after_help = "Examples:
+  landbridge audit search --config config/civil.toml --peer tax --since 7d
+  landbridge audit search --journal var/civil/journal --outcome denied --reason FIELD_NOT_GRANTED --json
+  landbridge audit search --config config/civil.toml --subject national_id=990101199001011234
+  landbridge audit show --config config/civil.toml 0198f3c2-7d1e-7a44-9b1f-2f0c6d1f8a11
+  landbridge audit tail --config config/civil.toml -f
+  landbridge audit verify --journal var/civil/journal --vkey gov.example/civil/1+6a5f3f0e+AbCd...
+
+A journal can be read while its gateway writes it.
+
+Exit codes: 0 done, 1 it cannot be read, 3 verification failed, 64 bad usage.")]
+pub(super) struct AuditArgs {
+    #[command(subcommand)]
+    what: What,
+    #[command(flatten)]
+    journal: JournalOptions,
+}
+
+#[derive(Subcommand)]
+enum What {
+    /// Finds entries, the newest first
+    Search(SearchArgs),
+    /// Shows one entry, or all of one exchange, in full and with its proof
+    Show(ShowArgs),
+    /// Shows the newest entries, and with `-f` those that come
+    Tail(TailArgs),
+    /// Proves the whole journal: every record, every hash, and the signed checkpoint
+    Verify(VerifyArgs),
+    /// Prints the public key that verifies the journal, for the directory and for auditors
+    Key,
+}
+
+/// Taken by every verb of `audit`.
+#[derive(Args)]
+#[command(next_help_heading = "Journal")]
+struct JournalOptions {
+    /// The journal's folder
+    #[arg(long, global = true, env = "LANDBRIDGE_JOURNAL", value_name = "DIR")]
+    journal: Option<PathBuf>,
+    /// The gateway's settings, which say where its journal is
+    #[arg(long, global = true, env = "LANDBRIDGE_CONFIG", value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// A public key that is trusted to have signed the journal; may be given several times
+    #[arg(long, global = true, value_name = "KEY")]
+    vkey: Vec<VerifierKey>,
+    /// Shows and reads times at this offset [default: that of the settings, or UTC]
+    #[arg(long, global = true, value_name = "+HH:MM", value_parser = when::offset, allow_hyphen_values = true)]
+    utc_offset: Option<UtcOffset>,
+}
+
+/// A journal and what belongs to it.
+struct Place {
+    dir: PathBuf,
+    offset: UtcOffset,
+    /// From `--vkey`, or else the public half of the gateway's own key.
+    trusted: Vec<VerifierKey>,
+    /// Where the gateway keeps the secret of subject tags.
+    secret: Option<PathBuf>,
+}
+
+impl AuditArgs {
+    pub(super) fn run(self, output: &OutputOptions) -> Run {
+        let place = self.journal.place()?;
+        match self.what {
+            What::Search(args) => args.run(&place, output),
+            What::Show(args) => args.run(&place, output),
+            What::Tail(args) => args.run(&place, output),
+            What::Verify(args) => args.run(&place, output),
+            What::Key => key(&place),
+        }
+    }
+}
+
+impl JournalOptions {
+    fn place(self) -> Result<Place, Failure> {
+        let config = self
+            .config
+            .as_deref()
+            .map(Config::load)
+            .transpose()
+            .map_err(Failure::Faults)?;
+        let Some(dir) = self
+            .journal
+            .or_else(|| config.as_ref().map(|config| config.journal.path.clone()))
+        else {
+            let failure = Failure::usage("which journal?");
+            return Err(failure.mend("give its folder with `--journal DIR`, or the gateway's settings with `--config FILE`"));
+        };
+        let mut trusted = self.vkey;
+        if let (true, Some(config)) = (trusted.is_empty(), &config) {
+            trusted.extend(own_key(&config.journal.key, &dir)?);
+        }
+        Ok(Place {
+            dir,
+            offset: self
+                .utc_offset
+                .or(config.as_ref().map(|config| config.offset))
+                .unwrap_or(UtcOffset::UTC),
+            trusted,
+            secret: config.map(|config| config.journal.secret),
+        })
+    }
+}
+
+/// The public half of a gateway's own key, under the name that its journal bears. None before the first start.
+fn own_key(path: &Path, dir: &Path) -> Result<Option<VerifierKey>, Failure> {
+    if !path.exists() {
+        return Ok(None);
+    }
+    let Some(note) = Reader::open(dir).published().map_err(unreadable)? else {
+        return Ok(None);
+    };
+    // Unverified: the name is only tried, and a wrong one verifies nothing.
+    let origin = note.lines().next().unwrap_or_default();
+    Ok(Some(JournalKey::load(path)?.verifier(origin)?))
+}
+
+fn key(place: &Place) -> Run {
+    if place.trusted.is_empty() {
+        let failure = Failure::usage("no key is known for this journal");
+        return Err(failure
+            .mend("give the settings of a gateway that has been started with `--config FILE`"));
+    }
+    let mut out = io::stdout().lock();
+    for key in &place.trusted {
+        writeln!(out, "{key}")?;
+    }
+    out.flush()?;
+    Ok(Exit::Done)
+}
+
+impl Place {
+    fn reader(&self) -> Reader {
+        Reader::open(&self.dir)
+    }
+
+    /// Demands a key: a journal that is checked against nothing is not checked.
+    fn trusted(&self) -> Result<&[VerifierKey], Failure> {
+        if self.trusted.is_empty() {
+            let failure = Failure::usage("no key to verify the journal with");
+            return Err(failure.mend(
+                "give the department's public key with `--vkey`: the directory lists it, and `landbridge audit key` prints it",
+            ));
+        }
+        Ok(&self.trusted)
+    }
+}
+
+/// A journal that cannot be read, or is not one.
+fn unreadable(error: ReadError) -> Failure {
+    let not_found =
+        matches!(&error, ReadError::Disk(disk) if disk.source.kind() == io::ErrorKind::NotFound);
+    let failure = Failure::from(error);
+    if not_found {
+        return failure.mend(
+            "`--journal` takes the folder that the gateway's settings name under `[journal] path`",
+        );
+    }
+    failure
+}
+
+/// The signed statement that is published now. What it says is read, not believed.
+fn claimed(note: &str) -> Option<Checkpoint> {
+    let (text, _) = note.rsplit_once("\n\n")?;
+    Checkpoint::parse(&format!("{text}\n")).ok()
+}

@@ -1,0 +1,181 @@
+//! One entry in one line: who asked whom for what, why, and what came of it.
+
+use serde_json::Value as Json;
+use time::UtcOffset;
+
+use super::plain;
+use crate::audit::Leaf;
+use crate::cli::text::hex;
+use crate::cli::when;
+use crate::pb;
+use crate::pb::journal_record::Kind as Record;
+
+/// What lists show of an entry.
+pub(super) struct Row {
+    index: u64,
+    time: String,
+    /// On which side of the exchange the journal's gateway was; for other entries, the kind.
+    side: String,
+    who: String,
+    what: String,
+    purpose: String,
+    agreement: String,
+    outcome: String,
+    exchange: String,
+}
+
+pub(super) const HEADER: [&str; 9] = [
+    "#",
+    "time",
+    "side",
+    "who",
+    "what",
+    "purpose",
+    "agreement",
+    "outcome",
+    "exchange",
+];
+
+impl Row {
+    /// `end`: how a stream ended, when that is known.
+    pub(super) fn new(
+        index: u64,
+        leaf: &Leaf,
+        record: &pb::JournalRecord,
+        end: Option<(&Leaf, &pb::StreamEndRecord)>,
+        offset: UtcOffset,
+    ) -> Self {
+        let row = Self {
+            index,
+            time: when::shown(leaf.time, offset),
+            side: leaf.kind.to_string(),
+            who: String::new(),
+            what: String::new(),
+            purpose: String::new(),
+            agreement: String::new(),
+            outcome: leaf.outcome.to_string(),
+            exchange: leaf
+                .exchange
+                .map(|exchange| exchange.to_string())
+                .unwrap_or_default(),
+        };
+        match &record.kind {
+            Some(Record::Exchange(record)) => row.of_exchange(leaf, record, end),
+            Some(Record::StreamEnd(record)) => Self {
+                who: record.consumer.clone(),
+                what: format!("end of #{} {}", record.opened_at, record.record_type),
+                agreement: record.agreement.clone(),
+                outcome: outcome(leaf, &record.reason, record.records),
+                ..row
+            },
+            Some(Record::Policy(record)) => Self {
+                what: if record.applied { "applied" } else { "refused" }.to_owned(),
+                outcome: hex(&record.revision).chars().take(16).collect(),
+                ..row
+            },
+            Some(Record::Lifecycle(record)) => Self {
+                what: record.event.clone(),
+                outcome: record.version.clone(),
+                ..row
+            },
+            Some(Record::Connection(record)) => Self {
+                who: record.peer.clone(),
+                what: format!("{} door", record.door),
+                outcome: record.reason.clone(),
+                ..row
+            },
+            None => row,
+        }
+    }
+
+    fn of_exchange(
+        self,
+        leaf: &Leaf,
+        record: &pb::ExchangeRecord,
+        end: Option<(&Leaf, &pb::StreamEndRecord)>,
+    ) -> Self {
+        let asker = match record.system.as_str() {
+            "" => record.consumer.clone(),
+            system => format!("{}/{system}", record.consumer),
+        };
+        Self {
+            side: leaf.role.to_string(),
+            who: format!("{asker} → {}", record.provider),
+            what: format!("{} {}", record.mode, record.record_type),
+            purpose: record.purpose.clone(),
+            agreement: record.agreement.clone(),
+            outcome: match end {
+                Some((leaf, end)) => outcome(leaf, &end.reason, end.records),
+                None if record.reason == "opened" => "open".to_owned(),
+                None => outcome(leaf, &record.reason, record.records),
+            },
+            ..self
+        }
+    }
+
+    pub(super) fn cells(&self) -> Vec<String> {
+        let Self {
+            time,
+            side,
+            who,
+            what,
+            purpose,
+            agreement,
+            outcome,
+            exchange,
+            ..
+        } = self;
+        let mut cells = vec![self.index.to_string()];
+        cells.extend(
+            [time, side, who, what, purpose, agreement, outcome, exchange].map(Clone::clone),
+        );
+        cells
+    }
+
+    /// One line, for entries that come one by one.
+    pub(super) fn line(&self) -> String {
+        let mut cells = self.cells();
+        cells.retain(|cell| !cell.is_empty());
+        format!("#{}", cells.join("  "))
+    }
+}
+
+/// The outcome with the reason of a refusal, or the number of records.
+fn outcome(leaf: &Leaf, reason: &str, records: u64) -> String {
+    match reason {
+        "answered" => format!("{} {records}", leaf.outcome),
+        "" => leaf.outcome.to_string(),
+        reason => format!("{} {reason}", leaf.outcome),
+    }
+}
+
+/// All of an entry, for programs.
+pub(super) fn json(
+    index: u64,
+    leaf: &Leaf,
+    record: &pb::JournalRecord,
+    offset: UtcOffset,
+) -> anyhow::Result<Json> {
+    Ok(serde_json::json!({
+        "index": index,
+        "leaf": leaf_json(leaf, offset),
+        "record": plain::record(record)?,
+    }))
+}
+
+fn leaf_json(leaf: &Leaf, offset: UtcOffset) -> Json {
+    let digest = (leaf.exchange_digest != [0; 32]).then(|| hex(&leaf.exchange_digest));
+    let peer = leaf.peer.map(|peer| {
+        serde_json::json!({ "log": hex(&peer.log), "index": peer.index, "leaf_hash": hex(&peer.leaf_hash) })
+    });
+    serde_json::json!({
+        "kind": leaf.kind.as_str(),
+        "role": leaf.role.as_str(),
+        "outcome": leaf.outcome.as_str(),
+        "time": when::rfc3339(leaf.time, offset),
+        "exchange": leaf.exchange.map(|exchange| exchange.to_string()),
+        "exchange_digest": digest,
+        "record_commitment": hex(&leaf.record_commitment),
+        "peer": peer,
+    })
+}

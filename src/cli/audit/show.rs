@@ -1,0 +1,278 @@
+//! `audit show`: an entry in full, with the proof that it stands in the journal.
+
+use std::io;
+use std::io::Write;
+
+use clap::Args;
+use serde_json::Value as Json;
+
+use super::Place;
+use super::claimed;
+use super::entry;
+use super::plain;
+use super::unreadable;
+use crate::audit::checkpoint::Checkpoint;
+use crate::audit::checkpoint::SignedCheckpoint;
+use crate::audit::merkle::verify_inclusion;
+use crate::audit::reader::Stored;
+use crate::audit::search::Criteria;
+use crate::audit::search::search;
+use crate::audit::tiles::TileError;
+use crate::audit::tiles::Tiles;
+use crate::cli::exit::Exit;
+use crate::cli::exit::Failure;
+use crate::cli::exit::Run;
+use crate::cli::output::OutputOptions;
+use crate::cli::table::Table;
+use crate::cli::text::hex;
+use crate::name::ExchangeId;
+
+#[derive(Args)]
+pub(super) struct ShowArgs {
+    /// The id of an exchange, or the index of an entry
+    #[arg(value_name = "ID OR INDEX", value_parser = which)]
+    which: Which,
+}
+
+#[derive(Clone, Copy)]
+enum Which {
+    Entry(u64),
+    Exchange(ExchangeId),
+}
+
+fn which(text: &str) -> Result<Which, String> {
+    let index = text
+        .strip_prefix('#')
+        .unwrap_or(text)
+        .parse()
+        .map(Which::Entry);
+    let exchange = || text.parse().map(Which::Exchange);
+    index.or_else(|_| exchange()).map_err(|_| "expected an exchange's id, such as answers and `audit search` show it, or an entry's index".to_owned())
+}
+
+/// What is shown of one entry.
+struct Shown {
+    entry: Json,
+    proof: Proof,
+}
+
+/// What ties an entry to the journal's published checkpoint.
+struct Proof {
+    checkpoint: Option<Checkpoint>,
+    /// Whether a trusted key has signed the checkpoint; None without a key.
+    signed: Option<bool>,
+    /// Whether the record is the one to which the leaf commits.
+    bound: bool,
+    inclusion: Inclusion,
+}
+
+enum Inclusion {
+    Proven {
+        hashes: Vec<String>,
+    },
+    Broken,
+    /// The entry is newer than the checkpoint.
+    NotYet,
+}
+
+/// The entries of one exchange: an opening and its end, or one.
+const MAX_ENTRIES: usize = 16;
+
+impl ShowArgs {
+    pub(super) fn run(self, place: &Place, output: &OutputOptions) -> Run {
+        let json = output.for_one()?;
+        let entries = self.entries(place)?;
+        let mut out = io::stdout().lock();
+        let mut proven = true;
+        for (number, stored) in entries.iter().enumerate() {
+            let shown = Shown::new(stored, place)?;
+            proven &= shown.proof.holds();
+            if json {
+                writeln!(out, "{}", shown.to_json())?;
+            } else {
+                if number > 0 {
+                    writeln!(out)?;
+                }
+                shown.write(&mut out)?;
+            }
+        }
+        out.flush()?;
+        Ok(if proven { Exit::Done } else { Exit::Unverified })
+    }
+
+    fn entries(&self, place: &Place) -> Result<Vec<Stored>, Failure> {
+        let reader = place.reader();
+        let mut indexes = Vec::new();
+        match self.which {
+            Which::Entry(index) => indexes.push(index),
+            Which::Exchange(exchange) => {
+                let criteria = Criteria {
+                    exchange: Some(exchange),
+                    ..Criteria::default()
+                };
+                for hit in search(&reader, &criteria, MAX_ENTRIES).map_err(unreadable)? {
+                    indexes.push(hit.index);
+                    indexes.extend(hit.end.map(|end| end.index));
+                }
+                indexes.sort_unstable();
+            }
+        }
+        let mut entries = Vec::new();
+        for index in indexes {
+            entries.extend(reader.entry(index).map_err(unreadable)?);
+        }
+        if entries.is_empty() {
+            return Err(anyhow::anyhow!("the journal has no such entry").into());
+        }
+        Ok(entries)
+    }
+}
+
+impl Shown {
+    fn new(stored: &Stored, place: &Place) -> Result<Self, Failure> {
+        let record = stored.record().map_err(unreadable)?;
+        let entry = entry::json(stored.index, &stored.leaf, &record, place.offset)?;
+        Ok(Self {
+            entry,
+            proof: Proof::of(stored, place)?,
+        })
+    }
+
+    fn to_json(&self) -> Json {
+        let mut shown = self.entry.clone();
+        shown
+            .as_object_mut()
+            .map(|shown| shown.insert("proof".to_owned(), self.proof.to_json()));
+        shown
+    }
+
+    fn write(&self, to: &mut impl Write) -> io::Result<()> {
+        let mut pairs = plain::pairs(&self.entry);
+        pairs.extend(
+            self.proof
+                .lines()
+                .into_iter()
+                .map(|(name, told)| (format!("proof.{name}"), told)),
+        );
+        pairs.retain(|(_, value)| value != "null");
+        let pairs = pairs
+            .iter()
+            .map(|(name, value)| (name.as_str(), value.clone()));
+        writeln!(to, "{}", Table::of_pairs(pairs))
+    }
+}
+
+impl Proof {
+    fn of(stored: &Stored, place: &Place) -> Result<Self, Failure> {
+        let note = place.reader().published().map_err(unreadable)?;
+        let checkpoint = note.as_deref().and_then(claimed);
+        let signed = match &note {
+            Some(note) if !place.trusted.is_empty() => {
+                Some(SignedCheckpoint::open(note, &place.trusted).is_ok())
+            }
+            _ => None,
+        };
+        let inclusion = match &checkpoint {
+            Some(checkpoint) if stored.index < checkpoint.size => {
+                inclusion(stored, checkpoint, place)?
+            }
+            _ => Inclusion::NotYet,
+        };
+        Ok(Self {
+            checkpoint,
+            signed,
+            bound: stored.is_bound(),
+            inclusion,
+        })
+    }
+
+    fn holds(&self) -> bool {
+        self.bound && self.signed != Some(false) && !matches!(self.inclusion, Inclusion::Broken)
+    }
+
+    fn lines(&self) -> Vec<(&'static str, String)> {
+        let mut lines = vec![(
+            "record",
+            if self.bound {
+                "is the one to which the leaf commits"
+            } else {
+                "IS NOT the one to which the leaf commits"
+            }
+            .to_owned(),
+        )];
+        if let Some(checkpoint) = &self.checkpoint {
+            lines.push((
+                "checkpoint",
+                format!("{} entries of {}", checkpoint.size, checkpoint.origin),
+            ));
+            lines.push(("root", hex(&checkpoint.root)));
+        }
+        lines.push((
+            "signature",
+            match self.signed {
+                Some(true) => "by a trusted key",
+                Some(false) => "NOT BY A TRUSTED KEY",
+                None => "not checked: give `--vkey`",
+            }
+            .to_owned(),
+        ));
+        lines.push((
+            "inclusion",
+            match &self.inclusion {
+                Inclusion::Proven { hashes } => format!("proven by {} hashes", hashes.len()),
+                Inclusion::Broken => "THE ENTRY DOES NOT LEAD TO THE ROOT".to_owned(),
+                Inclusion::NotYet => "newer than the checkpoint".to_owned(),
+            },
+        ));
+        lines
+    }
+
+    fn to_json(&self) -> Json {
+        let checkpoint = self.checkpoint.as_ref().map(|checkpoint| {
+            serde_json::json!({
+                "origin": checkpoint.origin,
+                "size": checkpoint.size,
+                "root": hex(&checkpoint.root),
+            })
+        });
+        let (inclusion, path) = match &self.inclusion {
+            Inclusion::Proven { hashes } => ("proven", Some(hashes)),
+            Inclusion::Broken => ("broken", None),
+            Inclusion::NotYet => ("not-yet", None),
+        };
+        serde_json::json!({
+            "holds": self.holds(),
+            "record_bound": self.bound,
+            "checkpoint": checkpoint,
+            "signed": self.signed,
+            "inclusion": inclusion,
+            "path": path,
+        })
+    }
+}
+
+fn inclusion(
+    stored: &Stored,
+    checkpoint: &Checkpoint,
+    place: &Place,
+) -> Result<Inclusion, Failure> {
+    let path = match Tiles::open(&place.dir).inclusion(stored.index, checkpoint.size) {
+        Ok(path) => path,
+        // The published checkpoint promises a tree that is not there.
+        Err(TileError::Beyond) => return Ok(Inclusion::Broken),
+        Err(error) => return Err(error.into()),
+    };
+    let proven = verify_inclusion(
+        &stored.leaf_hash(),
+        stored.index,
+        checkpoint.size,
+        &path,
+        &checkpoint.root,
+    );
+    Ok(match proven {
+        Ok(()) => Inclusion::Proven {
+            hashes: path.iter().map(|hash| hex(hash)).collect(),
+        },
+        Err(_) => Inclusion::Broken,
+    })
+}

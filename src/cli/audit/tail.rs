@@ -1,0 +1,70 @@
+//! `audit tail`: the newest entries, and those that come.
+
+use std::io;
+use std::io::Write;
+use std::time::Duration;
+
+use clap::Args;
+
+use super::Place;
+use super::entry;
+use super::entry::Row;
+use super::unreadable;
+use crate::audit::reader::Stored;
+use crate::cli::exit::Exit;
+use crate::cli::exit::Failure;
+use crate::cli::exit::Run;
+use crate::cli::output::OutputOptions;
+use crate::cli::text::printable;
+
+#[derive(Args)]
+pub(super) struct TailArgs {
+    /// Goes on with the entries that come, until Ctrl-C
+    #[arg(long, short = 'f')]
+    follow: bool,
+    /// How many of the entries that are there
+    #[arg(long = "entries", short = 'n', default_value_t = 20)]
+    number: usize,
+}
+
+/// How often a journal is asked for what came.
+const PAUSE: Duration = Duration::from_millis(250);
+
+impl TailArgs {
+    pub(super) fn run(self, place: &Place, output: &OutputOptions) -> Run {
+        let json = output.for_one()?;
+        let reader = place.reader();
+        let newest = reader
+            .backward()
+            .map_err(unreadable)?
+            .take(self.number.max(1));
+        let newest: Vec<_> = newest.collect::<Result<_, _>>().map_err(unreadable)?;
+        let next = newest.first().map_or(0, |stored| stored.index + 1);
+        for stored in newest.iter().take(self.number).rev() {
+            print(stored, json, place)?;
+        }
+        if !self.follow {
+            return Ok(Exit::Done);
+        }
+        let mut coming = reader.forward(next).map_err(unreadable)?;
+        loop {
+            match coming.next() {
+                Some(stored) => print(&stored.map_err(unreadable)?, json, place)?,
+                None => std::thread::sleep(PAUSE),
+            }
+        }
+    }
+}
+
+fn print(stored: &Stored, json: bool, place: &Place) -> Result<(), Failure> {
+    let record = stored.record().map_err(unreadable)?;
+    let line = if json {
+        entry::json(stored.index, &stored.leaf, &record, place.offset)?.to_string()
+    } else {
+        let line = Row::new(stored.index, &stored.leaf, &record, None, place.offset).line();
+        printable(&line).into_owned()
+    };
+    let mut out = io::stdout().lock();
+    writeln!(out, "{line}")?;
+    Ok(out.flush()?)
+}

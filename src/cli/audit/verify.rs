@@ -1,0 +1,119 @@
+//! `audit verify`: proves a journal from its files and its public key alone.
+
+use std::io;
+use std::io::Write;
+
+use clap::Args;
+
+use super::Place;
+use super::unreadable;
+use crate::audit::reader::ReadError;
+use crate::audit::verify::Fault;
+use crate::audit::verify::Report;
+use crate::audit::verify::verify;
+use crate::cli::exit::Exit;
+use crate::cli::exit::Run;
+use crate::cli::exit::chain;
+use crate::cli::output::OutputOptions;
+use crate::cli::table::Table;
+use crate::cli::text::hex;
+use crate::cli::text::printable;
+use crate::cli::when;
+
+#[derive(Args)]
+pub(super) struct VerifyArgs {}
+
+impl VerifyArgs {
+    pub(super) fn run(self, place: &Place, output: &OutputOptions) -> Run {
+        let json = output.for_one()?;
+        let mut report = verify(&place.dir, place.trusted()?);
+        // A file that cannot be read proves nothing, neither way.
+        if let Some(Fault::Read(ReadError::Disk(disk))) = report.fault.take_if(is_unreadable) {
+            return Err(unreadable(disk.into()));
+        }
+        let mut out = io::stdout().lock();
+        if json {
+            writeln!(out, "{}", to_json(&report, place))?;
+        } else {
+            write(&report, place, &mut out)?;
+        }
+        out.flush()?;
+        Ok(match report.fault {
+            None => Exit::Done,
+            Some(_) => Exit::Unverified,
+        })
+    }
+}
+
+fn is_unreadable(fault: &mut Fault) -> bool {
+    matches!(fault, Fault::Read(ReadError::Disk(_)))
+}
+
+fn write(report: &Report, place: &Place, to: &mut impl Write) -> io::Result<()> {
+    let mut pairs = Vec::new();
+    if let Some(checkpoint) = &report.checkpoint {
+        pairs.push(("journal", checkpoint.origin().to_owned()));
+        pairs.push((
+            "signed",
+            format!(
+                "{} entries, root {}",
+                checkpoint.size(),
+                hex(checkpoint.root())
+            ),
+        ));
+    }
+    pairs.push((
+        "proven",
+        format!("{} entries in {} commits", report.entries, report.commits),
+    ));
+    if let Some((first, last)) = report.times {
+        pairs.push(("from", when::shown(first, place.offset)));
+        pairs.push(("to", when::shown(last, place.offset)));
+    }
+    let kinds: Vec<_> = report
+        .kinds
+        .iter()
+        .map(|(kind, count)| format!("{kind} {count}"))
+        .collect();
+    pairs.push(("kinds", kinds.join(", ")));
+    if !report.open_streams.is_empty() {
+        pairs.push(("open streams", report.open_streams.len().to_string()));
+    }
+    if report.torn_bytes > 0 {
+        pairs.push((
+            "unfinished",
+            format!("{} bytes behind the last commit", report.torn_bytes),
+        ));
+    }
+    writeln!(to, "{}", Table::of_pairs(pairs))?;
+    match &report.fault {
+        None => writeln!(to, "the journal verifies"),
+        Some(fault) => writeln!(
+            to,
+            "THE JOURNAL DOES NOT VERIFY: {}",
+            printable(&chain(fault))
+        ),
+    }
+}
+
+fn to_json(report: &Report, place: &Place) -> serde_json::Value {
+    let checkpoint = report.checkpoint.as_ref().map(|checkpoint| {
+        serde_json::json!({
+            "origin": checkpoint.origin(),
+            "size": checkpoint.size(),
+            "root": hex(checkpoint.root()),
+        })
+    });
+    serde_json::json!({
+        "verified": report.fault.is_none(),
+        "fault": report.fault.as_ref().map(|fault| chain(fault)),
+        "checkpoint": checkpoint,
+        "entries": report.entries,
+        "commits": report.commits,
+        "first": report.times.map(|(first, _)| when::rfc3339(first, place.offset)),
+        "last": report.times.map(|(_, last)| when::rfc3339(last, place.offset)),
+        "kinds": report.kinds,
+        "open_streams": report.open_streams,
+        "torn_bytes": report.torn_bytes,
+    })
+}

@@ -1,0 +1,322 @@
+//! `catalog`: which departments and record types there are, and what may be asked.
+
+use std::io;
+use std::io::Write;
+
+use clap::Args;
+use clap::Subcommand;
+use serde::Serialize;
+use tonic::transport::Channel;
+
+use super::client::ClientOptions;
+use super::client::Gateway;
+use super::client::MAX_MESSAGE;
+use super::exit::Exit;
+use super::exit::Failure;
+use super::exit::Run;
+use super::output;
+use super::output::Format;
+use super::output::OutputOptions;
+use super::table::Table;
+use super::text::hex;
+use crate::clock::Clock;
+use crate::pb;
+use crate::pb::catalog_service_client::CatalogServiceClient;
+
+#[derive(Args)]
+#[command(after_help = "Examples:
+  landbridge catalog
+  landbridge catalog departments --json
+  landbridge catalog show civil.v1.Resident --profile tax.toml")]
+pub(super) struct CatalogArgs {
+    #[command(subcommand)]
+    what: Option<What>,
+    #[command(flatten)]
+    client: ClientOptions,
+}
+
+#[derive(Subcommand)]
+enum What {
+    /// The departments of the federation
+    Departments,
+    /// The record types, and what this system may ask of each (the default)
+    List,
+    /// One record type with its fields and grants
+    Show {
+        /// Its full name, such as `civil.v1.Resident`
+        #[arg(value_name = "RECORD TYPE")]
+        record: String,
+    },
+}
+
+struct Catalog {
+    gateway: Gateway,
+    client: CatalogServiceClient<Channel>,
+    output: OutputOptions,
+}
+
+impl CatalogArgs {
+    pub(super) async fn run(self, output: OutputOptions) -> Run {
+        let gateway = self.client.gateway(Clock::System)?;
+        let client = CatalogServiceClient::new(gateway.channel.clone())
+            .max_decoding_message_size(MAX_MESSAGE);
+        let mut catalog = Catalog {
+            gateway,
+            client,
+            output,
+        };
+        match self.what.unwrap_or(What::List) {
+            What::Departments => catalog.departments().await?,
+            What::List => catalog.list().await?,
+            What::Show { record } => catalog.show(record).await?,
+        }
+        Ok(Exit::Done)
+    }
+}
+
+impl Catalog {
+    async fn departments(&mut self) -> Result<(), Failure> {
+        let request = self.gateway.request(pb::ListDepartmentsRequest {});
+        let answer = self.client.list_departments(request).await;
+        let answer = answer
+            .map_err(|status| self.gateway.failed(&status))?
+            .into_inner();
+        let rows: Vec<_> = answer
+            .departments
+            .into_iter()
+            .map(DepartmentRow::from)
+            .collect();
+        output::list(
+            self.output.for_lists(),
+            &rows,
+            &["department", "name", "名称"],
+            |row| vec![row.id.clone(), row.name.clone(), row.name_zh.clone()],
+        )
+    }
+
+    async fn list(&mut self) -> Result<(), Failure> {
+        let request = self.gateway.request(pb::ListRecordTypesRequest {});
+        let answer = self.client.list_record_types(request).await;
+        let answer = answer
+            .map_err(|status| self.gateway.failed(&status))?
+            .into_inner();
+        let rows: Vec<_> = answer
+            .record_types
+            .into_iter()
+            .map(RecordRow::from)
+            .collect();
+        let header = ["record type", "owner", "title", "sharing", "may ask", "for"];
+        output::list(self.output.for_lists(), &rows, &header, |row| {
+            let modes = distinct(row.grants.iter().flat_map(|grant| &grant.modes));
+            let purposes = distinct(row.grants.iter().flat_map(|grant| &grant.purposes));
+            let title = format!("{} {}", row.title, row.title_zh);
+            let (name, owner) = (row.name.clone(), row.owner.clone());
+            vec![
+                name,
+                owner,
+                title.trim().to_owned(),
+                row.sharing.clone(),
+                modes,
+                purposes,
+            ]
+        })
+    }
+
+    async fn show(&mut self, record: String) -> Result<(), Failure> {
+        let request = self.gateway.request(pb::GetRecordTypeRequest {
+            record_type: record,
+        });
+        let answer = self.client.get_record_type(request).await;
+        let answer = answer
+            .map_err(|status| self.gateway.failed(&status))?
+            .into_inner();
+        let row = RecordRow::from(answer.record_type.unwrap_or_default());
+        let fields: Vec<_> = answer.fields.into_iter().map(FieldRow::from).collect();
+        match self.output.for_lists() {
+            Format::Json => {
+                let shown = serde_json::json!({ "record_type": row, "fields": fields });
+                writeln!(io::stdout().lock(), "{shown}")?;
+            }
+            Format::Csv => output::list(Format::Csv, &fields, &FieldRow::HEADER, FieldRow::cells)?,
+            Format::Table => write(&row, &fields, &mut io::stdout().lock())?,
+        }
+        Ok(())
+    }
+}
+
+fn write(row: &RecordRow, fields: &[FieldRow], to: &mut impl Write) -> io::Result<()> {
+    let facts = [
+        ("record type", &row.name),
+        ("title", &row.title),
+        ("", &row.title_zh),
+        ("description", &row.description),
+        ("owner", &row.owner),
+        ("key", &row.key),
+        ("sharing", &row.sharing),
+        ("updated", &row.update_frequency),
+        ("schema", &row.schema_digest),
+    ];
+    let stated = facts.into_iter().filter(|(_, fact)| !fact.is_empty());
+    writeln!(
+        to,
+        "{}\n",
+        Table::of_pairs(stated.map(|(name, fact)| (name, fact.clone())))
+    )?;
+    let mut table = Table::new(&FieldRow::HEADER);
+    fields.iter().for_each(|field| table.row(&field.cells()));
+    writeln!(to, "{table}")?;
+    if row.grants.is_empty() {
+        return writeln!(to, "\nno agreement lets this system ask for it today");
+    }
+    for grant in &row.grants {
+        let facts = [
+            ("agreement", format!("{} {}", grant.agreement, grant.title)),
+            ("until", grant.valid_until.clone()),
+            ("modes", grant.modes.join(", ")),
+            ("purposes", grant.purposes.join(", ")),
+            ("fields", grant.fields.join(", ")),
+            ("masked", grant.masked.join(", ")),
+            ("look-up", grant.lookup.join(", ")),
+        ];
+        let stated = facts.into_iter().filter(|(_, fact)| !fact.is_empty());
+        writeln!(to, "\n{}", Table::of_pairs(stated))?;
+    }
+    Ok(())
+}
+
+fn distinct<'a>(words: impl Iterator<Item = &'a String>) -> String {
+    let mut seen: Vec<&str> = Vec::new();
+    for word in words {
+        if !seen.contains(&word.as_str()) {
+            seen.push(word);
+        }
+    }
+    seen.join(", ")
+}
+
+#[derive(Serialize)]
+struct DepartmentRow {
+    id: String,
+    name: String,
+    name_zh: String,
+}
+
+#[derive(Serialize)]
+struct RecordRow {
+    name: String,
+    owner: String,
+    title: String,
+    title_zh: String,
+    description: String,
+    key: String,
+    sharing: String,
+    update_frequency: String,
+    schema_digest: String,
+    grants: Vec<GrantRow>,
+}
+
+#[derive(Serialize)]
+struct GrantRow {
+    agreement: String,
+    title: String,
+    purposes: Vec<String>,
+    modes: Vec<String>,
+    fields: Vec<String>,
+    masked: Vec<String>,
+    lookup: Vec<String>,
+    valid_until: String,
+}
+
+#[derive(Serialize)]
+struct FieldRow {
+    path: String,
+    r#type: String,
+    sensitivity: String,
+    mask: String,
+    title: String,
+    title_zh: String,
+    description: String,
+}
+
+impl FieldRow {
+    const HEADER: [&str; 6] = ["field", "type", "sensitivity", "mask", "title", "名称"];
+
+    fn cells(&self) -> Vec<String> {
+        let Self {
+            path,
+            r#type,
+            sensitivity,
+            mask,
+            title,
+            title_zh,
+            ..
+        } = self;
+        [path, r#type, sensitivity, mask, title, title_zh]
+            .map(Clone::clone)
+            .to_vec()
+    }
+}
+
+impl From<pb::DepartmentEntry> for DepartmentRow {
+    fn from(entry: pb::DepartmentEntry) -> Self {
+        Self {
+            id: entry.id,
+            name: entry.name,
+            name_zh: entry.name_zh,
+        }
+    }
+}
+
+impl From<pb::RecordTypeEntry> for RecordRow {
+    fn from(entry: pb::RecordTypeEntry) -> Self {
+        Self {
+            sharing: word(entry.sharing().as_str_name(), "SHARING_CLASS_"),
+            update_frequency: word(entry.update_frequency().as_str_name(), "UPDATE_FREQUENCY_"),
+            schema_digest: hex(&entry.schema_digest),
+            name: entry.name,
+            owner: entry.owner,
+            title: entry.title,
+            title_zh: entry.title_zh,
+            description: entry.description,
+            key: entry.key,
+            grants: entry.grants.into_iter().map(GrantRow::from).collect(),
+        }
+    }
+}
+
+impl From<pb::GrantEntry> for GrantRow {
+    fn from(entry: pb::GrantEntry) -> Self {
+        Self {
+            agreement: entry.agreement,
+            title: entry.title,
+            purposes: entry.purposes,
+            modes: entry.modes,
+            fields: entry.fields,
+            masked: entry.masked,
+            lookup: entry.lookup,
+            valid_until: entry.valid_until,
+        }
+    }
+}
+
+impl From<pb::FieldEntry> for FieldRow {
+    fn from(entry: pb::FieldEntry) -> Self {
+        Self {
+            sensitivity: word(entry.sensitivity().as_str_name(), "SENSITIVITY_"),
+            path: entry.path,
+            r#type: entry.r#type,
+            mask: entry.mask,
+            title: entry.title,
+            title_zh: entry.title_zh,
+            description: entry.description,
+        }
+    }
+}
+
+/// `SHARING_CLASS_CONDITIONAL` as `conditional`; what is not specified is empty.
+fn word(name: &str, prefix: &str) -> String {
+    match name.strip_prefix(prefix) {
+        Some("UNSPECIFIED") | None => String::new(),
+        Some(word) => word.to_lowercase(),
+    }
+}

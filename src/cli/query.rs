@@ -1,0 +1,193 @@
+//! `query`: the records that a filter selects, as they come.
+
+use std::io;
+use std::io::Stdout;
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use bytes::Bytes;
+use clap::Args;
+
+use super::ask;
+use super::ask::Account;
+use super::ask::AskOptions;
+use super::ask::Asking;
+use super::exit::Exit;
+use super::exit::Failure;
+use super::exit::Run;
+use super::output::OutputOptions;
+use super::rows::Rows;
+use crate::pb;
+use crate::pb::query_records_response::Part;
+
+#[derive(Args)]
+#[command(after_help = "Examples:
+  landbridge query civil.v1.Resident -p tax-assessment --filter 'address.district == \"Nanming\"' --limit 20
+  landbridge query civil.v1.Resident -p arrears --fields resident_id,full_name --order-by resident_id --all -o csv > people.csv
+  landbridge query market.v1.Business -p audit --filter 'status == STATUS_ACTIVE && registered_capital > 1000000' --json
+
+A filter is written in CEL and may use only fields that are released unmasked, or, by equality, those that are open to
+look-up: `landbridge catalog show <record type>` says which. Every page of `--all` is an exchange of its own in both
+journals.
+
+Exit codes: 0 the answer is whole, 1 it is not, 2 denied, 64 bad usage.")]
+pub(super) struct QueryArgs {
+    /// The full name of the record type, such as `civil.v1.Resident`; `landbridge catalog` lists them
+    #[arg(value_name = "RECORD TYPE")]
+    record: String,
+    /// Which records, in CEL [default: all that the grant covers]
+    #[arg(long, value_name = "CEL")]
+    filter: Option<String>,
+    /// Only these fields, by their paths [default: all that the grant releases]
+    #[arg(long, short = 'f', value_delimiter = ',', value_name = "A,B.C")]
+    fields: Vec<String>,
+    /// Field paths, each with an optional ` desc`, separated by commas [default: by key]
+    #[arg(long, value_name = "PATHS")]
+    order_by: Option<String>,
+    /// The most records of one exchange [default: the grant's own limit]
+    #[arg(long, short = 'n', value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    limit: Option<u32>,
+    /// Goes on where an earlier answer to the same question stopped
+    #[arg(long, value_name = "BASE64", value_parser = cursor)]
+    cursor: Option<Bytes>,
+    /// Asks on until there are no more
+    #[arg(long)]
+    all: bool,
+    #[command(flatten)]
+    ask: AskOptions,
+}
+
+fn cursor(text: &str) -> Result<Bytes, String> {
+    let cursor = STANDARD.decode(text.trim());
+    cursor
+        .map(Bytes::from)
+        .map_err(|_| "not base64: copy the cursor whole".to_owned())
+}
+
+/// One question after another, to one output.
+struct Pages {
+    asking: Asking,
+    args: QueryArgs,
+    output: OutputOptions,
+    /// Begun with the first header.
+    rows: Option<Rows<Stdout>>,
+}
+
+impl QueryArgs {
+    pub(super) async fn run(self, output: OutputOptions) -> Run {
+        let asking = self.ask.open(&self.record).await?;
+        let all = self.all;
+        let mut cursor = self.cursor.clone().unwrap_or_default();
+        let mut pages = Pages {
+            asking,
+            args: self,
+            output,
+            rows: None,
+        };
+        loop {
+            let ended = pages.page(cursor.clone()).await;
+            let mut account = match ended {
+                Ok(account) => account,
+                Err(failure) => {
+                    // What came before the failure was released, and is in both journals.
+                    pages.finish()?;
+                    return Err(failure);
+                }
+            };
+            let next = Bytes::from(account.next_cursor.clone());
+            let more = all && !next.is_empty();
+            if more {
+                account.next_cursor.clear();
+            } else {
+                pages.finish()?;
+            }
+            account.print(&pages.output)?;
+            if !more {
+                return Ok(Exit::Done);
+            }
+            if next == cursor {
+                return Err(anyhow::anyhow!(
+                    "the gateway gives the same cursor again: the answer would never end"
+                )
+                .into());
+            }
+            cursor = next;
+        }
+    }
+}
+
+impl Pages {
+    async fn page(&mut self, cursor: Bytes) -> Result<Account, Failure> {
+        let args = &self.args;
+        let request = self.asking.gateway.request(pb::QueryRecordsRequest {
+            record_type: args.record.clone(),
+            provider: args.ask.provider(),
+            grounds: args.ask.grounds(),
+            fields: ask::field_mask(&args.fields),
+            filter: args.filter.clone().unwrap_or_default(),
+            order_by: args.order_by.clone().unwrap_or_default(),
+            limit: args.limit.unwrap_or(0),
+            cursor,
+            relay: None,
+        });
+        let asked = self.asking.client.query_records(request).await;
+        let mut stream = asked
+            .map_err(|status| self.asking.gateway.failed(&status))?
+            .into_inner();
+        let mut account = Account::default();
+        loop {
+            let part = stream
+                .message()
+                .await
+                .map_err(|status| self.asking.gateway.failed(&status))?;
+            match part.and_then(|part| part.part) {
+                Some(Part::Header(info)) => {
+                    self.begin(&info)?;
+                    account = Account::of(Some(info));
+                }
+                Some(Part::Batch(batch)) => self.print(&batch)?,
+                Some(Part::Trailer(trailer)) => {
+                    account.records = Some(trailer.records);
+                    account.closed = trailer.receipt;
+                    account.next_cursor = trailer.next_cursor.to_vec();
+                    return Ok(account);
+                }
+                None => {
+                    return Err(anyhow::anyhow!(
+                        "the stream ended before its trailer: the answer is not whole"
+                    )
+                    .into());
+                }
+            }
+        }
+    }
+
+    fn begin(&mut self, info: &pb::ExchangeInfo) -> Result<(), Failure> {
+        if self.rows.is_none() {
+            let message = self.asking.message(&self.args.record)?;
+            let format = self.output.for_records();
+            self.rows = Some(Rows::new(
+                format,
+                message,
+                &info.fields,
+                &info.masked,
+                io::stdout(),
+            )?);
+        }
+        Ok(())
+    }
+
+    fn print(&mut self, batch: &pb::RecordBatch) -> Result<(), Failure> {
+        let Some(rows) = &mut self.rows else {
+            return Err(anyhow::anyhow!("the stream began without a header").into());
+        };
+        for record in &batch.records {
+            rows.row(record)?;
+        }
+        Ok(rows.flush()?)
+    }
+
+    fn finish(&mut self) -> io::Result<()> {
+        self.rows.take().map_or(Ok(()), Rows::finish)
+    }
+}

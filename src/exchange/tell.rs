@@ -1,0 +1,56 @@
+//! Counts exchanges and writes log lines about them: names and reasons, never a value of a record.
+
+use super::draft::Draft;
+use super::refusal::Cause;
+use crate::clock::Moment;
+
+/// An exchange, or a stream of it, has ended; `cause` is why it was refused or cut.
+pub(super) fn ended(draft: &Draft, cause: Option<&Cause>, at: Moment) {
+    let reason = cause.map_or("answered", Cause::reason).to_owned();
+    let (mode, record) = (draft.mode(), draft.known_record());
+    metrics::counter!(
+        "landbridge_exchanges_total",
+        "side" => draft.side().as_str(),
+        "mode" => mode,
+        "record" => record.clone(),
+        "reason" => reason.clone(),
+    )
+    .increment(1);
+    metrics::counter!("landbridge_records_total", "side" => draft.side().as_str(), "record" => record)
+        .increment(draft.records());
+    metrics::histogram!("landbridge_exchange_seconds", "side" => draft.side().as_str(), "mode" => mode)
+        .record(at.since(draft.begun()) as f64 / 1e6);
+
+    let exchange = draft.exchange();
+    match cause {
+        None => tracing::debug!(%exchange, mode, records = draft.records(), "answered"),
+        Some(
+            cause @ (Cause::Source(_)
+            | Cause::Unlogged(_)
+            | Cause::Panicked
+            | Cause::NoRandomness(_)),
+        ) => {
+            tracing::error!(%exchange, mode, reason, error = chain(cause), "failed");
+        }
+        Some(cause) => tracing::info!(%exchange, mode, reason, error = %cause, "refused"),
+    }
+}
+
+/// The two parties hold different texts of an agreement: an administrator should know.
+pub(super) fn differs(draft: &Draft, agreement: &str) {
+    metrics::counter!("landbridge_agreements_differ_total", "agreement" => agreement.to_owned())
+        .increment(1);
+    tracing::warn!(exchange = %draft.exchange(), agreement, "the other party's copy of the agreement differs from ours");
+}
+
+/// An error with all its causes.
+fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(error) = source {
+        text.push_str(": ");
+        text.push_str(&error.to_string());
+        source = error.source();
+    }
+    text
+}
