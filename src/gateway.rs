@@ -41,6 +41,7 @@ use assemble::assemble;
 use assemble::rehearse;
 use doors::Doors;
 use doors::acceptor;
+use run::Orders;
 
 /// One running gateway.
 #[derive(Debug)]
@@ -60,6 +61,7 @@ pub struct Gateway {
     stop: CancellationToken,
     /// Cancelled last: nothing is under way any more.
     stopped: CancellationToken,
+    orders: Orders,
     /// One reload at a time.
     reloading: Mutex<()>,
 }
@@ -100,6 +102,8 @@ pub enum StartError {
         #[source]
         source: io::Error,
     },
+    #[error("signals cannot be received")]
+    Signals(#[source] io::Error),
     #[error("the gateway's own descriptors are broken")]
     Descriptors(#[from] prost_reflect::DescriptorError),
 }
@@ -153,6 +157,7 @@ impl Gateway {
             last: TaskTracker::new(),
             stop: CancellationToken::new(),
             stopped: CancellationToken::new(),
+            orders,
             reloading: Mutex::new(()),
         };
         gateway

@@ -65,6 +65,15 @@ impl World {
         world
     }
 
+    /// Residents with 4 KiB of former names, which tax may have, up to 10,000 at once: answers too large for any buffer.
+    pub(crate) async fn with_bulk(residents: u32) -> Self {
+        let world = Self::with_residents(residents).await;
+        records::run(&world.path("var/civil/civil.sqlite"), records::BULK).await;
+        world.amend("\"address.district\"]", "\"address.district\", \"former_names\"]");
+        world.amend("max_records = 1000", "max_records = 10000");
+        world
+    }
+
     /// Each department holds its own copies of the agreements, as in life, so that a test can make them differ.
     fn part_agreements(&self, department: &str) {
         let own = self.path(&format!("config/{department}/agreements"));

@@ -10,4 +10,7 @@
 
 mod exchange;
 mod harness;
+mod identity;
 mod layout;
+mod reload;
+mod sweep;

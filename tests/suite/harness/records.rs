@@ -86,21 +86,26 @@ impl Resident {
     }
 }
 
+/// Gives everybody a name of 4,096 letters.
+pub(super) const BULK: &str = "UPDATE residents SET former_names = json_array(hex(zeroblob(2048)))";
+
+/// Runs statements on a database, which is made if it is not there.
+pub(crate) async fn run(file: &Path, sql: &str) {
+    let url = format!("sqlite:{}?mode=rwc", file.display());
+    let mut connection = SqliteConnection::connect(&url).await.unwrap();
+    let sql = AssertSqlSafe(sql.to_owned());
+    sqlx::raw_sql(sql).execute(&mut connection).await.unwrap();
+    connection.close().await.unwrap();
+}
+
 /// Makes a department's tables in a new file. Only residents have rows.
 pub(super) async fn fill(file: &Path, department: &str, residents: u32) {
-    let mut connection = SqliteConnection::connect(&format!("sqlite:{}?mode=rwc", file.display()))
-        .await
-        .unwrap();
     let sql = match department {
         "civil" => format!("{CIVIL}{}", insert(residents)),
         "tax" => TAX.to_owned(),
         _ => MARKET.to_owned(),
     };
-    sqlx::raw_sql(AssertSqlSafe(sql))
-        .execute(&mut connection)
-        .await
-        .unwrap();
-    connection.close().await.unwrap();
+    run(file, &sql).await;
 }
 
 fn insert(residents: u32) -> String {
