@@ -4,6 +4,7 @@ mod digest;
 mod link;
 mod nesting;
 mod package;
+mod parse;
 mod record;
 mod sites;
 mod tree;
@@ -28,3 +29,6 @@ pub(super) fn compile(root: &Path) -> Result<Registry, Vec<Fault>> {
         digest,
     })
 }
+
+#[cfg(test)]
+mod tests;

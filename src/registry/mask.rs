@@ -148,3 +148,6 @@ fn is_number(kind: &Kind) -> bool {
         Kind::Bool | Kind::String | Kind::Bytes | Kind::Message(_) | Kind::Enum(_) => false,
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,6 +1,7 @@
 //! A record type with its options and fields.
 
 use std::collections::HashMap;
+use std::fmt;
 use std::sync::Arc;
 
 use prost_reflect::FieldDescriptor;
@@ -17,7 +18,6 @@ use crate::pb::SharingClass;
 use crate::pb::UpdateFrequency;
 
 /// One record type of one registry revision.
-#[derive(Debug)]
 pub struct RecordSchema {
     pub(super) name: RecordType,
     pub(super) descriptor: MessageDescriptor,
@@ -34,7 +34,6 @@ pub struct RecordSchema {
 }
 
 /// The fields of a record type. A message type that contains itself is divided once, and further on demand.
-#[derive(Debug)]
 pub(super) struct FieldTree {
     record: RecordType,
     message: MessageDescriptor,
@@ -76,13 +75,13 @@ impl FieldTree {
         let mut stack = tree.children(None)?;
         stack.reverse();
         while let Some(field) = stack.pop() {
-            if tree.all.len() == MAX_FIELDS {
-                return Err(TooWide::Fields);
-            }
             if !tree.recurs(&field) {
                 let mut inner = tree.children(Some(&field))?;
                 inner.reverse();
                 stack.append(&mut inner);
+            }
+            if tree.all.len() + stack.len() >= MAX_FIELDS {
+                return Err(TooWide::Fields);
             }
             tree.by_path.insert(field.path().clone(), tree.all.len());
             tree.all.push(field);
@@ -176,6 +175,13 @@ pub struct UnknownField {
     pub path: String,
     pub record: RecordType,
     pub suggestion: Option<String>,
+}
+
+/// Names the record type: descriptors would print all that they refer to.
+impl fmt::Debug for RecordSchema {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "RecordSchema({})", self.name)
+    }
 }
 
 impl RecordSchema {

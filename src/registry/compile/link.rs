@@ -1,17 +1,19 @@
-//! Parses the files of a tree and links them into one pool of descriptors.
+//! Links parsed files into one pool of descriptors.
 
 use std::collections::BTreeMap;
 use std::collections::BTreeSet;
 use std::collections::HashMap;
 use std::collections::VecDeque;
+use std::error::Error;
 
+use prost_reflect::DescriptorError;
 use prost_reflect::DescriptorPool;
-use protox::Compiler;
-use protox::file::File;
+use prost_types::FileDescriptorProto;
 use protox::file::FileResolver;
 use protox::file::GoogleFileResolver;
 
-use super::nesting;
+use super::parse;
+use super::parse::in_backticks;
 use super::tree::Source;
 use crate::fault::Fault;
 use crate::fault::nearest;
@@ -23,18 +25,13 @@ const ANNOTATIONS_TEXT: &str = include_str!("../../../proto/landbridge/v1/annota
 /// The well-known types come with the compiler: files below this folder of the tree are passed over.
 const WELL_KNOWN: &str = "google/protobuf/";
 
-/// The most files whose faults are told: the compiler passes over its whole pool after each.
+/// The most faulty files that are told: the pool is passed over after each.
 const MAX_FAULTS: usize = 100;
 
 const SCALARS: [&str; 15] = [
     "double", "float", "int32", "int64", "uint32", "uint64", "sint32", "sint64", "fixed32",
     "fixed64", "sfixed32", "sfixed64", "bool", "string", "bytes",
 ];
-
-const PROTO3: &str = "write `syntax = \"proto3\";` at the head of the file";
-
-/// The field number of `syntax` in `google.protobuf.FileDescriptorProto`.
-const SYNTAX_FIELD: i32 = 12;
 
 /// Whether the gateway brings that file, so that one in the tree is passed over.
 pub(super) fn is_provided(name: &str) -> bool {
@@ -43,7 +40,7 @@ pub(super) fn is_provided(name: &str) -> bool {
 
 /// Links all sources, or reports the first fault of each file. A file that imports a faulty one is not judged.
 pub(super) fn link(sources: &[Source]) -> Result<DescriptorPool, Vec<Fault>> {
-    let (parsed, mut faults) = parse(sources);
+    let (parsed, mut faults) = parse::all(sources);
     let mut linker = Linker::new(sources, parsed);
     linker.link_all();
     faults.append(&mut linker.faults);
@@ -51,95 +48,35 @@ pub(super) fn link(sources: &[Source]) -> Result<DescriptorPool, Vec<Fault>> {
         faults.extend(linker.cycle());
     }
     if faults.is_empty() {
-        // The pool itself, since a decoded `FileDescriptorSet` of `prost_types` has lost the custom options.
-        Ok(linker.compiler.descriptor_pool())
+        Ok(linker.pool)
     } else {
         Err(faults)
     }
 }
 
-fn parse(sources: &[Source]) -> (HashMap<String, File>, Vec<Fault>) {
-    let mut parsed = HashMap::new();
-    let mut faults = Vec::new();
-    for source in sources {
-        match parse_one(source) {
-            Ok(file) => {
-                parsed.insert(source.name.clone(), file);
-            }
-            Err(fault) => faults.push(fault),
-        }
-    }
-    (parsed, faults)
-}
-
-fn parse_one(source: &Source) -> Result<File, Fault> {
-    nesting::check(source)?;
-    let file = File::from_source(&source.name, &source.text)
-        .map_err(|error| edition(source).unwrap_or_else(|| fault_of(&error, source, &[])))?;
-    let proto = file.file_descriptor_proto();
-    if proto.syntax() == "proto3" {
-        return Ok(file);
-    }
-    let line = proto
-        .source_code_info
-        .iter()
-        .flat_map(|info| &info.location)
-        .find(|location| location.path == [SYNTAX_FIELD])
-        .and_then(|location| usize::try_from(*location.span.first()?).ok())
-        .map_or(1, |line| line + 1);
-    Err(source.fault(line, 1, "", format!("proto2 is not read; {PROTO3}")))
-}
-
-/// The compiler knows no editions and calls them a syntax error.
-fn edition(source: &Source) -> Option<Fault> {
-    let line = source.text.lines().position(|line| {
-        line.trim_start()
-            .strip_prefix("edition")
-            .is_some_and(|rest| rest.trim_start().starts_with('='))
-    })?;
-    let message = format!("protobuf editions are not read; {PROTO3} instead of `edition`");
-    Some(source.fault(line + 1, 1, "", message))
-}
-
-/// What the compiler opens: the files that parsed, and those that come with it.
-struct Parsed {
-    files: HashMap<String, File>,
-    google: GoogleFileResolver,
-}
-
-impl FileResolver for Parsed {
-    fn open_file(&self, name: &str) -> Result<File, protox::Error> {
-        match self.files.get(name) {
-            Some(file) => Ok(file.clone()),
-            None if name == ANNOTATIONS => File::from_source(name, ANNOTATIONS_TEXT),
-            None => self.google.open_file(name),
-        }
-    }
-}
-
-/// Links files in the order of their imports, so that the compiler never recurses along a chain of them.
+/// Links files in the order of their imports.
 struct Linker<'a> {
     sources: BTreeMap<&'a str, &'a Source>,
+    parsed: HashMap<&'a str, FileDescriptorProto>,
     /// The imports that are not linked yet, of each file that waits for some.
     waiting: BTreeMap<&'a str, BTreeSet<&'a str>>,
     importers: HashMap<&'a str, Vec<&'a str>>,
     ready: VecDeque<&'a Source>,
-    compiler: Compiler,
+    pool: DescriptorPool,
     faults: Vec<Fault>,
 }
 
 impl<'a> Linker<'a> {
-    fn new(sources: &'a [Source], parsed: HashMap<String, File>) -> Self {
+    fn new(sources: &'a [Source], parsed: HashMap<&'a str, FileDescriptorProto>) -> Self {
         let by_name: BTreeMap<_, _> = sources.iter().map(|s| (s.name.as_str(), s)).collect();
         let mut waiting = BTreeMap::new();
         let mut importers: HashMap<_, Vec<_>> = HashMap::new();
         let mut ready = VecDeque::new();
         for source in sources {
-            let Some(file) = parsed.get(&source.name) else {
+            let Some(file) = parsed.get(source.name.as_str()) else {
                 continue;
             };
             let imports: BTreeSet<&str> = file
-                .file_descriptor_proto()
                 .dependency
                 .iter()
                 .filter_map(|import| by_name.get_key_value(import.as_str()))
@@ -154,43 +91,106 @@ impl<'a> Linker<'a> {
                 waiting.insert(&*source.name, imports);
             }
         }
-        let mut compiler = Compiler::with_file_resolver(Parsed {
-            files: parsed,
-            google: GoogleFileResolver::new(),
-        });
-        compiler.include_imports(true).include_source_info(true);
         Self {
             sources: by_name,
+            parsed,
             waiting,
             importers,
             ready,
-            compiler,
+            pool: DescriptorPool::new(),
             faults: Vec::new(),
         }
     }
 
     fn link_all(&mut self) {
-        if let Err(error) = self.compiler.open_file(ANNOTATIONS) {
-            return self.faults.push(Fault {
-                file: ANNOTATIONS.to_owned(),
-                line: 0,
-                column: 0,
-                key: String::new(),
-                message: error.to_string(),
-            });
-        }
         while let Some(source) = self.ready.pop_front() {
-            let Err(error) = self.compiler.open_file(&source.name) else {
-                self.release_importers(&source.name);
+            let Some(file) = self.parsed.remove(source.name.as_str()) else {
                 continue;
             };
-            let names: Vec<_> = self.sources.keys().copied().collect();
-            self.faults.push(fault_of(&error, source, &names));
+            match self.link_one(source, file) {
+                Ok(()) => self.release_importers(&source.name),
+                Err(fault) => self.faults.push(fault),
+            }
             // The pool keeps the extensions of a file that failed: one that follows could meet them.
-            if source.text.contains("extend") || self.faults.len() == MAX_FAULTS {
+            let leaves_traces = !self.faults.is_empty() && source.text.contains("extend");
+            if leaves_traces || self.faults.len() == MAX_FAULTS {
                 return;
             }
         }
+    }
+
+    fn link_one(&mut self, source: &Source, file: FileDescriptorProto) -> Result<(), Fault> {
+        for (i, import) in file.dependency.iter().enumerate() {
+            self.provide(import);
+            if self.pool.get_file_by_name(import).is_none() {
+                let (line, column) = parse::position_of_import(&file, i);
+                let mend = self.mend_import(import);
+                let message = format!("import `{import}` not found; {mend}");
+                return Err(source.fault(line, column, "", message));
+            }
+        }
+        self.pool
+            .add_file_descriptor_proto(file)
+            .map_err(|error| self.fault_of(&error, source))
+    }
+
+    /// Takes in a file that is not of the tree: the annotations, or well-known types with what they import.
+    fn provide(&mut self, name: &str) {
+        if !is_provided(name) || self.pool.get_file_by_name(name).is_some() {
+            return;
+        }
+        let file = match name {
+            ANNOTATIONS => protox::file::File::from_source(name, ANNOTATIONS_TEXT),
+            _ => GoogleFileResolver::new().open_file(name),
+        };
+        let Ok(file) = file.map(FileDescriptorProto::from) else {
+            return;
+        };
+        for import in &file.dependency {
+            self.provide(import);
+        }
+        // What cannot be added is told as an import that is not found.
+        drop(self.pool.add_file_descriptor_proto(file));
+    }
+
+    fn mend_import(&self, import: &str) -> String {
+        let provided = [ANNOTATIONS, "google/protobuf/timestamp.proto"];
+        match nearest(import, self.sources.keys().copied().chain(provided)) {
+            Some(near) => format!("did you mean `{near}`?"),
+            None => "imports are relative to the registry's folder".to_owned(),
+        }
+    }
+
+    fn fault_of(&self, error: &DescriptorError, source: &Source) -> Fault {
+        let position = |at: Option<usize>| at.map_or(0, |at| at + 1);
+        // The cause tells which part of an option's value is wrong.
+        let message = match error.source() {
+            Some(cause) => format!("{error}: {cause}"),
+            None => error.to_string(),
+        };
+        let mend = self.mend(&message).unwrap_or_default();
+        source.fault(
+            position(error.line()),
+            position(error.column()),
+            "",
+            in_backticks(&message) + &mend,
+        )
+    }
+
+    /// Mends for the likeliest slips: the type of a field, and the name of a part of an option.
+    fn mend(&self, message: &str) -> Option<String> {
+        let quoted: Vec<_> = message.split('\'').skip(1).step_by(2).collect();
+        let near = if message.ends_with("is not defined") {
+            nearest(quoted.first()?, SCALARS)?.to_owned()
+        } else {
+            let &[.., field, options] = quoted.as_slice() else {
+                return None;
+            };
+            let options = self.pool.get_message_by_name(options)?;
+            let names: Vec<_> = options.fields().map(|f| f.name().to_owned()).collect();
+            nearest(field, names.iter().map(String::as_str))?.to_owned()
+        };
+        Some(format!("; did you mean `{near}`?"))
     }
 
     fn release_importers(&mut self, name: &str) {
@@ -221,36 +221,4 @@ impl<'a> Linker<'a> {
         );
         Some(self.sources.get(name)?.fault(0, 0, "", message))
     }
-}
-
-/// The compiler tells positions in its `Debug` form only: `file:line:column: message`.
-fn fault_of(error: &protox::Error, source: &Source, names: &[&str]) -> Fault {
-    let debug = format!("{error:?}");
-    let mut parts = debug
-        .strip_prefix(&source.name)
-        .and_then(|rest| rest.strip_prefix(':'))
-        .unwrap_or_default()
-        .splitn(3, ':')
-        .map_while(|part| part.parse().ok());
-    let line = parts.next().unwrap_or(0);
-    let column = parts.next().unwrap_or(0);
-    let message = error.to_string();
-    let mend = mend(&message, names).unwrap_or_default();
-    source.fault(line, column, "", message.replace('\'', "`") + &mend)
-}
-
-fn mend(message: &str, names: &[&str]) -> Option<String> {
-    let (_, rest) = message.split_once('\'')?;
-    let (name, rest) = rest.split_once('\'')?;
-    if message.starts_with("import") && rest.ends_with("not found") {
-        return Some(match nearest(name, names.iter().copied()) {
-            Some(near) => format!("; did you mean `{near}`?"),
-            None => "; imports are relative to the registry's folder".to_owned(),
-        });
-    }
-    if rest.ends_with("is not defined") {
-        let near = nearest(name, SCALARS)?;
-        return Some(format!("; did you mean `{near}`?"));
-    }
-    None
 }
