@@ -7,6 +7,8 @@ pub mod mask;
 pub mod query;
 pub(crate) mod scalar;
 pub mod schema;
+#[cfg(test)]
+pub(crate) mod specimen;
 pub mod value;
 pub mod wire;
 

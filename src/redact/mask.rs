@@ -10,8 +10,8 @@ use time::Month;
 use time::OffsetDateTime;
 
 use super::Pseudonyms;
-use crate::registry::extract::message_of;
-use crate::registry::extract::timestamp;
+use crate::registry::extract::tree::message_of;
+use crate::registry::extract::tree::timestamp;
 use crate::registry::mask::Mask;
 use crate::registry::scalar::Found;
 use crate::registry::scalar::Scalar;

@@ -10,7 +10,7 @@ use super::Pseudonyms;
 use super::mask;
 use crate::policy::agreement::Released;
 use crate::registry::extract::is_timestamp;
-use crate::registry::extract::message_of;
+use crate::registry::extract::tree::message_of;
 use crate::registry::mask::Mask;
 use crate::registry::scalar::Scalar;
 use crate::registry::wire::MAX_DEPTH;
@@ -56,7 +56,7 @@ struct Branch {
     field: FieldDescriptor,
     /// The field as a whole is released, with this mask.
     leaf: Option<Option<Mask>>,
-    inner: Vec<Branch>,
+    inner: Vec<Self>,
 }
 
 impl Plan {
@@ -182,7 +182,7 @@ impl Compiler {
                     Some(mask) if branch.inner.is_empty() => self.leaf(&branch.field, mask)?,
                     // A whole message that is masked lets nothing through beside the mask.
                     Some(Some(_)) => return None,
-                    _ => Action::Walk(self.node(&branch.inner)),
+                    _ => Action::Walk(self.divided(&branch.inner)?),
                 };
                 Some(Entry {
                     number: branch.field.number(),
@@ -191,6 +191,13 @@ impl Compiler {
             })
             .collect();
         self.fill(at, entries)
+    }
+
+    /// `None` if nothing in the message is kept: then that there is one is not told either.
+    fn divided(&mut self, inner: &[Branch]) -> Option<usize> {
+        let at = self.node(inner);
+        let kept = self.nodes.get(at).is_some_and(|n| !n.entries.is_empty());
+        kept.then_some(at)
     }
 
     fn reserve(&mut self) -> usize {

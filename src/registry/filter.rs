@@ -25,9 +25,9 @@ pub struct Filter {
 /// The typed form of a filter.
 #[derive(Clone)]
 pub enum Expr {
-    All(Vec<Expr>),
-    Any(Vec<Expr>),
-    Not(Box<Expr>),
+    All(Vec<Self>),
+    Any(Vec<Self>),
+    Not(Box<Self>),
     Compare {
         field: Field,
         op: Op,
@@ -145,7 +145,8 @@ impl Filter {
 
     /// Both must hold.
     pub fn and(self, other: Self) -> Self {
-        let text = format!("({}) && ({})", self.source, other.source);
+        // A comment may end either of them.
+        let text = format!("({}\n) && ({}\n)", self.source, other.source);
         let expr = Expr::All(vec![
             Arc::unwrap_or_clone(self.expr),
             Arc::unwrap_or_clone(other.expr),
@@ -153,7 +154,7 @@ impl Filter {
         Self::of(expr, &text)
     }
 
-    /// The filter as it was written. It holds values: for digests, not for logs.
+    /// The filter as it was written. It holds values: for digests and for the peer that is asked, not for logs.
     pub fn text(&self) -> &str {
         &self.source
     }

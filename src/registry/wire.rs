@@ -145,6 +145,13 @@ fn fixed<const N: usize>(rest: &mut &[u8]) -> Result<[u8; N], Malformed> {
 
 /// Reads one varint off the front.
 pub fn varint(rest: &mut &[u8]) -> Result<u64, Malformed> {
+    // Keys and lengths nearly always have one byte.
+    if let Some((&byte, left)) = rest.split_first()
+        && byte < 0x80
+    {
+        *rest = left;
+        return Ok(u64::from(byte));
+    }
     let mut value = 0_u64;
     for shift in (0..64).step_by(7) {
         let (&byte, left) = rest.split_first().ok_or(Malformed::Truncated)?;
@@ -228,3 +235,6 @@ pub fn put_nested<E>(
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests;

@@ -34,8 +34,8 @@ pub(super) fn check(node: Node, schema: &RecordSchema) -> Result<Expr, Fault> {
                 prefix: prefix.into(),
             }
         }
-        Form::Has(path) => Expr::Has {
-            field: asked(&path, node.at, schema)?,
+        Form::Has { path, at } => Expr::Has {
+            field: asked(&path, at, schema)?,
         },
         Form::Path(path) => flag(&path, node.at, schema)?,
         Form::Value(Value::Bool(value)) => Expr::Constant(value),

@@ -18,9 +18,9 @@ pub(super) struct Gate {
 }
 
 enum Test {
-    All(Box<[Test]>),
-    Any(Box<[Test]>),
-    Not(Box<Test>),
+    All(Box<[Self]>),
+    Any(Box<[Self]>),
+    Not(Box<Self>),
     Compare {
         slot: usize,
         op: Op,
