@@ -236,7 +236,7 @@ impl PolicySet {
         let role = self.role(&query.schema);
         let (released, gate) = match role {
             Role::Provider => (released, candidate.gate(&query)),
-            Role::Consumer => (candidate.unmasked(released), None),
+            Role::Consumer => (candidate.unmasked(&released), None),
         };
         Permit {
             agreement: candidate.agreement().clone(),

@@ -3,6 +3,7 @@
 mod canonical;
 mod compile;
 mod grant;
+mod named;
 mod release;
 mod report;
 mod section;

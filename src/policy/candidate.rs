@@ -288,11 +288,11 @@ impl Candidate {
     }
 
     /// The same fields for the gateway that asks: what it gets is masked already.
-    pub(super) fn unmasked(&self, released: Arc<[Released]>) -> Arc<[Released]> {
-        if Arc::ptr_eq(&released, &self.grant().released) {
+    pub(super) fn unmasked(&self, released: &Arc<[Released]>) -> Arc<[Released]> {
+        if Arc::ptr_eq(released, &self.grant().released) {
             return self.unmasked.clone();
         }
-        without_masks(&released)
+        without_masks(released)
     }
 
     pub(super) fn explain(

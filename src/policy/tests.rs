@@ -1,6 +1,7 @@
 //! What the tests of policy share: the sample registry, one agreement, questions.
 
 mod always;
+mod around;
 mod decision;
 
 use std::path::Path;

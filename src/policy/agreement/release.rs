@@ -4,47 +4,51 @@ use prost_reflect::FieldDescriptor;
 use prost_reflect::Kind;
 
 use super::Released;
-use super::grant::Named;
+use super::named::Named;
 use super::report::Placed;
 use super::report::Report;
 use crate::registry::field::Field;
 use crate::registry::mask::Mask;
 use crate::registry::schema::RecordSchema;
 
-/// The division of one grant's fields.
-pub(super) struct Division<'a> {
+/// Divides all fields that a grant names, and reports those of which nothing would be left or no one can say what.
+pub(super) fn divide(
+    schema: &RecordSchema,
+    named: &Named,
+    report: &mut Report<'_>,
+) -> Vec<Released> {
+    let mut released = Vec::new();
+    for field in &named.fields {
+        let mut division = Division {
+            schema,
+            named,
+            out_of_reach: Vec::new(),
+        };
+        let parts = division.divide(&field.value);
+        if parts.is_empty() && division.out_of_reach.is_empty() {
+            let message = format!(
+                "`{}` is masked with `drop`, so that nothing of it would be released; name it \
+                 under `unmasked`, or leave it out",
+                field.value.path()
+            );
+            report.at(field, message);
+        }
+        for inner in &division.out_of_reach {
+            report_out_of_reach(field, inner, report);
+        }
+        released.extend(parts);
+    }
+    released
+}
+
+struct Division<'a> {
     schema: &'a RecordSchema,
     named: &'a Named,
-    /// Met on the way: messages whose own fields no mask can reach.
+    /// Met on the way: fields that hold messages whose own fields no mask can reach.
     out_of_reach: Vec<Field>,
 }
 
-impl<'a> Division<'a> {
-    pub(super) fn of(
-        schema: &'a RecordSchema,
-        named: &'a Named,
-        report: &mut Report<'_>,
-    ) -> Vec<Released> {
-        let mut released = Vec::new();
-        for field in &named.fields {
-            let mut division = Self {
-                schema,
-                named,
-                out_of_reach: Vec::new(),
-            };
-            let parts = division.divide(&field.value);
-            if parts.is_empty() && division.out_of_reach.is_empty() {
-                let path = field.value.path();
-                report.at(field, format!("`{path}` is masked with `drop`, so that nothing of it would be released; name it under `unmasked`, or leave it out"));
-            }
-            for inner in &division.out_of_reach {
-                out_of_reach(field, inner, report);
-            }
-            released.extend(parts);
-        }
-        released
-    }
-
+impl Division<'_> {
     fn divide(&mut self, field: &Field) -> Vec<Released> {
         let path = field.path();
         let mut masks = self.named.masks.iter();
@@ -61,16 +65,14 @@ impl<'a> Division<'a> {
             }
             return Vec::new();
         }
-        let children = match field.message() {
-            Some(_) => self.schema.fields(Some(path)),
-            None => return released(field, field.default_mask()),
-        };
+        if field.message().is_none() {
+            return released(field, field.default_mask());
+        }
+        let children = self.schema.fields(Some(path));
         let parts: Vec<_> = children.iter().flat_map(|c| self.divide(c)).collect();
+        let pairs = || parts.iter().zip(&children);
         let whole = parts.len() == children.len()
-            && parts
-                .iter()
-                .zip(&children)
-                .all(|(part, child)| part.mask.is_none() && part.field.path() == child.path());
+            && pairs().all(|(part, child)| part.mask.is_none() && part.field == *child);
         if whole && field.default_mask().is_none() {
             return released(field, None);
         }
@@ -93,18 +95,15 @@ fn released(field: &Field, mask: Option<Mask>) -> Vec<Released> {
 fn is_out_of_reach(field: &Field) -> bool {
     let descriptor = field.descriptor();
     if descriptor.is_map() {
-        return holds_messages(descriptor);
+        return maps_to_messages(descriptor);
     }
-    let Some(message) = field.message() else {
-        return false;
-    };
+    let mut around = field.steps().iter().map(FieldDescriptor::parent_message);
     field
-        .steps()
-        .iter()
-        .any(|step| *step.parent_message() == message)
+        .message()
+        .is_some_and(|message| around.any(|outer| *outer == message))
 }
 
-fn holds_messages(map: &FieldDescriptor) -> bool {
+fn maps_to_messages(map: &FieldDescriptor) -> bool {
     let Kind::Message(entry) = map.kind() else {
         return false;
     };
@@ -115,10 +114,12 @@ fn holds_messages(map: &FieldDescriptor) -> bool {
     }
 }
 
-fn out_of_reach(granted: &Placed<Field>, inner: &Field, report: &mut Report<'_>) {
+fn report_out_of_reach(granted: &Placed<Field>, inner: &Field, report: &mut Report<'_>) {
     let path = inner.path();
-    report.at(
-        granted,
-        format!("no mask reaches into `{path}`, whose messages stand in a map or within themselves; release it whole with `unmasked = [\"{path}\"]`, or not with `mask = {{ \"{path}\" = \"drop\" }}`"),
+    let message = format!(
+        "no mask reaches into `{path}`, whose messages stand in a map or within themselves; \
+         release it whole with `unmasked = [\"{path}\"]`, or not at all with \
+         `mask = {{ \"{path}\" = \"drop\" }}`"
     );
+    report.at(granted, message);
 }

@@ -28,18 +28,18 @@ impl<'a> Report<'a> {
         }
     }
 
-    pub(super) fn fault(&mut self, at: usize, key: &str, message: impl ToString) {
+    pub(super) fn fault(&mut self, at: usize, key: &str, message: impl Into<String>) {
         let (line, column) = position(&self.file.text, at);
         self.faults.push(Fault {
             file: self.file.path.clone(),
             line,
             column,
             key: key.to_owned(),
-            message: message.to_string(),
+            message: message.into(),
         });
     }
 
-    pub(super) fn at<T>(&mut self, placed: &Placed<T>, message: impl ToString) {
+    pub(super) fn at<T>(&mut self, placed: &Placed<T>, message: impl Into<String>) {
         self.fault(placed.at, &placed.key, message);
     }
 
@@ -56,28 +56,8 @@ impl<'a> Report<'a> {
                 key: placed.key.clone(),
             }),
             Err(error) => {
-                self.at(placed, error);
+                self.at(placed, error.to_string());
                 None
-            }
-        }
-    }
-
-    /// Reports each item that stands in the list twice.
-    pub(super) fn distinct<T, K: PartialEq + ToString>(
-        &mut self,
-        items: &[Placed<T>],
-        name: impl Fn(&T) -> K,
-    ) {
-        for (number, item) in items.iter().enumerate() {
-            let name_of_item = name(&item.value);
-            let mut before = items.iter().take(number);
-            if let Some(first) = before.find(|other| name(&other.value) == name_of_item) {
-                let message = format!(
-                    "`{}` stands at `{}` already; leave one out",
-                    name_of_item.to_string(),
-                    first.key
-                );
-                self.at(item, message);
             }
         }
     }

@@ -1,51 +1,85 @@
 //! Reads a TOML table key by key, so that every fault in it is found, each with its place.
 
-use toml::Spanned;
-use toml::de::DeString;
+use std::collections::HashMap;
+
 use toml::de::DeTable;
 use toml::de::DeValue;
 
 use super::report::Placed;
 use super::report::Report;
 use super::value::WrongValue;
+use super::value::shown;
 use super::value::wrong;
 use crate::fault::nearest;
 
-/// A table of which every key is known.
+/// The keys that a table has.
+#[derive(Debug)]
+pub(super) struct Form {
+    /// Each with what to do when it is missing or, being a list, empty.
+    pub(super) required: &'static [(&'static str, &'static str)],
+    pub(super) optional: &'static [&'static str],
+}
+
+impl Form {
+    fn keys(&self) -> impl Iterator<Item = &'static str> {
+        let required = self.required.iter().map(|(key, _)| *key);
+        required.chain(self.optional.iter().copied())
+    }
+
+    fn mend(&self, key: &str) -> Option<&'static str> {
+        let mut required = self.required.iter();
+        required.find(|(k, _)| *k == key).map(|(_, mend)| *mend)
+    }
+}
+
+/// A table whose keys have been compared with its form.
 #[derive(Debug)]
 pub(super) struct Section<'a> {
     table: &'a DeTable<'a>,
-    at: usize,
     /// What stands before its keys, e.g. `grant[0].`.
     prefix: String,
+    form: &'static Form,
 }
 
 impl<'a> Section<'a> {
-    /// Opens a table, and reports the keys that it should not have.
+    /// Opens the table at that byte, and reports the keys that it lacks and those that it should not have.
     pub(super) fn open(
         table: &'a DeTable<'a>,
         at: usize,
         prefix: String,
-        known: &[&str],
+        form: &'static Form,
         report: &mut Report<'_>,
     ) -> Self {
+        for (key, mend) in form.required {
+            if !table.contains_key(*key) {
+                let message = format!("the key `{key}` is missing; {mend}");
+                report.fault(at, &format!("{prefix}{key}"), message);
+            }
+        }
         for (key, _) in table {
             let name: &str = key.get_ref();
-            if !known.contains(&name) {
-                let mend = match nearest(name, known.iter().copied()) {
-                    Some(near) => format!("; did you mean `{near}`?"),
-                    None => format!("; the keys here are `{}`", known.join("`, `")),
+            if !form.keys().any(|known| known == name) {
+                let mend = match nearest(name, form.keys()) {
+                    Some(near) => format!("did you mean `{near}`?"),
+                    None => format!(
+                        "the keys are {}",
+                        form.keys().collect::<Vec<_>>().join(", ")
+                    ),
                 };
-                let name = super::value::shown(name);
-                let message = format!("unknown key `{name}`{mend}");
+                let name = shown(name);
+                let message = format!("unknown key `{name}`; {mend}");
                 report.fault(key.span().start, &format!("{prefix}{name}"), message);
             }
         }
-        Self { table, at, prefix }
+        Self {
+            table,
+            prefix,
+            form,
+        }
     }
 
     fn value(&self, name: &str) -> Option<Placed<&'a DeValue<'a>>> {
-        let value: &'a Spanned<DeValue<'a>> = self.table.get(name)?;
+        let value = self.table.get(name)?;
         Some(Placed {
             value: value.get_ref(),
             at: value.span().start,
@@ -53,7 +87,8 @@ impl<'a> Section<'a> {
         })
     }
 
-    pub(super) fn optional<T>(
+    /// The value under a key, if it stands there and means what the key needs.
+    pub(super) fn read<T>(
         &self,
         name: &str,
         read: impl Fn(&DeValue<'_>) -> Result<T, WrongValue>,
@@ -63,41 +98,30 @@ impl<'a> Section<'a> {
         report.check(&placed, read(placed.value))
     }
 
-    /// Like `optional`, but reports a key that is missing, with the mend.
-    pub(super) fn required<T>(
-        &self,
-        name: &str,
-        mend: &str,
-        read: impl Fn(&DeValue<'_>) -> Result<T, WrongValue>,
-        report: &mut Report<'_>,
-    ) -> Option<Placed<T>> {
-        if !self.has(name) {
-            let key = format!("{}{name}", self.prefix);
-            report.fault(
-                self.at,
-                &key,
-                format!("the key `{name}` is missing; {mend}"),
-            );
-        }
-        self.optional(name, read, report)
-    }
-
-    pub(super) fn has(&self, name: &str) -> bool {
-        self.table.contains_key(name)
-    }
-
-    /// The items of a list; none when the key is missing.
+    /// The items of a list of texts, in which none stands twice; none when the key is missing.
     pub(super) fn list<T>(
         &self,
         name: &str,
         read: impl Fn(&DeValue<'_>) -> Result<T, WrongValue>,
         report: &mut Report<'_>,
     ) -> Vec<Placed<T>> {
-        let items = self.items(name, "a list of texts, such as `[\"a\", \"b\"]`", report);
-        items
-            .into_iter()
-            .filter_map(|item| report.check(&item, read(item.value)))
-            .collect()
+        let mut seen = HashMap::new();
+        let mut list = Vec::new();
+        let needed = "a list of texts, such as `[\"a\", \"b\"]`";
+        for item in self.items(name, needed, report) {
+            let Some(value) = report.check(&item, read(item.value)) else {
+                continue;
+            };
+            if let DeValue::String(text) = item.value {
+                let text = text.trim();
+                if let Some(first) = seen.insert(text, item.key.clone()) {
+                    let message = format!("`{text}` stands at `{first}` already; leave one out");
+                    report.at(&item, message);
+                }
+            }
+            list.push(value);
+        }
+        list
     }
 
     /// The tables under `[[name]]`.
@@ -107,15 +131,13 @@ impl<'a> Section<'a> {
         report: &mut Report<'_>,
     ) -> Vec<Placed<&'a DeTable<'a>>> {
         let items = self.items(name, "tables, each under `[[grant]]`", report);
+        let table = |item: &Placed<&'a DeValue<'a>>| match item.value {
+            DeValue::Table(table) => Ok(table),
+            other => Err(wrong(other, "a table")),
+        };
         items
             .into_iter()
-            .filter_map(|item| {
-                let table = match item.value {
-                    DeValue::Table(table) => Ok(table),
-                    other => Err(wrong(other, "a table")),
-                };
-                report.check(&item, table)
-            })
+            .filter_map(|item| report.check(&item, table(&item)))
             .collect()
     }
 
@@ -129,9 +151,12 @@ impl<'a> Section<'a> {
             return Vec::new();
         };
         let DeValue::Array(items) = list.value else {
-            report.at(&list, wrong(list.value, needed));
+            report.at(&list, wrong(list.value, needed).to_string());
             return Vec::new();
         };
+        if let (true, Some(mend)) = (items.is_empty(), self.form.mend(name)) {
+            report.at(&list, format!("the list is empty; {mend}"));
+        }
         items
             .iter()
             .enumerate()
@@ -154,10 +179,8 @@ impl<'a> Section<'a> {
             return Vec::new();
         };
         let DeValue::Table(entries) = table.value else {
-            report.at(
-                &table,
-                wrong(table.value, "a table, such as `{ birth_date = \"year\" }`"),
-            );
+            let needed = "a table, such as `{ birth_date = \"year\" }`";
+            report.at(&table, wrong(table.value, needed).to_string());
             return Vec::new();
         };
         let mut found = Vec::new();
@@ -166,7 +189,7 @@ impl<'a> Section<'a> {
             .into_iter()
             .filter_map(|(path, at, value)| {
                 let path = Placed {
-                    key: format!("{}.{path}", table.key),
+                    key: format!("{}.{}", table.key, shown(&path)),
                     at,
                     value: path,
                 };
@@ -184,7 +207,6 @@ fn flatten<'a>(
     found: &mut Vec<(String, usize, &'a DeValue<'a>)>,
 ) {
     for (key, value) in table {
-        let key: &Spanned<DeString<'_>> = key;
         let path = format!("{prefix}{}", key.get_ref());
         match value.get_ref() {
             DeValue::Table(inner) => flatten(inner, &format!("{path}."), found),

@@ -1,10 +1,19 @@
 //! Agreement files: every fault is found, with its place and mend; the meaning alone is hashed.
 
+use std::fs;
+
+use crate::fault::Fault;
+use crate::policy::PolicyInput;
+use crate::policy::PolicySet;
 use crate::policy::tests::AGREEMENT;
+use crate::policy::tests::NOON;
 use crate::policy::tests::compile_at;
 use crate::policy::tests::faults;
+use crate::policy::tests::file;
 use crate::policy::tests::policy;
+use crate::policy::tests::registry;
 use crate::registry::Digest;
+use crate::registry::Registry;
 
 fn digest(agreement: &str) -> Digest {
     let policy = policy(&[agreement], &[]);
@@ -114,12 +123,19 @@ fn an_agreement_needs_purpose_grant_and_end() {
         ["0.toml:9:15: valid_until: the agreement ends before it begins, on 2026-01-01"]
     );
     let found = after(r#"["tax-assessment", "arrears"]"#, "[]");
-    assert!(
-        found[0].contains("an agreement needs a purpose"),
-        "{found:?}"
+    assert_eq!(
+        found,
+        [
+            "0.toml:10:15: purposes: the list is empty; write one or more, such as `purposes = [\"tax-assessment\"]`"
+        ]
     );
     let found = faults(AGREEMENT.split("[[grant]]").next().unwrap());
-    assert!(found[0].contains("an agreement needs a grant"), "{found:?}");
+    assert_eq!(
+        found,
+        [
+            "0.toml:1:1: grant: the key `grant` is missing; write one or more, each under `[[grant]]`"
+        ]
+    );
 }
 
 #[test]
@@ -135,7 +151,7 @@ fn an_id_is_used_once_over_all_files() {
 fn only_the_owner_can_provide_and_prohibited_records_stay() {
     let found = after("\"civil\"", "\"market\"");
     assert!(
-        found[0].contains("civil.v1.Resident is provided by `civil`, not by `market`; name `civil` as the provider"),
+        found[0].contains("civil.v1.Resident is provided by `civil`; name it as the provider"),
         "{found:?}"
     );
     let prohibited = r#"
@@ -278,6 +294,109 @@ fn the_digest_changes_with_every_part() {
         assert!(!seen.contains(&changed), "{from} -> {to}");
         seen.push(changed);
     }
+}
+
+/// The grant's release under `fields` and further keys, as `path` or `path:mask`.
+fn released(input: &PolicyInput<'_>) -> Result<Vec<String>, Vec<Fault>> {
+    let policy = PolicySet::compile(input)?;
+    let agreement = policy.agreements().next().unwrap();
+    let parts = agreement.grants[0].released.iter().map(|r| match r.mask {
+        Some(mask) => format!("{}:{mask}", r.field.path()),
+        None => r.field.path().to_string(),
+    });
+    Ok(parts.collect())
+}
+
+#[test]
+fn a_message_is_divided_where_a_part_is_masked() {
+    let header = AGREEMENT.split("[[grant]]").next().unwrap();
+    let household = |more: &str| {
+        let grant = format!("[[grant]]\nrecord = 'civil.v1.Household'\nmodes = ['query']\n{more}");
+        released(&PolicyInput {
+            department: &"civil".parse().unwrap(),
+            departments: &["civil", "tax"].map(|d| d.parse().unwrap()),
+            registry: registry(),
+            agreements: &[file("a.toml", &format!("{header}{grant}"))],
+            guardrails: &[],
+            offset: NOON.offset(),
+        })
+        .unwrap()
+    };
+    let divided = [
+        "members.resident_id",
+        "members.full_name",
+        "members.relation",
+        "members.joined_on:year",
+    ];
+    assert_eq!(household("fields = ['members']"), divided);
+    for unmasked in ["members", "members.joined_on"] {
+        let grant = format!("fields = ['members']\nunmasked = ['{unmasked}']");
+        assert_eq!(household(&grant), ["members"]);
+    }
+    let masked = household("fields = ['members']\nmask = { members.joined_on = 'drop' }");
+    assert_eq!(masked, divided[..3]);
+}
+
+const OUT_OF_REACH: &str = r#"
+syntax = "proto3";
+package civil.v1;
+import "landbridge/v1/annotations.proto";
+message Unit {
+  option (landbridge.v1.record) = {
+    owner: "civil"
+    key: "id"
+    title: "Unit"
+    sharing: SHARING_CLASS_CONDITIONAL
+  };
+  string id = 1;
+  Part part = 2;
+  map<string, Secret> secrets = 3;
+  map<string, int64> counts = 4;
+}
+message Part {
+  Secret secret = 1;
+  repeated Part parts = 2;
+}
+message Secret {
+  string text = 1 [(landbridge.v1.field) = { mask: "keep-first:1" }];
+}
+"#;
+
+#[test]
+fn messages_that_no_mask_reaches_are_released_by_name_only() {
+    let tree = tempfile::tempdir().unwrap();
+    fs::write(tree.path().join("unit.proto"), OUT_OF_REACH).unwrap();
+    let registry = Registry::compile(tree.path()).unwrap();
+    let header = AGREEMENT.split("[[grant]]").next().unwrap();
+    let unit = |more: &str| {
+        let grant = format!("[[grant]]\nrecord = 'civil.v1.Unit'\nmodes = ['query']\n{more}");
+        released(&PolicyInput {
+            department: &"civil".parse().unwrap(),
+            departments: &["civil", "tax"].map(|d| d.parse().unwrap()),
+            registry: &registry,
+            agreements: &[file("a.toml", &format!("{header}{grant}"))],
+            guardrails: &[],
+            offset: NOON.offset(),
+        })
+    };
+    let found = unit("fields = ['part', 'secrets', 'counts']").unwrap_err();
+    let keys: Vec<_> = found.iter().map(|f| f.key.as_str()).collect();
+    assert_eq!(keys, ["grant[0].fields[0]", "grant[0].fields[1]"]);
+    assert!(
+        found[0]
+            .message
+            .contains("no mask reaches into `part.parts`"),
+        "{found:?}"
+    );
+
+    let dropped = "mask = { part.parts = 'drop' }";
+    let parts = unit(&format!("fields = ['part', 'counts']\n{dropped}")).unwrap();
+    assert_eq!(parts, ["part.secret.text:keep-first:1", "counts"]);
+    let parts = unit("fields = ['part', 'secrets']\nunmasked = ['part.parts', 'secrets']").unwrap();
+    assert_eq!(
+        parts,
+        ["part.secret.text:keep-first:1", "part.parts", "secrets"]
+    );
 }
 
 #[test]

@@ -48,7 +48,7 @@ fn mend(input: &str) -> String {
         .unwrap_or_default()
 }
 
-pub(super) const RATE: RangeInclusive<u32> = 1..=1_000_000;
+const RATE: RangeInclusive<u32> = 1..=1_000_000;
 
 fn kind(value: &DeValue<'_>) -> &'static str {
     match value {

@@ -43,20 +43,20 @@ pub(in crate::policy) struct Input<'a> {
 
 impl Guardrails {
     pub(in crate::policy) fn load(input: &Input<'_>) -> Result<Self, Vec<Fault>> {
-        if input.files.is_empty() {
+        let Some(first) = input.files.first() else {
             return Ok(Self::default());
-        }
+        };
         let records: Vec<_> = input.registry.records().map(|r| r.name().clone()).collect();
         // A record type's owner may have left the directory, or not be in it yet.
         let owners = input.registry.records().map(|r| r.owner().clone());
         let departments: BTreeSet<_> = input.departments.iter().cloned().chain(owners).collect();
-        let schema = vocabulary::schema(&departments, &records).map_err(|message| {
+        let schema = vocabulary::schema(&departments, &records).map_err(|error| {
             vec![Fault {
-                file: String::new(),
+                file: first.path.clone(),
                 line: 0,
                 column: 0,
                 key: String::new(),
-                message: format!("no Cedar schema can be made from the registry: {message}"),
+                message: format!("no Cedar schema can be made from the registry: {error}"),
             }]
         })?;
         let mut loader = Loader {

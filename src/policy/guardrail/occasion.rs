@@ -133,6 +133,7 @@ impl<'a> Fields<'a> {
     }
 }
 
+#[expect(clippy::needless_pass_by_value, reason = "it is what `map_err` calls")]
 fn failed(error: impl ToString) -> Denial {
     Denial::GuardrailFailed(error.to_string())
 }

@@ -20,7 +20,7 @@ use crate::registry::query::Mode;
 /// `fields` are all fields that the exchange touches: those released, confirmed, filtered on, ordered by, and the key
 /// that is asked for; `unmasked` are those of them that the grant releases in clear. Each stands there with every
 /// message that it lies in and every field that lies in it. The sensitivities are the highest of each set: 1 public,
-/// 2 internal, 3 personal, 4 sensitive; 0 when the set is empty. `weekday` is 1 on Mondays; `date` is yyyymmdd; both
+/// 2 internal, 3 personal, 4 sensitive; 0 when the set is empty. `max_records` are the most that the exchange may send. `weekday` is 1 on Mondays; `date` is yyyymmdd; both
 /// and `hour` are of the gateway's own offset from UTC.
 const CONTEXT: &str = "
 type Question = {
@@ -46,13 +46,14 @@ action get, query, verify, count
 pub(super) fn schema(
     departments: &BTreeSet<DepartmentId>,
     records: &[RecordType],
-) -> Result<Schema, CedarSchemaError> {
+) -> Result<Schema, Box<CedarSchemaError>> {
     let text = format!(
         "entity Department{};\nentity System in [Department];\nentity Record{};\n{CONTEXT}",
         enumeration(departments.iter().map(DepartmentId::as_str)),
         enumeration(records.iter().map(RecordType::as_str)),
     );
-    Schema::from_cedarschema_str(&text).map(|(schema, _)| schema)
+    let (schema, _) = Schema::from_cedarschema_str(&text)?;
+    Ok(schema)
 }
 
 // Names need no escape: neither kind may hold a quote or a backslash.

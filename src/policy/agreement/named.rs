@@ -1,0 +1,159 @@
+//! The fields that a grant names, each list checked against the others.
+
+use prost_reflect::Kind;
+
+use super::report::Placed;
+use super::report::Report;
+use super::section::Section;
+use super::value;
+use crate::registry::field::Field;
+use crate::registry::mask::Mask;
+use crate::registry::query::Mode;
+use crate::registry::schema::RecordSchema;
+
+#[derive(Debug)]
+pub(super) struct Named {
+    pub(super) fields: Vec<Placed<Field>>,
+    pub(super) unmasked: Vec<Placed<Field>>,
+    pub(super) masks: Vec<(Placed<Field>, Mask)>,
+    pub(super) lookup: Vec<Placed<Field>>,
+}
+
+impl Named {
+    pub(super) fn read(
+        schema: &RecordSchema,
+        section: &Section<'_>,
+        report: &mut Report<'_>,
+    ) -> Self {
+        let mut fields = |name: &str| -> Vec<_> {
+            let paths = section.list(name, value::text, report);
+            let fields = paths.iter();
+            fields
+                .filter_map(|path| report.check(path, schema.field(&path.value)))
+                .collect()
+        };
+        let (named, unmasked, lookup) = (fields("fields"), fields("unmasked"), fields("lookup"));
+        let masks = section.by_path("mask", value::mask, report);
+        let masks = masks.into_iter().filter_map(|(path, mask)| {
+            let field = report.check(&path, schema.field(&path.value))?;
+            Some((field, mask))
+        });
+        Self {
+            masks: masks.collect(),
+            fields: named,
+            unmasked,
+            lookup,
+        }
+    }
+
+    pub(super) fn check(&self, report: &mut Report<'_>) {
+        for field in &self.fields {
+            self.check_granted_once(field, report);
+        }
+        for field in &self.unmasked {
+            self.check_granted(field, "unmasked", report);
+        }
+        for (field, mask) in &self.masks {
+            self.check_granted(field, "mask", report);
+            self.check_mask(field, *mask, report);
+        }
+        for field in &self.lookup {
+            if !has_one_value(&field.value) {
+                let message = format!(
+                    "`{}` has no single value that could be asked for; name a field that is \
+                     neither a message nor repeated",
+                    field.value.path()
+                );
+                report.at(field, message);
+            }
+        }
+    }
+
+    fn check_granted_once(&self, field: &Placed<Field>, report: &mut Report<'_>) {
+        let path = field.value.path();
+        let mut others = self.fields.iter().map(|f| f.value.path());
+        if let Some(outer) = others.find(|other| *other != path && path.within(other)) {
+            let message = format!(
+                "`{path}` lies within `{outer}`, which is granted as a whole; leave one out"
+            );
+            report.at(field, message);
+        }
+    }
+
+    fn check_granted(&self, field: &Placed<Field>, list: &str, report: &mut Report<'_>) {
+        let path = field.value.path();
+        if !self.fields.iter().any(|f| path.within(f.value.path())) {
+            let message = format!(
+                "`{path}` stands in `{list}` but is not granted; add it to `fields`, or leave it \
+                 out here"
+            );
+            report.at(field, message);
+        }
+    }
+
+    fn check_mask(&self, field: &Placed<Field>, mask: Mask, report: &mut Report<'_>) {
+        report.check(field, mask.fits(field.value.descriptor()));
+        let path = field.value.path();
+        let mut unmasked = self.unmasked.iter().map(|u| u.value.path());
+        if let Some(other) = unmasked.find(|u| u.within(path) || path.within(u)) {
+            let message = format!(
+                "`{path}` is masked here, but `{other}` stands in `unmasked`; decide for one"
+            );
+            report.at(field, message);
+        }
+        let mut masked = self.masks.iter().map(|(other, _)| other.value.path());
+        if let Some(outer) = masked.find(|other| *other != path && path.within(other)) {
+            let message = format!(
+                "`{path}` lies within `{outer}`, which is masked as a whole; leave one out"
+            );
+            report.at(field, message);
+        }
+    }
+
+    /// Whether each mode can be used with what is named.
+    pub(super) fn check_modes(
+        &self,
+        schema: &RecordSchema,
+        modes: &[Placed<Mode>],
+        report: &mut Report<'_>,
+    ) {
+        let key = schema.key();
+        for mode in modes {
+            let name = mode.value.as_str();
+            let by_key = matches!(mode.value, Mode::Get | Mode::Verify);
+            if by_key && !self.opens(key) {
+                let key = key.path();
+                let message = format!(
+                    "`{name}` asks for a record by its key `{key}`, which is neither released \
+                     unmasked nor in `lookup`; add `lookup = [\"{key}\"]`"
+                );
+                report.at(mode, message);
+            }
+            let verifies = mode.value == Mode::Verify && !self.lookup.is_empty();
+            if mode.value != Mode::Count && self.fields.is_empty() && !verifies {
+                report.at(
+                    mode,
+                    format!("`{name}` needs fields; list them in `fields`"),
+                );
+            }
+        }
+    }
+
+    /// Whether a field that is not within a message may be asked for by equality.
+    fn opens(&self, field: &Field) -> bool {
+        let path = field.path();
+        let names = |list: &[Placed<Field>]| list.iter().any(|f| f.value.path() == path);
+        let masked_here = self.masks.iter().any(|(f, _)| f.value.path() == path);
+        let masked = masked_here || field.default_mask().is_some() && !names(&self.unmasked);
+        names(&self.lookup) || names(&self.fields) && !masked
+    }
+}
+
+/// Whether the field holds one value that a question can state.
+fn has_one_value(field: &Field) -> bool {
+    let is_value = match field.descriptor().kind() {
+        Kind::Message(message) => message.full_name() == "google.protobuf.Timestamp",
+        _ => true,
+    };
+    is_value && !field.is_repeated()
+}
