@@ -387,6 +387,29 @@ impl SqlBindings {
         Ok(Records::new(permit, Cursor::Sql(reading)))
     }
 
+    /// Every record with every field, whatever the permits.
+    #[cfg(test)]
+    pub(super) async fn everything(
+        &self,
+        schema: &RecordSchema,
+    ) -> Result<Vec<bytes::Bytes>, SourceError> {
+        let fields = schema.leaves();
+        let ask = Ask {
+            wanted: fields.iter().map(|field| field.path()).collect(),
+            key: None,
+            gate: None,
+            order: Vec::new(),
+            after: None,
+            limit: u32::MAX,
+        };
+        let mut reading = self.read(schema.name(), &ask).await?;
+        let mut records = Vec::new();
+        while let Some(batch) = reading.next().await? {
+            records.extend(batch);
+        }
+        Ok(records)
+    }
+
     async fn read(&self, record: &RecordType, ask: &Ask<'_>) -> Result<Reading, SourceError> {
         let failed = |message: String| SourceError::Failed(Box::new(Unsettled(message)));
         let Some(bound) = self.records.get(record) else {

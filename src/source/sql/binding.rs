@@ -25,6 +25,8 @@ pub(super) struct Column {
     pub(super) name: Identifier,
     pub(super) codec: Codec,
     pub(super) unique: bool,
+    /// Of a text of MySQL.
+    pub(super) collation: Option<(Identifier, Identifier)>,
 }
 
 /// What the encoder must know of a field, taken out of its descriptor once.
@@ -247,6 +249,7 @@ impl Settling<'_> {
         };
         let chosen = codec::choose(self.dialect, column, field.descriptor());
         let (unique, shown) = (column.unique, column.shown.clone());
+        let collation = column.collation.clone();
         let descriptor = field.descriptor();
         match chosen {
             Ok(codec) => Some(Bound::Column(Arc::new(Column {
@@ -261,6 +264,7 @@ impl Settling<'_> {
                 name: identifier,
                 codec,
                 unique,
+                collation,
             }))),
             Err(mend) => {
                 self.faults.push(format!(

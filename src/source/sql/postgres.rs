@@ -84,6 +84,7 @@ pub(super) async fn columns(pool: &PgPool, table: &Table) -> Result<Vec<LiveColu
                 kind: row.try_get(1)?,
                 shown: row.try_get(2)?,
                 element: row.try_get(3)?,
+                collation: None,
                 unique: row.try_get(4)?,
             })
         })

@@ -1,1 +1,7 @@
-//! Tests.
+//! Sources against real servers.
+
+mod answers;
+mod fixture;
+mod mapping;
+mod narrowing;
+mod server;
