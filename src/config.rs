@@ -1,6 +1,7 @@
 //! Settings: from files and environment to values that cannot be wrong, with every fault at once.
 
 mod raw;
+mod source;
 
 use std::net::SocketAddr;
 use std::path::Path;
@@ -10,10 +11,12 @@ use std::time::Duration;
 use time::UtcOffset;
 
 use crate::fault::Fault;
-use crate::identity::MaterialPaths;
+use crate::identity::material::MaterialPaths;
 use crate::name::DepartmentId;
 use crate::name::TrustDomain;
+use crate::source::sql::settings::DatabaseUrl;
 use crate::source::sql::settings::SqlSettings;
+
 
 /// The settings of one gateway. Relative paths have been made absolute against the file's folder.
 #[derive(Debug, Clone)]
@@ -33,7 +36,14 @@ pub struct Config {
     pub journal: JournalConfig,
     pub log: LogConfig,
     pub limits: Limits,
-    pub sources: Vec<SqlSettings>,
+    pub sources: Vec<SourceConfig>,
+}
+
+/// A database that records come from.
+#[derive(Debug, Clone)]
+pub struct SourceConfig {
+    pub url: DatabaseUrl,
+    pub settings: SqlSettings,
 }
 
 /// A door that asks for certificates.

@@ -6,12 +6,14 @@ mod calendar;
 mod city;
 mod civil;
 mod codes;
+pub mod federation;
 mod market;
 mod names;
 mod people;
 mod population;
 mod random;
 mod registrar;
+mod sample;
 mod tax;
 
 #[cfg(test)]

@@ -63,14 +63,7 @@ impl Exchange {
         secrets: Secrets,
         clock: Clock,
     ) -> Self {
-        Self {
-            department,
-            snapshot: ArcSwap::new(snapshot),
-            ledger,
-            journal,
-            secrets,
-            clock,
-        }
+        Self { department, snapshot: ArcSwap::new(snapshot), ledger, journal, secrets, clock }
     }
 
     /// The state that requests begin with now.
@@ -103,19 +96,12 @@ impl Exchange {
         let walk = AssertUnwindSafe(self.walk(&caller, &mut ask, &mut draft)).catch_unwind();
         match walk.await.unwrap_or(Err(Cause::Panicked)) {
             Ok(Found::Whole(body)) => self.record(draft, body).await,
-            Ok(Found::Stream(records)) => {
-                AnswerStream::open(self, caller, ask, draft, *records).await
-            }
+            Ok(Found::Stream(records)) => AnswerStream::open(self, caller, ask, draft, *records).await,
             Err(cause) => Err(self.refuse(&draft, cause).await),
         }
     }
 
-    async fn walk(
-        &self,
-        caller: &Caller,
-        ask: &mut Ask,
-        draft: &mut Draft,
-    ) -> Result<Found, Cause> {
+    async fn walk(&self, caller: &Caller, ask: &mut Ask, draft: &mut Draft) -> Result<Found, Cause> {
         let snapshot = self.snapshot();
         let permit = self.permit(&snapshot, caller, ask, draft)?;
         self.ledger.admit(&permit, draft.begun())?;
@@ -128,11 +114,7 @@ impl Exchange {
             Mode::Verify => self.verify(&snapshot, permit, terms, draft).await,
             Mode::Count => self.count(&snapshot, permit, terms, draft).await,
             Mode::Query => {
-                let records = snapshot
-                    .sources
-                    .fetch(permit, terms)
-                    .await?
-                    .into_records()?;
+                let records = snapshot.sources.fetch(permit, terms).await?.into_records()?;
                 Ok(Found::Stream(Box::new(records)))
             }
         }
@@ -176,11 +158,7 @@ impl Exchange {
             Ok(receipt) => Ok(Answer::Whole(draft.info(&receipt), body)),
             Err(unwritten) => {
                 let cause = Cause::Unlogged(unwritten);
-                Err(Refusal {
-                    cause,
-                    exchange: draft.exchange(),
-                    receipt: None,
-                })
+                Err(Refusal { cause, exchange: draft.exchange(), receipt: None })
             }
         }
     }
@@ -188,21 +166,9 @@ impl Exchange {
     /// A refusal is an entry too.
     async fn refuse(&self, draft: &Draft, cause: Cause) -> Refusal {
         let exchange = draft.exchange();
-        match self
-            .journal
-            .append(draft.refused(&cause, self.clock.now()))
-            .await
-        {
-            Ok(receipt) => Refusal {
-                cause,
-                exchange,
-                receipt: Some(receipt),
-            },
-            Err(unwritten) => Refusal {
-                cause: Cause::Unlogged(unwritten),
-                exchange,
-                receipt: None,
-            },
+        match self.journal.append(draft.refused(&cause, self.clock.now())).await {
+            Ok(receipt) => Refusal { cause, exchange, receipt: Some(receipt) },
+            Err(unwritten) => Refusal { cause: Cause::Unlogged(unwritten), exchange, receipt: None },
         }
     }
 }

@@ -24,6 +24,8 @@ use crate::audit::Journal;
 use crate::audit::JournalError;
 use crate::audit::JournalKey;
 use crate::audit::JournalSettings;
+use crate::audit::key::KeyError;
+use crate::audit::reader::ReadError;
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::exchange::Exchange;
@@ -31,7 +33,7 @@ use crate::exchange::secret::Secrets;
 use crate::fault::Fault;
 use crate::identity::Door;
 use crate::identity::acceptor::Acceptor;
-use crate::identity::connections::Cut;
+use crate::identity::Cut;
 use assemble::Assembled;
 use assemble::Reach;
 use assemble::Trusted;
@@ -75,24 +77,17 @@ pub enum StartError {
     #[error("the settings have faults")]
     Faults(Vec<Fault>),
     #[error("{path} cannot be read or made")]
-    Key {
-        path: PathBuf,
-        #[source]
-        source: io::Error,
-    },
+    Key { path: PathBuf, #[source] source: io::Error },
+    #[error(transparent)]
+    JournalKey(#[from] KeyError),
+    #[error("the journal cannot be read")]
+    Quotas(#[from] ReadError),
     #[error("the journal cannot be opened")]
     Journal(#[from] JournalError),
     #[error("the system gives no random bytes")]
     NoRandomness(#[from] crate::exchange::secret::NoRandomness),
-    #[error(
-        "the {door} door cannot listen on {address}; stop what listens there, or set another `{door}.listen`"
-    )]
-    Listen {
-        door: &'static str,
-        address: SocketAddr,
-        #[source]
-        source: io::Error,
-    },
+    #[error("the {door} door cannot listen on {address}; stop what listens there, or set another `{door}.listen`")]
+    Listen { door: &'static str, address: SocketAddr, #[source] source: io::Error },
     #[error("the gateway's own descriptors are broken")]
     Descriptors(#[from] prost_reflect::DescriptorError),
 }
@@ -105,24 +100,14 @@ impl From<Vec<Fault>> for StartError {
 
 impl Gateway {
     /// Builds every part, then opens the doors: whoever gets in finds all of it ready.
-    pub async fn start(
-        config: Config,
-        clock: Clock,
-        metrics: PrometheusHandle,
-    ) -> Result<Self, StartError> {
+    pub async fn start(config: Config, clock: Clock, metrics: PrometheusHandle) -> Result<Self, StartError> {
         let trusted = Trusted::load(&config, &clock)?;
         let reach = Reach::open(&config, &trusted, &clock)?;
-        let Assembled {
-            snapshot,
-            systems,
-            peers,
-        } = assemble(&config, trusted, &reach).await?;
+        let Assembled { snapshot, systems, peers } = assemble(&config, trusted, &reach).await?;
         let doors = Doors::bind(&config).await?;
 
-        let secret = files::secret(&config.journal.secret).map_err(|source| StartError::Key {
-            path: config.journal.secret.clone(),
-            source,
-        })?;
+        let secret = files::secret(&config.journal.secret)
+            .map_err(|source| StartError::Key { path: config.journal.secret.clone(), source })?;
         let journal = open_journal(&config, &clock)?;
         let ledger = restore::ledger(&config.journal.path, clock.now(), config.offset)?;
         let directory = snapshot.directory.clone();
@@ -149,9 +134,7 @@ impl Gateway {
             stopped: CancellationToken::new(),
             reloading: Mutex::new(()),
         };
-        gateway
-            .record(Entry::lifecycle("started", env!("CARGO_PKG_VERSION")))
-            .await;
+        gateway.record(Entry::lifecycle("started", env!("CARGO_PKG_VERSION"))).await;
         gateway.open(doors, metrics).await?;
         Ok(gateway)
     }
@@ -179,12 +162,8 @@ impl Gateway {
             Err(faults) => {
                 metrics::counter!("landbridge_reloads_total", "outcome" => "refused").increment(1);
                 let text: Vec<String> = faults.iter().map(ToString::to_string).collect();
-                self.record(Entry::policy(
-                    self.exchange.snapshot().policy.revision(),
-                    false,
-                    &text.join("\n"),
-                ))
-                .await;
+                self.record(Entry::policy(self.exchange.snapshot().policy.revision(), false, text.join("\n")))
+                    .await;
                 Err(faults)
             }
         }
@@ -196,11 +175,7 @@ impl Gateway {
     }
 
     async fn put_in_place(&self, assembled: Assembled) {
-        let Assembled {
-            snapshot,
-            systems,
-            peers,
-        } = assembled;
+        let Assembled { snapshot, systems, peers } = assembled;
         let (directory, revision) = (snapshot.directory.clone(), *snapshot.policy.revision());
         let changed = revision != *self.exchange.snapshot().policy.revision();
         // Policy before trust: a connection that stays must already be judged by the new policy.
@@ -211,7 +186,7 @@ impl Gateway {
         tell_cut(&cut);
         metrics::counter!("landbridge_reloads_total", "outcome" => "applied").increment(1);
         if changed {
-            self.record(Entry::policy(&revision, true, "")).await;
+            self.record(Entry::policy(&revision, true, String::new())).await;
         }
     }
 
@@ -227,18 +202,15 @@ impl Gateway {
         tracing::info!("stopping: finishing what is under way");
         self.stop.cancel();
         self.tracker.close();
-        if tokio::time::timeout(self.config.limits.drain, self.tracker.wait())
-            .await
-            .is_err()
-        {
-            tracing::warn!(
-                left = self.tracker.len(),
-                "stopped with requests under way: the drain limit was reached"
-            );
+        if tokio::time::timeout(self.config.limits.drain, self.tracker.wait()).await.is_err() {
+            tracing::warn!(left = self.tracker.len(), "stopped with requests under way: the drain limit was reached");
         }
-        self.record(Entry::lifecycle("stopped", env!("CARGO_PKG_VERSION")))
-            .await;
-        self.exchange.journal().close().await;
+        self.record(Entry::lifecycle("stopped", env!("CARGO_PKG_VERSION"))).await;
+        let journal = self.exchange.journal().clone();
+        // It waits for the commit thread, which an async task must not.
+        if let Err(error) = tokio::task::spawn_blocking(move || journal.close()).await {
+            tracing::error!(%error, "the journal was not closed");
+        }
         self.stopped.cancel();
         self.last.close();
         self.last.wait().await;
@@ -261,17 +233,11 @@ fn tell_cut(cut: &[Cut]) {
 
 fn open_journal(config: &Config, clock: &Clock) -> Result<Journal, StartError> {
     let settings = &config.journal;
-    let key = JournalKey::load_or_create(&settings.key).map_err(|source| StartError::Key {
-        path: settings.key.clone(),
-        source,
-    })?;
+    let key = if settings.key.exists() { JournalKey::load(&settings.key)? } else { JournalKey::create(&settings.key)? };
     let (journal, recovery) = Journal::open(
         JournalSettings {
             dir: settings.path.clone(),
-            origin: format!(
-                "{}/{}/{}",
-                config.trust_domain, config.department, settings.replica
-            ),
+            origin: format!("{}/{}/{}", config.trust_domain, config.department, settings.replica),
             linger: settings.linger,
             segment_bytes: settings.segment_bytes,
         },

@@ -1,3 +1,5 @@
+//! The `landbridge` command.
+
 fn main() -> std::process::ExitCode {
     landbridge::cli::main()
 }

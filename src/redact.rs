@@ -40,14 +40,20 @@ impl Redaction {
         }
     }
 
+    /// Whether a record passes the permit's gate, where nothing of it is to leave.
+    pub fn admits(&self, record: &[u8]) -> Result<bool, Malformed> {
+        match &self.gate {
+            Some(gate) => gate.matches(record),
+            None => Ok(true),
+        }
+    }
+
     /// What may leave of a record; `None` if the permit's gate does not let it pass at all.
     ///
     /// An error means that the source gave bytes that are not a record of its schema, in a field that the gate asks about
     /// or that is released. What is dropped is not looked into.
     pub fn apply(&self, record: &[u8]) -> Result<Option<Redacted>, Malformed> {
-        if let Some(gate) = &self.gate
-            && !gate.matches(record)?
-        {
+        if !self.admits(record)? {
             return Ok(None);
         }
         let mut out = Vec::with_capacity(record.len());

@@ -4,7 +4,6 @@ pub mod import;
 pub mod peer;
 pub mod sql;
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -25,20 +24,21 @@ use peer::PeerRows;
 use peer::channel::Peers;
 use peer::evidence::Evidence;
 use peer::refusal::PeerRefusal;
+use sql::Position;
+use sql::SqlBindings;
 use sql::SqlSource;
-use sql::position::Position;
 
 /// Where every record type of a registry comes from, as one gateway sees it. Made anew with each registry.
 #[derive(Debug)]
 pub struct Sources {
     /// This department's own records.
-    own: BTreeMap<RecordType, Arc<sql::Binding>>,
+    own: Vec<SqlBindings>,
     peers: Arc<Peers>,
     directory: Arc<Directory>,
 }
 
 /// What goes along with a permit: to the database a place to go on from, to a peer the question in its own words.
-#[derive(Debug)]
+/// Holds personal data: it has no `Debug`.
 pub struct Terms {
     pub exchange: ExchangeId,
     pub nonce: [u8; 32],
@@ -62,29 +62,33 @@ pub enum Fetched {
 }
 
 impl Sources {
-    /// Binds the record types that this department provides to its databases, and checks each against its live table.
-    pub async fn bind(
+    /// Binds the record types that this department provides to its databases. No database is asked yet.
+    pub fn bind(
         registry: &Registry,
-        databases: &[Arc<SqlSource>],
+        databases: &[SqlSource],
         peers: Arc<Peers>,
         directory: Arc<Directory>,
     ) -> Result<Self, Vec<Fault>> {
-        let (mut own, mut faults) = (BTreeMap::new(), Vec::new());
+        let (mut own, mut faults) = (Vec::new(), Vec::new());
         for database in databases {
-            match database.bind(registry).await {
-                Ok(bindings) => own.extend(bindings),
+            match database.bind(registry) {
+                Ok(bindings) => own.push(bindings),
                 Err(found) => faults.extend(found),
             }
         }
-        if faults.is_empty() {
-            Ok(Self {
-                own,
-                peers,
-                directory,
-            })
-        } else {
-            Err(faults)
+        if faults.is_empty() { Ok(Self { own, peers, directory }) } else { Err(faults) }
+    }
+
+    /// Compares every mapping with its live table: the faults, and the databases that could not be asked.
+    pub async fn check(&self) -> (Vec<Fault>, Vec<(String, SourceError)>) {
+        let (mut faults, mut unasked) = (Vec::new(), Vec::new());
+        for bindings in &self.own {
+            match bindings.check().await {
+                Ok(found) => faults.extend(found),
+                Err(error) => unasked.push((bindings.name().to_owned(), error)),
+            }
         }
+        (faults, unasked)
     }
 
     /// Fetches what the permit allows, from this department's database or from the provider's gateway.
@@ -92,20 +96,14 @@ impl Sources {
         let schema = permit.query().schema.clone();
         match permit.role() {
             Role::Provider => {
-                let binding = self.own.get(schema.name());
-                let binding =
-                    binding.ok_or_else(|| SourceError::NoSource(schema.name().clone()))?;
-                let reading = binding.fetch(&permit, terms.after).await?;
-                Ok(Fetched::Records(Records {
-                    permit,
-                    rows: Rows::Sql(reading),
-                    evidence: None,
-                }))
+                let has = |bindings: &&SqlBindings| bindings.records().any(|name| name == schema.name());
+                let bindings = self.own.iter().find(has);
+                let bindings = bindings.ok_or_else(|| SourceError::NoSource(schema.name().clone()))?;
+                bindings.fetch(permit, terms.after).await.map(Fetched::Records)
             }
             Role::Consumer => {
                 let department = self.directory.department(schema.owner());
-                let department =
-                    department.ok_or_else(|| SourceError::NotAMember(schema.owner().clone()))?;
+                let department = department.ok_or_else(|| SourceError::NotAMember(schema.owner().clone()))?;
                 peer::fetch(self.peers.channel(department), permit, terms).await
             }
         }
@@ -127,12 +125,12 @@ impl Fetched {
 /// Nothing is read before it is asked for, and dropping it frees the source at once.
 pub struct Records {
     permit: Permit,
-    rows: Rows,
+    cursor: Cursor,
     /// What the answer of another department's gateway rests on.
     evidence: Option<Evidence>,
 }
 
-enum Rows {
+enum Cursor {
     Sql(sql::Reading),
     Peer(Box<PeerRows>),
 }
@@ -144,6 +142,10 @@ impl std::fmt::Debug for Records {
 }
 
 impl Records {
+    fn new(permit: Permit, cursor: Cursor) -> Self {
+        Self { permit, cursor, evidence: None }
+    }
+
     pub fn permit(&self) -> &Permit {
         &self.permit
     }
@@ -154,17 +156,15 @@ impl Records {
 
     /// The next records, each encoded as its record type; `None` at the end. A batch is at most about 128 KiB.
     pub async fn next(&mut self) -> Result<Option<Vec<Bytes>>, SourceError> {
-        match &mut self.rows {
-            Rows::Sql(reading) => reading.next().await,
-            Rows::Peer(rows) => rows.next().await,
+        match &mut self.cursor {
+            Cursor::Sql(reading) => reading.next().await,
+            Cursor::Peer(rows) => rows.next().await,
         }
     }
 
     /// Where a further question goes on, as the provider's gateway tells it at the end of its answer.
     pub async fn next_cursor(&mut self) -> Result<Bytes, SourceError> {
-        let Rows::Peer(rows) = &mut self.rows else {
-            return Ok(Bytes::new());
-        };
+        let Cursor::Peer(rows) = &mut self.cursor else { return Ok(Bytes::new()) };
         let trailer = rows.trailer().await?;
         if let (Some(receipt), Some(evidence)) = (trailer.receipt, &mut self.evidence) {
             evidence.closed(receipt);
@@ -225,9 +225,7 @@ impl SourceError {
     /// What whoever asked may know: nothing of the department's inner works.
     pub fn for_asker(&self) -> String {
         match self {
-            Self::Unavailable(_) | Self::NoSource(_) => {
-                "the provider's records cannot be reached now".to_owned()
-            }
+            Self::Unavailable(_) | Self::NoSource(_) => "the provider's records cannot be reached now".to_owned(),
             Self::Timeout(_) => "the provider's records took too long".to_owned(),
             Self::Misfit(_) => "a record of the provider does not fit its schema".to_owned(),
             Self::Failed(_) => "the provider's records could not be read".to_owned(),

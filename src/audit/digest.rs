@@ -14,6 +14,7 @@ use crate::name::RecordType;
 use crate::registry::Digest;
 
 /// SHA-256 over a tag and length-prefixed parts: no two lists of parts give the same input.
+#[derive(Clone)]
 pub struct Lp(digest::Context);
 
 impl Lp {
@@ -27,8 +28,13 @@ impl Lp {
 
     /// A part of any length, as `length_prefixed` gives it.
     pub fn part(mut self, part: impl AsRef<[u8]>) -> Self {
-        length_prefixed(part.as_ref(), |bytes| self.0.update(bytes));
+        self.add(part);
         self
+    }
+
+    /// As [`part`](Self::part), to a digest that grows for as long as an answer does.
+    pub fn add(&mut self, part: impl AsRef<[u8]>) {
+        length_prefixed(part.as_ref(), |bytes| self.0.update(bytes));
     }
 
     /// A list: how many parts, then each.

@@ -23,6 +23,7 @@ use super::writer::Then;
 use crate::clock::Moment;
 use crate::name::ExchangeId;
 use crate::pb;
+use crate::pb::journal_record;
 use crate::registry::Digest;
 
 /// An entry to be written. Its time is that of the commit.
@@ -56,6 +57,41 @@ pub struct Receipt {
 }
 
 impl Entry {
+    /// A connection that was turned away. `peer` is the SPIFFE id that its certificate carries.
+    pub fn connection(peer: String, door: &str, reason: &str) -> Self {
+        let (door, reason) = (door.to_owned(), reason.to_owned());
+        let record = journal_record::Kind::Connection(pb::ConnectionRecord { peer, door, reason });
+        Self::of_gateway(Kind::Connection, Outcome::Denied, record)
+    }
+
+    /// A policy that took effect, or one that was refused and why.
+    pub fn policy(revision: &Digest, applied: bool, detail: String) -> Self {
+        let revision = revision.to_vec().into();
+        let outcome = if applied { Outcome::Answered } else { Outcome::Denied };
+        let record = journal_record::Kind::Policy(pb::PolicyRecord { revision, applied, detail });
+        Self::of_gateway(Kind::Policy, outcome, record)
+    }
+
+    /// The gateway, of this version, `started` or `stopped`.
+    pub fn lifecycle(event: &str, version: &str) -> Self {
+        let (event, version) = (event.to_owned(), version.to_owned());
+        let record = journal_record::Kind::Lifecycle(pb::LifecycleRecord { event, version });
+        Self::of_gateway(Kind::Lifecycle, Outcome::Answered, record)
+    }
+
+    /// An event of the gateway itself: no exchange, no side.
+    fn of_gateway(kind: Kind, outcome: Outcome, record: journal_record::Kind) -> Self {
+        Self {
+            kind,
+            role: Role::None,
+            outcome,
+            exchange: None,
+            exchange_digest: [0; 32],
+            peer: None,
+            record: pb::JournalRecord { kind: Some(record) },
+        }
+    }
+
     pub(super) fn pending(&self, then: Then) -> Result<Pending, Unwritten> {
         let record = self.record.encode_to_vec();
         if record.len() > MAX_RECORD_BYTES {

@@ -24,9 +24,9 @@ const STAMP: &str = "landbridge-demo 1\n";
 
 /// The departments with the systems that have certificates.
 pub const DEPARTMENTS: [(&str, &[&str]); 3] = [
-    ("civil", &["household", "counter"]),
+    ("civil", &["counter", "welfare"]),
     ("tax", &["assessment", "audit"]),
-    ("market", &["licensing"]),
+    ("market", &["register"]),
 ];
 
 /// The ports of one department's doors.

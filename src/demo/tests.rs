@@ -1,5 +1,7 @@
 //! Tests of the synthetic records.
 
+mod sample;
+
 use std::collections::BTreeMap;
 use std::collections::HashMap;
 use std::collections::HashSet;
@@ -247,7 +249,9 @@ fn another_registry_is_refused() {
     let unlike = error(
         r#"syntax = "proto3"; package civil.v1; import "landbridge/v1/annotations.proto";
         message Resident {
-          option (landbridge.v1.record) = { owner: "civil" key: "id" title: "R" title_zh: "人" sharing: SHARING_CLASS_CONDITIONAL };
+          option (landbridge.v1.record) = {
+            owner: "civil" key: "id" title: "R" title_zh: "人" sharing: SHARING_CLASS_CONDITIONAL
+          };
           string id = 1;
         }"#,
     );

@@ -10,7 +10,7 @@ use super::status;
 use crate::exchange::Exchange;
 use crate::exchange::snapshot::Snapshot;
 use crate::identity::Caller;
-use crate::identity::Peer;
+use crate::identity::peer::Peer;
 use crate::pb;
 use crate::pb::catalog_service_server::CatalogService;
 use crate::policy::agreement::Agreement;
@@ -29,15 +29,8 @@ impl CatalogDoor {
         Self { exchange }
     }
 
-    fn entry(
-        &self,
-        snapshot: &Snapshot,
-        schema: &RecordSchema,
-        caller: &Caller,
-    ) -> pb::RecordTypeEntry {
-        let grants = snapshot
-            .policy
-            .usable(caller, schema, self.exchange.clock().now());
+    fn entry(&self, snapshot: &Snapshot, schema: &RecordSchema, caller: &Caller) -> pb::RecordTypeEntry {
+        let grants = snapshot.policy.usable(caller, schema, self.exchange.clock().now());
         pb::RecordTypeEntry {
             name: schema.name().to_string(),
             owner: schema.owner().to_string(),
@@ -48,41 +41,21 @@ impl CatalogDoor {
             sharing: schema.sharing().into(),
             update_frequency: schema.update_frequency().into(),
             schema_digest: schema.digest().to_vec().into(),
-            grants: grants
-                .into_iter()
-                .map(|(agreement, grant)| grant_entry(agreement, grant))
-                .collect(),
+            grants: grants.into_iter().map(|(agreement, grant)| grant_entry(agreement, grant)).collect(),
         }
     }
 }
 
 fn grant_entry(agreement: &Agreement, grant: &Grant) -> pb::GrantEntry {
-    let masked = grant
-        .released
-        .iter()
-        .filter(|released| released.mask.is_some());
+    let masked = grant.released.iter().filter(|released| released.mask.is_some());
     pb::GrantEntry {
         agreement: agreement.id.to_string(),
         title: agreement.title.clone(),
         purposes: agreement.purposes.iter().map(ToString::to_string).collect(),
-        modes: grant
-            .modes
-            .iter()
-            .map(|mode| mode.as_str().to_owned())
-            .collect(),
-        fields: grant
-            .released
-            .iter()
-            .map(|released| released.field.path().to_string())
-            .collect(),
-        masked: masked
-            .map(|released| released.field.path().to_string())
-            .collect(),
-        lookup: grant
-            .lookup
-            .iter()
-            .map(|field| field.path().to_string())
-            .collect(),
+        modes: grant.modes.iter().map(|mode| mode.as_str().to_owned()).collect(),
+        fields: grant.released.iter().map(|released| released.field.path().to_string()).collect(),
+        masked: masked.map(|released| released.field.path().to_string()).collect(),
+        lookup: grant.lookup.iter().map(|field| field.path().to_string()).collect(),
         valid_until: agreement.valid_until.to_string(),
     }
 }
@@ -92,10 +65,7 @@ fn field_entry(field: &Field) -> pb::FieldEntry {
         path: field.path().to_string(),
         r#type: field.type_name(),
         sensitivity: field.sensitivity().into(),
-        mask: field
-            .default_mask()
-            .map(|mask| mask.to_string())
-            .unwrap_or_default(),
+        mask: field.default_mask().map(|mask| mask.to_string()).unwrap_or_default(),
         title: field.title().to_owned(),
         title_zh: field.title_zh().to_owned(),
         description: field.description().to_owned(),
@@ -103,11 +73,8 @@ fn field_entry(field: &Field) -> pb::FieldEntry {
 }
 
 fn caller<T>(request: &Request<T>) -> Result<Caller, Status> {
-    let peer = request
-        .extensions()
-        .get::<Peer>()
-        .ok_or_else(status::no_identity)?;
-    Ok(peer.caller().clone())
+    let peer = request.extensions().get::<Peer>().ok_or_else(status::no_identity)?;
+    Ok(peer.into())
 }
 
 #[tonic::async_trait]
@@ -117,17 +84,12 @@ impl CatalogService for CatalogDoor {
         _request: Request<pb::ListDepartmentsRequest>,
     ) -> Result<Response<pb::ListDepartmentsResponse>, Status> {
         let snapshot = self.exchange.snapshot();
-        let departments = snapshot
-            .directory
-            .departments()
-            .map(|department| pb::DepartmentEntry {
-                id: department.id.to_string(),
-                name: department.name.clone(),
-                name_zh: department.name_zh.clone(),
-            });
-        Ok(Response::new(pb::ListDepartmentsResponse {
-            departments: departments.collect(),
-        }))
+        let departments = snapshot.directory.departments().map(|department| pb::DepartmentEntry {
+            id: department.id.to_string(),
+            name: department.name.clone(),
+            name_zh: department.name_zh.clone(),
+        });
+        Ok(Response::new(pb::ListDepartmentsResponse { departments: departments.collect() }))
     }
 
     async fn list_record_types(
@@ -135,13 +97,8 @@ impl CatalogService for CatalogDoor {
         request: Request<pb::ListRecordTypesRequest>,
     ) -> Result<Response<pb::ListRecordTypesResponse>, Status> {
         let (caller, snapshot) = (caller(&request)?, self.exchange.snapshot());
-        let entries = snapshot
-            .registry
-            .records()
-            .map(|schema| self.entry(&snapshot, schema, &caller));
-        Ok(Response::new(pb::ListRecordTypesResponse {
-            record_types: entries.collect(),
-        }))
+        let entries = snapshot.registry.records().map(|schema| self.entry(&snapshot, schema, &caller));
+        Ok(Response::new(pb::ListRecordTypesResponse { record_types: entries.collect() }))
     }
 
     async fn get_record_type(

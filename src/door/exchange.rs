@@ -19,8 +19,9 @@ use crate::exchange::answer::Answer;
 use crate::exchange::answer::Body;
 use crate::exchange::ask::Ask;
 use crate::exchange::trace::Trace;
+use crate::identity::Caller;
 use crate::identity::Door;
-use crate::identity::Peer;
+use crate::identity::peer::Peer;
 use crate::pb;
 use crate::pb::exchange_service_server::ExchangeService;
 use crate::registry::query::question::Question;
@@ -57,39 +58,15 @@ impl ExchangeDoor {
         stall: Duration,
     ) -> Self {
         let under_way = Arc::new(Semaphore::new(requests));
-        Self {
-            exchange,
-            door,
-            tracker,
-            under_way,
-            deadline,
-            stall,
-        }
+        Self { exchange, door, tracker, under_way, deadline, stall }
     }
 
     fn incoming<T>(&self, request: &Request<T>) -> Result<Incoming, Status> {
-        let peer = request
-            .extensions()
-            .get::<Peer>()
-            .cloned()
-            .ok_or_else(status::no_identity)?;
-        let header = |name| {
-            request
-                .metadata()
-                .get(name)
-                .and_then(|value| value.to_str().ok())
-        };
-        let deadline = header("grpc-timeout")
-            .and_then(timeout)
-            .unwrap_or(self.deadline);
-        let trace = header("traceparent")
-            .and_then(Trace::parse)
-            .unwrap_or_default();
-        Ok(Incoming {
-            peer,
-            deadline: deadline.min(self.deadline),
-            trace,
-        })
+        let peer = request.extensions().get::<Peer>().cloned().ok_or_else(status::no_identity)?;
+        let header = |name| request.metadata().get(name).and_then(|value| value.to_str().ok());
+        let deadline = header("grpc-timeout").and_then(timeout).unwrap_or(self.deadline);
+        let trace = header("traceparent").and_then(Trace::parse).unwrap_or_default();
+        Ok(Incoming { peer, deadline: deadline.min(self.deadline), trace })
     }
 
     /// Runs an exchange to its end, whatever becomes of the client.
@@ -98,10 +75,9 @@ impl ExchangeDoor {
             metrics::counter!("landbridge_shed_total", "door" => self.door.as_str()).increment(1);
             return Err(status::overloaded());
         };
-        let caller = incoming.peer.caller().clone();
-        let span =
-            tracing::info_span!("exchange", door = self.door.as_str(), caller = %incoming.peer.id);
-        let work = self.exchange.clone().answer(caller, ask, self.door);
+        let caller = Caller::from(&incoming.peer);
+        let span = tracing::info_span!("exchange", door = self.door.as_str(), caller = %incoming.peer.id());
+        let work = self.exchange.clone().answer(caller, ask);
         let work = async move {
             let answer = work.await;
             drop(place);
@@ -136,10 +112,9 @@ impl ExchangeService for ExchangeDoor {
             trace: incoming.trace,
         };
         match self.run(&incoming, ask).await? {
-            Answer::Whole(info, Body::Record(record)) => Ok(Response::new(pb::GetRecordResponse {
-                info: Some(info),
-                record,
-            })),
+            Answer::Whole(info, Body::Record(record)) => {
+                Ok(Response::new(pb::GetRecordResponse { info: Some(info), record }))
+            }
             Answer::Whole(..) | Answer::Stream(_) => Err(status::internal()),
         }
     }
@@ -169,12 +144,7 @@ impl ExchangeService for ExchangeDoor {
             return Err(status::internal());
         };
         let (parts, answer) = mpsc::channel(AHEAD);
-        self.tracker.spawn(pump(
-            *stream,
-            parts,
-            incoming.peer.cancelled.clone(),
-            self.stall,
-        ));
+        self.tracker.spawn(pump(*stream, parts, incoming.peer.cancelled().clone(), self.stall));
         Ok(Response::new(ReceiverStream::new(answer)))
     }
 
@@ -189,20 +159,14 @@ impl ExchangeService for ExchangeDoor {
             provider: asked.provider,
             grounds: asked.grounds.unwrap_or_default(),
             fields: Vec::new(),
-            question: Question::Verify {
-                key: asked.key,
-                claims: asked.claims,
-            },
+            question: Question::Verify { key: asked.key, claims: asked.claims },
             relay: asked.relay,
             deadline: incoming.deadline,
             trace: incoming.trace,
         };
         match self.run(&incoming, ask).await? {
             Answer::Whole(info, Body::Verdicts(verdicts)) => {
-                Ok(Response::new(pb::VerifyRecordResponse {
-                    info: Some(info),
-                    verdicts,
-                }))
+                Ok(Response::new(pb::VerifyRecordResponse { info: Some(info), verdicts }))
             }
             Answer::Whole(..) | Answer::Stream(_) => Err(status::internal()),
         }
@@ -219,29 +183,15 @@ impl ExchangeService for ExchangeDoor {
             provider: asked.provider,
             grounds: asked.grounds.unwrap_or_default(),
             fields: Vec::new(),
-            question: Question::Count {
-                filter: asked.filter,
-            },
+            question: Question::Count { filter: asked.filter },
             relay: asked.relay,
             deadline: incoming.deadline,
             trace: incoming.trace,
         };
         match self.run(&incoming, ask).await? {
-            Answer::Whole(
-                info,
-                Body::Count {
-                    count,
-                    suppressed,
-                    smallest_group,
-                },
-            ) => {
+            Answer::Whole(info, Body::Count { count, suppressed, smallest_group }) => {
                 let info = Some(info);
-                Ok(Response::new(pb::CountRecordsResponse {
-                    info,
-                    count,
-                    suppressed,
-                    smallest_group,
-                }))
+                Ok(Response::new(pb::CountRecordsResponse { info, count, suppressed, smallest_group }))
             }
             Answer::Whole(..) | Answer::Stream(_) => Err(status::internal()),
         }

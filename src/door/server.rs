@@ -20,9 +20,10 @@ use tower::ServiceExt;
 use crate::audit::Entry;
 use crate::audit::Journal;
 use crate::identity::Door;
-use crate::identity::HandshakeRefused;
-use crate::identity::Peer;
+use crate::identity::peer::Peer;
 use crate::identity::acceptor::Acceptor;
+use crate::identity::acceptor::HandshakeRefused;
+use crate::identity::refusal::TrustRefusal;
 
 /// HTTP/2 limits of a door; the rest of them is in the services.
 #[derive(Debug, Clone, Copy)]
@@ -84,49 +85,35 @@ impl DoorServer {
     }
 
     async fn connection(self: Arc<Self>, tcp: TcpStream) {
-        let from = tcp
-            .peer_addr()
-            .map(|addr| addr.to_string())
-            .unwrap_or_default();
+        let from = tcp.peer_addr().map(|addr| addr.to_string()).unwrap_or_default();
         let accepted = tokio::select! {
             () = self.stop.cancelled() => return,
             accepted = self.acceptor.accept(tcp) => accepted,
         };
-        let (tls, peer) = match accepted {
-            Ok(accepted) => accepted,
+        let link = match accepted {
+            Ok(link) => link,
             Err(refused) => return self.turned_away(&from, &refused).await,
         };
-        tracing::debug!(door = self.door.as_str(), peer = %peer.id, from, "connected");
+        let peer = link.peer().clone();
+        tracing::debug!(door = self.door.as_str(), peer = %peer.id(), from, "connected");
         let identified = peer.clone();
         let service = ServiceBuilder::new()
             .map_request(move |mut request: http::Request<Incoming>| {
                 request.extensions_mut().insert::<Peer>(identified.clone());
                 request.map(Body::new)
             })
-            .service(Deadline {
-                inner: self.routes.clone(),
-                call: self.limits.call,
-            });
-        let connection = self
-            .http2()
-            .serve_connection(TokioIo::new(tls), TowerToHyperService::new(service));
+            .service(Deadline { inner: self.routes.clone(), call: self.limits.call });
+        let connection = self.http2().serve_connection(TokioIo::new(link), TowerToHyperService::new(service));
         let mut connection = std::pin::pin!(connection);
         tokio::select! {
             ended = connection.as_mut() => return self.ended(&peer, ended),
-            () = peer.cancelled.cancelled() => {
-                tracing::info!(door = self.door.as_str(), peer = %peer.id, "closing: no longer trusted");
-                // Streams get the moment that they need to say why; then the socket is shut.
-                connection.as_mut().graceful_shutdown();
-                let _ = tokio::time::timeout(Duration::from_millis(250), connection).await;
-                return;
-            }
-            () = self.stop.cancelled() => connection.as_mut().graceful_shutdown(),
+            // Streams get the moment that they need to say why; then the link closes under them.
+            () = peer.cancelled().cancelled() => {}
+            () = self.stop.cancelled() => {}
         }
-        // The gateway bounds how long a stop may take; a revocation may still come before that.
-        tokio::select! {
-            ended = connection => self.ended(&peer, ended),
-            () = peer.cancelled.cancelled() => {}
-        }
+        connection.as_mut().graceful_shutdown();
+        let ended = connection.await;
+        self.ended(&peer, ended);
     }
 
     fn http2(&self) -> http2::Builder<Tracked> {
@@ -149,9 +136,9 @@ impl DoorServer {
 
     fn ended(&self, peer: &Peer, ended: hyper::Result<()>) {
         match ended {
-            Ok(()) => tracing::debug!(door = self.door.as_str(), peer = %peer.id, "disconnected"),
+            Ok(()) => tracing::debug!(door = self.door.as_str(), peer = %peer.id(), "disconnected"),
             Err(error) => {
-                tracing::debug!(door = self.door.as_str(), peer = %peer.id, %error, "connection lost");
+                tracing::debug!(door = self.door.as_str(), peer = %peer.id(), %error, "connection lost");
             }
         }
     }
@@ -160,12 +147,12 @@ impl DoorServer {
     async fn turned_away(&self, from: &str, refused: &HandshakeRefused) {
         let (door, reason) = (self.door.as_str(), refused.reason());
         metrics::counter!("landbridge_handshakes_refused_total", "door" => door, "reason" => reason).increment(1);
-        let Some(id) = refused.identified() else {
+        let Some(id) = refused.trust().and_then(TrustRefusal::identified) else {
             tracing::info!(door, from, reason, error = %refused, "connection refused");
             return;
         };
         tracing::warn!(door, from, reason, peer = %id, error = %refused, "connection refused");
-        let entry = Entry::connection(&id.to_string(), door, reason);
+        let entry = Entry::connection(id.to_string(), door, reason);
         if let Err(error) = self.journal.append(entry).await {
             tracing::error!(%error, "the refusal of a connection is not on record");
         }
@@ -185,10 +172,7 @@ impl tower::Service<http::Request<Body>> for Deadline {
     type Error = Infallible;
     type Future = futures::future::BoxFuture<'static, Result<Self::Response, Infallible>>;
 
-    fn poll_ready(
-        &mut self,
-        _: &mut std::task::Context<'_>,
-    ) -> std::task::Poll<Result<(), Infallible>> {
+    fn poll_ready(&mut self, _: &mut std::task::Context<'_>) -> std::task::Poll<Result<(), Infallible>> {
         std::task::Poll::Ready(Ok(()))
     }
 

@@ -31,9 +31,7 @@ pub(super) fn of(refusal: &Refusal) -> Status {
     if let Some(retry) = cause.retry() {
         details.set_retry_info(Some(retry));
     }
-    if let Cause::Denied(denial @ (Denial::QuotaExhausted { .. } | Denial::RateLimited { .. })) =
-        cause
-    {
+    if let Cause::Denied(denial @ (Denial::QuotaExhausted { .. } | Denial::RateLimited { .. })) = cause {
         details.add_quota_failure_violation("agreement", denial.to_string());
     }
     Status::with_error_details(code(cause), cause.for_asker(), details)
@@ -61,9 +59,9 @@ fn code(cause: &Cause) -> Code {
 
 fn denied(denial: &Denial) -> Code {
     match denial {
-        Denial::RateLimited { .. }
-        | Denial::QuotaExhausted { .. }
-        | Denial::TooManyTries { .. } => Code::ResourceExhausted,
+        Denial::RateLimited { .. } | Denial::QuotaExhausted { .. } | Denial::TooManyTries { .. } => {
+            Code::ResourceExhausted
+        }
         Denial::NoAgreement { .. }
         | Denial::NotYetInForce(_)
         | Denial::Ended(_)
@@ -83,20 +81,14 @@ fn source(error: &SourceError) -> Code {
     match error {
         SourceError::Refused(refusal) => refusal.code,
         SourceError::Timeout(_) | SourceError::PeerTimeout => Code::DeadlineExceeded,
-        SourceError::Unavailable(_)
-        | SourceError::PeerUnreachable(_)
-        | SourceError::NoSource(_) => Code::Unavailable,
+        SourceError::Unavailable(_) | SourceError::PeerUnreachable(_) | SourceError::NoSource(_) | SourceError::NotAMember(_) => Code::Unavailable,
         SourceError::Misfit(_) | SourceError::Failed(_) | SourceError::Garbled(_) => Code::Internal,
     }
 }
 
 fn metadata(cause: &Cause) -> HashMap<String, String> {
     match cause {
-        Cause::Denied(denial) => denial
-            .metadata()
-            .into_iter()
-            .map(|(k, v)| (k.to_owned(), v))
-            .collect(),
+        Cause::Denied(denial) => denial.metadata().into_iter().map(|(k, v)| (k.to_owned(), v)).collect(),
         Cause::Source(SourceError::Refused(refusal)) => {
             let mut metadata: HashMap<_, _> = refusal.metadata.iter().cloned().collect();
             metadata.insert("refused_by".to_owned(), "provider".to_owned());
@@ -108,14 +100,9 @@ fn metadata(cause: &Cause) -> HashMap<String, String> {
 
 /// Too much is under way already. Nothing was begun, so nothing is on record.
 pub(super) fn overloaded() -> Status {
-    let mut details =
-        ErrorDetails::with_error_info("OVERLOADED", DOMAIN, HashMap::<String, String>::new());
+    let mut details = ErrorDetails::with_error_info("OVERLOADED", DOMAIN, HashMap::<String, String>::new());
     details.set_retry_info(Some(Duration::from_secs(1)));
-    Status::with_error_details(
-        Code::ResourceExhausted,
-        "the gateway has too many requests under way",
-        details,
-    )
+    Status::with_error_details(Code::ResourceExhausted, "the gateway has too many requests under way", details)
 }
 
 /// The connection carries no identity: a fault of the gateway itself.
@@ -128,11 +115,7 @@ pub(super) fn internal() -> Status {
 }
 
 pub(super) fn unknown_record_type(error: &crate::registry::UnknownRecordType) -> Status {
-    let details = ErrorDetails::with_error_info(
-        "RECORD_TYPE_UNKNOWN",
-        DOMAIN,
-        HashMap::<String, String>::new(),
-    );
+    let details = ErrorDetails::with_error_info("RECORD_TYPE_UNKNOWN", DOMAIN, HashMap::<String, String>::new());
     Status::with_error_details(Code::NotFound, error.to_string(), details)
 }
 

@@ -22,7 +22,7 @@ use crate::registry::Digest;
 use crate::registry::query::Query;
 use crate::registry::query::Raw;
 use crate::registry::query::question::Question;
-use crate::source::sql::position::Position;
+use crate::source::sql::Position;
 
 /// The most characters of a case reference, and of an officer's name.
 const MAX_NOTE: usize = 128;
@@ -46,29 +46,21 @@ pub struct Ask {
 
 impl std::fmt::Debug for Ask {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Ask")
-            .field("record_type", &self.record_type)
-            .finish_non_exhaustive()
+        f.debug_struct("Ask").field("record_type", &self.record_type).finish_non_exhaustive()
     }
 }
 
 impl Ask {
     /// The id that the asking gateway gave the exchange.
     pub fn exchange(&self) -> Option<ExchangeId> {
-        self.relay
-            .as_ref()
-            .and_then(|relay| ExchangeId::from_slice(&relay.exchange_id))
+        self.relay.as_ref().and_then(|relay| ExchangeId::from_slice(&relay.exchange_id))
     }
 
     /// The caller with the system that its gateway names.
     pub fn caller(&self, caller: Caller) -> Result<Caller, Cause> {
-        let Some(relay) = &self.relay else {
-            return Ok(caller);
-        };
+        let Some(relay) = &self.relay else { return Ok(caller) };
         if self.exchange().is_none() {
-            return Err(Cause::Relay(
-                "relay.exchange_id: 16 bytes, a UUID version 7",
-            ));
+            return Err(Cause::Relay("relay.exchange_id: 16 bytes, a UUID version 7"));
         }
         if relay.nonce.len() != 32 {
             return Err(Cause::Relay("relay.nonce: 32 bytes"));
@@ -85,42 +77,25 @@ impl Ask {
             ("grounds.officer", &self.grounds.officer),
         ] {
             if note.chars().count() > MAX_NOTE || note.chars().any(char::is_control) {
-                return Err(Cause::Note {
-                    field,
-                    limit: MAX_NOTE,
-                });
+                return Err(Cause::Note { field, limit: MAX_NOTE });
             }
         }
         let schema = snapshot.registry.record(&self.record_type)?;
         if !self.provider.is_empty() && self.provider != schema.owner().as_str() {
-            return Err(Cause::NotOwner {
-                record: schema.name().clone(),
-                owner: schema.owner().clone(),
-            });
+            return Err(Cause::NotOwner { record: schema.name().clone(), owner: schema.owner().clone() });
         }
         if self.relay.is_some() && schema.owner() != department {
-            return Err(Cause::NotOwner {
-                record: schema.name().clone(),
-                owner: schema.owner().clone(),
-            });
+            return Err(Cause::NotOwner { record: schema.name().clone(), owner: schema.owner().clone() });
         }
         let selection = self.question.raw();
-        let raw = Raw {
-            purpose: &self.grounds.purpose,
-            fields: &self.fields,
-            selection,
-        };
+        let raw = Raw { purpose: &self.grounds.purpose, fields: &self.fields, selection };
         Ok(Query::check(schema, &raw)?)
     }
 
     /// Says in full what the permit leaves of the request, so that both gateways keep account of the same words.
     pub fn narrow(&mut self, permit: &Permit) {
         if matches!(self.question, Question::Get { .. } | Question::Query { .. }) {
-            self.fields = permit
-                .released()
-                .iter()
-                .map(|r| r.field.path().to_string())
-                .collect();
+            self.fields = permit.released().iter().map(|r| r.field.path().to_string()).collect();
         }
         if let Question::Query { limit, .. } = &mut self.question {
             *limit = permit.limit();
@@ -135,25 +110,17 @@ impl Ask {
 
     /// Where an earlier answer to this question stopped. The provider opens its own cursor; the consumer cannot.
     pub fn position(&self, permit: &Permit, seal: &CursorSeal) -> Result<Option<Position>, Cause> {
-        let Question::Query { cursor, .. } = &self.question else {
-            return Ok(None);
-        };
+        let Question::Query { cursor, .. } = &self.question else { return Ok(None) };
         if cursor.is_empty() || permit.role() == Role::Consumer {
             return Ok(None);
         }
         let position = seal.open(cursor).ok_or(Cause::Cursor)?;
-        Position::decode(&position, permit)
-            .map(Some)
-            .map_err(|_| Cause::Cursor)
+        Position::decode(&position, permit).map(Some).map_err(|_| Cause::Cursor)
     }
 
     /// SHA-256 over what was asked: the same at both gateways.
     pub fn digest(&self) -> Digest {
-        let Grounds {
-            purpose,
-            case_reference,
-            officer,
-        } = &self.grounds;
+        let Grounds { purpose, case_reference, officer } = &self.grounds;
         let lp = Lp::new("landbridge.request.v1")
             .part(&self.record_type)
             .parts(self.fields.iter())
@@ -163,19 +130,12 @@ impl Ask {
             .part(self.question.mode().as_str());
         let lp = match &self.question {
             Question::Get { key } => lp.part(key),
-            Question::Query {
-                filter,
-                order_by,
-                limit,
-                cursor,
-            } => lp
-                .part(filter)
-                .part(order_by)
-                .number(u64::from(*limit))
-                .part(cursor),
-            Question::Verify { key, claims } => lp
-                .part(key)
-                .parts(claims.iter().map(prost::Message::encode_to_vec)),
+            Question::Query { filter, order_by, limit, cursor } => {
+                lp.part(filter).part(order_by).number(u64::from(*limit)).part(cursor)
+            }
+            Question::Verify { key, claims } => {
+                lp.part(key).parts(claims.iter().map(prost::Message::encode_to_vec))
+            }
             Question::Count { filter } => lp.part(filter),
         };
         lp.finish()

@@ -56,11 +56,7 @@ impl Draft {
         let note = |text: &str| text.chars().filter(|c| !c.is_control()).take(128).collect();
         let record = pb::ExchangeRecord {
             consumer: caller.department().to_string(),
-            provider: if relay.is_some() {
-                department.to_string()
-            } else {
-                note(&ask.provider)
-            },
+            provider: if relay.is_some() { department.to_string() } else { note(&ask.provider) },
             system: caller.system().map(ToString::to_string).unwrap_or_default(),
             officer: note(&ask.grounds.officer),
             purpose: note(&ask.grounds.purpose),
@@ -74,11 +70,7 @@ impl Draft {
         Self {
             begun: at,
             exchange,
-            side: if relay.is_some() {
-                Side::Provider
-            } else {
-                Side::Consumer
-            },
+            side: if relay.is_some() { Side::Provider } else { Side::Consumer },
             record,
             response: Lp::new("landbridge.response.v1"),
             request: ask.digest(),
@@ -111,9 +103,7 @@ impl Draft {
         record.provider = query.schema.owner().to_string();
         record.schema_digest = query.schema.digest().to_vec().into();
         if let Selection::Get { key } | Selection::Verify { key, .. } = &query.selection {
-            let tag = secrets
-                .subjects
-                .record_key(query.schema.name(), &text(key), self.begun);
+            let tag = secrets.subjects.record_key(query.schema.name(), &text(key), self.begun);
             record.key_tag = tag.to_vec().into();
         }
     }
@@ -132,10 +122,7 @@ impl Draft {
         record.agreement_digest = agreement.digest.to_vec().into();
         record.grant = u32::try_from(permit.grant_number()).unwrap_or(u32::MAX);
         record.policy_revision = permit.revision().to_vec().into();
-        record.fields = released
-            .iter()
-            .map(|r| r.field.path().to_string())
-            .collect();
+        record.fields = released.iter().map(|r| r.field.path().to_string()).collect();
         record.masked = masked
             .map(|r| r.field.path().to_string())
             .filter(|path| record.fields.contains(path))
@@ -163,25 +150,16 @@ impl Draft {
     }
 
     /// Counts a record that goes out, as the provider sent it.
-    pub(super) fn released(
-        &mut self,
-        raw: &[u8],
-        sent: &[u8],
-        secrets: &Secrets,
-    ) -> Result<(), Malformed> {
+    pub(super) fn released(&mut self, raw: &[u8], sent: &[u8], secrets: &Secrets) -> Result<(), Malformed> {
         self.record.records += 1;
         self.record.bytes += sent.len() as u64;
         self.response.add(sent);
-        let Some(subject) = &self.subject else {
-            return Ok(());
-        };
+        let Some(subject) = &self.subject else { return Ok(()) };
         if self.record.subjects.len() >= MAX_SUBJECTS {
             return Ok(());
         }
         if let Some(value) = value_of(raw, subject)? {
-            let tag = secrets
-                .subjects
-                .subject(&scheme(subject), &text(&value), self.begun);
+            let tag = secrets.subjects.subject(&scheme(subject), &text(&value), self.begun);
             self.record.subjects.push(tag);
         }
         Ok(())
@@ -216,13 +194,7 @@ impl Draft {
 
     /// The entry of an answer that is one message.
     pub(super) fn answered(&self, at: Moment) -> Entry {
-        self.entry(
-            Kind::Exchange,
-            Outcome::Answered,
-            "answered",
-            String::new(),
-            at,
-        )
+        self.entry(Kind::Exchange, Outcome::Answered, "answered", String::new(), at)
     }
 
     /// The entry that must be on disk before the first byte of a stream.
@@ -231,36 +203,15 @@ impl Draft {
     }
 
     pub(super) fn refused(&self, cause: &Cause, at: Moment) -> Entry {
-        self.entry(
-            Kind::Exchange,
-            cause.outcome(),
-            cause.reason(),
-            cause.to_string(),
-            at,
-        )
+        self.entry(Kind::Exchange, cause.outcome(), cause.reason(), cause.to_string(), at)
     }
 
-    fn entry(
-        &self,
-        kind: Kind,
-        outcome: Outcome,
-        reason: &str,
-        detail: String,
-        at: Moment,
-    ) -> Entry {
+    fn entry(&self, kind: Kind, outcome: Outcome, reason: &str, detail: String, at: Moment) -> Entry {
         let answered = outcome == Outcome::Answered && kind == Kind::Exchange;
-        let response = if answered {
-            self.response.clone().finish()
-        } else {
-            [0; 32]
-        };
+        let response = if answered { self.response.clone().finish() } else { [0; 32] };
         let record = pb::ExchangeRecord {
             request_digest: self.request.to_vec().into(),
-            response_digest: if answered {
-                response.to_vec().into()
-            } else {
-                Bytes::new()
-            },
+            response_digest: if answered { response.to_vec().into() } else { Bytes::new() },
             reason: reason.to_owned(),
             detail,
             latency_us: at.since(self.begun),
@@ -273,9 +224,7 @@ impl Draft {
             exchange: Some(self.exchange),
             exchange_digest: self.digest(outcome, &response),
             peer: self.peer_leaf(),
-            record: pb::JournalRecord {
-                kind: Some(Record::Exchange(record)),
-            },
+            record: pb::JournalRecord { kind: Some(Record::Exchange(record)) },
         }
     }
 
@@ -295,26 +244,15 @@ impl Draft {
             ..Default::default()
         };
         let exchange_digest = self.digest(outcome, &response);
-        StreamEnd {
-            outcome,
-            exchange_digest,
-            peer: self.peer_leaf(),
-            record,
-        }
+        StreamEnd { outcome, exchange_digest, peer: self.peer_leaf(), record }
     }
 
     /// Zero where the request is not even made of proper names: then there is nothing to agree on.
     fn digest(&self, outcome: Outcome, response: &Digest) -> Digest {
         let statement = || {
             let nonce = <[u8; 32]>::try_from(self.record.nonce.as_ref()).unwrap_or_default();
-            let (consumer, provider) = (
-                self.record.consumer.parse().ok()?,
-                self.record.provider.parse().ok()?,
-            );
-            let (record_type, purpose) = (
-                self.record.record_type.parse().ok()?,
-                self.record.purpose.parse().ok()?,
-            );
+            let (consumer, provider) = (self.record.consumer.parse().ok()?, self.record.provider.parse().ok()?);
+            let (record_type, purpose) = (self.record.record_type.parse().ok()?, self.record.purpose.parse().ok()?);
             let statement = ExchangeStatement {
                 exchange: &self.exchange,
                 nonce: &nonce,
@@ -362,11 +300,7 @@ impl Draft {
 fn new_id(at: Moment) -> ExchangeId {
     let seconds = u64::try_from(at.seconds()).unwrap_or(0);
     let nanos = u32::try_from(at.micros().rem_euclid(1_000_000) * 1_000).unwrap_or(0);
-    ExchangeId::new(Uuid::new_v7(uuid::Timestamp::from_unix(
-        uuid::NoContext,
-        seconds,
-        nanos,
-    )))
+    ExchangeId::new(Uuid::new_v7(uuid::Timestamp::from_unix(uuid::NoContext, seconds, nanos)))
 }
 
 /// The subject, where this side sees it in clear: always at the provider, at the consumer only if it is released so.

@@ -18,7 +18,7 @@ use crate::pb;
 use crate::policy::decision::Role;
 use crate::redact::Redaction;
 use crate::source::Records;
-use crate::source::sql::position::Position;
+use crate::source::sql::Position;
 
 /// The records of one answer, pulled batch by batch. Dropped before its end, it leaves a closing entry all the same:
 /// [`OpenEntry`] sees to that.
@@ -54,37 +54,19 @@ impl AnswerStream {
     ) -> Result<Answer, Refusal> {
         draft.heard(records.evidence());
         // If we die after this line the journal says that the stream was opened, and not how far it came.
-        let opened = match exchange
-            .journal
-            .begin(draft.opening(exchange.clock.now()))
-            .await
-        {
+        let opened = match exchange.journal.begin(draft.opening(exchange.clock.now())).await {
             Ok(opened) => opened,
             Err(unwritten) => {
                 let cause = Cause::Unlogged(unwritten);
-                return Err(Refusal {
-                    cause,
-                    exchange: draft.exchange(),
-                    receipt: None,
-                });
+                return Err(Refusal { cause, exchange: draft.exchange(), receipt: None });
             }
         };
         let header = Some(draft.info(opened.receipt()));
         let redaction = Redaction::of(records.permit(), &exchange.secrets.pseudonyms);
         let snapshot = exchange.snapshot();
         let opened = Some(opened);
-        let stream = Self {
-            exchange,
-            snapshot,
-            caller,
-            ask,
-            draft,
-            records,
-            redaction,
-            opened,
-            header,
-            last: None,
-        };
+        let stream =
+            Self { exchange, snapshot, caller, ask, draft, records, redaction, opened, header, last: None };
         Ok(Answer::Stream(Box::new(stream)))
     }
 
@@ -105,38 +87,25 @@ impl AnswerStream {
     pub async fn end(&mut self, cause: Cause) -> Refusal {
         let exchange = self.draft.exchange();
         match self.close(Some(&cause)).await {
-            Ok(receipt) => Refusal {
-                cause,
-                exchange,
-                receipt,
-            },
-            Err(cause) => Refusal {
-                cause,
-                exchange,
-                receipt: None,
-            },
+            Ok(receipt) => Refusal { cause, exchange, receipt },
+            Err(cause) => Refusal { cause, exchange, receipt: None },
         }
     }
 
     async fn batch(&mut self) -> Result<Option<Vec<Bytes>>, Cause> {
         loop {
             self.still_permitted()?;
-            let left =
-                u64::from(self.records.permit().limit()).saturating_sub(self.draft.records());
+            let left = u64::from(self.records.permit().limit()).saturating_sub(self.draft.records());
             if left == 0 {
                 return Ok(None);
             }
-            let Some(fetched) = self.records.next().await? else {
-                return Ok(None);
-            };
+            let Some(fetched) = self.records.next().await? else { return Ok(None) };
             let passed = self.pass(fetched, left)?;
             if passed.is_empty() {
                 continue;
             }
             let now = self.exchange.clock.now();
-            self.exchange
-                .ledger
-                .spend(self.records.permit(), passed.len() as u64, now)?;
+            self.exchange.ledger.spend(self.records.permit(), passed.len() as u64, now)?;
             return self.release(passed).map(Some);
         }
     }
@@ -178,9 +147,7 @@ impl AnswerStream {
         }
         let caller = self.ask.caller(self.caller.clone())?;
         let query = self.ask.check(&current, &self.exchange.department)?;
-        current
-            .policy
-            .decide(&caller, query, self.exchange.clock.now())?;
+        current.policy.decide(&caller, query, self.exchange.clock.now())?;
         self.snapshot = current;
         Ok(())
     }
@@ -198,11 +165,7 @@ impl AnswerStream {
                 next_cursor,
                 receipt: receipt.as_ref().map(Into::into),
             })),
-            Err(cause) => Err(Refusal {
-                cause,
-                exchange: self.draft.exchange(),
-                receipt: None,
-            }),
+            Err(cause) => Err(Refusal { cause, exchange: self.draft.exchange(), receipt: None }),
         }
     }
 
@@ -214,10 +177,8 @@ impl AnswerStream {
         if self.records.permit().role() == Role::Consumer {
             return Ok(self.records.next_cursor().await?);
         }
-        let Some(last) = &self.last else {
-            return Ok(Bytes::new());
-        };
-        match Position::after(self.records.permit(), last)? {
+        let Some(last) = &self.last else { return Ok(Bytes::new()) };
+        match Position::after(self.records.permit(), last) {
             Some(position) => Ok(self.exchange.secrets.cursors.seal(&position.encode())?),
             None => Ok(Bytes::new()),
         }
@@ -225,9 +186,7 @@ impl AnswerStream {
 
     /// Writes the closing entry. None if it was written already.
     async fn close(&mut self, cause: Option<&Cause>) -> Result<Option<Receipt>, Cause> {
-        let Some(opened) = self.opened.take() else {
-            return Ok(None);
-        };
+        let Some(opened) = self.opened.take() else { return Ok(None) };
         self.draft.heard(self.records.evidence());
         let end = self.draft.ended(cause, self.exchange.clock.now());
         Ok(Some(opened.close(end).await?))
@@ -236,8 +195,6 @@ impl AnswerStream {
 
 impl std::fmt::Debug for AnswerStream {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("AnswerStream")
-            .field("exchange", &self.draft.exchange())
-            .finish_non_exhaustive()
+        f.debug_struct("AnswerStream").field("exchange", &self.draft.exchange()).finish_non_exhaustive()
     }
 }

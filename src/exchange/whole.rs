@@ -32,19 +32,11 @@ impl Exchange {
     ) -> Result<Found, Cause> {
         let (deadline, exchange) = (terms.deadline, self);
         within(deadline, async move {
-            let mut records = snapshot
-                .sources
-                .fetch(permit, terms)
-                .await?
-                .into_records()?;
+            let mut records = snapshot.sources.fetch(permit, terms).await?.into_records()?;
             let (raw, record) = exchange.first(&mut records).await?.ok_or(Cause::NotFound)?;
             exchange.ledger.spend(records.permit(), 1, draft.begun())?;
             draft.heard(records.evidence());
-            let sent = if records.permit().role() == Role::Provider {
-                &record
-            } else {
-                &raw
-            };
+            let sent = if records.permit().role() == Role::Provider { &record } else { &raw };
             draft.released(&raw, sent, &exchange.secrets)?;
             Ok(Found::Whole(Body::Record(record)))
         })
@@ -83,12 +75,9 @@ impl Exchange {
         .await?;
         self.ledger.spend(&spent, 1, draft.begun())?;
 
-        let unconfirmed = verdicts
-            .iter()
-            .filter(|v| v.outcome() != pb::VerdictOutcome::Match);
+        let unconfirmed = verdicts.iter().filter(|v| v.outcome() != pb::VerdictOutcome::Match);
         let unconfirmed = u32::try_from(unconfirmed.count()).unwrap_or(u32::MAX);
-        self.ledger
-            .mismatched(&spent, &key_tag, unconfirmed, draft.begun());
+        self.ledger.mismatched(&spent, &key_tag, unconfirmed, draft.begun());
         draft.heard(evidence.as_ref());
         draft.mismatches(unconfirmed);
         verdicts.iter().for_each(|verdict| draft.told(verdict));
@@ -103,18 +92,15 @@ impl Exchange {
         };
         let raw = found.as_ref().map(|(raw, _)| raw.as_ref());
         let outcomes = verdicts(raw, claims)?;
-        let told = claims
-            .iter()
-            .zip(outcomes)
-            .map(|((field, _), verdict)| pb::Verdict {
-                field: field.path().to_string(),
-                outcome: match verdict {
-                    Verdict::Match => pb::VerdictOutcome::Match,
-                    Verdict::Mismatch => pb::VerdictOutcome::Mismatch,
-                    Verdict::Unknown => pb::VerdictOutcome::Unknown,
-                }
-                .into(),
-            });
+        let told = claims.iter().zip(outcomes).map(|((field, _), verdict)| pb::Verdict {
+            field: field.path().to_string(),
+            outcome: match verdict {
+                Verdict::Match => pb::VerdictOutcome::Match,
+                Verdict::Mismatch => pb::VerdictOutcome::Mismatch,
+                Verdict::Unknown => pb::VerdictOutcome::Unknown,
+            }
+            .into(),
+        });
         Ok(told.collect())
     }
 
@@ -132,13 +118,7 @@ impl Exchange {
                 Fetched::Count(told, evidence) => Ok((told, Some(evidence))),
                 other => {
                     let count = self.tally(other.into_records()?).await?;
-                    Ok((
-                        pb::CountRecordsResponse {
-                            count,
-                            ..Default::default()
-                        },
-                        None,
-                    ))
+                    Ok((pb::CountRecordsResponse { count, ..Default::default() }, None))
                 }
             }
         })
@@ -148,17 +128,8 @@ impl Exchange {
         let suppressed = told.suppressed || told.count < smallest_group;
         let count = if suppressed { 0 } else { told.count };
         let smallest_group = smallest_group.max(told.smallest_group);
-        draft.told(&pb::CountRecordsResponse {
-            info: None,
-            count,
-            suppressed,
-            smallest_group,
-        });
-        Ok(Found::Whole(Body::Count {
-            count,
-            suppressed,
-            smallest_group,
-        }))
+        draft.told(&pb::CountRecordsResponse { info: None, count, suppressed, smallest_group });
+        Ok(Found::Whole(Body::Count { count, suppressed, smallest_group }))
     }
 
     async fn tally(&self, mut records: Records) -> Result<u64, Cause> {

@@ -1,9 +1,11 @@
 //! From files to one state of the gateway, or to every fault in them: the same for a start, a reload and a check.
 
+use std::fs;
 use std::path::Path;
 use std::sync::Arc;
 
 use super::files::policy_files;
+use super::files::unreadable;
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::exchange::snapshot::Snapshot;
@@ -11,6 +13,7 @@ use crate::fault::Fault;
 use crate::identity::connector::Connector;
 use crate::identity::directory::Directory;
 use crate::identity::material::Material;
+use crate::identity::spiffe::SpiffeId;
 use crate::name::DepartmentId;
 use crate::policy::PolicyInput;
 use crate::policy::PolicySet;
@@ -32,7 +35,7 @@ pub struct Assembled {
 /// What outlives reloads: pools of connections to databases and peers.
 #[derive(Debug)]
 pub struct Reach {
-    pub databases: Vec<Arc<SqlSource>>,
+    pub databases: Vec<SqlSource>,
     pub peers: Arc<Peers>,
     pub connector: Arc<Connector>,
 }
@@ -48,48 +51,32 @@ pub struct Trusted {
 impl Trusted {
     /// Loads certificates, keys, CA bundles, CRLs and the directory.
     pub fn load(config: &Config, clock: &Clock) -> Result<Self, Vec<Fault>> {
-        let systems = Material::load_as(
-            &config.systems.material,
-            &config.trust_domain,
-            &config.department,
-            clock,
-        );
-        let peers = Material::load_as(
-            &config.peers.material,
-            &config.trust_domain,
-            &config.department,
-            clock,
-        );
-        let directory = Directory::load(&config.directory);
+        let id = SpiffeId::department_of(config.trust_domain.clone(), config.department.clone());
+        let systems = Material::load_as(&id, &config.systems.material, clock.now());
+        let peers = Material::load_as(&id, &config.peers.material, clock.now());
+        let directory = directory(&config.directory);
         match (systems, peers, directory) {
-            (Ok(systems), Ok(peers), Ok(directory)) => Ok(Self {
-                systems,
-                peers,
-                directory: Arc::new(directory),
-            }),
-            (systems, peers, directory) => Err([systems.err(), peers.err(), directory.err()]
-                .into_iter()
-                .flatten()
-                .flatten()
-                .collect()),
+            (Ok(systems), Ok(peers), Ok(directory)) => {
+                Ok(Self { systems, peers, directory: Arc::new(directory) })
+            }
+            (systems, peers, directory) => {
+                Err([systems.err(), peers.err(), directory.err()].into_iter().flatten().flatten().collect())
+            }
         }
     }
 }
 
 impl Reach {
     pub fn open(config: &Config, trusted: &Trusted, clock: &Clock) -> Result<Self, Vec<Fault>> {
-        let (opened, faults): (Vec<_>, Vec<_>) = config
-            .sources
-            .iter()
-            .map(SqlSource::open)
-            .partition(Result::is_ok);
-        let faults: Vec<Fault> = faults
-            .into_iter()
-            .filter_map(Result::err)
-            .flatten()
-            .collect();
+        let (mut databases, mut faults) = (Vec::new(), Vec::new());
+        for source in &config.sources {
+            match SqlSource::open(source.settings.clone(), source.url.as_str()) {
+                Ok(database) => databases.push(database),
+                Err(fault) => faults.push(fault),
+            }
+        }
         if !faults.is_empty() {
-            return Err(faults);
+            return Err(in_settings(config, faults));
         }
         let connector = Arc::new(Connector::to_peers(
             trusted.peers.clone(),
@@ -97,11 +84,7 @@ impl Reach {
             clock.clone(),
         ));
         Ok(Self {
-            databases: opened
-                .into_iter()
-                .filter_map(Result::ok)
-                .map(Arc::new)
-                .collect(),
+            databases,
             peers: Arc::new(Peers::new(connector.clone())),
             connector,
         })
@@ -109,11 +92,7 @@ impl Reach {
 }
 
 /// Reads and checks everything; reports every fault at once.
-pub async fn assemble(
-    config: &Config,
-    trusted: Trusted,
-    reach: &Reach,
-) -> Result<Assembled, Vec<Fault>> {
+pub async fn assemble(config: &Config, trusted: Trusted, reach: &Reach) -> Result<Assembled, Vec<Fault>> {
     let registry = Registry::compile(&config.registry)?;
     let departments: Vec<DepartmentId> = trusted.directory.ids().cloned().collect();
     let mut faults = Vec::new();
@@ -127,20 +106,28 @@ pub async fn assemble(
         reach.peers.clone(),
         trusted.directory.clone(),
     );
-    let sources = sources.await.map_err(|found| faults.extend(found));
+    let sources = sources.map_err(|found| faults.extend(in_settings(config, found)));
+    if let Ok(sources) = &sources {
+        let (found, unasked) = sources.check().await;
+        faults.extend(in_settings(config, found));
+        for (source, error) in unasked {
+            // A database that is down is no fault of the settings: it may come back, and the gateway need not.
+            tracing::warn!(source, %error, "the tables could not be checked");
+        }
+    }
     match (policy, sources) {
         (Ok(policy), Ok(sources)) if faults.is_empty() => Ok(Assembled {
-            snapshot: Snapshot {
-                registry,
-                policy,
-                directory: trusted.directory,
-                sources,
-            },
+            snapshot: Snapshot { registry, policy, directory: trusted.directory, sources },
             systems: trusted.systems,
             peers: trusted.peers,
         }),
         _ => Err(faults),
     }
+}
+
+fn directory(path: &Path) -> Result<Directory, Vec<Fault>> {
+    let text = fs::read_to_string(path).map_err(|error| vec![unreadable(path, &error)])?;
+    Directory::parse(&path.display().to_string(), &text)
 }
 
 /// Compiles the policy's files against a registry.
@@ -154,10 +141,7 @@ pub fn policy(
     let (agreements, guardrails) = match (agreements, guardrails) {
         (Ok(agreements), Ok(guardrails)) => (agreements, guardrails),
         (agreements, guardrails) => {
-            return Err([agreements.err(), guardrails.err()]
-                .into_iter()
-                .flatten()
-                .collect());
+            return Err([agreements.err(), guardrails.err()].into_iter().flatten().collect());
         }
     };
     PolicySet::compile(&PolicyInput {
@@ -183,4 +167,10 @@ fn not_a_member(config: &Config) -> Fault {
             file(&config.directory)
         ),
     }
+}
+
+/// Faults of sources know their key, not their file.
+fn in_settings(config: &Config, faults: Vec<Fault>) -> Vec<Fault> {
+    let file = config.file.display().to_string();
+    faults.into_iter().map(|fault| Fault { file: file.clone(), ..fault }).collect()
 }

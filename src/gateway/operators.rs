@@ -1,6 +1,5 @@
 //! The operators' door: liveness, readiness and metrics, on loopback only.
 
-use std::fmt::Display;
 use std::sync::Arc;
 
 use axum::Router;
@@ -31,11 +30,7 @@ pub(super) async fn run(
     stop: CancellationToken,
     stopped: CancellationToken,
 ) {
-    let operators = Operators {
-        exchange,
-        metrics,
-        stop,
-    };
+    let operators = Operators { exchange, metrics, stop };
     let routes = Router::new()
         .route("/livez", get(|| async { "ok\n" }))
         .route("/readyz", get(readyz))
@@ -51,20 +46,14 @@ async fn readyz(State(operators): State<Operators>) -> (StatusCode, String) {
     if operators.stop.is_cancelled() {
         return (StatusCode::SERVICE_UNAVAILABLE, "stopping\n".to_owned());
     }
-    let unlogged: &dyn Display = match &operators.exchange.journal().state() {
+    let unlogged = match operators.exchange.journal().state() {
         JournalState::Writable => return (StatusCode::OK, "ready\n".to_owned()),
-        JournalState::Full(reason) => reason,
-        JournalState::Failed(reason) => reason,
+        JournalState::Full(reason) => reason.to_string(),
+        JournalState::Failed(reason) => reason.to_string(),
     };
-    (
-        StatusCode::SERVICE_UNAVAILABLE,
-        format!("the journal cannot be written: {unlogged}\n"),
-    )
+    (StatusCode::SERVICE_UNAVAILABLE, format!("the journal cannot be written: {unlogged}\n"))
 }
 
 async fn render(State(operators): State<Operators>) -> impl IntoResponse {
-    (
-        [(CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")],
-        operators.metrics.render(),
-    )
+    ([(CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], operators.metrics.render())
 }

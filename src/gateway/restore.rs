@@ -6,7 +6,7 @@ use time::OffsetDateTime;
 use time::Time;
 use time::UtcOffset;
 
-use crate::audit::JournalError;
+use crate::audit::reader::ReadError;
 use crate::audit::reader::Reader;
 use crate::clock::Moment;
 use crate::pb;
@@ -14,16 +14,12 @@ use crate::pb::journal_record::Kind;
 use crate::policy::ledger::Ledger;
 use crate::policy::ledger::Spent;
 
-pub(super) fn ledger(
-    journal: &Path,
-    now: Moment,
-    offset: UtcOffset,
-) -> Result<Ledger, JournalError> {
+pub(super) fn ledger(journal: &Path, now: Moment, offset: UtcOffset) -> Result<Ledger, ReadError> {
     let ledger = Ledger::new(offset);
-    for entry in Reader::open(journal)?.since(day_start(now, offset))? {
+    for entry in Reader::open(journal).since(day_start(now, offset))? {
         let entry = entry?;
-        if let Some(spent) = entry.record.as_ref().and_then(spent) {
-            ledger.restore(&spent, entry.leaf.time());
+        if let Some(spent) = spent(&entry.record()?) {
+            ledger.restore(&spent, entry.leaf.time);
         }
     }
     Ok(ledger)

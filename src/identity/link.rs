@@ -24,11 +24,15 @@ pub const GRACE: Duration = Duration::from_millis(250);
 pub struct Link {
     tls: TlsStream<TcpStream>,
     peer: Peer,
-    /// Ends [`GRACE`] after the trust.
-    cut: Pin<Box<dyn Future<Output = ()> + Send + Sync>>,
-    open: bool,
+    /// One for each direction: each wakes the task that waits in it, and a peer that reads nothing leaves a task
+    /// waiting to write.
+    reading: Leash,
+    writing: Leash,
     _registration: Registration,
 }
+
+/// Ends [`GRACE`] after the trust, and is none from then on.
+struct Leash(Option<Pin<Box<dyn Future<Output = ()> + Send + Sync>>>);
 
 impl Link {
     pub(super) fn new(
@@ -36,15 +40,11 @@ impl Link {
         peer: Peer,
         registration: Registration,
     ) -> Self {
-        let cancelled = peer.cancelled().clone().cancelled_owned();
         Self {
             tls: tls.into(),
+            reading: Leash::of(&peer),
+            writing: Leash::of(&peer),
             peer,
-            cut: Box::pin(async {
-                cancelled.await;
-                tokio::time::sleep(GRACE).await;
-            }),
-            open: true,
             _registration: registration,
         }
     }
@@ -52,29 +52,36 @@ impl Link {
     pub fn peer(&self) -> &Peer {
         &self.peer
     }
-
-    /// Fails once the connection is cut, and until then has the reading task woken when it is.
-    fn check(&mut self, context: &mut Context<'_>) -> io::Result<()> {
-        if self.open && self.cut.as_mut().poll(context).is_pending() {
-            return Ok(());
-        }
-        self.open = false;
-        Err(cut())
-    }
 }
 
-fn cut() -> io::Error {
-    io::Error::new(
-        io::ErrorKind::ConnectionAborted,
-        "the connection was cut: its peer is no longer trusted",
-    )
+impl Leash {
+    fn of(peer: &Peer) -> Self {
+        let cancelled = peer.cancelled().clone().cancelled_owned();
+        Self(Some(Box::pin(async {
+            cancelled.await;
+            tokio::time::sleep(GRACE).await;
+        })))
+    }
+
+    /// Fails once the connection is cut, and until then has the task woken when it is.
+    fn check(&mut self, context: &mut Context<'_>) -> io::Result<()> {
+        if let Some(end) = &mut self.0
+            && end.as_mut().poll(context).is_pending()
+        {
+            return Ok(());
+        }
+        self.0 = None;
+        Err(io::Error::new(
+            io::ErrorKind::ConnectionAborted,
+            "the connection was cut: its peer is no longer trusted",
+        ))
+    }
 }
 
 impl fmt::Debug for Link {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Link")
             .field("peer", &self.peer)
-            .field("open", &self.open)
             .finish_non_exhaustive()
     }
 }
@@ -85,7 +92,7 @@ impl AsyncRead for Link {
         context: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        self.check(context)?;
+        self.reading.check(context)?;
         Pin::new(&mut self.tls).poll_read(context, buffer)
     }
 }
@@ -96,9 +103,7 @@ impl AsyncWrite for Link {
         context: &mut Context<'_>,
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
-        if !self.open {
-            return Poll::Ready(Err(cut()));
-        }
+        self.writing.check(context)?;
         Pin::new(&mut self.tls).poll_write(context, bytes)
     }
 
@@ -107,9 +112,7 @@ impl AsyncWrite for Link {
         context: &mut Context<'_>,
         buffers: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        if !self.open {
-            return Poll::Ready(Err(cut()));
-        }
+        self.writing.check(context)?;
         Pin::new(&mut self.tls).poll_write_vectored(context, buffers)
     }
 
@@ -118,6 +121,7 @@ impl AsyncWrite for Link {
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.writing.check(context)?;
         Pin::new(&mut self.tls).poll_flush(context)
     }
 

@@ -50,7 +50,7 @@ pub struct MaterialPaths {
 }
 
 /// What one end of a connection shows, and whom it believes. Immutable: a reload makes another one.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Material {
     id: SpiffeId,
     key: Arc<CertifiedKey>,

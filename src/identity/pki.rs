@@ -13,6 +13,7 @@
 mod tests;
 
 mod files;
+mod ledger;
 
 use std::fmt;
 use std::io;
@@ -31,8 +32,6 @@ use rcgen::Issuer;
 use rcgen::KeyIdMethod;
 use rcgen::KeyPair;
 use rcgen::KeyUsagePurpose;
-use rcgen::RevocationReason;
-use rcgen::RevokedCertParams;
 use rcgen::SanType;
 use rcgen::SerialNumber;
 use serde::Deserialize;
@@ -42,6 +41,8 @@ use time::UtcOffset;
 
 use crate::clock::Moment;
 use crate::identity::spiffe::SpiffeId;
+use ledger::Ledger;
+use ledger::hex;
 
 /// How long a CA made here lasts.
 pub const CA_LIFETIME: Duration = Duration::from_secs(3650 * 24 * 3600);
@@ -59,18 +60,6 @@ pub struct Authority {
     folder: PathBuf,
     issuer: Issuer<'static, KeyPair>,
     ledger: Ledger,
-}
-
-/// `issued.toml`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Ledger {
-    /// The CA's common name: what its certificates and lists name as their issuer.
-    name: String,
-    /// Grows with every list (RFC 5280, 5.2.3).
-    crl_number: u64,
-    #[serde(default, rename = "certificate")]
-    certificates: Vec<Issued>,
 }
 
 /// A certificate that was issued.
@@ -147,11 +136,7 @@ impl Authority {
         let mut authority = Self {
             folder: folder.to_owned(),
             issuer: Issuer::new(params, key),
-            ledger: Ledger {
-                name: name.to_owned(),
-                crl_number: 0,
-                certificates: Vec::new(),
-            },
+            ledger: Ledger::new(folder, name),
         };
         files::folder(folder)?;
         files::write_private(&folder.join("ca.key"), &key_pem)?;
@@ -163,12 +148,7 @@ impl Authority {
 
     /// Reads the CA of a folder.
     pub fn open(folder: &Path) -> Result<Self, PkiError> {
-        let path = folder.join("issued.toml");
-        let damaged = |source| PkiError::Ledger {
-            path: path.clone(),
-            source,
-        };
-        let ledger: Ledger = toml::from_str(&files::read(&path)?).map_err(|e| damaged(e.into()))?;
+        let ledger = Ledger::read(folder)?;
         let key = KeyPair::from_pem(&files::read(&folder.join("ca.key"))?)?;
         // The term is that of the certificate, which stands: only the name and the key sign.
         let params = ca_params(
@@ -204,6 +184,7 @@ impl Authority {
         self.issue_with(params, uri, term)
     }
 
+    /// As the parameters say, but for what makes it a leaf of this CA. The id is what it is revoked by.
     pub(super) fn issue_with(
         &mut self,
         mut params: CertificateParams,
@@ -236,20 +217,13 @@ impl Authority {
             revoked: None,
         });
         // Before anybody has the certificate: one that is not in the ledger could not be revoked.
-        self.write_ledger()?;
+        self.ledger.write()?;
         Ok(issue)
     }
 
     /// Revokes the certificate with this serial number, or all of this id, and signs a new list.
     pub fn revoke(&mut self, what: &str, now: Moment) -> Result<Vec<Issued>, PkiError> {
-        let serial = what.replace(':', "").to_ascii_lowercase();
-        let mut revoked = Vec::new();
-        for issued in &mut self.ledger.certificates {
-            if issued.revoked.is_none() && (issued.id == what || issued.serial == serial) {
-                issued.revoked = Some(now.seconds());
-                revoked.push(issued.clone());
-            }
-        }
+        let revoked = self.ledger.revoke(what, now);
         if revoked.is_empty() {
             return Err(PkiError::NotIssued(what.to_owned()));
         }
@@ -259,42 +233,25 @@ impl Authority {
 
     /// Signs the revocation list anew, good for [`CRL_LIFETIME`].
     pub fn renew_crl(&mut self, now: Moment) -> Result<(), PkiError> {
-        self.renew_crl_for(Term::lasting(CRL_LIFETIME, now))
-    }
-
-    fn renew_crl_for(&mut self, term: Term) -> Result<(), PkiError> {
+        let term = Term::lasting(CRL_LIFETIME, now);
         self.ledger.crl_number += 1;
         let list = CertificateRevocationListParams {
             this_update: date(term.from),
             next_update: date(term.until),
             crl_number: SerialNumber::from(self.ledger.crl_number),
             issuing_distribution_point: None,
-            revoked_certs: self
-                .ledger
-                .certificates
-                .iter()
-                .filter_map(revoked)
-                .collect(),
+            revoked_certs: self.ledger.revoked()?,
             key_identifier_method: KeyIdMethod::Sha256,
         }
         .signed_by(&self.issuer)?;
         // The ledger first: what it says is revoked gets into the next list, whatever becomes of this one.
-        self.write_ledger()?;
+        self.ledger.write()?;
         files::write(&self.folder.join("crl.pem"), &list.pem()?)
     }
 
     /// Every certificate that was issued, oldest first.
     pub fn issued(&self) -> &[Issued] {
         &self.ledger.certificates
-    }
-
-    fn write_ledger(&self) -> Result<(), PkiError> {
-        let path = self.folder.join("issued.toml");
-        let text = toml::to_string(&self.ledger).map_err(|source| PkiError::Ledger {
-            path: path.clone(),
-            source: source.into(),
-        })?;
-        files::write(&path, &text)
     }
 }
 
@@ -344,16 +301,6 @@ fn common_name(name: &str) -> DistinguishedName {
     distinguished
 }
 
-fn revoked(issued: &Issued) -> Option<RevokedCertParams> {
-    let revoked = Moment::from_micros(issued.revoked?.checked_mul(1_000_000)?);
-    Some(RevokedCertParams {
-        serial_number: SerialNumber::from(unhex(&issued.serial)?),
-        revocation_time: date(revoked),
-        reason_code: Some(RevocationReason::Unspecified),
-        invalidity_date: None,
-    })
-}
-
 fn date(moment: Moment) -> OffsetDateTime {
     moment.at(UtcOffset::UTC)
 }
@@ -366,15 +313,4 @@ fn serial() -> Result<[u8; 16], PkiError> {
         *first = *first & 0x7f | 0x40;
     }
     Ok(serial)
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
-}
-
-fn unhex(text: &str) -> Option<Vec<u8>> {
-    let pairs = (0..text.len()).step_by(2);
-    pairs
-        .map(|start| u8::from_str_radix(text.get(start..start + 2)?, 16).ok())
-        .collect()
 }

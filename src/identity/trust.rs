@@ -3,6 +3,8 @@
 #[cfg(test)]
 mod tests;
 
+mod files;
+
 use std::path::Path;
 use std::path::PathBuf;
 
@@ -11,18 +13,14 @@ use rustls::pki_types::CertificateDer;
 use rustls::pki_types::TrustAnchor;
 use webpki::CertRevocationList;
 use webpki::EndEntityCert;
-use webpki::OwnedCertRevocationList;
 
 use crate::clock::Moment;
 use crate::fault::Fault;
-use crate::identity::der;
 use crate::identity::der::Validity;
-use crate::identity::pem;
 use crate::identity::pem::fault;
 use crate::identity::refusal;
 use crate::identity::refusal::Ground;
 use crate::identity::refusal::TrustRefusal;
-use crate::identity::refusal::day;
 use crate::identity::spiffe::SpiffeId;
 use crate::name::TrustDomain;
 
@@ -60,6 +58,15 @@ pub(super) enum End {
     Server,
 }
 
+impl End {
+    fn other(self) -> Self {
+        match self {
+            Self::Client => Self::Server,
+            Self::Server => Self::Client,
+        }
+    }
+}
+
 impl Trust {
     /// Reads the CA bundle and the revocation lists. Without any list nothing is ever found revoked; with one, a
     /// certificate whose CA has none is refused.
@@ -72,8 +79,8 @@ impl Trust {
     ) -> Result<(Self, Vec<Fault>), Vec<Fault>> {
         let mut faults = Vec::new();
         let mut warnings = Vec::new();
-        let roots = roots(ca, now, &mut faults, &mut warnings);
-        let lists = revocation_lists(lists, now, &mut faults);
+        let roots = files::roots(ca, now, &mut faults, &mut warnings);
+        let lists = files::revocation_lists(lists, now, &mut faults);
         if !faults.is_empty() {
             return Err(faults);
         }
@@ -121,26 +128,29 @@ impl Trust {
             intermediates,
             end,
         };
-        match self.verify(&presented, now, now, Revocation::Checked) {
+        match self.verify(&presented, end, now, now, Revocation::Checked) {
             Ok(()) => self.id(&presented.certificate),
             Err(ground) => Err(self.refusal(ground, &presented, now)),
         }
     }
 
-    /// Names the holder where nothing but the time or a revocation is against it.
+    /// Names the holder where nothing but the time, a revocation or the purpose is against it.
     fn refusal(&self, ground: Ground, presented: &Presented<'_>, now: Moment) -> TrustRefusal {
-        let when_good = match ground {
-            Ground::Expired(at) | Ground::NotYetValid(at) => at,
-            Ground::Revoked | Ground::RevocationListExpired(_) | Ground::RevocationUnknown => now,
+        let (end, when_good) = match ground {
+            Ground::Expired(at) | Ground::NotYetValid(at) => (presented.end, at),
+            Ground::Revoked | Ground::RevocationListExpired(_) | Ground::RevocationUnknown => {
+                (presented.end, now)
+            }
+            Ground::WrongPurpose => (presented.end.other(), now),
             _ => return TrustRefusal::of_nobody(ground),
         };
-        match self.verify(presented, when_good, now, Revocation::Ignored) {
+        match self.verify(presented, end, when_good, now, Revocation::Ignored) {
             Ok(()) => {
                 let id = self.id(&presented.certificate);
                 let id = id.map_or_else(|refusal| refusal.identified().cloned(), Some);
                 TrustRefusal::of(ground, id)
             }
-            // webpki looks at the dates first, and the dates of an unknown CA's certificate mean nothing.
+            // webpki looks at dates and purpose first, and an unknown CA's mean nothing.
             Err(Ground::UnknownIssuer) => TrustRefusal::of_nobody(Ground::UnknownIssuer),
             Err(_) => TrustRefusal::of_nobody(ground),
         }
@@ -150,6 +160,7 @@ impl Trust {
     fn verify(
         &self,
         presented: &Presented<'_>,
+        end: End,
         at: Moment,
         now: Moment,
         revocation: Revocation,
@@ -166,7 +177,7 @@ impl Trust {
                 .with_expiration_policy(webpki::ExpirationPolicy::Enforce)
                 .build()
         });
-        let usage = match presented.end {
+        let usage = match end {
             End::Client => webpki::KeyUsage::client_auth(),
             End::Server => webpki::KeyUsage::server_auth(),
         };
@@ -257,110 +268,4 @@ impl Validity {
         }
         Ok(())
     }
-}
-
-fn roots(
-    path: &Path,
-    now: Moment,
-    faults: &mut Vec<Fault>,
-    warnings: &mut Vec<Fault>,
-) -> Vec<Root> {
-    let certificates = match pem::certificates(path) {
-        Ok(certificates) => certificates,
-        Err(fault) => {
-            faults.push(fault);
-            return Vec::new();
-        }
-    };
-    let mut roots = Vec::new();
-    let mut ended = Vec::new();
-    for (index, certificate) in certificates.iter().enumerate() {
-        let number = index + 1;
-        match root(path, certificate) {
-            None => faults.push(fault(path, format!(
-                "certificate {number} is not a CA's: this file holds only the CAs that issue the certificates of others"
-            ))),
-            Some(root) => {
-                if let Err(ground) = root.validity.at(now) {
-                    ended.push(fault(path, format!(
-                        "CA certificate {number} is not in force ({ground}): replace it by the CA's present one"
-                    )));
-                }
-                roots.push(root);
-            }
-        }
-    }
-    // A bundle keeps the old root for a while after a change of roots.
-    if ended.len() < roots.len() {
-        warnings.append(&mut ended);
-    } else {
-        faults.append(&mut ended);
-    }
-    roots
-}
-
-fn root(file: &Path, certificate: &CertificateDer<'_>) -> Option<Root> {
-    let validity = der::certificate(certificate)?;
-    let anchor = webpki::anchor_from_trusted_cert(certificate)
-        .ok()?
-        .to_owned();
-    is_ca(certificate, validity).then(|| Root {
-        file: file.to_owned(),
-        anchor,
-        validity,
-    })
-}
-
-/// webpki tells a CA's certificate only by refusing it at the end of a chain, right after looking at the dates.
-fn is_ca(certificate: &CertificateDer<'_>, validity: Validity) -> bool {
-    let Ok(certificate) = EndEntityCert::try_from(certificate) else {
-        return false;
-    };
-    let usage = webpki::KeyUsage::client_auth();
-    let at = refusal::unix(validity.from);
-    let refused = certificate.verify_for_usage(&[], &[], &[], at, usage, None, None);
-    matches!(refused.err(), Some(webpki::Error::CaUsedAsEndEntity))
-}
-
-fn revocation_lists(paths: &[PathBuf], now: Moment, faults: &mut Vec<Fault>) -> Vec<List> {
-    let mut lists = Vec::new();
-    for path in paths {
-        match pem::revocation_lists(path) {
-            Err(fault) => faults.push(fault),
-            Ok(ders) => {
-                for der in ders {
-                    match list(path, &der) {
-                        Ok(list) => lists.push(list),
-                        Err(fault) => faults.push(fault),
-                    }
-                }
-            }
-        }
-    }
-    lists.sort_by_key(|list| std::cmp::Reverse(list.validity.from));
-    for (index, list) in lists.iter().enumerate() {
-        let newer = lists.iter().take(index);
-        let superseded = newer
-            .clone()
-            .any(|newer| newer.list.issuer() == list.list.issuer());
-        if !superseded && now >= list.validity.until {
-            faults.push(fault(&list.file, format!(
-                "the revocation list expired on {}: fetch the CA's present one (a development CA makes it with `landbridge pki crl`)",
-                day(&list.validity.until)
-            )));
-        }
-    }
-    lists
-}
-
-fn list(file: &Path, der: &[u8]) -> Result<List, Fault> {
-    let list = OwnedCertRevocationList::from_der(der)
-        .map_err(|error| fault(file, format!("the revocation list cannot be used: {error}")))?;
-    let validity =
-        der::revocation_list(der).ok_or_else(|| fault(file, "the revocation list has no dates"))?;
-    Ok(List {
-        file: file.to_owned(),
-        list: list.into(),
-        validity,
-    })
 }

@@ -1,6 +1,8 @@
 use std::fs;
 use std::path::Path;
 
+use proptest::proptest;
+
 use super::Registry;
 use super::mask::Mask;
 use crate::fault::Fault;
@@ -317,4 +319,18 @@ fn an_unmarked_field_is_internal() {
     let name = thing.field("name").unwrap();
     assert_eq!(name.sensitivity(), Sensitivity::Internal);
     assert_eq!(name.default_mask(), None);
+}
+
+proptest! {
+    #[test]
+    fn resolving_never_panics_and_keeps_the_path(path in "([a-z_]{1,12}\\.?){0,8}|.{0,40}") {
+        thread_local!(static SAMPLE: Registry = sample());
+        SAMPLE.with(|registry| {
+            for record in registry.records() {
+                if let Ok(field) = record.field(&path) {
+                    assert_eq!(field.path().as_str(), path);
+                }
+            }
+        });
+    }
 }

@@ -9,9 +9,9 @@ use tonic::Request;
 use tonic::Streaming;
 use tonic::metadata::MetadataValue;
 
+use super::Cursor;
 use super::Fetched;
 use super::Records;
-use super::Rows;
 use super::SourceError;
 use super::Terms;
 use crate::pb;
@@ -34,19 +34,10 @@ pub(super) async fn fetch(
 ) -> Result<Fetched, SourceError> {
     let question = terms.question.clone();
     let client = ExchangeServiceClient::new(channel).max_decoding_message_size(MAX_MESSAGE);
-    let mut call = Call {
-        client,
-        permit,
-        terms,
-    };
+    let mut call = Call { client, permit, terms };
     match question {
         Question::Get { key } => call.get(key).await,
-        Question::Query {
-            filter,
-            order_by,
-            cursor,
-            ..
-        } => call.query(filter, order_by, cursor).await,
+        Question::Query { filter, order_by, cursor, .. } => call.query(filter, order_by, cursor).await,
         Question::Verify { key, claims } => call.verify(key, claims).await,
         Question::Count { filter } => call.count(filter).await,
     }
@@ -72,20 +63,11 @@ impl Call {
             Ok(answer) => answer.into_inner(),
             Err(status) => return Err(refused(&status)),
         };
-        let rows = PeerRows {
-            batch: Some(vec![answer.record]),
-            stream: None,
-            trailer: None,
-        };
+        let rows = PeerRows { batch: Some(vec![answer.record]), stream: None, trailer: None };
         self.records(answer.info, rows)
     }
 
-    async fn query(
-        mut self,
-        filter: String,
-        order_by: String,
-        cursor: Bytes,
-    ) -> Result<Fetched, SourceError> {
+    async fn query(mut self, filter: String, order_by: String, cursor: Bytes) -> Result<Fetched, SourceError> {
         let request = self.request(pb::QueryRecordsRequest {
             record_type: self.record_type(),
             provider: self.provider(),
@@ -102,19 +84,11 @@ impl Call {
             Err(status) => return Err(refused(&status)),
         };
         match stream.message().await {
-            Ok(Some(pb::QueryRecordsResponse {
-                part: Some(Part::Header(info)),
-            })) => {
-                let rows = PeerRows {
-                    batch: None,
-                    stream: Some(stream),
-                    trailer: None,
-                };
+            Ok(Some(pb::QueryRecordsResponse { part: Some(Part::Header(info)) })) => {
+                let rows = PeerRows { batch: None, stream: Some(stream), trailer: None };
                 self.records(Some(info), rows)
             }
-            Ok(_) => Err(SourceError::Garbled(
-                "a stream that does not begin with a header",
-            )),
+            Ok(_) => Err(SourceError::Garbled("a stream that does not begin with a header")),
             Err(status) => Err(refused(&status)),
         }
     }
@@ -134,14 +108,9 @@ impl Call {
             Err(status) => return Err(refused(&status)),
         };
         if answer.verdicts.len() != asked {
-            return Err(SourceError::Garbled(
-                "another number of verdicts than of claims",
-            ));
+            return Err(SourceError::Garbled("another number of verdicts than of claims"));
         }
-        Ok(Fetched::Verdicts(
-            answer.verdicts,
-            Evidence::of(answer.info)?,
-        ))
+        Ok(Fetched::Verdicts(answer.verdicts, Evidence::of(answer.info)?))
     }
 
     async fn count(mut self, filter: String) -> Result<Fetched, SourceError> {
@@ -160,17 +129,10 @@ impl Call {
         Ok(Fetched::Count(answer, evidence))
     }
 
-    fn records(
-        self,
-        info: Option<pb::ExchangeInfo>,
-        rows: PeerRows,
-    ) -> Result<Fetched, SourceError> {
+    fn records(self, info: Option<pb::ExchangeInfo>, rows: PeerRows) -> Result<Fetched, SourceError> {
         let evidence = Some(Evidence::of(info)?);
-        Ok(Fetched::Records(Records {
-            permit: self.permit,
-            rows: Rows::Peer(Box::new(rows)),
-            evidence,
-        }))
+        let cursor = Cursor::Peer(Box::new(rows));
+        Ok(Fetched::Records(Records { permit: self.permit, cursor, evidence }))
     }
 
     fn request<T>(&self, message: T) -> Request<T> {
@@ -203,14 +165,8 @@ impl Call {
     }
 
     fn fields(&self) -> prost_types::FieldMask {
-        let paths = self
-            .permit
-            .released()
-            .iter()
-            .map(|released| released.field.path().to_string());
-        prost_types::FieldMask {
-            paths: paths.collect(),
-        }
+        let paths = self.permit.released().iter().map(|released| released.field.path().to_string());
+        prost_types::FieldMask { paths: paths.collect() }
     }
 }
 
@@ -227,19 +183,13 @@ impl PeerRows {
         if let Some(batch) = self.batch.take() {
             return Ok(Some(batch));
         }
-        let Some(stream) = &mut self.stream else {
-            return Ok(None);
-        };
+        let Some(stream) = &mut self.stream else { return Ok(None) };
         if self.trailer.is_some() {
             return Ok(None);
         }
         match stream.message().await {
-            Ok(Some(pb::QueryRecordsResponse {
-                part: Some(Part::Batch(batch)),
-            })) => Ok(Some(batch.records)),
-            Ok(Some(pb::QueryRecordsResponse {
-                part: Some(Part::Trailer(trailer)),
-            })) => {
+            Ok(Some(pb::QueryRecordsResponse { part: Some(Part::Batch(batch)) })) => Ok(Some(batch.records)),
+            Ok(Some(pb::QueryRecordsResponse { part: Some(Part::Trailer(trailer)) })) => {
                 self.trailer = Some(trailer);
                 Ok(None)
             }

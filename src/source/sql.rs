@@ -344,6 +344,11 @@ impl Bound {
 }
 
 impl SqlBindings {
+    /// The source's name in the settings.
+    pub fn name(&self) -> &str {
+        &self.database.settings.name
+    }
+
     /// The record types that this source has.
     pub fn records(&self) -> impl Iterator<Item = &RecordType> {
         self.records.keys()

@@ -88,7 +88,7 @@ async fn a_server_is_held_to_the_rules_for_clients() {
         .issue_with(client_only, String::new(), term(0, 1));
     assert_eq!(
         refused(&civil, &issue.unwrap(), "tax").await,
-        ("CERT_WRONG_PURPOSE", None)
+        ("CERT_WRONG_PURPOSE", named("tax"))
     );
 
     let revoked = world.issue(Ca::Federation, "tax");

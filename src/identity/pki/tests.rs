@@ -106,6 +106,21 @@ fn a_ledger_that_was_edited_badly_is_refused_by_its_path() {
 }
 
 #[test]
+fn a_revoked_certificate_that_cannot_be_listed_is_not_forgotten() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut ca = Authority::create(folder.path(), "test", NOW).unwrap();
+    let issue = ca.issue(&spiffe("tax"), &[], term(0, 1)).unwrap();
+    ca.revoke(&issue.serial, NOW).unwrap();
+    let path = folder.path().join("issued.toml");
+    fs::write(&path, read(path.clone()).replace(&issue.serial, "4 2")).unwrap();
+    let error = Authority::open(folder.path())
+        .unwrap()
+        .renew_crl(NOW)
+        .unwrap_err();
+    assert!(matches!(error, PkiError::Ledger { .. }), "{error:?}");
+}
+
+#[test]
 fn an_issue_shows_no_key_in_a_log() {
     let folder = tempfile::tempdir().unwrap();
     let mut ca = Authority::create(folder.path(), "test", NOW).unwrap();

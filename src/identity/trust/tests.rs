@@ -25,7 +25,7 @@ use crate::identity::pki::Authority;
 
 /// The faults without the folder, as an administrator reads them.
 fn faults(world: &World, paths: &MaterialPaths) -> Vec<String> {
-    let folder = format!("{}/", world.path("").display());
+    let folder = world.path("").display().to_string();
     let faults = Material::load(paths, &domain(), world.clock.now()).unwrap_err();
     faults
         .iter()
@@ -307,7 +307,7 @@ fn an_expired_root_vouches_for_nobody() {
 
 #[test]
 fn intermediate_cas_are_followed_and_need_their_own_revocation_list() {
-    let mut world = World::new();
+    let world = World::new();
     let root_key = KeyPair::generate().unwrap();
     let root = ca("Root");
     let root_pem = root.self_signed(&root_key).unwrap().pem();

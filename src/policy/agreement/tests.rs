@@ -1,1 +1,296 @@
-//! Tests.
+//! Agreement files: every fault is found, with its place and mend; the meaning alone is hashed.
+
+use crate::policy::tests::AGREEMENT;
+use crate::policy::tests::compile_at;
+use crate::policy::tests::faults;
+use crate::policy::tests::policy;
+use crate::registry::Digest;
+
+fn digest(agreement: &str) -> Digest {
+    let policy = policy(&[agreement], &[]);
+    policy.agreements().next().unwrap().digest
+}
+
+/// The faults of the sample agreement after one change.
+fn after(from: &str, to: &str) -> Vec<String> {
+    assert!(AGREEMENT.contains(from), "{from}");
+    faults(&AGREEMENT.replace(from, to))
+}
+
+#[test]
+fn every_fault_of_a_file_is_reported_at_once() {
+    let text = r#"id = "CIV TAX"
+title = ""
+provider = "civl"
+consumer = "tax"
+legal_base = "Law"
+valid_from = "2026-01-01"
+valid_until = 2027-02-28T10:00:00
+purposes = ["tax-assessment", "Arrears", "tax-assessment"]
+
+[[grant]]
+record = "civil.v1.Resident"
+modes = ["get", "querry"]
+fields = [
+    "full_name",
+    "adress.district",
+    "full_name",
+    "address",
+    "address.city",
+]
+unmasked = ["phone"]
+mask = { birth_date = "yeer", "address.street" = "round:3" }
+lookup = ["former_names"]
+rows = 'status == STATUS_ACTIV'
+rate = "200"
+daily = 0
+
+[[grant]]
+record = "civil.v1.Residnt"
+systems = "assessment"
+
+[[grants]]
+"#;
+    let expected = [
+        "0.toml:1:1: accountable: the key `accountable` is missing; name the office that answers for it",
+        "0.toml:1:1: legal_basis: the key `legal_basis` is missing; name the law and the article",
+        "0.toml:1:6: id: `CIV TAX` is not an agreement id: 1 to 64 of letters, digits, `-`, `_` and `.`",
+        "0.toml:2:9: title: this is empty; write a text",
+        "0.toml:3:12: provider: the directory has no department `civl`; did you mean `civil`?",
+        "0.toml:5:1: legal_base: unknown key `legal_base`; did you mean `legal_basis`?",
+        "0.toml:6:14: valid_from: this is not a date; write a day of the calendar without quotes and without a time, such as 2026-01-31",
+        "0.toml:7:15: valid_until: this has a time; write a day of the calendar without quotes and without a time, such as 2026-01-31",
+        "0.toml:8:31: purposes[1]: `Arrears` is not a purpose: 1 to 64 of a-z, 0-9 and -, beginning with a letter",
+        "0.toml:8:42: purposes[2]: `tax-assessment` stands at `purposes[0]` already; leave one out",
+        "0.toml:12:17: grant[0].modes[1]: unknown mode `querry`; write some of `get`, `query`, `verify` and `count`; did you mean `query`?",
+        "0.toml:12:10: grant[0].modes[0]: `get` asks for a record by its key `resident_id`, which is neither released unmasked nor in `lookup`; add `lookup = [\"resident_id\"]`",
+        "0.toml:15:5: grant[0].fields[1]: unknown field `adress.district` in civil.v1.Resident; did you mean `address.district`?",
+        "0.toml:16:5: grant[0].fields[2]: `full_name` stands at `grant[0].fields[0]` already; leave one out",
+        "0.toml:18:5: grant[0].fields[4]: `address.city` lies within `address`, which is granted as a whole; leave one out",
+        "0.toml:20:13: grant[0].unmasked[0]: `phone` stands in `unmasked` but is not granted; add it to `fields`, or leave it out here",
+        "0.toml:21:10: grant[0].mask.birth_date: unknown mask `yeer`; write `drop`, `keep-first:N`, `keep-last:N`, `pseudonym`, `year`, `month` or `round:N`, with N from 1",
+        "0.toml:21:31: grant[0].mask.address.street: the mask `round:3` does not fit a field of type string: it needs a number; `drop` fits any field",
+        "0.toml:22:11: grant[0].lookup[0]: `former_names` has no single value that could be asked for; name a field that is neither a message nor repeated",
+        "0.toml:24:8: grant[0].rate: `200` is not a rate; write exchanges a second, such as `\"200/s\"`, from 1 to 1000000",
+        "0.toml:25:9: grant[0].daily: this is out of range; write a whole number from 1 to 1000000000000",
+        "0.toml:27:1: grant[1].modes: the key `modes` is missing; write some of `get`, `query`, `verify` and `count`",
+        "0.toml:28:10: grant[1].record: unknown record type `civil.v1.Residnt`; did you mean `civil.v1.Resident`?",
+        "0.toml:29:11: grant[1].systems: this is a text; write a list of texts, such as `[\"a\", \"b\"]`",
+        "0.toml:31:3: grants: unknown key `grants`; did you mean `grant`?",
+    ];
+    let mut found = faults(text);
+    let rows = found
+        .iter()
+        .position(|f| f.contains("grant[0].rows"))
+        .unwrap();
+    let rows = found.remove(rows);
+    // After the quote, at the name that the enum does not have.
+    assert!(rows.starts_with("0.toml:23:19: grant[0].rows: "), "{rows}");
+    let mut expected = expected.map(str::to_owned);
+    expected.sort();
+    found.sort();
+    assert_eq!(found, expected);
+}
+
+#[test]
+fn faults_of_syntax_name_their_line() {
+    let found = faults("id = \"a\"\ntitle = = 3\nprovider = 'civil\n");
+    assert!(found.len() >= 2, "{found:?}");
+    assert!(found[0].starts_with("0.toml:2:"), "{found:?}");
+}
+
+#[test]
+fn an_agreement_needs_purpose_grant_and_end() {
+    let end = "valid_until = 2027-12-31\n";
+    assert_eq!(
+        after(end, ""),
+        [
+            "0.toml:1:1: valid_until: the key `valid_until` is missing; every agreement ends: write its last day, such as `valid_until = 2027-12-31`"
+        ]
+    );
+    let found = after("2027-12-31", "2025-12-31");
+    assert_eq!(
+        found,
+        ["0.toml:9:15: valid_until: the agreement ends before it begins, on 2026-01-01"]
+    );
+    let found = after(r#"["tax-assessment", "arrears"]"#, "[]");
+    assert!(
+        found[0].contains("an agreement needs a purpose"),
+        "{found:?}"
+    );
+    let found = faults(AGREEMENT.split("[[grant]]").next().unwrap());
+    assert!(found[0].contains("an agreement needs a grant"), "{found:?}");
+}
+
+#[test]
+fn an_id_is_used_once_over_all_files() {
+    let found = compile_at("civil", &[AGREEMENT, AGREEMENT], &[]).unwrap_err();
+    assert_eq!(
+        found[0].to_string(),
+        "1.toml:2:15: id: the id `CIV-TAX-2026-01` is used already, at 0.toml:2; every agreement needs its own"
+    );
+}
+
+#[test]
+fn only_the_owner_can_provide_and_prohibited_records_stay() {
+    let found = after("\"civil\"", "\"market\"");
+    assert!(
+        found[0].contains("civil.v1.Resident is provided by `civil`, not by `market`; name `civil` as the provider"),
+        "{found:?}"
+    );
+    let prohibited = r#"
+        [[grant]]
+        record = "civil.v1.AdoptionRecord"
+        modes = ["count"]
+    "#;
+    let found = faults(&format!("{AGREEMENT}{prohibited}"));
+    assert!(
+        found[0].contains("the registry prohibits the sharing of civil.v1.AdoptionRecord"),
+        "{found:?}"
+    );
+}
+
+#[test]
+fn agreements_of_others_are_checked_too() {
+    let found = compile_at(
+        "market",
+        &[&AGREEMENT.replace("\"status\"", "\"statuss\"")],
+        &[],
+    );
+    assert!(
+        found.unwrap_err()[0]
+            .message
+            .contains("did you mean `status`?")
+    );
+}
+
+#[test]
+fn a_field_is_masked_or_unmasked_never_both() {
+    let found = after("lookup      =", "unmasked = ['full_name']\nlookup =");
+    assert_eq!(
+        found,
+        [
+            "0.toml:16:17: grant[0].mask.full_name: `full_name` is masked here, but `full_name` stands in `unmasked`; decide for one"
+        ]
+    );
+    let found = after(
+        "{ full_name = \"keep-first:1\" }",
+        "{ 'address.city' = 'year', address = 'drop' }",
+    );
+    assert!(
+        found.iter().any(|f| f.contains("`address.city` lies within `address`, which is masked as a whole")),
+        "{found:?}"
+    );
+}
+
+#[test]
+fn a_field_of_which_nothing_would_be_left_is_not_granted() {
+    let found = after("\"status\"]", "\"ethnic_group\"]");
+    assert!(
+        found[0].contains(
+            "`ethnic_group` is masked with `drop`, so that nothing of it would be released"
+        ),
+        "{found:?}"
+    );
+    let unmasked = AGREEMENT.replace(
+        "\"status\"]",
+        "\"ethnic_group\"]\nunmasked = ['ethnic_group']",
+    );
+    let policy = policy(&[&unmasked], &[]);
+    let released = &policy.agreements().next().unwrap().grants[0].released;
+    assert!(
+        released
+            .iter()
+            .any(|r| r.field.path().as_str() == "ethnic_group" && r.mask.is_none())
+    );
+}
+
+#[test]
+fn a_key_that_is_masked_must_be_a_lookup() {
+    let found = after(
+        "full_name = \"keep-first:1\"",
+        "resident_id = \"keep-first:1\"",
+    );
+    assert_eq!(found.len(), 2, "for get and for verify: {found:?}");
+    assert!(
+        found[0].contains("add `lookup = [\"resident_id\"]`"),
+        "{found:?}"
+    );
+}
+
+#[test]
+fn paths_under_mask_may_be_quoted_or_not() {
+    let quoted = AGREEMENT.replace("full_name =", "'address.street' =");
+    let dotted = AGREEMENT.replace("full_name =", "address.street =");
+    assert_eq!(digest(&quoted), digest(&dotted));
+}
+
+#[test]
+fn the_digest_is_of_the_meaning_alone() {
+    let first = digest(AGREEMENT);
+    let rewritten = r#"
+# The same, written by someone else.
+grant = [{ record = "civil.v1.Resident", modes = ["count", "verify", "query", "get"], verify_tries = 3, daily = 1_0,
+  fields = ["status", "address", "birth_date", "national_id", "full_name", "resident_id"],
+  rate = "5/s", max_records = 0x64, systems = ["assessment"], smallest_group = 10, unmasked = [],
+  rows = "  address.district   ==   'Nanming'", lookup = ["household_id", "national_id"], mask.full_name = "keep-first:1" }]
+purposes    = ["arrears", "tax-assessment"]
+valid_until = 2027-12-31
+valid_from  = 2026-01-01
+accountable = "Data Office, Civil Affairs"
+legal_basis = "Tax Collection Administration Law, art. 6"
+consumer    = "tax"
+provider    = "civil"
+title       = "Resident look-up for tax assessment"
+id          = "CIV-TAX-2026-01"
+"#;
+    assert_eq!(digest(rewritten), first);
+}
+
+#[test]
+fn the_digest_changes_with_every_part() {
+    let changes = [
+        ("2026-01\"", "2026-02\""),
+        ("Resident look-up", "Look-up"),
+        ("art. 6", "art. 7"),
+        ("Data Office", "Office"),
+        ("2026-01-01", "2026-01-02"),
+        ("2027-12-31", "2027-12-30"),
+        ("\"arrears\"", "\"audit\""),
+        ("\"query\", ", ""),
+        ("\"birth_date\", ", ""),
+        ("keep-first:1", "keep-first:2"),
+        (", \"household_id\"", ""),
+        ("Nanming", "Yunyan"),
+        ("== \"Nanming\"", "!= \"Nanming\""),
+        ("[\"assessment\"]", "[]"),
+        ("= 100", "= 101"),
+        ("5/s", "6/s"),
+        ("= 10\n", "= 11\n"),
+        ("tries = 3", "tries = 4"),
+        ("tries = 3", "tries = 3\nsmallest_group = 3"),
+        ("tries = 3", "tries = 3\nunmasked = [\"birth_date\"]"),
+    ];
+    let mut seen = vec![digest(AGREEMENT)];
+    for (from, to) in changes {
+        assert!(AGREEMENT.contains(from), "{from}");
+        let changed = digest(&AGREEMENT.replace(from, to));
+        assert!(!seen.contains(&changed), "{from} -> {to}");
+        seen.push(changed);
+    }
+}
+
+#[test]
+fn what_is_not_stated_has_its_default() {
+    let grant = "[[grant]]\nrecord = 'civil.v1.Resident'\nmodes = ['count']\n";
+    let header = AGREEMENT.split("[[grant]]").next().unwrap();
+    let policy = policy(&[&format!("{header}{grant}")], &[]);
+    let agreement = policy.agreements().next().unwrap();
+    let grant = &agreement.grants[0];
+    assert_eq!(
+        (grant.max_records, grant.rate, grant.daily),
+        (1_000, None, None)
+    );
+    assert_eq!((grant.smallest_group, grant.verify_tries), (10, 5));
+    assert!(grant.fields.is_empty() && grant.released.is_empty() && grant.rows.is_none());
+}

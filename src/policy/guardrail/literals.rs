@@ -1,5 +1,7 @@
 //! Checks the words within a guardrail's conditions that Cedar takes for any text.
 
+use std::collections::BTreeSet;
+
 use cedar_policy::Policy;
 use serde_json::Value;
 
@@ -21,7 +23,7 @@ pub(super) struct Misspelt {
 /// What the words are checked against.
 #[derive(Debug)]
 pub(super) struct Checker<'a> {
-    pub(super) departments: &'a [DepartmentId],
+    pub(super) departments: &'a BTreeSet<DepartmentId>,
     /// The record types that the guardrail covers.
     pub(super) records: &'a [&'a RecordSchema],
 }
@@ -43,8 +45,7 @@ impl Checker<'_> {
 
     fn system(&self, id: &str) -> Option<Misspelt> {
         let known = id.split_once('/').is_some_and(|(department, system)| {
-            self.departments.iter().any(|d| d.as_str() == department)
-                && system.parse::<SystemName>().is_ok()
+            self.departments.contains(department) && system.parse::<SystemName>().is_ok()
         });
         (!known).then(|| Misspelt {
             word: id.to_owned(),

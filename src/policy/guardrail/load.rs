@@ -1,5 +1,6 @@
 //! Reads guardrail files, or reports every fault in them.
 
+use std::collections::BTreeSet;
 use std::collections::HashMap;
 use std::str::FromStr;
 
@@ -46,7 +47,10 @@ impl Guardrails {
             return Ok(Self::default());
         }
         let records: Vec<_> = input.registry.records().map(|r| r.name().clone()).collect();
-        let schema = vocabulary::schema(input.departments, &records).map_err(|message| {
+        // A record type's owner may have left the directory, or not be in it yet.
+        let owners = input.registry.records().map(|r| r.owner().clone());
+        let departments: BTreeSet<_> = input.departments.iter().cloned().chain(owners).collect();
+        let schema = vocabulary::schema(&departments, &records).map_err(|message| {
             vec![Fault {
                 file: String::new(),
                 line: 0,
@@ -56,7 +60,7 @@ impl Guardrails {
             }]
         })?;
         let mut loader = Loader {
-            departments: input.departments,
+            departments,
             records: input.registry.records().map(AsRef::as_ref).collect(),
             validator: Validator::new(schema),
             defined: HashMap::new(),
@@ -76,7 +80,7 @@ impl Guardrails {
 }
 
 struct Loader<'a> {
-    departments: &'a [DepartmentId],
+    departments: BTreeSet<DepartmentId>,
     records: Vec<&'a RecordSchema>,
     validator: Validator,
     /// Where each id was first seen.
@@ -195,7 +199,7 @@ impl Loader<'_> {
             .filter(|r| scope.record.as_ref().is_none_or(|name| name == r.name()))
             .collect();
         let checker = Checker {
-            departments: self.departments,
+            departments: &self.departments,
             records: &covered,
         };
         for misspelt in checker.check(policy) {

@@ -1,5 +1,6 @@
 //! The words that a guardrail may use, as a Cedar schema made from the registry and the directory.
 
+use std::collections::BTreeSet;
 use std::sync::LazyLock;
 
 use cedar_policy::CedarSchemaError;
@@ -43,7 +44,7 @@ action get, query, verify, count
 /// Makes the schema. Departments and record types are enumerated, so that a misspelt one is an error; a principal is
 /// always a system, so that `principal == Department::\"…\"`, which would never hold, is one too.
 pub(super) fn schema(
-    departments: &[DepartmentId],
+    departments: &BTreeSet<DepartmentId>,
     records: &[RecordType],
 ) -> Result<Schema, CedarSchemaError> {
     let text = format!(

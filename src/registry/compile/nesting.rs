@@ -19,34 +19,15 @@ pub(super) fn check(source: &Source) -> Result<(), Fault> {
 /// Where the nesting first exceeds the limit. Brackets in comments and texts do not count.
 fn too_deep(text: &str) -> Option<usize> {
     let mut depth = 0_usize;
-    let mut at = text.bytes().enumerate().peekable();
-    while let Some((offset, byte)) = at.next() {
+    let mut bytes = text.bytes().enumerate().peekable();
+    while let Some((offset, byte)) = bytes.next() {
         match byte {
             b'{' | b'[' | b'<' | b'(' => depth += 1,
             b'}' | b']' | b'>' | b')' => depth = depth.saturating_sub(1),
-            b'"' | b'\'' => {
-                while let Some((_, b)) = at.next() {
-                    match b {
-                        b'\\' => drop(at.next()),
-                        b'\n' => break,
-                        b if b == byte => break,
-                        _ => {}
-                    }
-                }
-            }
-            b'#' => while at.next_if(|(_, b)| *b != b'\n').is_some() {},
-            b'/' if at.next_if(|(_, b)| *b == b'/').is_some() => {
-                while at.next_if(|(_, b)| *b != b'\n').is_some() {}
-            }
-            b'/' if at.next_if(|(_, b)| *b == b'*').is_some() => {
-                let mut last = 0;
-                while let Some((_, b)) = at.next() {
-                    if last == b'*' && b == b'/' {
-                        break;
-                    }
-                    last = b;
-                }
-            }
+            b'"' | b'\'' => skip_text(&mut bytes, byte),
+            b'#' => skip_line(&mut bytes),
+            b'/' if bytes.next_if(|(_, b)| *b == b'/').is_some() => skip_line(&mut bytes),
+            b'/' if bytes.next_if(|(_, b)| *b == b'*').is_some() => skip_block(&mut bytes),
             _ => {}
         }
         if depth > MAX_NESTING {
@@ -54,4 +35,29 @@ fn too_deep(text: &str) -> Option<usize> {
         }
     }
     None
+}
+
+/// A text ends at its quote, and at the latest with its line.
+fn skip_text(bytes: &mut impl Iterator<Item = (usize, u8)>, quote: u8) {
+    while let Some((_, byte)) = bytes.next() {
+        if byte == b'\\' {
+            bytes.next();
+        } else if byte == quote || byte == b'\n' {
+            return;
+        }
+    }
+}
+
+fn skip_line(bytes: &mut impl Iterator<Item = (usize, u8)>) {
+    bytes.find(|(_, byte)| *byte == b'\n');
+}
+
+fn skip_block(bytes: &mut impl Iterator<Item = (usize, u8)>) {
+    let mut last = 0;
+    for (_, byte) in bytes {
+        if last == b'*' && byte == b'/' {
+            return;
+        }
+        last = byte;
+    }
 }

@@ -34,6 +34,7 @@ pub(super) fn check(file: &FileDescriptor, sites: &Sites<'_>) -> Option<Fault> {
 
 fn is_version(name: &str) -> bool {
     name.strip_prefix('v').is_some_and(|digits| {
-        !digits.starts_with('0') && digits.parse::<u32>().is_ok_and(|n| n > 0)
-    }) && !name.contains('+')
+        digits.starts_with(|c: char| matches!(c, '1'..='9'))
+            && digits.bytes().all(|b| b.is_ascii_digit())
+    })
 }

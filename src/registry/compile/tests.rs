@@ -2,6 +2,10 @@ use std::fs;
 use std::os::unix::fs::symlink;
 use std::path::Path;
 
+use proptest::collection::vec;
+use proptest::prelude::ProptestConfig;
+use proptest::proptest;
+
 use crate::registry::Digest;
 use crate::registry::Registry;
 use crate::registry::tests::THING;
@@ -437,5 +441,53 @@ fn two_compilations_give_the_same_digests() {
     assert_eq!(first.digest(), second.digest());
     for (a, b) in first.records().zip(second.records()) {
         assert_eq!(a.digest(), b.digest(), "{}", a.name());
+    }
+}
+
+const SNIPPETS: [&str; 24] = [
+    "{",
+    "}",
+    ";",
+    "=",
+    "\"",
+    "(landbridge.v1.field)",
+    "option",
+    "extend google.protobuf.FieldOptions {",
+    "map<string, Thing>",
+    "repeated",
+    "oneof x {",
+    "enum E {",
+    "message M {",
+    "2147483648",
+    "-1",
+    "/*",
+    "import \"google/protobuf/descriptor.proto\";",
+    "Thing",
+    "reserved",
+    "[",
+    "]",
+    "\u{feff}",
+    "\0",
+    "mask: \"round:1\"",
+];
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(200))]
+
+    #[test]
+    fn a_garbled_file_is_told_and_never_panics(
+        edits in vec((0..THING.len(), 0..20_usize, 0..SNIPPETS.len()), 1..6)
+    ) {
+        let mut text = THING.to_owned();
+        for (at, cut, snippet) in edits {
+            let at = at.min(text.len());
+            let end = (at + cut).min(text.len());
+            if text.is_char_boundary(at) && text.is_char_boundary(end) {
+                text.replace_range(at..end, SNIPPETS[snippet]);
+            }
+        }
+        if let Err(told) = compile(&[("thing.proto", &text)]) {
+            assert!(told.iter().all(|fault| fault.file == "thing.proto"));
+        }
     }
 }

@@ -229,3 +229,15 @@ fn debug_shows_neither_key_nor_claim() {
     assert!(shown.contains("civil.v1.Resident") && shown.contains("verify"));
     assert!(!shown.contains("R1") && !shown.contains("张三"));
 }
+
+#[test]
+fn a_filter_is_checked_and_a_blank_one_is_none() {
+    let count = |filter| check(&[], RawSelection::Count { filter });
+    assert!(count("  ").unwrap().selection.filter().is_none());
+    let of_agreement = "status == STATUS_ACTIVE && address.district == \"Nanming\"";
+    assert!(count(of_agreement).unwrap().selection.filter().is_some());
+    let refused = count("adress.district == \"Nanming\"").unwrap_err();
+    assert_eq!(refused.location, "filter");
+    let long = format!("full_name == \"{}\"", "x".repeat(20_000));
+    assert_eq!(count(&long).unwrap_err().location, "filter");
+}

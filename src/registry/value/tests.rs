@@ -1,9 +1,13 @@
 use std::path::Path;
 use std::sync::Arc;
 
+use proptest::prelude::any;
+use proptest::proptest;
+
 use super::Given;
 use super::Literal;
 use super::base64;
+use super::misfit;
 use crate::pb;
 use crate::registry::Registry;
 use crate::registry::field::Field;
@@ -241,4 +245,41 @@ fn keys_of_the_sample_registry_are_read() {
     let payment = registry.record("tax.v1.PaymentRecord").unwrap();
     let key = Literal::from_text(payment.key(), "42").unwrap();
     assert_eq!(show(&key), "integer 42");
+}
+
+proptest! {
+    #[test]
+    fn reading_a_value_never_panics_nor_shows_it(given in ".{0,20}") {
+        thread_local!(static FIELDS: Vec<Field> = KIND_FIELDS.map(field).into());
+        FIELDS.with(|fields| {
+            for field in fields {
+                if let Err(error) = Literal::from_text(field, &given) {
+                    assert_eq!(error, misfit(field));
+                }
+            }
+        });
+    }
+
+    #[test]
+    fn bytes_written_in_base64_are_read_back(data in proptest::collection::vec(any::<u8>(), 0..50)) {
+        assert_eq!(base64::decode(&encode(&data)), Some(data));
+    }
+}
+
+const KIND_FIELDS: [&str; 13] = [
+    "text", "small", "large", "natural", "huge", "rough", "fine", "flag", "data", "colour", "at",
+    "lasting", "notes",
+];
+
+fn encode(data: &[u8]) -> String {
+    const DIGITS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    let bits: Vec<u8> = data
+        .iter()
+        .flat_map(|b| (0..8).rev().map(move |i| b >> i & 1))
+        .collect();
+    let digit = |six: &[u8]| {
+        let value = (0..6).fold(0, |v, i| v << 1 | six.get(i).copied().unwrap_or(0));
+        char::from(DIGITS[usize::from(value)])
+    };
+    bits.chunks(6).map(digit).collect()
 }

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::path::PathBuf;
 use std::str::FromStr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,12 +13,16 @@ use serde::de::Error as _;
 
 use crate::name::RecordType;
 
-/// `[[source]]`: one database. Its URL is not here, since it may hold a password and may stand in a file of its own.
+/// `[[source]]`: one database.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct SqlSettings {
     /// How faults and logs call it.
     pub name: String,
+    /// Its address, unless that stands in a file of its own.
+    pub url: Option<DatabaseUrl>,
+    /// The file that holds the address, so that no password stands in the settings.
+    pub url_file: Option<PathBuf>,
     /// The most connections to the database; 1 to 1000.
     #[serde(default = "pool_default", deserialize_with = "pool")]
     pub pool: u32,
@@ -32,6 +37,27 @@ pub struct SqlSettings {
     pub acquire_timeout: Duration,
     #[serde(default)]
     pub record: Vec<RecordSettings>,
+}
+
+/// The address of a database, e.g. `postgres://reader@host/name`. It may hold a password: `Debug` does not show it.
+#[derive(Clone, PartialEq, Eq, Deserialize)]
+pub struct DatabaseUrl(String);
+
+impl DatabaseUrl {
+    pub fn new(url: String) -> Self {
+        Self(url)
+    }
+
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for DatabaseUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let scheme = self.0.split(':').next().unwrap_or_default();
+        write!(f, "{scheme}:…")
+    }
 }
 
 /// `[[source.record]]`: where the records of one type stand.

@@ -130,7 +130,10 @@ class Client {
   }
 
   async verify(key) {
-    const claims = [DISTRICT, 'Elsewhere'].map((text) => ({ field: 'address.district', value: { text } }));
+    const claims = [
+      { field: 'address.district', value: { text: DISTRICT } },
+      { field: 'full_name', value: { text: 'Nobody' } },
+    ];
     const { info, verdicts } = await this.call('VerifyRecord', { ...this.common, key, claims });
     const outcomes = verdicts.map(({ outcome }) => outcome);
     const expected = ['VERDICT_OUTCOME_MATCH', 'VERDICT_OUTCOME_MISMATCH'];

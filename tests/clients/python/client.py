@@ -109,8 +109,8 @@ class Client:
         )
         parts = list(self.stub.QueryRecords(request, timeout=self.timeout))
         kinds = [part.WhichOneof("part") for part in parts]
-        check(kinds[0] == "header" and kinds[-1] == "trailer", f"the stream's parts are {kinds}")
-        check(set(kinds[1:-1]) <= {"batch"}, f"the stream's parts are {kinds}")
+        whole = kinds[:1] == ["header"] and kinds[1:][-1:] == ["trailer"] and set(kinds[1:-1]) <= {"batch"}
+        check(whole, f"the stream's parts are {kinds}")
         residents = [self.resident(record) for part in parts for record in part.batch.records]
         trailer = parts[-1].trailer
         check(0 < len(residents) <= LIMIT, f"{len(residents)} records for a limit of {LIMIT}")
@@ -140,7 +140,7 @@ class Client:
     def verify(self, key):
         claims = [
             self.api.Claim(field="address.district", value=self.api.Value(text=DISTRICT)),
-            self.api.Claim(field="address.district", value=self.api.Value(text="Elsewhere")),
+            self.api.Claim(field="full_name", value=self.api.Value(text="Nobody")),
         ]
         request = self.api.VerifyRecordRequest(**self.common, key=key, claims=claims)
         answer = self.stub.VerifyRecord(request, timeout=self.timeout)

@@ -1,0 +1,39 @@
+//! Where a source's address comes from: the settings, or a file of its own.
+
+use std::fs;
+use std::path::Path;
+
+use super::SourceConfig;
+use super::raw::Faults;
+use super::raw::beside;
+use crate::source::sql::settings::DatabaseUrl;
+use crate::source::sql::settings::SqlSettings;
+
+pub(super) fn check(settings: SqlSettings, file: &Path, faults: &mut Faults<'_>) -> Option<SourceConfig> {
+    let url = match (&settings.url, &settings.url_file) {
+        (Some(url), None) => url.clone(),
+        (None, Some(from)) => match fs::read_to_string(beside(file, from.clone())) {
+            Ok(text) => DatabaseUrl::new(text.trim().to_owned()),
+            Err(error) => {
+                faults.add("source", format!("the `url_file` of `{}` cannot be read: {error}", settings.name));
+                return None;
+            }
+        },
+        (None, None) | (Some(_), Some(_)) => {
+            faults.add("source", format!("`{}` needs either `url` or `url_file`", settings.name));
+            return None;
+        }
+    };
+    Some(SourceConfig { url: placed(&url, file), settings })
+}
+
+/// A SQLite file that is not named from the root is found from the settings' folder.
+fn placed(url: &DatabaseUrl, file: &Path) -> DatabaseUrl {
+    match url.as_str().strip_prefix("sqlite:") {
+        Some(path) => {
+            let path = path.strip_prefix("//").unwrap_or(path);
+            DatabaseUrl::new(format!("sqlite:{}", beside(file, path.into()).display()))
+        }
+        None => url.clone(),
+    }
+}
