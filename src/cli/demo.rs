@@ -10,7 +10,6 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use super::exit::Exit;
 use super::exit::Failure;
 use super::exit::Run;
 use crate::clock::Clock;
