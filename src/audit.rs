@@ -245,6 +245,7 @@ impl Journal {
             spare_bytes,
             greatest_bytes: settings.segment_bytes,
             published: frontier.size(),
+            retry: None,
         };
         let keeper = spawn("journal-keeper", move || keeper.run(&roll, publish_every))?;
         let writer = Writer {
@@ -412,5 +413,7 @@ fn spawn(name: &str, run: impl FnOnce() + Send + 'static) -> Result<JoinHandle<(
         .map_err(JournalError::Thread)
 }
 
+#[cfg(test)]
+mod testing;
 #[cfg(test)]
 mod tests;

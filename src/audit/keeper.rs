@@ -8,6 +8,7 @@ use std::sync::PoisonError;
 use std::sync::mpsc;
 use std::sync::mpsc::RecvTimeoutError;
 use std::time::Duration;
+use std::time::Instant;
 
 use super::Failure;
 use super::Shared;
@@ -19,6 +20,9 @@ use super::follow::Follower;
 use super::layout::Layout;
 use super::reader::ReadError;
 use super::segment;
+
+/// Between two tries at a spare segment, in rounds of the keeper.
+const RETRY_AFTER: u32 = 10;
 
 /// Whether the commit thread can go on into a next segment.
 #[derive(Debug, Default)]
@@ -94,6 +98,8 @@ pub(super) struct Keeper {
     pub(super) greatest_bytes: u64,
     /// The size that was published last.
     pub(super) published: u64,
+    /// When to try again to make a spare segment: each try fills the disk for a moment.
+    pub(super) retry: Option<Instant>,
 }
 
 impl Keeper {
@@ -103,7 +109,7 @@ impl Keeper {
         // Whoever waits for a spare segment must not wait for a thread that is gone.
         let gone = Gone(self.shared.clone());
         loop {
-            self.make_spare();
+            self.make_spare(RETRY_AFTER * every);
             self.publish();
             match rolled.recv_timeout(every) {
                 Ok(bytes) => self.spare_bytes = bytes.min(self.greatest_bytes),
@@ -115,9 +121,9 @@ impl Keeper {
         drop(gone);
     }
 
-    fn make_spare(&mut self) {
+    fn make_spare(&mut self, retry_after: Duration) {
         let spare = &self.shared.spare;
-        if spare.is_ready() {
+        if spare.is_ready() || self.retry.is_some_and(|at| Instant::now() < at) {
             return;
         }
         // One that a former run left is as good, whatever its size.
@@ -125,11 +131,14 @@ impl Keeper {
             true => Ok(()),
             false => segment::make_spare(&*self.disk, &self.layout, self.spare_bytes),
         };
-        match &made {
-            Ok(()) => self.shared.full.store(None),
-            Err(error) => tracing::warn!(error = %chain(error), "the journal cannot grow"),
+        self.retry = made.is_err().then(|| Instant::now() + retry_after);
+        if let Err(error) = &made {
+            tracing::warn!(error = %chain(error), "the journal cannot grow");
         }
         spare.set(made);
+        if self.retry.is_none() {
+            self.shared.full.store(None);
+        }
     }
 
     fn publish(&mut self) {

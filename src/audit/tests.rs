@@ -1,1 +1,520 @@
+use std::fs;
+use std::io;
+use std::path::Path;
+use std::time::Duration;
+use std::time::Instant;
 
+use futures::FutureExt;
+use futures::future::join_all;
+
+use super::reader::Reader;
+use super::reader::Stored;
+use super::testing::Fault;
+use super::testing::Flaky;
+use super::testing::NOON;
+use super::testing::ORIGIN;
+use super::testing::Publish;
+use super::testing::copy;
+use super::testing::exchange;
+use super::testing::key;
+use super::testing::open;
+use super::testing::open_at;
+use super::testing::settings;
+use super::testing::vkey;
+use super::verify::verify;
+use super::*;
+use crate::pb;
+use crate::pb::journal_record;
+
+fn stored(dir: &Path) -> Vec<Stored> {
+    Reader::open(dir)
+        .forward(0)
+        .unwrap()
+        .collect::<Result<_, _>>()
+        .unwrap()
+}
+
+fn end_of(stored: &Stored) -> pb::StreamEndRecord {
+    match stored.record().unwrap().kind {
+        Some(journal_record::Kind::StreamEnd(end)) => end,
+        other => panic!("not a stream's end: {}", other.is_some()),
+    }
+}
+
+fn stream_end(records: u64) -> StreamEnd {
+    StreamEnd {
+        outcome: Outcome::Answered,
+        exchange_digest: [9; 32],
+        peer: None,
+        record: pb::StreamEndRecord {
+            records,
+            reason: "answered".to_owned(),
+            ..Default::default()
+        },
+    }
+}
+
+async fn append_all(journal: &Journal, from: u64, to: u64) -> Vec<Receipt> {
+    let mut receipts = Vec::new();
+    for n in from..to {
+        receipts.push(journal.append(exchange(n)).await.unwrap());
+    }
+    receipts
+}
+
+fn assert_whole(dir: &Path, entries: u64) {
+    let report = verify(dir, &[vkey()]);
+    assert!(report.fault.is_none(), "{:?}", report.fault);
+    assert_eq!(report.entries, entries);
+}
+
+#[tokio::test]
+async fn a_receipt_names_what_is_on_disk() {
+    let dir = tempfile::tempdir().unwrap();
+    let (journal, recovery) =
+        Journal::open(settings(dir.path(), 1 << 20), key(), Clock::fixed(NOON)).unwrap();
+    assert_eq!((recovery.entries, recovery.cut_bytes), (0, 0));
+    let receipts = append_all(&journal, 0, 3).await;
+    let stored = stored(dir.path());
+    for (n, (receipt, stored)) in receipts.iter().zip(&stored).enumerate() {
+        assert_eq!((receipt.index(), receipt.origin()), (n as u64, ORIGIN));
+        assert_eq!(receipt.leaf(), stored.leaf_bytes());
+        assert_eq!(stored.leaf.time, NOON);
+        assert!(stored.record().unwrap() == exchange(n as u64).record);
+    }
+    assert_eq!(journal.checkpoint().size(), 3);
+    journal.close();
+    assert_whole(dir.path(), 3);
+}
+
+#[tokio::test]
+async fn a_receipt_goes_to_the_peer_and_comes_back_as_its_leaf() {
+    let dir = tempfile::tempdir().unwrap();
+    let (journal, _) = open(&Flaky::default(), dir.path(), Publish::Always).unwrap();
+    let receipt = journal.append(exchange(1)).await.unwrap();
+    let (peer, leaf) = PeerLeaf::from_receipt(&pb::Receipt::from(&receipt)).unwrap();
+    assert_eq!(
+        (peer.origin.as_str(), peer.index, peer.leaf_hash),
+        (ORIGIN, 0, receipt.leaf_hash())
+    );
+    assert_eq!(leaf.exchange_digest, exchange(1).exchange_digest);
+    let consumer = Entry {
+        role: Role::Consumer,
+        peer: Some(peer),
+        ..exchange(1)
+    };
+    let second = journal.append(consumer).await.unwrap();
+    let named = Leaf::parse(second.leaf()).unwrap().peer.unwrap();
+    assert_eq!((named.index, named.leaf_hash), (0, receipt.leaf_hash()));
+    journal.close();
+}
+
+#[tokio::test]
+async fn a_thousand_concurrent_appends_get_indexes_of_their_own() {
+    let dir = tempfile::tempdir().unwrap();
+    let (journal, _) =
+        Journal::open(settings(dir.path(), 1 << 16), key(), Clock::fixed(NOON)).unwrap();
+    let appended = join_all((0..1_000).map(|n| journal.append(exchange(n)))).await;
+    let mut indexes: Vec<_> = appended
+        .into_iter()
+        .map(|receipt| receipt.unwrap().index())
+        .collect();
+    indexes.sort_unstable();
+    assert_eq!(indexes, (0..1_000).collect::<Vec<_>>());
+    journal.close();
+    assert_whole(dir.path(), 1_000);
+    assert!(
+        verify(dir.path(), &[vkey()]).commits < 200,
+        "entries share commits"
+    );
+}
+
+#[tokio::test]
+async fn a_journal_goes_on_where_it_was_closed() {
+    let dir = tempfile::tempdir().unwrap();
+    let disk = Flaky::default();
+    for run in 0..4 {
+        let (journal, recovery) = open(&disk, dir.path(), Publish::Always).unwrap();
+        assert_eq!((recovery.entries, recovery.cut_bytes), (run * 25, 0));
+        assert!(!recovery.tree_rebuilt);
+        let receipts = append_all(&journal, run * 25, (run + 1) * 25).await;
+        assert_eq!(receipts[0].index(), run * 25);
+        journal.close();
+    }
+    assert_whole(dir.path(), 100);
+    assert!(
+        fs::read_dir(dir.path().join("seg")).unwrap().count() > 5,
+        "several segments"
+    );
+}
+
+#[tokio::test]
+async fn times_never_decrease_though_the_clock_does() {
+    let dir = tempfile::tempdir().unwrap();
+    let earlier = Moment::from_micros(NOON.micros() - 1);
+    let (journal, _) = open(&Flaky::default(), dir.path(), Publish::Always).unwrap();
+    journal.append(exchange(0)).await.unwrap();
+    journal.close();
+    let (journal, recovery) = open_at(
+        &Flaky::default(),
+        dir.path(),
+        Publish::Always,
+        Clock::fixed(earlier),
+    )
+    .unwrap();
+    assert_eq!(recovery.last_time, Some(NOON));
+    let receipt = journal.append(exchange(1)).await.unwrap();
+    assert_eq!(Leaf::parse(receipt.leaf()).unwrap().time, NOON);
+    journal.close();
+}
+
+#[tokio::test]
+async fn only_one_process_has_a_journal_open() {
+    let dir = tempfile::tempdir().unwrap();
+    let (journal, _) = open(&Flaky::default(), dir.path(), Publish::Always).unwrap();
+    let second = open(&Flaky::default(), dir.path(), Publish::Always);
+    assert!(matches!(second, Err(JournalError::Locked { .. })));
+    journal.close();
+    open(&Flaky::default(), dir.path(), Publish::Always)
+        .unwrap()
+        .0
+        .close();
+}
+
+#[tokio::test]
+async fn a_stream_is_closed_by_an_entry_of_its_own() {
+    let dir = tempfile::tempdir().unwrap();
+    let (journal, _) = open(&Flaky::default(), dir.path(), Publish::Always).unwrap();
+    let open = journal.begin(exchange(1)).await.unwrap();
+    assert_eq!(open.receipt().index(), 0);
+    let end = open.close(stream_end(5)).await.unwrap();
+    assert_eq!(end.index(), 1);
+    journal.close();
+    let stored = stored(dir.path());
+    assert_eq!(
+        [stored[0].leaf.kind, stored[1].leaf.kind],
+        [Kind::Intent, Kind::StreamEnd]
+    );
+    assert_eq!(stored[1].leaf.exchange, stored[0].leaf.exchange);
+    let end = end_of(&stored[1]);
+    assert_eq!(
+        (end.opened_at, end.records, end.reason.as_str()),
+        (0, 5, "answered")
+    );
+    assert_eq!((end.agreement.as_str(), end.grant), ("CIV-TAX-2026-01", 2));
+    assert_whole(dir.path(), 2);
+}
+
+#[tokio::test]
+async fn a_dropped_stream_is_closed_as_abandoned() {
+    let dir = tempfile::tempdir().unwrap();
+    let (journal, _) = open(&Flaky::default(), dir.path(), Publish::Always).unwrap();
+    let mut open = journal.begin(exchange(1)).await.unwrap();
+    open.releasing(64, 4_096);
+    open.releasing(1, 4);
+    drop(open);
+    // Nobody waits for this one's opening entry.
+    assert!(journal.begin(exchange(2)).now_or_never().is_none());
+    // This one's end is too long to be written.
+    let open = journal.begin(exchange(3)).await.unwrap();
+    let mut long = stream_end(1);
+    long.record.detail = "x".repeat(100_000);
+    assert!(matches!(
+        open.close(long).await,
+        Err(Unwritten::TooLarge { .. })
+    ));
+    journal.close();
+
+    let stored = stored(dir.path());
+    let ends: Vec<_> = stored
+        .iter()
+        .filter(|s| s.leaf.kind == Kind::StreamEnd)
+        .collect();
+    let reasons: Vec<_> = ends.iter().map(|s| end_of(s).reason).collect();
+    assert_eq!(reasons, ["ABANDONED", "ABANDONED", "ABANDONED"]);
+    assert!(ends.iter().all(|s| s.leaf.outcome == Outcome::CutShort));
+    let first = end_of(ends[0]);
+    assert_eq!(
+        (first.records, first.bytes, first.consumer.as_str()),
+        (65, 4_100, "tax")
+    );
+    assert_whole(dir.path(), 6);
+    assert!(verify(dir.path(), &[vkey()]).open_streams.is_empty());
+}
+
+#[tokio::test]
+async fn a_stream_that_a_crash_left_open_is_closed_at_the_next_start() {
+    let dir = tempfile::tempdir().unwrap();
+    let crashed = tempfile::tempdir().unwrap();
+    let disk = Flaky::default();
+    let (journal, _) = open(&disk, dir.path(), Publish::Never).unwrap();
+    journal.append(exchange(0)).await.unwrap();
+    let first = journal.begin(exchange(1)).await.unwrap();
+    let second = journal.begin(exchange(2)).await.unwrap();
+    second.close(stream_end(1)).await.unwrap();
+    copy(dir.path(), crashed.path());
+    drop(first);
+    journal.close();
+
+    let (journal, recovery) = open(&disk, crashed.path(), Publish::Never).unwrap();
+    assert_eq!(recovery.interrupted, [1]);
+    journal.close();
+    let stored = stored(crashed.path());
+    let end = end_of(&stored[4]);
+    assert_eq!(
+        (end.opened_at, end.reason.as_str(), end.record_type.as_str()),
+        (1, "INTERRUPTED", "civil.v1.Resident")
+    );
+    assert_whole(crashed.path(), 5);
+    let (journal, recovery) = open(&disk, crashed.path(), Publish::Never).unwrap();
+    assert_eq!((recovery.entries, recovery.interrupted.len()), (5, 0));
+    journal.close();
+}
+
+#[tokio::test]
+async fn a_closed_journal_takes_no_entries() {
+    let dir = tempfile::tempdir().unwrap();
+    let (journal, _) = open(&Flaky::default(), dir.path(), Publish::Always).unwrap();
+    journal.append(exchange(0)).await.unwrap();
+    journal.close();
+    journal.close();
+    assert!(matches!(
+        journal.append(exchange(1)).await,
+        Err(Unwritten::Closed)
+    ));
+    assert_whole(dir.path(), 1);
+}
+
+#[tokio::test]
+async fn a_record_that_is_too_long_is_refused_alone() {
+    let dir = tempfile::tempdir().unwrap();
+    let (journal, _) = open(&Flaky::default(), dir.path(), Publish::Always).unwrap();
+    let with_detail = |bytes: usize| {
+        let mut record = super::testing::exchange_record(1);
+        record.detail = "x".repeat(bytes);
+        Entry {
+            record: super::testing::record_of(record),
+            ..exchange(1)
+        }
+    };
+    // Longer than a record may be, and longer than the test's small segments.
+    for bytes in [70_000, 5_000] {
+        let refused = journal.append(with_detail(bytes)).await;
+        assert!(
+            matches!(refused, Err(Unwritten::TooLarge { .. })),
+            "{bytes}"
+        );
+    }
+    journal.append(with_detail(3_000)).await.unwrap();
+    journal.close();
+    assert_whole(dir.path(), 1);
+}
+
+#[tokio::test]
+async fn a_full_queue_refuses_entries_but_never_ends_of_streams() {
+    let dir = tempfile::tempdir().unwrap();
+    let disk = Flaky::default();
+    let every = Duration::from_secs(3_600);
+    let (journal, _) = Journal::open_on(
+        Arc::new(disk.clone()),
+        every,
+        settings(dir.path(), 64 << 20),
+        key(),
+        Clock::fixed(NOON),
+    )
+    .unwrap();
+    let open = journal.begin(exchange(0)).await.unwrap();
+    disk.hold_flushes(true);
+    // The commit thread may take some before it is held: so more than twice what the queue takes.
+    let mut appends: Vec<_> = (0..3 * INTAKE as u64)
+        .map(|n| Box::pin(journal.append(exchange(n))))
+        .collect();
+    let refused = appends
+        .iter_mut()
+        .filter_map(|append| append.as_mut().now_or_never())
+        .map(|answer| assert!(matches!(answer, Err(Unwritten::Busy))))
+        .count();
+    assert!(refused >= INTAKE, "{refused} were refused");
+    let mut closing = Box::pin(open.close(stream_end(1)));
+    assert!(closing.as_mut().now_or_never().is_none());
+    disk.hold_flushes(false);
+    closing.await.unwrap();
+    drop(appends);
+    journal.close();
+    assert_whole(dir.path(), 3 * INTAKE as u64 - refused as u64 + 2);
+}
+
+/// Appends, streams and rolls over several segments. Gives the receipts of what is durable, and whether all went well.
+async fn scenario(disk: &Flaky, dir: &Path) -> (Vec<Receipt>, bool) {
+    let Ok((journal, _)) = open(disk, dir, Publish::Always) else {
+        return (Vec::new(), false);
+    };
+    let mut receipts = Vec::new();
+    let mut failures = 0;
+    let stream = journal.begin(exchange(100)).await;
+    for n in 0..12 {
+        let mut record = super::testing::exchange_record(n);
+        record.detail = "x".repeat(800);
+        let entry = Entry {
+            record: super::testing::record_of(record),
+            ..exchange(n)
+        };
+        match journal.append(entry).await {
+            Ok(receipt) => receipts.push(receipt),
+            Err(_) => failures += 1,
+        }
+    }
+    if let Ok(stream) = stream {
+        receipts.push(stream.receipt().clone());
+        match stream.close(stream_end(3)).await {
+            Ok(receipt) => receipts.push(receipt),
+            Err(_) => failures += 1,
+        }
+    }
+    journal.close();
+    (receipts, failures == 0)
+}
+
+#[tokio::test]
+async fn whichever_operation_fails_nothing_acknowledged_is_lost() {
+    let dry = Flaky::default();
+    let dir = tempfile::tempdir().unwrap();
+    let (receipts, well) = scenario(&dry, dir.path()).await;
+    assert!(well && receipts.len() == 14);
+    let (mut undisturbed, mut failed) = (0, 0);
+    for n in 0..dry.operations() {
+        for after in [false, true] {
+            let dir = tempfile::tempdir().unwrap();
+            let disk = Flaky::failing(Fault::Nth { n, after });
+            let (receipts, well) = scenario(&disk, dir.path()).await;
+            if well {
+                undisturbed += 1
+            } else {
+                failed += 1
+            }
+
+            let healthy = Flaky::default();
+            let (journal, recovery) = open(&healthy, dir.path(), Publish::Always)
+                .unwrap_or_else(|error| panic!("after operation {n} failed: {error:?}"));
+            for receipt in &receipts {
+                let found = Reader::open(dir.path()).entry(receipt.index()).unwrap();
+                let found = found
+                    .unwrap_or_else(|| panic!("operation {n}: entry {} is lost", receipt.index()));
+                assert_eq!(found.leaf_bytes(), receipt.leaf(), "operation {n}");
+            }
+            assert!(recovery.entries >= receipts.len() as u64);
+            journal.append(exchange(200)).await.unwrap();
+            journal.close();
+            assert_whole(
+                dir.path(),
+                recovery.entries + recovery.interrupted.len() as u64 + 1,
+            );
+        }
+    }
+    assert!(
+        failed > 50,
+        "{failed} runs were disturbed, {undisturbed} were not"
+    );
+}
+
+#[tokio::test]
+async fn a_failed_flush_is_final_until_a_restart() {
+    for operation in ["write", "flush"] {
+        let dir = tempfile::tempdir().unwrap();
+        let disk = Flaky::default();
+        let (journal, _) = open(&disk, dir.path(), Publish::Never).unwrap();
+        journal.append(exchange(0)).await.unwrap();
+        disk.fail(Some(Fault::All {
+            operation,
+            path: "00.seg",
+            kind: io::ErrorKind::Other,
+        }));
+        let refused = join_all((1..4).map(|n| journal.append(exchange(n)))).await;
+        assert!(
+            refused
+                .iter()
+                .all(|answer| matches!(answer, Err(Unwritten::Failed(_))))
+        );
+        // The disk is well again, but nobody knows what it kept.
+        disk.fail(None);
+        assert!(matches!(
+            journal.append(exchange(4)).await,
+            Err(Unwritten::Failed(_))
+        ));
+        assert!(matches!(journal.state(), JournalState::Failed(_)));
+        assert_eq!(journal.checkpoint().size(), 1);
+        journal.close();
+
+        let (journal, _) = open(&disk, dir.path(), Publish::Never).unwrap();
+        journal.append(exchange(5)).await.unwrap();
+        assert!(matches!(journal.state(), JournalState::Writable));
+        journal.close();
+    }
+}
+
+#[tokio::test]
+async fn a_full_disk_refuses_entries_lets_streams_end_and_recovers() {
+    let dir = tempfile::tempdir().unwrap();
+    let disk = Flaky::default();
+    // 16 KiB, so that what is kept free for streams is less than all.
+    let (journal, _) = Journal::open_on(
+        Arc::new(disk.clone()),
+        Duration::from_millis(1),
+        settings(dir.path(), 16 << 10),
+        key(),
+        Clock::fixed(NOON),
+    )
+    .unwrap();
+    let full = Fault::All {
+        operation: "write",
+        path: "spare",
+        kind: io::ErrorKind::StorageFull,
+    };
+    disk.fail(Some(full));
+    let stream = journal.begin(exchange(1)).await.unwrap();
+    let mut appended = 0;
+    let refused = loop {
+        match journal.append(exchange(appended)).await {
+            Ok(_) => appended += 1,
+            Err(unwritten) => break unwritten,
+        }
+    };
+    assert!(
+        matches!(&refused, Unwritten::Full(error) if error.source.kind() == io::ErrorKind::StorageFull)
+    );
+    assert!(matches!(journal.state(), JournalState::Full(_)));
+    stream.close(stream_end(9)).await.unwrap();
+
+    disk.fail(None);
+    let patience = Instant::now();
+    while !matches!(journal.state(), JournalState::Writable) {
+        assert!(
+            patience.elapsed() < Duration::from_secs(20),
+            "there is room again"
+        );
+        tokio::task::yield_now().await;
+    }
+    append_all(&journal, 0, 100).await;
+    journal.close();
+    assert_whole(dir.path(), appended + 102);
+}
+
+#[test]
+fn a_journal_that_cannot_be_made_is_not_opened() {
+    let dir = tempfile::tempdir().unwrap();
+    fs::write(dir.path().join("file"), "").unwrap();
+    let opened = Journal::open(
+        settings(&dir.path().join("file"), 4_096),
+        key(),
+        Clock::System,
+    );
+    assert!(matches!(opened, Err(JournalError::Disk(_))));
+    let bad = JournalSettings {
+        origin: "no good".to_owned(),
+        ..settings(dir.path(), 4_096)
+    };
+    assert!(matches!(
+        Journal::open(bad, key(), Clock::System),
+        Err(JournalError::Origin(_))
+    ));
+}

@@ -21,10 +21,12 @@ use super::leaf::Kind;
 use super::leaf::Leaf;
 use super::leaf::leaf_hash;
 use super::merkle::Frontier;
+use super::merkle::Hash;
 use super::note::VerifierKey;
 use super::reader::ReadError;
 use super::scan::Walker;
 use super::tiles::TileError;
+use super::tiles::Tiles;
 use super::tiles::writer::TileWriter;
 use crate::clock::Moment;
 use crate::name::ExchangeId;
@@ -77,6 +79,8 @@ pub enum EntryFault {
     Leaf(#[from] BadLeaf),
     #[error("record does not match its commitment")]
     Commitment,
+    #[error("leaf is not the one that the tree has")]
+    Changed,
     #[error("its time is before that of the entry before it")]
     Time,
     #[error("its record is not that of a stream's end")]
@@ -101,6 +105,7 @@ struct Verifier<'a> {
     checkpoint: SignedCheckpoint,
     walker: Walker,
     frontier: Frontier,
+    tiles: Tiles,
     /// Compares the tree's files with what they should hold.
     tree: TileWriter,
     streams: BTreeMap<u64, Option<ExchangeId>>,
@@ -119,12 +124,12 @@ impl<'a> Verifier<'a> {
             published: checkpoint.size(),
         };
         let tree = TileWriter::open(&compare, &layout, 0)?;
-        let walker = Walker::start(layout);
         Ok(Self {
             report,
             checkpoint,
-            walker,
+            walker: Walker::start(layout.clone()),
             frontier: Frontier::default(),
+            tiles: Tiles::of(layout),
             tree,
             streams: BTreeMap::new(),
         })
@@ -172,27 +177,22 @@ impl<'a> Verifier<'a> {
             Ok(None) => return Ok(false),
             Err(error) => return Err(self.look_closer(error)),
         };
-        let frontier = self.check(&frame)?;
+        let (frontier, hashes) = self.check(&frame)?;
         if frontier.root() != frame.header.root {
-            return Err(self.walker.damaged(BadFrame::Root).into());
+            return Err(self.changed(&frame, self.walker.damaged(BadFrame::Root)));
+        }
+        let size = self.checkpoint.size();
+        if self.frontier.size() < size && frontier.size() > size {
+            // Only whole commits are ever signed for.
+            return Err(Fault::OtherRoot { size });
         }
         let leaves: Vec<_> = frame
             .entries()
             .iter()
             .flat_map(|entry| entry.leaf)
             .collect();
-        let hashes = frame
-            .entries()
-            .iter()
-            .map(|entry| leaf_hash(&entry.leaf))
-            .collect();
         self.tree.append(&leaves, hashes).map_err(TileError::from)?;
         self.walker.pass(&frame.header);
-        let size = self.checkpoint.size();
-        if self.frontier.size() < size && frontier.size() > size {
-            // Only whole commits are ever signed for.
-            return Err(Fault::OtherRoot { size });
-        }
         self.frontier = frontier;
         self.report.entries = self.frontier.size();
         self.report.commits += 1;
@@ -200,7 +200,7 @@ impl<'a> Verifier<'a> {
         Ok(true)
     }
 
-    /// Names the entry that a damaged commit's checksum does not.
+    /// Names the entry by which a published commit is damaged, where its checksum cannot.
     fn look_closer(&mut self, error: ReadError) -> Fault {
         let damaged = matches!(
             error,
@@ -209,26 +209,47 @@ impl<'a> Verifier<'a> {
                 ..
             }
         );
-        let published = self.frontier.size() < self.checkpoint.size();
-        if damaged
-            && published
-            && let Ok(Some(frame)) = self.walker.read()
-            && let Err(fault) = self.check(&frame)
-        {
-            return fault;
+        if !damaged || self.frontier.size() >= self.checkpoint.size() {
+            return error.into();
         }
-        error.into()
+        let Ok(Some(frame)) = self.walker.read() else {
+            return error.into();
+        };
+        match self.check(&frame) {
+            Ok(_) => self.changed(&frame, error),
+            Err(fault) => fault,
+        }
     }
 
-    /// Checks the entries of a commit; gives the tree with them.
-    fn check(&mut self, frame: &Frame) -> Result<Frontier, Fault> {
+    /// Names the first entry of a commit whose leaf is not that of the tree's files.
+    fn changed(&self, frame: &Frame, error: ReadError) -> Fault {
+        let mut entries = (frame.header.first..).zip(frame.entries());
+        let differs = |entry, raw: &RawEntry| {
+            self.tiles
+                .leaves(entry, 1)
+                .is_ok_and(|leaf| leaf != raw.leaf)
+        };
+        match entries.find(|(entry, raw)| differs(*entry, raw)) {
+            Some((entry, _)) => Fault::Entry {
+                entry,
+                what: EntryFault::Changed,
+            },
+            None => error.into(),
+        }
+    }
+
+    /// Checks the entries of a commit; gives the tree with them and their hashes.
+    fn check(&mut self, frame: &Frame) -> Result<(Frontier, Vec<Hash>), Fault> {
         let mut frontier = self.frontier.clone();
+        let mut hashes = Vec::with_capacity(frame.entries().len());
         for (entry, raw) in (frame.header.first..).zip(frame.entries()) {
             self.check_entry(entry, raw)
                 .map_err(|what| Fault::Entry { entry, what })?;
-            frontier.push(leaf_hash(&raw.leaf));
+            let hash = leaf_hash(&raw.leaf);
+            frontier.push(hash);
+            hashes.push(hash);
         }
-        Ok(frontier)
+        Ok((frontier, hashes))
     }
 
     fn check_entry(&mut self, entry: u64, raw: &RawEntry) -> Result<(), EntryFault> {

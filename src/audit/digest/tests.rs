@@ -1,1 +1,94 @@
+use proptest::prelude::*;
 
+use super::*;
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|b| format!("{b:02x}")).collect()
+}
+
+fn request() -> Digest {
+    Lp::new("gw.request.v1")
+        .part("GET")
+        .part("/v1/person/60001017869/income?year=2025")
+        .part("")
+        .number(0)
+        .fixed(&merkle::sha256(&[]))
+        .finish()
+}
+
+fn response() -> Digest {
+    let body = br#"{"income":12345}"#;
+    Lp::new("gw.response.v1")
+        .fixed(&200u16.to_be_bytes())
+        .part("application/json")
+        .number(body.len() as u64)
+        .fixed(&merkle::sha256(&[body]))
+        .finish()
+}
+
+// The vectors of the draft that this format comes from.
+#[test]
+fn requests_and_responses_are_digested_as_in_the_draft() {
+    assert_eq!(
+        hex(&request()),
+        "187bc7605d162beccd7cfcb2cf7e2d2ee8c57b83147ccc2484c14a0a007790b9"
+    );
+    assert_eq!(
+        hex(&response()),
+        "c091a79faaa468c8bceb248d4aa8af8c3ff8e7df44b9d4423dccbaf4b2ec085c"
+    );
+}
+
+#[test]
+fn an_exchange_has_the_digest_that_others_compute() {
+    let exchange = "0199e2f0-a1b0-7c3d-8e4f-5a6b7c8d9e0f".parse().unwrap();
+    let (consumer, provider) = ("benefits".parse().unwrap(), "tax".parse().unwrap());
+    let (record_type, purpose) = (
+        "tax.v1.Income".parse().unwrap(),
+        "benefit-application".parse().unwrap(),
+    );
+    let statement = ExchangeStatement {
+        exchange: &exchange,
+        nonce: &[0x11; 32],
+        consumer: &consumer,
+        provider: &provider,
+        record_type: &record_type,
+        purpose: &purpose,
+        outcome: Outcome::Answered,
+        request: &request(),
+        response: &response(),
+    };
+    // Computed with Python's hashlib from the description at `ExchangeStatement::digest`.
+    assert_eq!(
+        hex(&statement.digest()),
+        "7ed29d7932b4af99a8c7a3adda6a09fdbae64cee6b87d566af3bc684b6ee4c27"
+    );
+    let denied = ExchangeStatement {
+        outcome: Outcome::Denied,
+        ..statement
+    };
+    assert_ne!(denied.digest(), statement.digest());
+}
+
+#[test]
+fn a_part_of_any_length_is_digested() {
+    let (long, longer) = (vec![b'a'; 65_535], vec![b'a'; 65_536]);
+    let digest = |part: &[u8]| Lp::new("test").part(part).finish();
+    assert_ne!(digest(&long), digest(&longer));
+    let stand_in = Lp::new("test")
+        .fixed(&[0xff, 0xff])
+        .fixed(&merkle::sha256(&[&long]))
+        .finish();
+    assert_eq!(digest(&long), stand_in);
+}
+
+proptest! {
+    #[test]
+    fn parts_are_never_confused_with_their_neighbours(left in "[ab]{0,6}", right in "[ab]{0,6}", at in 0..12usize) {
+        let joined = format!("{left}{right}");
+        let at = at.min(joined.len());
+        let digest = |left: &str, right: &str| Lp::new("test").part(left).part(right).finish();
+        let same = at == left.len();
+        prop_assert_eq!(digest(&joined[..at], &joined[at..]) == digest(&left, &right), same);
+    }
+}
