@@ -136,13 +136,18 @@ fn segment() -> String {
 
 impl Default for RawOperators {
     fn default() -> Self {
-        Self { listen: SocketAddr::from(([127, 0, 0, 1], 9443)) }
+        Self {
+            listen: SocketAddr::from(([127, 0, 0, 1], 9443)),
+        }
     }
 }
 
 impl Default for RawLog {
     fn default() -> Self {
-        Self { format: LogFormat::Human, level: "info".to_owned() }
+        Self {
+            format: LogFormat::Human,
+            level: "info".to_owned(),
+        }
     }
 }
 
@@ -165,8 +170,15 @@ impl RawConfig {
     pub(super) fn load(path: &Path) -> Result<(Self, String), Vec<Fault>> {
         let file = path.display().to_string();
         let text = std::fs::read_to_string(path).map_err(|error| {
-            let message = format!("the settings cannot be read: {error}; give `--config` a readable file");
-            vec![Fault { file: file.clone(), line: 0, column: 0, key: String::new(), message }]
+            let message =
+                format!("the settings cannot be read: {error}; give `--config` a readable file");
+            vec![Fault {
+                file: file.clone(),
+                line: 0,
+                column: 0,
+                key: String::new(),
+                message,
+            }]
         })?;
         // The file by itself first: here a fault has its line.
         parse(&file, &text)?;
@@ -181,14 +193,24 @@ impl RawConfig {
             .and_then(config::Config::try_deserialize)
             .map_err(|error| {
                 let (file, message) = ("environment".to_owned(), error.to_string());
-                vec![Fault { file, line: 0, column: 0, key: format!("{ENVIRONMENT}__…"), message }]
+                vec![Fault {
+                    file,
+                    line: 0,
+                    column: 0,
+                    key: format!("{ENVIRONMENT}__…"),
+                    message,
+                }]
             })?;
         Ok((layered, text))
     }
 
     /// Checks every value, and reports each that is unfit.
     pub(super) fn check(self, path: &Path, text: &str) -> Result<Config, Vec<Fault>> {
-        let mut faults = Faults { file: path.display().to_string(), text, found: Vec::new() };
+        let mut faults = Faults {
+            file: path.display().to_string(),
+            text,
+            found: Vec::new(),
+        };
         let journal = self.journal.check(path, &mut faults);
         let sources = self
             .source
@@ -196,7 +218,12 @@ impl RawConfig {
             .filter_map(|s| source::check(s, path, &mut faults))
             .collect();
         let limits = self.limits.check(&mut faults);
-        let offset = faults.parsed("utc_offset", &self.utc_offset, "an offset such as `+08:00`", parse_offset);
+        let offset = faults.parsed(
+            "utc_offset",
+            &self.utc_offset,
+            "an offset such as `+08:00`",
+            parse_offset,
+        );
         if !self.operators.listen.ip().is_loopback() {
             let message = format!(
                 "{} is not a loopback address, and this door asks for no certificate; \
@@ -220,7 +247,10 @@ impl RawConfig {
             registry: absolute(self.registry.path),
             agreements: absolute(self.policy.agreements),
             guardrails: absolute(self.policy.guardrails),
-            log: LogConfig { format: self.log.format, level: self.log.level },
+            log: LogConfig {
+                format: self.log.format,
+                level: self.log.level,
+            },
             limits,
             sources,
             journal,
@@ -237,7 +267,11 @@ impl RawDoor {
                 certificate: beside(settings, self.certificate),
                 key: beside(settings, self.key),
                 ca: beside(settings, self.ca),
-                crls: self.crls.into_iter().map(|crl| beside(settings, crl)).collect(),
+                crls: self
+                    .crls
+                    .into_iter()
+                    .map(|crl| beside(settings, crl))
+                    .collect(),
             },
         }
     }
@@ -265,7 +299,10 @@ impl RawLimits {
     fn check(&self, faults: &mut Faults<'_>) -> Limits {
         for (key, number) in [
             ("limits.max_connections", self.max_connections),
-            ("limits.max_concurrent_streams", self.max_concurrent_streams as usize),
+            (
+                "limits.max_concurrent_streams",
+                self.max_concurrent_streams as usize,
+            ),
             ("limits.max_requests", self.max_requests),
         ] {
             if number == 0 {
@@ -278,9 +315,24 @@ impl RawLimits {
             max_streams: self.max_concurrent_streams,
             max_requests: self.max_requests,
             max_message: usize::try_from(max_message).unwrap_or(usize::MAX),
-            deadline: faults.parsed("limits.request_deadline", &self.request_deadline, DURATION, parse_duration),
-            stall: faults.parsed("limits.stall_deadline", &self.stall_deadline, DURATION, parse_duration),
-            drain: faults.parsed("limits.drain_deadline", &self.drain_deadline, DURATION, parse_duration),
+            deadline: faults.parsed(
+                "limits.request_deadline",
+                &self.request_deadline,
+                DURATION,
+                parse_duration,
+            ),
+            stall: faults.parsed(
+                "limits.stall_deadline",
+                &self.stall_deadline,
+                DURATION,
+                parse_duration,
+            ),
+            drain: faults.parsed(
+                "limits.drain_deadline",
+                &self.drain_deadline,
+                DURATION,
+                parse_duration,
+            ),
         }
     }
 }
@@ -307,7 +359,13 @@ pub(super) struct Faults<'a> {
 impl Faults<'_> {
     pub(super) fn add(&mut self, key: &str, message: String) {
         let (line, column) = place(self.text, key);
-        self.found.push(Fault { file: self.file.clone(), line, column, key: key.to_owned(), message });
+        self.found.push(Fault {
+            file: self.file.clone(),
+            line,
+            column,
+            key: key.to_owned(),
+            message,
+        });
     }
 
     fn parsed<T: Default>(
@@ -331,23 +389,38 @@ pub(super) fn beside(settings: &Path, path: PathBuf) -> PathBuf {
 
 fn parse(file: &str, text: &str) -> Result<RawConfig, Vec<Fault>> {
     let syntax = |error: toml::de::Error, key: String| {
-        let (line, column) = error.span().map_or((0, 0), |span| position(text, span.start));
-        vec![Fault { file: file.to_owned(), line, column, key, message: error.message().to_owned() }]
+        let (line, column) = error
+            .span()
+            .map_or((0, 0), |span| position(text, span.start));
+        vec![Fault {
+            file: file.to_owned(),
+            line,
+            column,
+            key,
+            message: error.message().to_owned(),
+        }]
     };
     let document = toml::Deserializer::parse(text).map_err(|error| syntax(error, String::new()))?;
     serde_path_to_error::deserialize(document).map_err(|error| {
         let key = error.path().to_string();
-        syntax(error.into_inner(), if key == "." { String::new() } else { key })
+        syntax(
+            error.into_inner(),
+            if key == "." { String::new() } else { key },
+        )
     })
 }
 
 /// Where a key stands in the text, as line and column; 0 and 0 when it comes from the environment or a default.
 fn place(text: &str, key: &str) -> (usize, usize) {
-    let Ok(document) = toml::de::DeTable::parse(text) else { return (0, 0) };
+    let Ok(document) = toml::de::DeTable::parse(text) else {
+        return (0, 0);
+    };
     let mut table = Some(document.get_ref());
     let mut span = None;
     for segment in key.split('.') {
-        let Some((_, value)) = table.and_then(|table| table.get_key_value(segment)) else { return (0, 0) };
+        let Some((_, value)) = table.and_then(|table| table.get_key_value(segment)) else {
+            return (0, 0);
+        };
         span = Some(value.span());
         table = value.get_ref().as_table();
     }

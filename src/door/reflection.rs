@@ -42,9 +42,17 @@ impl Reflection {
     }
 
     fn answer(&self, request: &ServerReflectionRequest) -> MessageResponse {
-        let Some(question) = &request.message_request else { return not_found("an empty request") };
+        let Some(question) = &request.message_request else {
+            return not_found("an empty request");
+        };
         if let MessageRequest::ListServices(_) = question {
-            let service = self.api.services().map(|s| ServiceResponse { name: s.full_name().to_owned() }).collect();
+            let service = self
+                .api
+                .services()
+                .map(|s| ServiceResponse {
+                    name: s.full_name().to_owned(),
+                })
+                .collect();
             return MessageResponse::ListServicesResponse(ListServiceResponse { service });
         }
         let snapshot = self.exchange.snapshot();
@@ -66,11 +74,15 @@ fn describe(pool: &DescriptorPool, question: &MessageRequest) -> Option<MessageR
         }
         MessageRequest::AllExtensionNumbersOfType(name) => {
             let message = pool.get_message_by_name(name)?;
-            let numbers = message.extensions().filter_map(|e| i32::try_from(e.number()).ok());
-            Some(MessageResponse::AllExtensionNumbersResponse(ExtensionNumberResponse {
-                base_type_name: name.clone(),
-                extension_number: numbers.collect(),
-            }))
+            let numbers = message
+                .extensions()
+                .filter_map(|e| i32::try_from(e.number()).ok());
+            Some(MessageResponse::AllExtensionNumbersResponse(
+                ExtensionNumberResponse {
+                    base_type_name: name.clone(),
+                    extension_number: numbers.collect(),
+                },
+            ))
         }
         MessageRequest::ListServices(_) => None,
     }
@@ -80,7 +92,10 @@ fn file_of(pool: &DescriptorPool, symbol: &str) -> Option<FileDescriptor> {
     let method = || {
         let (service, method) = symbol.rsplit_once('.')?;
         let service = pool.get_service_by_name(service)?;
-        service.methods().any(|m| m.name() == method).then(|| service.parent_file())
+        service
+            .methods()
+            .any(|m| m.name() == method)
+            .then(|| service.parent_file())
     };
     pool.get_message_by_name(symbol)
         .map(|m| m.parent_file())
@@ -101,7 +116,9 @@ fn files(file: FileDescriptor) -> MessageResponse {
             queue.extend(file.dependencies());
         }
     }
-    MessageResponse::FileDescriptorResponse(FileDescriptorResponse { file_descriptor_proto: encoded })
+    MessageResponse::FileDescriptorResponse(FileDescriptorResponse {
+        file_descriptor_proto: encoded,
+    })
 }
 
 fn not_found(what: &str) -> MessageResponse {

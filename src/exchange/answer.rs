@@ -15,7 +15,11 @@ pub enum Answer {
 pub enum Body {
     Record(Bytes),
     Verdicts(Vec<pb::Verdict>),
-    Count { count: u64, suppressed: bool, smallest_group: u64 },
+    Count {
+        count: u64,
+        suppressed: bool,
+        smallest_group: u64,
+    },
 }
 
 impl std::fmt::Debug for Body {
@@ -27,7 +31,10 @@ impl std::fmt::Debug for Body {
 impl std::fmt::Debug for Answer {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
-            Self::Whole(info, _) => f.debug_tuple("Whole").field(&info.exchange_id).finish_non_exhaustive(),
+            Self::Whole(info, _) => f
+                .debug_tuple("Whole")
+                .field(&info.exchange_id)
+                .finish_non_exhaustive(),
             Self::Stream(_) => f.write_str("Stream"),
         }
     }

@@ -39,7 +39,10 @@ pub enum Cause {
     #[error(transparent)]
     UnknownRecordType(#[from] UnknownRecordType),
     #[error("{record} is provided by {owner}")]
-    NotOwner { record: RecordType, owner: DepartmentId },
+    NotOwner {
+        record: RecordType,
+        owner: DepartmentId,
+    },
     #[error(transparent)]
     Query(#[from] InvalidQuery),
     #[error("the cursor is not one of this question's")]
@@ -101,7 +104,9 @@ impl Cause {
             Self::Denied(denial) => denial.for_peer(),
             Self::Source(error) => error.for_asker(),
             Self::NotFound => "no such record".to_owned(),
-            Self::Unlogged(_) => "the gateway cannot log exchanges now, so it answers none".to_owned(),
+            Self::Unlogged(_) => {
+                "the gateway cannot log exchanges now, so it answers none".to_owned()
+            }
             Self::Panicked | Self::NoRandomness(_) => "internal error".to_owned(),
             Self::ForeignRelay => "`relay` is set by gateways only".to_owned(),
             Self::Note { .. }
@@ -178,10 +183,14 @@ fn source_outcome(error: &SourceError) -> Outcome {
     match error {
         SourceError::Refused(refusal) => match refusal.code {
             Code::NotFound => Outcome::Answered,
-            Code::InvalidArgument | Code::PermissionDenied | Code::ResourceExhausted => Outcome::Denied,
+            Code::InvalidArgument | Code::PermissionDenied | Code::ResourceExhausted => {
+                Outcome::Denied
+            }
             _ => Outcome::ProviderError,
         },
-        SourceError::PeerUnreachable(_) | SourceError::PeerTimeout | SourceError::Garbled(_) => Outcome::NoAnswer,
+        SourceError::PeerUnreachable(_) | SourceError::PeerTimeout | SourceError::Garbled(_) => {
+            Outcome::NoAnswer
+        }
         SourceError::Unavailable(_)
         | SourceError::Timeout(_)
         | SourceError::Misfit(_)

@@ -38,7 +38,8 @@ impl Secrets {
         Ok(Self {
             subjects: SubjectKeys::new(&derived(secret, "landbridge subjects v1")),
             pseudonyms: PseudonymKey::from_secret(derived(secret, "landbridge pseudonyms v1")),
-            cursors: CursorSeal::new(&derived(secret, "landbridge cursors v1")).ok_or(NoRandomness)?,
+            cursors: CursorSeal::new(&derived(secret, "landbridge cursors v1"))
+                .ok_or(NoRandomness)?,
         })
     }
 }
@@ -69,14 +70,20 @@ impl std::fmt::Debug for CursorSeal {
 
 impl CursorSeal {
     fn new(key: &[u8; 32]) -> Option<Self> {
-        UnboundKey::new(&AES_256_GCM, key).ok().map(|key| Self(LessSafeKey::new(key)))
+        UnboundKey::new(&AES_256_GCM, key)
+            .ok()
+            .map(|key| Self(LessSafeKey::new(key)))
     }
 
     pub fn seal(&self, position: &[u8]) -> Result<Bytes, NoRandomness> {
         let nonce = random::<NONCE_LEN>()?;
         let mut sealed = position.to_vec();
         self.0
-            .seal_in_place_append_tag(Nonce::assume_unique_for_key(nonce), Aad::empty(), &mut sealed)
+            .seal_in_place_append_tag(
+                Nonce::assume_unique_for_key(nonce),
+                Aad::empty(),
+                &mut sealed,
+            )
             .map_err(|_| NoRandomness)?;
         Ok([&nonce[..], &sealed].concat().into())
     }
@@ -86,7 +93,10 @@ impl CursorSeal {
         let (nonce, sealed) = cursor.split_first_chunk::<NONCE_LEN>()?;
         let mut sealed = sealed.to_vec();
         let nonce = Nonce::assume_unique_for_key(*nonce);
-        let position = self.0.open_in_place(nonce, Aad::empty(), &mut sealed).ok()?;
+        let position = self
+            .0
+            .open_in_place(nonce, Aad::empty(), &mut sealed)
+            .ok()?;
         Some(position.to_vec())
     }
 }

@@ -14,7 +14,8 @@ impl Trace {
     /// Reads a `traceparent` header; anything else counts as none, as the standard demands.
     pub fn parse(header: &str) -> Option<Self> {
         let mut parts = header.split('-');
-        let (version, trace, parent, flags) = (parts.next()?, parts.next()?, parts.next()?, parts.next()?);
+        let (version, trace, parent, flags) =
+            (parts.next()?, parts.next()?, parts.next()?, parts.next()?);
         if version == "ff" || (version == "00" && parts.next().is_some()) {
             return None;
         }
@@ -27,19 +28,31 @@ impl Trace {
 
     /// The trace's id; the exchange's own when the caller sent none.
     pub fn id(&self, exchange: ExchangeId) -> [u8; 16] {
-        if self.trace_id == [0; 16] { *exchange.bytes() } else { self.trace_id }
+        if self.trace_id == [0; 16] {
+            *exchange.bytes()
+        } else {
+            self.trace_id
+        }
     }
 
     /// The header for the next hop, of which this exchange is the parent.
     pub fn header(&self, exchange: ExchangeId) -> String {
         let [.., a, b, c, d, e, f, g, h] = *exchange.bytes();
         let parent = u64::from_be_bytes([a, b, c, d, e, f, g, h]);
-        format!("00-{:032x}-{parent:016x}-{:02x}", u128::from_be_bytes(self.id(exchange)), self.flags)
+        format!(
+            "00-{:032x}-{parent:016x}-{:02x}",
+            u128::from_be_bytes(self.id(exchange)),
+            self.flags
+        )
     }
 }
 
 fn hex<const N: usize>(text: &str) -> Option<[u8; N]> {
-    if text.len() != 2 * N || text.bytes().any(|b| !matches!(b, b'0'..=b'9' | b'a'..=b'f')) {
+    if text.len() != 2 * N
+        || text
+            .bytes()
+            .any(|b| !matches!(b, b'0'..=b'9' | b'a'..=b'f'))
+    {
         return None;
     }
     let mut out = [0; N];

@@ -46,8 +46,17 @@ impl Doors {
         let (systems, at_systems) = listen("systems", config.systems.listen).await?;
         let (peers, at_peers) = listen("peers", config.peers.listen).await?;
         let (operators, at_operators) = listen("operators", config.operators).await?;
-        let addresses = Addresses { systems: at_systems, peers: at_peers, operators: at_operators };
-        Ok(Self { systems, peers, operators, addresses })
+        let addresses = Addresses {
+            systems: at_systems,
+            peers: at_peers,
+            operators: at_operators,
+        };
+        Ok(Self {
+            systems,
+            peers,
+            operators,
+            addresses,
+        })
     }
 
     pub(super) fn addresses(&self) -> Addresses {
@@ -63,12 +72,28 @@ pub(super) fn acceptor(
     config: &Config,
     clock: &Clock,
 ) -> Arc<Acceptor> {
-    let limits = AcceptLimits { connections: config.limits.max_connections, handshake: HANDSHAKE };
-    Arc::new(Acceptor::new(door, material, directory, limits, clock.clone()))
+    let limits = AcceptLimits {
+        connections: config.limits.max_connections,
+        handshake: HANDSHAKE,
+    };
+    Arc::new(Acceptor::new(
+        door,
+        material,
+        directory,
+        limits,
+        clock.clone(),
+    ))
 }
 
-async fn listen(door: &'static str, address: SocketAddr) -> Result<(TcpListener, SocketAddr), StartError> {
-    let refused = |source| StartError::Listen { door, address, source };
+async fn listen(
+    door: &'static str,
+    address: SocketAddr,
+) -> Result<(TcpListener, SocketAddr), StartError> {
+    let refused = |source| StartError::Listen {
+        door,
+        address,
+        source,
+    };
     let listener = TcpListener::bind(address).await.map_err(refused)?;
     let bound = listener.local_addr().map_err(refused)?;
     Ok((listener, bound))
@@ -76,15 +101,24 @@ async fn listen(door: &'static str, address: SocketAddr) -> Result<(TcpListener,
 
 impl Gateway {
     /// Runs the doors until the gateway stops.
-    pub(super) async fn open(&self, doors: Doors, metrics: PrometheusHandle) -> Result<(), StartError> {
+    pub(super) async fn open(
+        &self,
+        doors: Doors,
+        metrics: PrometheusHandle,
+    ) -> Result<(), StartError> {
         let (health, health_service) = tonic_health::server::health_reporter();
-        health.set_serving::<ExchangeServiceServer<ExchangeDoor>>().await;
+        health
+            .set_serving::<ExchangeServiceServer<ExchangeDoor>>()
+            .await;
         let reflection = Reflection::new(self.exchange.clone())?;
 
-        let peers = Routes::new(self.exchange_service(Door::Peers)).add_service(health_service.clone());
+        let peers =
+            Routes::new(self.exchange_service(Door::Peers)).add_service(health_service.clone());
         let systems = Routes::new(self.exchange_service(Door::Systems))
             .add_service(health_service)
-            .add_service(CatalogServiceServer::new(CatalogDoor::new(self.exchange.clone())))
+            .add_service(CatalogServiceServer::new(CatalogDoor::new(
+                self.exchange.clone(),
+            )))
             .add_service(ServerReflectionServer::new(reflection));
 
         let systems = self.server(Door::Systems, self.systems.clone(), systems);

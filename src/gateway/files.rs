@@ -27,13 +27,18 @@ pub(super) fn policy_files(folder: &Path, extension: &str) -> Result<Vec<PolicyF
 }
 
 fn read(path: PathBuf) -> Result<PolicyFile, Fault> {
-    let size = fs::metadata(&path).map_err(|error| unreadable(&path, &error))?.len();
+    let size = fs::metadata(&path)
+        .map_err(|error| unreadable(&path, &error))?
+        .len();
     if size > MAX_FILE {
         let error = io::Error::other(format!("it has {size} bytes, and {MAX_FILE} is the most"));
         return Err(unreadable(&path, &error));
     }
     let text = fs::read_to_string(&path).map_err(|error| unreadable(&path, &error))?;
-    Ok(PolicyFile { path: path.display().to_string(), text })
+    Ok(PolicyFile {
+        path: path.display().to_string(),
+        text,
+    })
 }
 
 pub(super) fn unreadable(path: &Path, error: &io::Error) -> Fault {
@@ -49,8 +54,9 @@ pub(super) fn unreadable(path: &Path, error: &io::Error) -> Fault {
 /// The gateway's secret: made at the first start, with mode 0600.
 pub(super) fn secret(path: &Path) -> io::Result<[u8; 32]> {
     match fs::read(path) {
-        Ok(bytes) => <[u8; 32]>::try_from(bytes.as_slice())
-            .map_err(|_| io::Error::other("a secret has 32 bytes; restore the file from its backup")),
+        Ok(bytes) => <[u8; 32]>::try_from(bytes.as_slice()).map_err(|_| {
+            io::Error::other("a secret has 32 bytes; restore the file from its backup")
+        }),
         Err(error) if error.kind() == io::ErrorKind::NotFound => create_secret(path),
         Err(error) => Err(error),
     }
@@ -63,7 +69,12 @@ fn create_secret(path: &Path) -> io::Result<[u8; 32]> {
     }
     // If we die before the rename, no secret was ever used and the next start makes another.
     let fresh = path.with_extension("new");
-    let mut file = fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&fresh)?;
+    let mut file = fs::OpenOptions::new()
+        .write(true)
+        .create(true)
+        .truncate(true)
+        .mode(0o600)
+        .open(&fresh)?;
     io::Write::write_all(&mut file, &secret)?;
     file.sync_all()?;
     fs::rename(&fresh, path)?;

@@ -30,7 +30,11 @@ pub(super) async fn run(
     stop: CancellationToken,
     stopped: CancellationToken,
 ) {
-    let operators = Operators { exchange, metrics, stop };
+    let operators = Operators {
+        exchange,
+        metrics,
+        stop,
+    };
     let routes = Router::new()
         .route("/livez", get(|| async { "ok\n" }))
         .route("/readyz", get(readyz))
@@ -51,9 +55,15 @@ async fn readyz(State(operators): State<Operators>) -> (StatusCode, String) {
         JournalState::Full(reason) => reason.to_string(),
         JournalState::Failed(reason) => reason.to_string(),
     };
-    (StatusCode::SERVICE_UNAVAILABLE, format!("the journal cannot be written: {unlogged}\n"))
+    (
+        StatusCode::SERVICE_UNAVAILABLE,
+        format!("the journal cannot be written: {unlogged}\n"),
+    )
 }
 
 async fn render(State(operators): State<Operators>) -> impl IntoResponse {
-    ([(CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], operators.metrics.render())
+    (
+        [(CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")],
+        operators.metrics.render(),
+    )
 }

@@ -51,7 +51,11 @@ impl Gateway {
         let mut files = vec![config.directory.clone()];
         files.extend(material(&config.systems));
         files.extend(material(&config.peers));
-        let folders = [config.agreements.clone(), config.guardrails.clone(), config.registry.clone()];
+        let folders = [
+            config.agreements.clone(),
+            config.guardrails.clone(),
+            config.registry.clone(),
+        ];
         match Watch::over(&files, &folders) {
             Ok(watch) => Some(watch),
             Err(error) => {
@@ -64,7 +68,11 @@ impl Gateway {
 
 fn material(door: &DoorConfig) -> Vec<PathBuf> {
     let material = &door.material;
-    [&material.certificate, &material.key, &material.ca].into_iter().chain(&material.crls).cloned().collect()
+    [&material.certificate, &material.key, &material.ca]
+        .into_iter()
+        .chain(&material.crls)
+        .cloned()
+        .collect()
 }
 
 async fn changed(watch: &mut Option<Watch>) {

@@ -26,13 +26,14 @@ impl Watch {
     pub(super) fn over(files: &[PathBuf], folders: &[PathBuf]) -> notify::Result<Self> {
         // One place: any number of changes is one reason to reload.
         let (changed, changes) = mpsc::channel(1);
-        let mut watcher = notify::recommended_watcher(move |event: notify::Result<notify::Event>| {
-            // Our own reads are events too; to reload for them would never end.
-            if event.is_ok_and(|event| is_change(event.kind)) {
-                // Full means that a reload is due already.
-                let _ = changed.try_send(());
-            }
-        })?;
+        let mut watcher =
+            notify::recommended_watcher(move |event: notify::Result<notify::Event>| {
+                // Our own reads are events too; to reload for them would never end.
+                if event.is_ok_and(|event| is_change(event.kind)) {
+                    // Full means that a reload is due already.
+                    let _ = changed.try_send(());
+                }
+            })?;
         let parents: BTreeSet<&Path> = files.iter().filter_map(|file| file.parent()).collect();
         for parent in parents {
             watcher.watch(parent, RecursiveMode::NonRecursive)?;
@@ -40,7 +41,10 @@ impl Watch {
         for folder in folders {
             watcher.watch(folder, RecursiveMode::Recursive)?;
         }
-        Ok(Self { _watcher: watcher, changes })
+        Ok(Self {
+            _watcher: watcher,
+            changes,
+        })
     }
 
     /// Waits until something has changed and then nothing more for a while.
@@ -53,5 +57,8 @@ impl Watch {
 }
 
 fn is_change(kind: EventKind) -> bool {
-    matches!(kind, EventKind::Create(_) | EventKind::Modify(_) | EventKind::Remove(_))
+    matches!(
+        kind,
+        EventKind::Create(_) | EventKind::Modify(_) | EventKind::Remove(_)
+    )
 }

@@ -16,10 +16,14 @@ fn a_module_uses_only_those_above_it() {
 
     let mut wrong = Vec::new();
     for file in sources(&src) {
-        let Some(place) = order.iter().position(|module| belongs(&file, &src, module)) else { continue };
+        let Some(place) = order.iter().position(|module| belongs(&file, &src, module)) else {
+            continue;
+        };
         let text = fs::read_to_string(&file).unwrap();
         for later in &order[place + 1..] {
-            if text.contains(&format!("crate::{later}::")) || text.contains(&format!("crate::{later};")) {
+            if text.contains(&format!("crate::{later}::"))
+                || text.contains(&format!("crate::{later};"))
+            {
                 wrong.push(format!("{} uses {later}", file.display()));
             }
         }

@@ -40,9 +40,17 @@ impl Question {
     pub fn raw(&self) -> RawSelection<'_> {
         match self {
             Self::Get { key } => RawSelection::Get { key },
-            Self::Query { filter, order_by, limit, cursor } => {
-                RawSelection::Query { filter, order_by, limit: *limit, cursor }
-            }
+            Self::Query {
+                filter,
+                order_by,
+                limit,
+                cursor,
+            } => RawSelection::Query {
+                filter,
+                order_by,
+                limit: *limit,
+                cursor,
+            },
             Self::Verify { key, claims } => RawSelection::Verify { key, claims },
             Self::Count { filter } => RawSelection::Count { filter },
         }

@@ -37,7 +37,10 @@ struct Dialled {
 
 impl Peers {
     pub fn new(connector: Arc<Connector>) -> Self {
-        Self { connector, channels: RwLock::default() }
+        Self {
+            connector,
+            channels: RwLock::default(),
+        }
     }
 
     /// The channel to a department, at the endpoints that the directory now gives.
@@ -50,8 +53,14 @@ impl Peers {
         }
         drop(channels);
         let channel = self.dial(department);
-        let dialled = Dialled { endpoints: department.endpoints.clone(), channel: channel.clone() };
-        let mut channels = self.channels.write().unwrap_or_else(PoisonError::into_inner);
+        let dialled = Dialled {
+            endpoints: department.endpoints.clone(),
+            channel: channel.clone(),
+        };
+        let mut channels = self
+            .channels
+            .write()
+            .unwrap_or_else(PoisonError::into_inner);
         channels.insert(department.id.clone(), dialled);
         channel
     }
@@ -60,8 +69,13 @@ impl Peers {
         let (connector, expected) = (self.connector.clone(), department.id.clone());
         let endpoints: Arc<[_]> = department.endpoints.clone().into();
         let connect = service_fn(move |_: Uri| {
-            let (connector, expected, endpoints) = (connector.clone(), expected.clone(), endpoints.clone());
-            async move { first(&connector, &endpoints, &expected).await.map(TokioIo::new) }
+            let (connector, expected, endpoints) =
+                (connector.clone(), expected.clone(), endpoints.clone());
+            async move {
+                first(&connector, &endpoints, &expected)
+                    .await
+                    .map(TokioIo::new)
+            }
         });
         // The windows were measured: 64 KiB costs two fifths of a stream's rate, 16 MiB gains nothing.
         Http2::from_static("http://peer.invalid")
@@ -80,11 +94,15 @@ async fn first(
     endpoints: &[Endpoint],
     expected: &DepartmentId,
 ) -> Result<Link, ConnectError> {
-    let (last, others) = endpoints.split_last().ok_or_else(|| ConnectError::Late { address: expected.to_string() })?;
+    let (last, others) = endpoints.split_last().ok_or_else(|| ConnectError::Late {
+        address: expected.to_string(),
+    })?;
     for endpoint in others {
         match connector.connect(endpoint, expected).await {
             Ok(link) => return Ok(link),
-            Err(error) => tracing::warn!(department = %expected, %error, "trying the next endpoint"),
+            Err(error) => {
+                tracing::warn!(department = %expected, %error, "trying the next endpoint")
+            }
         }
     }
     connector.connect(last, expected).await

@@ -20,10 +20,19 @@ pub struct Evidence {
 impl Evidence {
     /// Reads the evidence of an answer. An answer without a receipt is none.
     pub(super) fn of(info: Option<pb::ExchangeInfo>) -> Result<Self, SourceError> {
-        let info = info.ok_or(SourceError::Garbled("an answer that does not say what it rests on"))?;
-        let receipt = info.receipt.ok_or(SourceError::Garbled("an answer without a receipt"))?;
+        let info = info.ok_or(SourceError::Garbled(
+            "an answer that does not say what it rests on",
+        ))?;
+        let receipt = info
+            .receipt
+            .ok_or(SourceError::Garbled("an answer without a receipt"))?;
         let agreement_digest = info.agreement_digest;
-        Ok(Self { origin: receipt.origin, index: receipt.index, leaf: receipt.leaf, agreement_digest })
+        Ok(Self {
+            origin: receipt.origin,
+            index: receipt.index,
+            leaf: receipt.leaf,
+            agreement_digest,
+        })
     }
 
     /// The receipt of the entry that closed a stream takes the place of the one that opened it.

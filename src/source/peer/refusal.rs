@@ -41,7 +41,10 @@ pub(super) fn refused(status: &Status) -> SourceError {
 }
 
 fn clean(text: &str) -> String {
-    text.chars().filter(|c| !c.is_control()).take(MAX_TEXT).collect()
+    text.chars()
+        .filter(|c| !c.is_control())
+        .take(MAX_TEXT)
+        .collect()
 }
 
 /// tonic says "transport error"; what happened stands deep in the chain of causes.
