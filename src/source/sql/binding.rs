@@ -56,7 +56,7 @@ enum Bound {
     /// A message whose fields have columns of their own.
     Message {
         field: Field,
-        fields: Vec<Bound>,
+        fields: Vec<Self>,
     },
 }
 
@@ -64,7 +64,7 @@ enum Bound {
 #[derive(Debug)]
 pub(super) enum Node {
     Column { index: usize, column: Arc<Column> },
-    Message { number: u32, fields: Vec<Node> },
+    Message { number: u32, fields: Vec<Self> },
 }
 
 /// Where the value of a field stands.

@@ -32,7 +32,7 @@ pub(super) enum Operand {
     /// A float: NaN compares in each database in its own way.
     Float { sql: String },
     /// The names of an enum's values.
-    Names(Box<Operand>),
+    Names(Box<Self>),
 }
 
 /// A column as an index knows it.

@@ -4,4 +4,5 @@ mod answers;
 mod fixture;
 mod mapping;
 mod narrowing;
+mod permits;
 mod server;

@@ -346,7 +346,7 @@ async fn a_statement_that_takes_too_long_is_a_timeout() {
 #[tokio::test]
 async fn a_source_writes_nothing() {
     let fixture = Fixture::sqlite().await;
-    let crate::source::sql::Pool::Sqlite(pool) = &fixture.source.0.pool else {
+    let crate::source::sql::database::Pool::Sqlite(pool) = &fixture.source.0.pool else {
         panic!()
     };
     let refused = sqlx::query("DELETE FROM item")
@@ -356,7 +356,7 @@ async fn a_source_writes_nothing() {
     assert!(refused.to_string().contains("readonly"), "{refused}");
 
     let fixture = Fixture::postgres().await;
-    let crate::source::sql::Pool::Postgres(pool) = &fixture.source.0.pool else {
+    let crate::source::sql::database::Pool::Postgres(pool) = &fixture.source.0.pool else {
         panic!()
     };
     let refused = sqlx::query("DELETE FROM item")
@@ -366,7 +366,7 @@ async fn a_source_writes_nothing() {
     assert!(refused.to_string().contains("read-only"), "{refused}");
 
     let fixture = Fixture::mysql().await;
-    let crate::source::sql::Pool::MySql(pool) = &fixture.source.0.pool else {
+    let crate::source::sql::database::Pool::MySql(pool) = &fixture.source.0.pool else {
         panic!()
     };
     let refused = sqlx::query("DELETE FROM item")
