@@ -19,6 +19,7 @@ use super::disk;
 use super::disk::Disk;
 use super::disk::DiskError;
 use super::follow::Follower;
+use super::frame::BadFrame;
 use super::layout::Layout;
 use super::reader::ReadError;
 use super::segment;
@@ -175,9 +176,7 @@ pub(super) fn publish(
 ) -> Result<(), ReadError> {
     while follower.frontier().size() < checkpoint.size() && follower.step()? {}
     if follower.frontier().root() != *checkpoint.root() {
-        return Err(ReadError::Missing {
-            entry: follower.frontier().size(),
-        });
+        return Err(follower.walker().damaged(BadFrame::Root));
     }
     follower.flush()?;
     // Dies before this: the older checkpoint stands, and the next recovery follows further. After: it begins here.

@@ -264,11 +264,6 @@ impl Walker {
         Ok(walker)
     }
 
-    /// The index of the next entry.
-    pub(super) fn next_index(&self) -> u64 {
-        self.next
-    }
-
     /// Where the next commit begins or would begin: the first index of its segment and the byte in it.
     pub(super) fn position(&self) -> (u64, u64) {
         self.scanner

@@ -11,6 +11,7 @@ use crate::audit::testing::NOON;
 use crate::audit::testing::Publish;
 use crate::audit::testing::exchange;
 use crate::audit::testing::open_at;
+use crate::audit::testing::temporary;
 use crate::clock::Clock;
 
 /// A journal in several segments, whose entry `n` is of `n` seconds past noon.
@@ -22,7 +23,7 @@ struct Growing {
 
 impl Growing {
     fn new() -> Self {
-        let dir = tempfile::tempdir().unwrap();
+        let dir = temporary();
         let time = Arc::new(AtomicI64::new(0));
         let clock = Clock::Fixed(time.clone());
         let (journal, _) = open_at(&Flaky::default(), dir.path(), Publish::Always, clock).unwrap();
@@ -150,7 +151,7 @@ async fn damage_before_the_end_is_told_and_not_passed_over() {
 
 #[test]
 fn a_directory_without_a_journal_gives_an_error() {
-    let dir = tempfile::tempdir().unwrap();
+    let dir = temporary();
     let reader = Reader::open(&dir.path().join("nothing"));
     assert!(matches!(reader.forward(0), Err(ReadError::Disk(_))));
     assert!(matches!(reader.backward(), Err(ReadError::Disk(_))));

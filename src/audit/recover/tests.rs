@@ -12,6 +12,7 @@ use crate::audit::testing::Publish;
 use crate::audit::testing::copy;
 use crate::audit::testing::exchange;
 use crate::audit::testing::open;
+use crate::audit::testing::temporary;
 use crate::audit::testing::vkey;
 use crate::audit::verify::verify;
 
@@ -24,8 +25,8 @@ struct Crashed {
 
 impl Crashed {
     async fn new() -> Self {
-        let live = tempfile::tempdir().unwrap();
-        let dir = tempfile::tempdir().unwrap();
+        let live = temporary();
+        let dir = temporary();
         let (journal, _) = open(&Flaky::default(), live.path(), Publish::Never).unwrap();
         for n in 0..3 {
             journal.append(exchange(n)).await.unwrap();
@@ -43,7 +44,7 @@ impl Crashed {
 
     /// Its bytes from `at` on replaced, in a copy.
     fn damaged(&self, at: usize, bytes: &[u8]) -> TempDir {
-        let dir = tempfile::tempdir().unwrap();
+        let dir = temporary();
         copy(self.dir.path(), dir.path());
         overwrite(&segment(dir.path()), at, bytes);
         dir
@@ -147,7 +148,7 @@ async fn damage_before_the_last_commit_is_never_cut_off() {
 
 /// A closed journal of 40 entries in several segments.
 async fn closed() -> TempDir {
-    let dir = tempfile::tempdir().unwrap();
+    let dir = temporary();
     let (journal, _) = open(&Flaky::default(), dir.path(), Publish::Never).unwrap();
     for n in 0..40 {
         journal.append(exchange(n)).await.unwrap();
@@ -205,7 +206,7 @@ async fn a_journal_with_a_gap_is_refused() {
 #[tokio::test]
 async fn a_journal_put_back_to_an_older_state_is_refused() {
     let dir = closed().await;
-    let older = tempfile::tempdir().unwrap();
+    let older = temporary();
     copy(dir.path(), older.path());
     let (journal, _) = open(&Flaky::default(), dir.path(), Publish::Never).unwrap();
     journal.append(exchange(41)).await.unwrap();

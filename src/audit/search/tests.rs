@@ -16,6 +16,7 @@ use crate::audit::testing::exchange_id;
 use crate::audit::testing::exchange_record;
 use crate::audit::testing::open_at;
 use crate::audit::testing::record_of;
+use crate::audit::testing::temporary;
 use crate::clock::Clock;
 
 fn at(second: i64) -> Moment {
@@ -72,7 +73,7 @@ fn plain(kind: Kind, record: journal_record::Kind) -> Entry {
 /// Entry n is of n seconds past noon: 0 started, 1 answered, 2 a stream's opening, 3 denied, 4 turned away, 5 the
 /// stream's end, 6 about a subject, 7 a stream that is still open.
 async fn journal() -> TempDir {
-    let dir = tempfile::tempdir().unwrap();
+    let dir = temporary();
     let time = Arc::new(AtomicI64::new(0));
     let clock = Clock::Fixed(time.clone());
     let (journal, _) = open_at(&Flaky::default(), dir.path(), Publish::Always, clock).unwrap();

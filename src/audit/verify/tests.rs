@@ -15,11 +15,12 @@ use crate::audit::testing::Publish;
 use crate::audit::testing::copy;
 use crate::audit::testing::exchange;
 use crate::audit::testing::open;
+use crate::audit::testing::temporary;
 use crate::audit::testing::vkey;
 
 /// A closed journal: entries 0 and 1, the intent 2, its end 3, and entry 4, each in a commit of its own.
 async fn journal() -> TempDir {
-    let dir = tempfile::tempdir().unwrap();
+    let dir = temporary();
     let (journal, _) = open(&Flaky::default(), dir.path(), Publish::Never).unwrap();
     journal.append(exchange(0)).await.unwrap();
     journal.append(exchange(1)).await.unwrap();
@@ -159,7 +160,7 @@ async fn every_changed_byte_is_found_and_named() {
         ),
     ];
     for (at, expected) in cases {
-        let tampered = tempfile::tempdir().unwrap();
+        let tampered = temporary();
         copy(dir.path(), tampered.path());
         let mut bytes = bytes.clone();
         bytes[starts[1] + at] ^= 0x80;
@@ -343,7 +344,7 @@ async fn a_checkpoint_must_be_there_and_signed_by_a_trusted_key() {
 
 #[tokio::test]
 async fn a_journal_is_verified_while_it_is_written() {
-    let dir = tempfile::tempdir().unwrap();
+    let dir = temporary();
     let (journal, _) = open(&Flaky::default(), dir.path(), Publish::Always).unwrap();
     let stream = journal.begin(exchange(0)).await.unwrap();
     for n in 0..60 {
