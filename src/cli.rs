@@ -8,6 +8,7 @@ mod claim;
 mod client;
 mod complete;
 mod count;
+mod demo;
 mod exit;
 mod get;
 mod output;
@@ -39,6 +40,7 @@ use check::CheckArgs;
 use complete::CompletionsArgs;
 use complete::ManArgs;
 use count::CountArgs;
+use demo::DemoArgs;
 use exit::Exit;
 use exit::Run;
 use get::GetArgs;
@@ -72,6 +74,8 @@ enum Verb {
     Serve(ServeArgs),
     /// Tells what a start or a reload would refuse
     Check(CheckArgs),
+    /// Shows three departments at work on this machine
+    Demo(DemoArgs),
     /// Asks for one record, by its key
     Get(GetArgs),
     /// Asks for the records that a filter selects
@@ -131,6 +135,7 @@ impl Verb {
         match self {
             Self::Serve(args) => args.run(),
             Self::Check(args) => interruptible(args.run(output)),
+            Self::Demo(args) => waiting(args.run()),
             Self::Get(args) => interruptible(args.run(output)),
             Self::Query(args) => interruptible(args.run(output)),
             Self::Verify(args) => interruptible(args.run(output)),
@@ -142,6 +147,15 @@ impl Verb {
             Self::Man(args) => args.run(),
         }
     }
+}
+
+/// Runs a verb that sees to Ctrl-C itself.
+fn waiting(verb: impl Future<Output = Run>) -> Run {
+    runtime::Builder::new_multi_thread()
+        .worker_threads(1)
+        .enable_all()
+        .build()?
+        .block_on(verb)
 }
 
 /// Runs a verb that waits for others, until it ends or Ctrl-C does it.

@@ -7,6 +7,7 @@ mod city;
 mod civil;
 mod codes;
 pub mod federation;
+pub mod fill;
 mod market;
 mod names;
 mod people;

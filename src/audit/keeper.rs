@@ -1,5 +1,7 @@
 //! The thread behind the commit thread: keeps a spare segment ready, extends the tree's files, publishes checkpoints.
 
+use std::io;
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::Condvar;
 use std::sync::Mutex;
@@ -17,6 +19,7 @@ use super::disk;
 use super::disk::Disk;
 use super::disk::DiskError;
 use super::follow::Follower;
+use super::frame::BadFrame;
 use super::layout::Layout;
 use super::reader::ReadError;
 use super::segment;
@@ -33,9 +36,12 @@ pub(super) struct SpareSegment {
 
 #[derive(Debug, Default, Clone)]
 enum Spare {
+    /// Being made, or about to be.
     #[default]
     Filling,
     Ready,
+    /// The commit thread is putting it to use: its name is not free for the next one.
+    Taken,
     /// Could not be made, mostly for want of space; it is tried again and again.
     Failed(Arc<DiskError>),
 }
@@ -45,7 +51,7 @@ impl SpareSegment {
     pub(super) fn failure(&self) -> Option<Arc<DiskError>> {
         match &*self.lock() {
             Spare::Failed(error) => Some(error.clone()),
-            Spare::Filling | Spare::Ready => None,
+            Spare::Filling | Spare::Ready | Spare::Taken => None,
         }
     }
 
@@ -54,7 +60,7 @@ impl SpareSegment {
         let mut state = self.lock();
         loop {
             match &*state {
-                Spare::Filling => {
+                Spare::Filling | Spare::Taken => {
                     state = self
                         .changed
                         .wait(state)
@@ -62,22 +68,20 @@ impl SpareSegment {
                 }
                 Spare::Failed(error) => return Err(error.clone()),
                 Spare::Ready => {
-                    *state = Spare::Filling;
+                    *state = Spare::Taken;
                     return Ok(());
                 }
             }
         }
     }
 
-    fn is_ready(&self) -> bool {
-        matches!(&*self.lock(), Spare::Ready)
+    /// Whether there is none, and it is time to make one.
+    fn is_wanted(&self) -> bool {
+        matches!(&*self.lock(), Spare::Filling | Spare::Failed(_))
     }
 
-    fn set(&self, made: Result<(), DiskError>) {
-        *self.lock() = match made {
-            Ok(()) => Spare::Ready,
-            Err(error) => Spare::Failed(Arc::new(error)),
-        };
+    fn set(&self, spare: Spare) {
+        *self.lock() = spare;
         self.changed.notify_all();
     }
 
@@ -112,7 +116,10 @@ impl Keeper {
             self.make_spare(RETRY_AFTER * every);
             self.publish();
             match rolled.recv_timeout(every) {
-                Ok(bytes) => self.spare_bytes = bytes.min(self.greatest_bytes),
+                Ok(bytes) => {
+                    self.spare_bytes = bytes.min(self.greatest_bytes);
+                    self.shared.spare.set(Spare::Filling);
+                }
                 Err(RecvTimeoutError::Timeout) => {}
                 Err(RecvTimeoutError::Disconnected) => break,
             }
@@ -123,7 +130,7 @@ impl Keeper {
 
     fn make_spare(&mut self, retry_after: Duration) {
         let spare = &self.shared.spare;
-        if spare.is_ready() || self.retry.is_some_and(|at| Instant::now() < at) {
+        if !spare.is_wanted() || self.retry.is_some_and(|at| Instant::now() < at) {
             return;
         }
         // One that a former run left is as good, whatever its size.
@@ -131,13 +138,17 @@ impl Keeper {
             true => Ok(()),
             false => segment::make_spare(&*self.disk, &self.layout, self.spare_bytes),
         };
-        self.retry = made.is_err().then(|| Instant::now() + retry_after);
-        if let Err(error) = &made {
-            tracing::warn!(error = %chain(error), "the journal cannot grow");
-        }
-        spare.set(made);
-        if self.retry.is_none() {
-            self.shared.full.store(None);
+        match made {
+            Ok(()) => {
+                self.retry = None;
+                spare.set(Spare::Ready);
+                self.shared.full.store(None);
+            }
+            Err(error) => {
+                tracing::warn!(error = %chain(&error), "the journal cannot grow");
+                self.retry = Some(Instant::now() + retry_after);
+                spare.set(Spare::Failed(Arc::new(error)));
+            }
         }
     }
 
@@ -165,9 +176,7 @@ pub(super) fn publish(
 ) -> Result<(), ReadError> {
     while follower.frontier().size() < checkpoint.size() && follower.step()? {}
     if follower.frontier().root() != *checkpoint.root() {
-        return Err(ReadError::Missing {
-            entry: follower.frontier().size(),
-        });
+        return Err(follower.walker().damaged(BadFrame::Root));
     }
     follower.flush()?;
     // Dies before this: the older checkpoint stands, and the next recovery follows further. After: it begins here.
@@ -180,14 +189,9 @@ struct Gone(Arc<Shared>);
 
 impl Drop for Gone {
     fn drop(&mut self) {
-        if !self.0.spare.is_ready() {
-            let gone = std::io::Error::other("the thread that makes it has ended");
-            self.0.spare.set(Err(DiskError::new(
-                "make",
-                std::path::Path::new("spare"),
-                gone,
-            )));
-        }
+        let gone = io::Error::other("the thread that makes it has ended");
+        let error = DiskError::new("make", Path::new("spare"), gone);
+        self.0.spare.set(Spare::Failed(Arc::new(error)));
     }
 }
 

@@ -259,3 +259,6 @@ pub(super) fn stream_end(stored: &Stored) -> Result<Option<pb::StreamEndRecord>,
         _ => None,
     })
 }
+
+#[cfg(test)]
+mod tests;

@@ -56,7 +56,9 @@ struct Scanner {
     path: PathBuf,
     first: u64,
     offset: u64,
-    window: Vec<u8>,
+    /// What was read ahead of the file's bytes from `window_at` on: the first `filled` bytes of the buffer.
+    buffer: Vec<u8>,
+    filled: usize,
     window_at: u64,
 }
 
@@ -74,7 +76,8 @@ impl Scanner {
             path,
             first,
             offset: 0,
-            window: Vec::new(),
+            buffer: Vec::new(),
+            filled: 0,
             window_at: 0,
         }))
     }
@@ -114,39 +117,44 @@ impl Scanner {
 
     /// `None` beyond the end of the file.
     fn bytes(&mut self, offset: u64, length: usize) -> Result<Option<&[u8]>, DiskError> {
-        let held = offset
-            .checked_sub(self.window_at)
-            .is_some_and(|skip| skip + length as u64 <= self.window.len() as u64);
+        let held = self.ahead(offset).len() >= length;
         if !held {
             self.fill(offset, length)?;
         }
-        let skip = (offset - self.window_at) as usize;
-        Ok(self.window.get(skip..skip + length))
+        Ok(self.ahead(offset).get(..length))
+    }
+
+    /// What has been read ahead from that offset on.
+    fn ahead(&self, offset: u64) -> &[u8] {
+        let window = self.buffer.get(..self.filled).unwrap_or_default();
+        let skip = offset
+            .checked_sub(self.window_at)
+            .and_then(|skip| usize::try_from(skip).ok());
+        skip.and_then(|skip| window.get(skip..)).unwrap_or_default()
     }
 
     fn fill(&mut self, offset: u64, length: usize) -> Result<(), DiskError> {
-        self.window.clear();
-        self.window.resize(length.max(WINDOW_BYTES), 0);
-        self.window_at = offset;
-        let mut filled = 0;
+        if self.buffer.len() < length.max(WINDOW_BYTES) {
+            self.buffer = vec![0; length.max(WINDOW_BYTES)];
+        }
+        (self.filled, self.window_at) = (0, offset);
         while let Some(rest) = self
-            .window
-            .get_mut(filled..)
+            .buffer
+            .get_mut(self.filled..)
             .filter(|rest| !rest.is_empty())
         {
-            match self.file.read_at(rest, offset + filled as u64) {
+            match self.file.read_at(rest, offset + self.filled as u64) {
                 Ok(0) => break,
-                Ok(read) => filled += read,
+                Ok(read) => self.filled += read,
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 Err(source) => return Err(DiskError::new("read", &self.path, source)),
             }
         }
-        self.window.truncate(filled);
         Ok(())
     }
 
     fn forget(&mut self) {
-        self.window.clear();
+        self.filled = 0;
     }
 
     fn damaged(&self, entry: u64, cause: BadFrame) -> ReadError {
@@ -197,10 +205,7 @@ impl Scanner {
             if self.bytes(at, 4)?.is_none() {
                 return Ok(None);
             }
-            let window = self
-                .window
-                .get((at - self.window_at) as usize..)
-                .unwrap_or_default();
+            let window = self.ahead(at);
             if let Some(found) = window.windows(4).position(|bytes| bytes == MAGIC) {
                 return Ok(Some(skipped + found as u64));
             }
@@ -212,10 +217,7 @@ impl Scanner {
     fn used_behind(&mut self) -> Result<u64, DiskError> {
         let (mut at, mut used) = (self.offset, 0);
         while self.bytes(at, 1)?.is_some() {
-            let window = self
-                .window
-                .get((at - self.window_at) as usize..)
-                .unwrap_or_default();
+            let window = self.ahead(at);
             if let Some(last) = window.iter().rposition(|&byte| byte != 0) {
                 used = at + last as u64 + 1 - self.offset;
             }
@@ -260,11 +262,6 @@ impl Walker {
             walker.pass(&header);
         }
         Ok(walker)
-    }
-
-    /// The index of the next entry.
-    pub(super) fn next_index(&self) -> u64 {
-        self.next
     }
 
     /// Where the next commit begins or would begin: the first index of its segment and the byte in it.

@@ -11,6 +11,8 @@ use std::sync::Condvar;
 use std::sync::Mutex;
 use std::time::Duration;
 
+use tempfile::TempDir;
+
 use super::Entry;
 use super::Journal;
 use super::JournalError;
@@ -292,4 +294,11 @@ impl DiskFile for FlakyFile {
         }
         self.disk.check("flush", &self.path)
     }
+}
+
+/// A directory in memory where the system has one: the tests open some thousand journals.
+pub(super) fn temporary() -> TempDir {
+    tempfile::tempdir_in("/dev/shm")
+        .or_else(|_| tempfile::tempdir())
+        .unwrap()
 }

@@ -16,10 +16,13 @@ use super::testing::ORIGIN;
 use super::testing::Publish;
 use super::testing::copy;
 use super::testing::exchange;
+use super::testing::exchange_record;
 use super::testing::key;
 use super::testing::open;
 use super::testing::open_at;
+use super::testing::record_of;
 use super::testing::settings;
+use super::testing::temporary;
 use super::testing::vkey;
 use super::verify::verify;
 use super::*;
@@ -70,7 +73,7 @@ fn assert_whole(dir: &Path, entries: u64) {
 
 #[tokio::test]
 async fn a_receipt_names_what_is_on_disk() {
-    let dir = tempfile::tempdir().unwrap();
+    let dir = temporary();
     let (journal, recovery) =
         Journal::open(settings(dir.path(), 1 << 20), key(), Clock::fixed(NOON)).unwrap();
     assert_eq!((recovery.entries, recovery.cut_bytes), (0, 0));
@@ -89,7 +92,7 @@ async fn a_receipt_names_what_is_on_disk() {
 
 #[tokio::test]
 async fn a_receipt_goes_to_the_peer_and_comes_back_as_its_leaf() {
-    let dir = tempfile::tempdir().unwrap();
+    let dir = temporary();
     let (journal, _) = open(&Flaky::default(), dir.path(), Publish::Always).unwrap();
     let receipt = journal.append(exchange(1)).await.unwrap();
     let (peer, leaf) = PeerLeaf::from_receipt(&pb::Receipt::from(&receipt)).unwrap();
@@ -111,7 +114,7 @@ async fn a_receipt_goes_to_the_peer_and_comes_back_as_its_leaf() {
 
 #[tokio::test]
 async fn a_thousand_concurrent_appends_get_indexes_of_their_own() {
-    let dir = tempfile::tempdir().unwrap();
+    let dir = temporary();
     let (journal, _) =
         Journal::open(settings(dir.path(), 1 << 16), key(), Clock::fixed(NOON)).unwrap();
     let appended = join_all((0..1_000).map(|n| journal.append(exchange(n)))).await;
@@ -131,7 +134,7 @@ async fn a_thousand_concurrent_appends_get_indexes_of_their_own() {
 
 #[tokio::test]
 async fn a_journal_goes_on_where_it_was_closed() {
-    let dir = tempfile::tempdir().unwrap();
+    let dir = temporary();
     let disk = Flaky::default();
     for run in 0..4 {
         let (journal, recovery) = open(&disk, dir.path(), Publish::Always).unwrap();
@@ -150,7 +153,7 @@ async fn a_journal_goes_on_where_it_was_closed() {
 
 #[tokio::test]
 async fn times_never_decrease_though_the_clock_does() {
-    let dir = tempfile::tempdir().unwrap();
+    let dir = temporary();
     let earlier = Moment::from_micros(NOON.micros() - 1);
     let (journal, _) = open(&Flaky::default(), dir.path(), Publish::Always).unwrap();
     journal.append(exchange(0)).await.unwrap();
@@ -170,7 +173,7 @@ async fn times_never_decrease_though_the_clock_does() {
 
 #[tokio::test]
 async fn only_one_process_has_a_journal_open() {
-    let dir = tempfile::tempdir().unwrap();
+    let dir = temporary();
     let (journal, _) = open(&Flaky::default(), dir.path(), Publish::Always).unwrap();
     let second = open(&Flaky::default(), dir.path(), Publish::Always);
     assert!(matches!(second, Err(JournalError::Locked { .. })));
@@ -183,7 +186,7 @@ async fn only_one_process_has_a_journal_open() {
 
 #[tokio::test]
 async fn a_stream_is_closed_by_an_entry_of_its_own() {
-    let dir = tempfile::tempdir().unwrap();
+    let dir = temporary();
     let (journal, _) = open(&Flaky::default(), dir.path(), Publish::Always).unwrap();
     let open = journal.begin(exchange(1)).await.unwrap();
     assert_eq!(open.receipt().index(), 0);
@@ -207,14 +210,17 @@ async fn a_stream_is_closed_by_an_entry_of_its_own() {
 
 #[tokio::test]
 async fn a_dropped_stream_is_closed_as_abandoned() {
-    let dir = tempfile::tempdir().unwrap();
-    let (journal, _) = open(&Flaky::default(), dir.path(), Publish::Always).unwrap();
+    let dir = temporary();
+    let disk = Flaky::default();
+    let (journal, _) = open(&disk, dir.path(), Publish::Always).unwrap();
     let mut open = journal.begin(exchange(1)).await.unwrap();
     open.releasing(64, 4_096);
     open.releasing(1, 4);
     drop(open);
     // Nobody waits for this one's opening entry.
+    disk.hold_flushes(true);
     assert!(journal.begin(exchange(2)).now_or_never().is_none());
+    disk.hold_flushes(false);
     // This one's end is too long to be written.
     let open = journal.begin(exchange(3)).await.unwrap();
     let mut long = stream_end(1);
@@ -244,8 +250,8 @@ async fn a_dropped_stream_is_closed_as_abandoned() {
 
 #[tokio::test]
 async fn a_stream_that_a_crash_left_open_is_closed_at_the_next_start() {
-    let dir = tempfile::tempdir().unwrap();
-    let crashed = tempfile::tempdir().unwrap();
+    let dir = temporary();
+    let crashed = temporary();
     let disk = Flaky::default();
     let (journal, _) = open(&disk, dir.path(), Publish::Never).unwrap();
     journal.append(exchange(0)).await.unwrap();
@@ -273,7 +279,7 @@ async fn a_stream_that_a_crash_left_open_is_closed_at_the_next_start() {
 
 #[tokio::test]
 async fn a_closed_journal_takes_no_entries() {
-    let dir = tempfile::tempdir().unwrap();
+    let dir = temporary();
     let (journal, _) = open(&Flaky::default(), dir.path(), Publish::Always).unwrap();
     journal.append(exchange(0)).await.unwrap();
     journal.close();
@@ -287,13 +293,13 @@ async fn a_closed_journal_takes_no_entries() {
 
 #[tokio::test]
 async fn a_record_that_is_too_long_is_refused_alone() {
-    let dir = tempfile::tempdir().unwrap();
+    let dir = temporary();
     let (journal, _) = open(&Flaky::default(), dir.path(), Publish::Always).unwrap();
     let with_detail = |bytes: usize| {
-        let mut record = super::testing::exchange_record(1);
+        let mut record = exchange_record(1);
         record.detail = "x".repeat(bytes);
         Entry {
-            record: super::testing::record_of(record),
+            record: record_of(record),
             ..exchange(1)
         }
     };
@@ -312,7 +318,7 @@ async fn a_record_that_is_too_long_is_refused_alone() {
 
 #[tokio::test]
 async fn a_full_queue_refuses_entries_but_never_ends_of_streams() {
-    let dir = tempfile::tempdir().unwrap();
+    let dir = temporary();
     let disk = Flaky::default();
     let every = Duration::from_secs(3_600);
     let (journal, _) = Journal::open_on(
@@ -353,10 +359,10 @@ async fn scenario(disk: &Flaky, dir: &Path) -> (Vec<Receipt>, bool) {
     let mut failures = 0;
     let stream = journal.begin(exchange(100)).await;
     for n in 0..12 {
-        let mut record = super::testing::exchange_record(n);
+        let mut record = exchange_record(n);
         record.detail = "x".repeat(800);
         let entry = Entry {
-            record: super::testing::record_of(record),
+            record: record_of(record),
             ..exchange(n)
         };
         match journal.append(entry).await {
@@ -378,13 +384,13 @@ async fn scenario(disk: &Flaky, dir: &Path) -> (Vec<Receipt>, bool) {
 #[tokio::test]
 async fn whichever_operation_fails_nothing_acknowledged_is_lost() {
     let dry = Flaky::default();
-    let dir = tempfile::tempdir().unwrap();
+    let dir = temporary();
     let (receipts, well) = scenario(&dry, dir.path()).await;
     assert!(well && receipts.len() == 14);
     let (mut undisturbed, mut failed) = (0, 0);
     for n in 0..dry.operations() {
         for after in [false, true] {
-            let dir = tempfile::tempdir().unwrap();
+            let dir = temporary();
             let disk = Flaky::failing(Fault::Nth { n, after });
             let (receipts, well) = scenario(&disk, dir.path()).await;
             if well {
@@ -420,7 +426,7 @@ async fn whichever_operation_fails_nothing_acknowledged_is_lost() {
 #[tokio::test]
 async fn a_failed_flush_is_final_until_a_restart() {
     for operation in ["write", "flush"] {
-        let dir = tempfile::tempdir().unwrap();
+        let dir = temporary();
         let disk = Flaky::default();
         let (journal, _) = open(&disk, dir.path(), Publish::Never).unwrap();
         journal.append(exchange(0)).await.unwrap();
@@ -454,7 +460,7 @@ async fn a_failed_flush_is_final_until_a_restart() {
 
 #[tokio::test]
 async fn a_full_disk_refuses_entries_lets_streams_end_and_recovers() {
-    let dir = tempfile::tempdir().unwrap();
+    let dir = temporary();
     let disk = Flaky::default();
     // 16 KiB, so that what is kept free for streams is less than all.
     let (journal, _) = Journal::open_on(
@@ -501,7 +507,7 @@ async fn a_full_disk_refuses_entries_lets_streams_end_and_recovers() {
 
 #[test]
 fn a_journal_that_cannot_be_made_is_not_opened() {
-    let dir = tempfile::tempdir().unwrap();
+    let dir = temporary();
     fs::write(dir.path().join("file"), "").unwrap();
     let opened = Journal::open(
         settings(&dir.path().join("file"), 4_096),

@@ -2,6 +2,7 @@
 
 mod binding;
 mod codec;
+mod database;
 mod encode;
 mod error;
 mod live;
@@ -21,13 +22,8 @@ mod statement;
 mod tests;
 
 use std::collections::BTreeMap;
-use std::future::Future;
 use std::sync::Arc;
-use std::time::Duration;
 
-use sqlx::MySqlPool;
-use sqlx::PgPool;
-use sqlx::SqlitePool;
 use tokio::sync::OnceCell;
 
 use super::Cursor;
@@ -41,7 +37,7 @@ use crate::registry::Registry;
 use crate::registry::schema::RecordSchema;
 use binding::Binding;
 use binding::Place;
-use error::judge;
+use database::Database;
 use live::LiveColumn;
 use plan::Ask;
 use plan::Plan;
@@ -63,19 +59,6 @@ enum Dialect {
 /// One database, with the connections to it. Outlives reloads of the registry.
 #[derive(Debug, Clone)]
 pub struct SqlSource(Arc<Database>);
-
-#[derive(Debug)]
-struct Database {
-    settings: SqlSettings,
-    pool: Pool,
-}
-
-#[derive(Debug)]
-enum Pool {
-    Postgres(PgPool),
-    MySql(MySqlPool),
-    Sqlite(SqlitePool),
-}
 
 /// The records of one database, read by the schemas of one registry revision.
 #[derive(Debug)]
@@ -103,28 +86,7 @@ impl SqlSource {
     /// Prepares the connections, and opens none. The error does not show the URL, which may hold a password.
     /// Must be called within a Tokio runtime.
     pub fn open(settings: SqlSettings, url: &str) -> Result<Self, Fault> {
-        let scheme = url.split(':').next().unwrap_or_default();
-        let bad = |message: &str| Fault {
-            file: String::new(),
-            line: 0,
-            column: 0,
-            key: format!("source[{}].url", settings.name),
-            message: message.to_owned(),
-        };
-        let malformed = |_| bad("this is not a database URL such as `postgres://reader@host/name`");
-        let pool = match scheme {
-            "postgres" | "postgresql" => {
-                Pool::Postgres(postgres::pool(url, &settings).map_err(malformed)?)
-            }
-            "mysql" | "mariadb" => Pool::MySql(mysql::pool(url, &settings).map_err(malformed)?),
-            "sqlite" => Pool::Sqlite(sqlite::pool(url, &settings).map_err(malformed)?),
-            _ => {
-                return Err(bad(
-                    "a source's URL begins with `postgres:`, `mysql:`, `mariadb:` or `sqlite:`",
-                ));
-            }
-        };
-        Ok(Self(Arc::new(Database { settings, pool })))
+        Ok(Self(Arc::new(Database::open(settings, url)?)))
     }
 
     pub fn name(&self) -> &str {
@@ -152,134 +114,6 @@ impl SqlSource {
             Ok(SqlBindings { database, records })
         } else {
             Err(faults)
-        }
-    }
-}
-
-impl Database {
-    fn fault(&self, record: usize, key: &str, message: String) -> Fault {
-        Fault {
-            file: String::new(),
-            line: 0,
-            column: 0,
-            key: format!("source[{}].record[{record}].{key}", self.settings.name),
-            message,
-        }
-    }
-
-    /// The mapping's names that are no fields.
-    fn misnamed(&self, number: usize, of: &RecordSettings, schema: &RecordSchema) -> Vec<Fault> {
-        let columns = of.columns.keys().map(|path| ("columns", path));
-        let absent = of.absent.iter().map(|path| ("absent", path));
-        columns
-            .chain(absent)
-            .filter_map(|(key, path)| {
-                let unknown = schema.field(path).err()?;
-                Some(self.fault(number, key, unknown.to_string()))
-            })
-            .collect()
-    }
-
-    fn dialect(&self) -> Dialect {
-        match self.pool {
-            Pool::Postgres(_) => Dialect::Postgres,
-            Pool::MySql(_) => Dialect::MySql,
-            Pool::Sqlite(_) => Dialect::Sqlite,
-        }
-    }
-
-    fn patience(&self) -> Duration {
-        self.settings.statement_timeout
-    }
-
-    async fn columns(&self, table: &Table) -> Result<Vec<LiveColumn>, SourceError> {
-        let columns = async {
-            match &self.pool {
-                Pool::Postgres(pool) => postgres::columns(pool, table).await,
-                Pool::MySql(pool) => mysql::columns(pool, table).await,
-                Pool::Sqlite(pool) => sqlite::columns(pool, table).await,
-            }
-        };
-        self.in_time(columns).await
-    }
-
-    async fn probe(&self, sql: String) -> Result<(), SourceError> {
-        let probe = async {
-            match &self.pool {
-                Pool::Postgres(pool) => postgres::probe(pool, sql).await,
-                Pool::MySql(pool) => mysql::probe(pool, sql).await,
-                Pool::Sqlite(pool) => sqlite::probe(pool, sql).await,
-            }
-        };
-        self.in_time(probe).await
-    }
-
-    async fn in_time<T>(
-        &self,
-        work: impl Future<Output = Result<T, sqlx::Error>>,
-    ) -> Result<T, SourceError> {
-        let patience = self.patience();
-        match tokio::time::timeout(patience, work).await {
-            Ok(outcome) => outcome.map_err(|error| judge(error, patience)),
-            Err(_) => Err(SourceError::Timeout(patience)),
-        }
-    }
-
-    /// Reads at once the record of a key. A connection may have died in the pool: what failed for want of one is tried
-    /// once more.
-    async fn get(&self, plan: &Plan) -> Result<Reading, SourceError> {
-        let mut read = self.get_once(plan).await;
-        if matches!(read, Err(SourceError::Unavailable(_))) {
-            read = self.get_once(plan).await;
-        }
-        let mut batch = read?;
-        if batch.len() > 1 {
-            let schema = &plan.binding.schema;
-            return Err(SourceError::Misfit(format!(
-                "{}: several rows have the same `{}`",
-                schema.name(),
-                schema.key().path()
-            )));
-        }
-        Ok(Reading::done(batch.take()))
-    }
-
-    async fn get_once(&self, plan: &Plan) -> Result<reading::Batch, SourceError> {
-        let patience = self.patience();
-        let read = async {
-            match &self.pool {
-                Pool::Postgres(pool) => postgres::get(pool, plan, patience).await,
-                Pool::MySql(pool) => mysql::get(pool, plan, patience).await,
-                Pool::Sqlite(pool) => sqlite::get(pool, plan, patience).await,
-            }
-        };
-        match tokio::time::timeout(patience, read).await {
-            Ok(outcome) => outcome,
-            Err(_) => Err(SourceError::Timeout(patience)),
-        }
-    }
-
-    fn read(&self, plan: Plan) -> Reading {
-        let (patience, lifetime) = (self.patience(), self.settings.answer_timeout);
-        match &self.pool {
-            Pool::Postgres(pool) => {
-                let pool = pool.clone();
-                Reading::new(patience, lifetime, |outlet| {
-                    postgres::drive(pool, plan, outlet, patience)
-                })
-            }
-            Pool::MySql(pool) => {
-                let pool = pool.clone();
-                Reading::new(patience, lifetime, |outlet| {
-                    mysql::drive(pool, plan, outlet, patience)
-                })
-            }
-            Pool::Sqlite(pool) => {
-                let pool = pool.clone();
-                Reading::new(patience, lifetime, |outlet| {
-                    sqlite::drive(pool, plan, outlet, patience)
-                })
-            }
         }
     }
 }
@@ -385,6 +219,29 @@ impl SqlBindings {
         let reading = self.read(permit.query().schema.name(), &ask).await?;
         drop(ask);
         Ok(Records::new(permit, Cursor::Sql(reading)))
+    }
+
+    /// Every record with every field, whatever the permits.
+    #[cfg(test)]
+    pub(super) async fn everything(
+        &self,
+        schema: &RecordSchema,
+    ) -> Result<Vec<bytes::Bytes>, SourceError> {
+        let fields = schema.leaves();
+        let ask = Ask {
+            wanted: fields.iter().map(|field| field.path()).collect(),
+            key: None,
+            gate: None,
+            order: Vec::new(),
+            after: None,
+            limit: u32::MAX,
+        };
+        let mut reading = self.read(schema.name(), &ask).await?;
+        let mut records = Vec::new();
+        while let Some(batch) = reading.next().await? {
+            records.extend(batch);
+        }
+        Ok(records)
     }
 
     async fn read(&self, record: &RecordType, ask: &Ask<'_>) -> Result<Reading, SourceError> {

@@ -126,7 +126,7 @@ fn a_malformed_note_is_refused_with_what_is_wrong() {
 #[test]
 fn a_text_may_have_empty_lines() {
     let pair = Ed25519KeyPair::from_seed_unchecked(&[3; 32]).unwrap();
-    let public = aws_lc_rs::signature::KeyPair::public_key(&pair)
+    let public = signature::KeyPair::public_key(&pair)
         .as_ref()
         .try_into()
         .unwrap();

@@ -25,6 +25,8 @@ pub(super) struct Column {
     pub(super) name: Identifier,
     pub(super) codec: Codec,
     pub(super) unique: bool,
+    /// Of a text of MySQL.
+    pub(super) collation: Option<(Identifier, Identifier)>,
 }
 
 /// What the encoder must know of a field, taken out of its descriptor once.
@@ -54,7 +56,7 @@ enum Bound {
     /// A message whose fields have columns of their own.
     Message {
         field: Field,
-        fields: Vec<Bound>,
+        fields: Vec<Self>,
     },
 }
 
@@ -62,7 +64,7 @@ enum Bound {
 #[derive(Debug)]
 pub(super) enum Node {
     Column { index: usize, column: Arc<Column> },
-    Message { number: u32, fields: Vec<Node> },
+    Message { number: u32, fields: Vec<Self> },
 }
 
 /// Where the value of a field stands.
@@ -247,6 +249,7 @@ impl Settling<'_> {
         };
         let chosen = codec::choose(self.dialect, column, field.descriptor());
         let (unique, shown) = (column.unique, column.shown.clone());
+        let collation = column.collation.clone();
         let descriptor = field.descriptor();
         match chosen {
             Ok(codec) => Some(Bound::Column(Arc::new(Column {
@@ -261,6 +264,7 @@ impl Settling<'_> {
                 name: identifier,
                 codec,
                 unique,
+                collation,
             }))),
             Err(mend) => {
                 self.faults.push(format!(

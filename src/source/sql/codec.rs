@@ -37,7 +37,7 @@ pub(super) enum Codec {
     /// JSON in a column of a JSON type, or, where `false`, of a text type.
     Json(bool),
     /// A PostgreSQL array.
-    List(Box<Codec>),
+    List(Box<Self>),
 }
 
 /// What a field wants of a column.

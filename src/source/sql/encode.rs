@@ -28,7 +28,7 @@ pub(super) enum Cell<'r> {
     Data(&'r [u8]),
     Date(Date),
     Instant { seconds: i64, nanos: i32 },
-    List(Vec<Cell<'r>>),
+    List(Vec<Self>),
 }
 
 /// What is wrong with a value; never the value.

@@ -1,6 +1,7 @@
 //! What a table looks like in the database at this moment.
 
 use super::Dialect;
+use super::settings::Identifier;
 
 /// A column that the gateway's role may read.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -13,6 +14,8 @@ pub(super) struct LiveColumn {
     pub(super) shown: String,
     /// Of a PostgreSQL array: the `kind` of its elements.
     pub(super) element: Option<String>,
+    /// Of a text of MySQL: its character set and collation.
+    pub(super) collation: Option<(Identifier, Identifier)>,
     /// A unique index stands on this column alone, so its own order has no ties.
     pub(super) unique: bool,
 }
@@ -52,7 +55,8 @@ SELECT CAST(c.COLUMN_NAME AS CHAR), CAST(LOWER(c.DATA_TYPE) AS CHAR), CAST(LOWER
                   AND s.COLUMN_NAME = c.COLUMN_NAME AND s.SUB_PART IS NULL
                   AND NOT EXISTS (SELECT 1 FROM information_schema.STATISTICS o
                                    WHERE o.TABLE_SCHEMA = s.TABLE_SCHEMA AND o.TABLE_NAME = s.TABLE_NAME
-                                     AND o.INDEX_NAME = s.INDEX_NAME AND o.SEQ_IN_INDEX > 1))
+                                     AND o.INDEX_NAME = s.INDEX_NAME AND o.SEQ_IN_INDEX > 1)),
+       CAST(c.CHARACTER_SET_NAME AS CHAR), CAST(c.COLLATION_NAME AS CHAR)
   FROM information_schema.COLUMNS c
  WHERE c.TABLE_SCHEMA = COALESCE(?, DATABASE()) AND c.TABLE_NAME = ?
 "#;

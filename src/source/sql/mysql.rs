@@ -28,6 +28,7 @@ use super::plan::Plan;
 use super::reading::Batch;
 use super::reading::Lease;
 use super::reading::Outlet;
+use super::settings::Identifier;
 use super::settings::SqlSettings;
 use super::settings::Table;
 use super::statement::Arg;
@@ -89,10 +90,16 @@ pub(super) async fn columns(
                 kind: row.try_get_unchecked(1)?,
                 shown: row.try_get_unchecked(2)?,
                 element: None,
+                collation: name(row, 5)?.zip(name(row, 6)?),
                 unique: row.try_get_unchecked::<i64, _>(4)? != 0,
             })
         })
         .collect()
+}
+
+fn name(row: &MySqlRow, index: usize) -> Result<Option<Identifier>, sqlx::Error> {
+    let name: Option<&str> = row.try_get_unchecked(index)?;
+    Ok(name.and_then(|name| name.parse().ok()))
 }
 
 pub(super) async fn probe(pool: &MySqlPool, sql: String) -> Result<(), sqlx::Error> {

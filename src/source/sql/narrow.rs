@@ -182,7 +182,7 @@ impl Binding {
         match &operand {
             Operand::Text { bytes, wrap, .. } => {
                 let condition = if negated {
-                    Fragment::of(format!("{bytes} NOT IN ")).then(Fragment::list(args, *wrap))
+                    Fragment::of(format!("{bytes} NOT IN ")).then(Fragment::list(args, wrap))
                 } else {
                     equals(&operand, args)
                 };
@@ -191,13 +191,13 @@ impl Binding {
             Operand::Value { sql, wrap } => {
                 let not = if negated { "NOT " } else { "" };
                 let condition =
-                    Fragment::of(format!("{sql} {not}IN ")).then(Fragment::list(args, *wrap));
+                    Fragment::of(format!("{sql} {not}IN ")).then(Fragment::list(args, wrap));
                 Narrowed::exactly(or_null(sql, null, condition))
             }
             Operand::Float { sql } if !negated => Narrowed::at_least(or_null(
                 sql,
                 null,
-                Fragment::of(format!("{sql} IN ")).then(Fragment::list(args, Wrap::NONE)),
+                Fragment::of(format!("{sql} IN ")).then(Fragment::list(args, &Wrap::NONE)),
             )),
             Operand::Float { .. } | Operand::Names(_) => Narrowed::EVERYTHING,
         }
@@ -277,20 +277,20 @@ fn equals(operand: &Operand, args: Vec<Arg>) -> Fragment {
         return Fragment::all(vec![]);
     };
     let takes = |arg: &Arg| match (arg, plain) {
-        (Arg::Text(text), Some((_, form))) => form.takes(text),
+        (Arg::Text(text), Some(plain)) => plain.form.takes(text),
         _ => false,
     };
     let mut terms = Vec::new();
-    if let Some((sql, form)) = plain
+    if let Some(plain) = plain
         && args.iter().all(takes)
     {
-        terms.push(Fragment::of(sql).then(one_or_list(args.clone(), form.wrap())));
+        terms.push(Fragment::of(&plain.sql).then(one_or_list(args.clone(), &plain.wrap)));
     }
-    terms.push(Fragment::of(bytes).then(one_or_list(args, *wrap)));
+    terms.push(Fragment::of(bytes).then(one_or_list(args, wrap)));
     Fragment::all(terms)
 }
 
-fn one_or_list(mut args: Vec<Arg>, wrap: Wrap) -> Fragment {
+fn one_or_list(mut args: Vec<Arg>, wrap: &Wrap) -> Fragment {
     match (args.pop(), args.is_empty()) {
         (Some(only), true) => Fragment::of(" = ").then(wrap.of(only)),
         (last, _) => {
@@ -362,7 +362,7 @@ pub(super) fn default_of(field: &Field) -> Option<Literal> {
 }
 
 /// The gate's comparison of two literals of one type.
-fn holds(left: &Literal, op: Op, right: &Literal) -> bool {
+pub(super) fn holds(left: &Literal, op: Op, right: &Literal) -> bool {
     let order = match (left, right) {
         (Literal::Text(l), Literal::Text(r)) => l.as_bytes().partial_cmp(r.as_bytes()),
         (Literal::Integer(l), Literal::Integer(r)) => l.partial_cmp(r),

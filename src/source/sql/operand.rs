@@ -23,7 +23,7 @@ pub(super) enum Operand {
     /// Strings, compared byte by byte in `bytes`. `plain` is the column as an index knows it: by its own collation it
     /// finds at least all that equal the value.
     Text {
-        plain: Option<(String, Form)>,
+        plain: Option<Plain>,
         bytes: String,
         wrap: Wrap,
     },
@@ -32,7 +32,15 @@ pub(super) enum Operand {
     /// A float: NaN compares in each database in its own way.
     Float { sql: String },
     /// The names of an enum's values.
-    Names(Box<Operand>),
+    Names(Box<Self>),
+}
+
+/// A column as an index knows it.
+#[derive(Clone)]
+pub(super) struct Plain {
+    pub(super) sql: String,
+    pub(super) form: Form,
+    pub(super) wrap: Wrap,
 }
 
 /// What an indexed column holds that compares as text.
@@ -51,14 +59,6 @@ impl Form {
             Self::Uuid => Uuid::try_parse(text).is_ok_and(|id| id.to_string() == text),
             Self::Date => Date::parse(text, format_description!("[year]-[month]-[day]"))
                 .is_ok_and(|date| iso(date).is_ok_and(|same| same == text.as_bytes())),
-        }
-    }
-
-    pub(super) fn wrap(self) -> Wrap {
-        match self {
-            Self::Text => Wrap::NONE,
-            Self::Uuid => Wrap("CAST(", " AS uuid)"),
-            Self::Date => Wrap("CAST(", " AS date)"),
         }
     }
 }
@@ -156,7 +156,16 @@ fn column_operand(dialect: Dialect, column: &Column) -> Option<Operand> {
     let sql = quoted(dialect, &column.name);
     Some(match &column.codec {
         Codec::Text | Codec::EnumName(false) => {
-            let text = text(dialect, &sql, Some(&sql));
+            let wrap = match &column.collation {
+                Some((charset, collation)) => Wrap::collated(charset, collation),
+                None => Wrap::NONE,
+            };
+            let plain = Plain {
+                sql: sql.clone(),
+                form: Form::Text,
+                wrap,
+            };
+            let text = text(dialect, &sql, Some(plain));
             match column.target.want {
                 Want::Enum => Operand::Names(Box::new(text)),
                 _ => text,
@@ -166,22 +175,24 @@ fn column_operand(dialect: Dialect, column: &Column) -> Option<Operand> {
         Codec::EnumName(true) => {
             Operand::Names(Box::new(text(dialect, &rendered(dialect, &sql), None)))
         }
-        Codec::Uuid => match text(dialect, &rendered(dialect, &sql), None) {
-            Operand::Text { bytes, wrap, .. } => Operand::Text {
-                plain: Some((sql, Form::Uuid)),
-                bytes,
-                wrap,
-            },
-            other => other,
-        },
-        Codec::Date => match text(dialect, &date_text(dialect, &sql), None) {
-            Operand::Text { bytes, wrap, .. } => Operand::Text {
-                plain: Some((sql, Form::Date)),
-                bytes,
-                wrap,
-            },
-            other => other,
-        },
+        Codec::Uuid => {
+            let shown = rendered(dialect, &sql);
+            let plain = Plain {
+                sql,
+                form: Form::Uuid,
+                wrap: Wrap::new("CAST(", " AS uuid)"),
+            };
+            text(dialect, &shown, Some(plain))
+        }
+        Codec::Date => {
+            let shown = date_text(dialect, &sql);
+            let plain = Plain {
+                sql,
+                form: Form::Date,
+                wrap: Wrap::new("CAST(", " AS date)"),
+            };
+            text(dialect, &shown, Some(plain))
+        }
         Codec::Integer | Codec::Unsigned | Codec::Boolean | Codec::EnumNumber => Operand::Value {
             sql,
             wrap: Wrap::NONE,
@@ -192,11 +203,11 @@ fn column_operand(dialect: Dialect, column: &Column) -> Option<Operand> {
         },
         Codec::Instant if dialect == Dialect::Postgres => Operand::Value {
             sql,
-            wrap: Wrap("CAST(", " AS timestamptz)"),
+            wrap: Wrap::new("CAST(", " AS timestamptz)"),
         },
         Codec::Instant => Operand::Value {
             sql,
-            wrap: Wrap("CAST(", " AS DATETIME(6))"),
+            wrap: Wrap::new("CAST(", " AS DATETIME(6))"),
         },
         Codec::UnixSeconds => Operand::Value {
             sql,
@@ -207,8 +218,7 @@ fn column_operand(dialect: Dialect, column: &Column) -> Option<Operand> {
     })
 }
 
-fn text(dialect: Dialect, sql: &str, plain: Option<&str>) -> Operand {
-    let plain = plain.map(|sql| (sql.to_owned(), Form::Text));
+fn text(dialect: Dialect, sql: &str, plain: Option<Plain>) -> Operand {
     match dialect {
         Dialect::Postgres => Operand::Text {
             plain,
@@ -218,7 +228,7 @@ fn text(dialect: Dialect, sql: &str, plain: Option<&str>) -> Operand {
         Dialect::MySql => Operand::Text {
             plain,
             bytes: format!("CAST(CONVERT({sql} USING utf8mb4) AS BINARY)"),
-            wrap: Wrap("CAST(", " AS BINARY)"),
+            wrap: Wrap::new("CAST(", " AS BINARY)"),
         },
         // `+` takes the column's affinity away, by which `'5x' < '7'` would become a comparison with a number.
         Dialect::Sqlite => Operand::Text {

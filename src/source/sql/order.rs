@@ -87,14 +87,13 @@ impl Binding {
         Some(match operand {
             // The column's own order has no ties, and an index.
             Operand::Text {
-                plain: Some((sql, form)),
-                ..
-            } if is_key && unique => term(sql, form.wrap()),
+                plain: Some(plain), ..
+            } if is_key && unique => term(plain.sql, plain.wrap),
             Operand::Text { bytes, wrap, .. } if is_key => term(bytes, wrap),
             Operand::Text { bytes, wrap, .. } => term(format!("COALESCE({bytes}, '')"), wrap),
             Operand::Value { sql, wrap } if is_key => term(sql, wrap),
             Operand::Value { sql, wrap } => {
-                let default = default_sql(dialect, &by.field, wrap)?;
+                let default = default_sql(dialect, &by.field, &wrap)?;
                 term(format!("COALESCE({sql}, {default})"), wrap)
             }
             Operand::Float { sql } => term(format!("COALESCE({sql}, 0)"), Wrap::NONE),
@@ -103,23 +102,23 @@ impl Binding {
     }
 
     fn value(&self, field: &Field, place: Place<'_>, value: &Literal) -> Option<Arg> {
-        let text = matches!(place, Place::Column(column) if column.codec == Codec::InstantText);
+        let Place::Column(column) = place else {
+            return Operand::arg(self.dialect, value);
+        };
         match value {
-            Literal::Time { seconds, nanos } if text => {
+            Literal::Time { seconds, nanos } if column.codec == Codec::InstantText => {
                 operand::instant_sort_text(*seconds, *nanos).map(|text| Arg::Text(text.into()))
             }
-            value => Operand::arg(self.dialect, value).filter(|arg| match (arg, place) {
-                (Arg::Text(text), Place::Column(_)) => {
-                    match Operand::of(self.dialect, place, field) {
-                        Some(Operand::Text {
-                            plain: Some((_, form)),
-                            ..
-                        }) => form.takes(text),
-                        _ => true,
-                    }
+            // The key is compared as its column's type, of which not every text is a value.
+            Literal::Text(text) if column.unique && field.path() == self.schema.key().path() => {
+                match Operand::of(self.dialect, place, field)? {
+                    Operand::Text {
+                        plain: Some(plain), ..
+                    } if !plain.form.takes(text) => None,
+                    _ => Operand::arg(self.dialect, value),
                 }
-                _ => true,
-            }),
+            }
+            value => Operand::arg(self.dialect, value),
         }
     }
 }
@@ -136,13 +135,13 @@ fn case(sql: &str, field: &Field, otherwise: &str) -> Option<String> {
     Some(format!("CASE {sql}{whens} ELSE {otherwise} END"))
 }
 
-fn default_sql(dialect: Dialect, field: &Field, wrap: Wrap) -> Option<String> {
+fn default_sql(dialect: Dialect, field: &Field, wrap: &Wrap) -> Option<String> {
     Some(match (field.descriptor().kind(), dialect) {
         (Kind::Bool, Dialect::Postgres) => "false".to_owned(),
         (Kind::Bytes, Dialect::Postgres) => "''::bytea".to_owned(),
         (Kind::Bytes, _) => "x''".to_owned(),
         (Kind::Message(_), Dialect::Sqlite) => "0".to_owned(),
-        (Kind::Message(_), _) => format!("{}'1970-01-01 00:00:00'{}", wrap.0, wrap.1),
+        (Kind::Message(_), _) => wrap.around("'1970-01-01 00:00:00'"),
         (Kind::String, _) => return None,
         _ => "0".to_owned(),
     })

@@ -1,5 +1,7 @@
 //! Where an answer stopped, so that the next question resumes there.
 
+use std::fmt;
+
 use aws_lc_rs::digest;
 use bytes::Bytes;
 
@@ -17,13 +19,20 @@ use crate::registry::wire::put_key;
 use crate::registry::wire::put_len;
 use crate::registry::wire::put_varint;
 
-/// The place behind one record in the order of one question. Holds personal data: no `Debug`, and it leaves only sealed.
+/// The place behind one record in the order of one question. Holds personal data: it leaves only sealed.
 #[derive(Clone, PartialEq)]
 pub struct Position {
     /// Of the record type's schema and the order.
     shape: [u8; 16],
     /// One for each term of the order, the key last.
     values: Vec<Literal>,
+}
+
+/// Shows that there is a position, not where.
+impl fmt::Debug for Position {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Position")
+    }
 }
 
 /// Bytes that are not a position of this question.
@@ -35,14 +44,16 @@ impl Position {
     /// The place behind a record as the source gave it. `None` where the records have no order, or the record's place
     /// cannot be named, as that of a NaN.
     pub fn after(permit: &Permit, record: &[u8]) -> Option<Self> {
-        let schema = &permit.query().schema;
-        let order = order_of(permit)?;
+        Self::behind(&permit.query().schema, &order_of(permit)?, record)
+    }
+
+    pub(super) fn behind(schema: &RecordSchema, order: &[Order], record: &[u8]) -> Option<Self> {
         let values = order
             .iter()
             .map(|by| value(record, &by.field))
             .collect::<Option<_>>()?;
         Some(Self {
-            shape: shape(schema, &order),
+            shape: shape(schema, order),
             values,
         })
     }

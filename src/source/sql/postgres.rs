@@ -84,6 +84,7 @@ pub(super) async fn columns(pool: &PgPool, table: &Table) -> Result<Vec<LiveColu
                 kind: row.try_get(1)?,
                 shown: row.try_get(2)?,
                 element: row.try_get(3)?,
+                collation: None,
                 unique: row.try_get(4)?,
             })
         })
@@ -163,42 +164,28 @@ pub(super) async fn drive(
         .map_err(failed)?;
     *at_work = false;
 
-    let (mut batch, mut wanted, mut first) = (Batch::default(), 64, true);
+    let (mut batch, mut wanted) = (Batch::default(), FIRST);
     loop {
-        if first {
-            // Many readers need no second batch: it is fetched ahead only for those that asked for one.
-            outlet.taken().await;
-        }
         *at_work = true;
-        let (mut rows, mut bytes) = (0, 0);
-        {
-            // Not kept prepared: the columns of the same words differ from answer to answer.
-            let fetch = format!("FETCH FORWARD {wanted} FROM answer");
-            let fetch = sqlx::query(AssertSqlSafe(fetch)).persistent(false);
-            let mut fetched = fetch.fetch(&mut *transaction);
-            while let Some(row) = fetched.try_next().await.map_err(failed)? {
-                let before = batch.bytes();
-                batch.push(&plan, &row)?;
-                rows += 1;
-                bytes += batch.bytes() - before;
-                if batch.is_full() {
-                    outlet.send(&mut batch).await;
-                }
-            }
-        }
+        let (rows, bytes) = fetch(
+            &mut transaction,
+            &plan,
+            wanted,
+            &mut batch,
+            &outlet,
+            timeout,
+        )
+        .await?;
         *at_work = false;
-        let ended = rows < wanted;
-        if !ended {
-            outlet.send(&mut batch).await;
-            if first {
-                outlet.taken().await;
-            }
-        }
-        if ended {
+        if rows < wanted {
             break;
         }
-        first = false;
-        wanted = rows_for_batch(rows, bytes);
+        outlet.send(&mut batch).await;
+        if wanted == FIRST {
+            // Many readers need no second batch: only for those that ask for one are the next fetched ahead.
+            outlet.taken().await;
+        }
+        wanted = rows_for_batch(rows, bytes).max(FIRST + 1);
     }
     *at_work = true;
     transaction.commit().await.map_err(failed)?;
@@ -206,6 +193,38 @@ pub(super) async fn drive(
     drop(lease);
     outlet.send(&mut batch).await;
     Ok(())
+}
+
+/// The rows of the first fetch.
+const FIRST: usize = 64;
+
+/// Reads the whole of one fetch into the batch; tells its rows and bytes.
+async fn fetch(
+    connection: &mut sqlx::PgConnection,
+    plan: &Plan,
+    wanted: usize,
+    batch: &mut Batch,
+    outlet: &Outlet,
+    timeout: Duration,
+) -> Result<(usize, usize), SourceError> {
+    // Not kept prepared: the columns of the same words differ from answer to answer.
+    let fetch = AssertSqlSafe(format!("FETCH FORWARD {wanted} FROM answer"));
+    let mut fetched = sqlx::query(fetch).persistent(false).fetch(connection);
+    let (mut rows, mut bytes) = (0, 0);
+    while let Some(row) = fetched
+        .try_next()
+        .await
+        .map_err(|error| judge(error, timeout))?
+    {
+        let before = batch.bytes();
+        batch.push(plan, &row)?;
+        rows += 1;
+        bytes += batch.bytes() - before;
+        if batch.is_full() {
+            outlet.send(batch).await;
+        }
+    }
+    Ok((rows, bytes))
 }
 
 impl Row for PgRow {

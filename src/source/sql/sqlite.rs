@@ -67,6 +67,7 @@ pub(super) async fn columns(
                 kind: live::affinity(&declared).to_owned(),
                 shown: declared,
                 element: None,
+                collation: None,
                 unique: row.try_get::<Option<bool>, _>(4)?.unwrap_or(false),
             })
         })

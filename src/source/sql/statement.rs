@@ -1,5 +1,6 @@
 //! Pieces of SQL in which every value is bound: text comes from the gateway and from checked identifiers only.
 
+use std::borrow::Cow;
 use std::fmt::Write as _;
 use std::sync::Arc;
 
@@ -79,7 +80,7 @@ impl Fragment {
     }
 
     /// `(?, ?, …)`, each value within `wrap`.
-    pub(super) fn list(args: impl IntoIterator<Item = Arg>, wrap: Wrap) -> Self {
+    pub(super) fn list(args: impl IntoIterator<Item = Arg>, wrap: &Wrap) -> Self {
         let mut list = Self::of("(");
         for (i, arg) in args.into_iter().enumerate() {
             list = list.sql(if i == 0 { "" } else { ", " }).then(wrap.of(arg));
@@ -108,14 +109,29 @@ impl Fragment {
 }
 
 /// What stands around a placeholder, such as a cast.
-#[derive(Clone, Copy)]
-pub(super) struct Wrap(pub(super) &'static str, pub(super) &'static str);
+#[derive(Clone)]
+pub(super) struct Wrap(Cow<'static, str>, Cow<'static, str>);
 
 impl Wrap {
-    pub(super) const NONE: Self = Self("", "");
+    pub(super) const NONE: Self = Self::new("", "");
 
-    pub(super) fn of(self, arg: Arg) -> Fragment {
-        Fragment::of(self.0).arg(arg).sql(self.1)
+    pub(super) const fn new(before: &'static str, after: &'static str) -> Self {
+        Self(Cow::Borrowed(before), Cow::Borrowed(after))
+    }
+
+    /// A text in the character set of a MySQL column, to be compared by the column's collation: left to itself the
+    /// server refuses to compare, or does not use the index, where a text has characters that the column cannot hold.
+    pub(super) fn collated(charset: &Identifier, collation: &Identifier) -> Self {
+        let after = format!(" USING {charset}) COLLATE {collation}");
+        Self("CONVERT(".into(), after.into())
+    }
+
+    pub(super) fn of(&self, arg: Arg) -> Fragment {
+        Fragment::of(&*self.0).arg(arg).sql(&self.1)
+    }
+
+    pub(super) fn around(&self, sql: &str) -> String {
+        format!("{}{sql}{}", self.0, self.1)
     }
 }
 

@@ -1,1 +1,8 @@
-//! Tests.
+//! Sources against real servers.
+
+mod answers;
+mod fixture;
+mod mapping;
+mod narrowing;
+mod permits;
+mod server;

@@ -1,0 +1,195 @@
+//! One database: its connections, and the three ways to work with them.
+
+use std::future::Future;
+use std::time::Duration;
+
+use sqlx::MySqlPool;
+use sqlx::PgPool;
+use sqlx::SqlitePool;
+
+use super::Dialect;
+use super::error::judge;
+use super::live::LiveColumn;
+use super::mysql;
+use super::plan::Plan;
+use super::postgres;
+use super::reading::Batch;
+use super::reading::Reading;
+use super::settings::RecordSettings;
+use super::settings::SqlSettings;
+use super::settings::Table;
+use super::sqlite;
+use crate::fault::Fault;
+use crate::registry::schema::RecordSchema;
+use crate::source::SourceError;
+
+#[derive(Debug)]
+pub(super) struct Database {
+    pub(super) settings: SqlSettings,
+    pub(super) pool: Pool,
+}
+
+#[derive(Debug)]
+pub(super) enum Pool {
+    Postgres(PgPool),
+    MySql(MySqlPool),
+    Sqlite(SqlitePool),
+}
+
+impl Database {
+    pub(super) fn open(settings: SqlSettings, url: &str) -> Result<Self, Fault> {
+        let scheme = url.split(':').next().unwrap_or_default();
+        let bad = |message: &str| Fault {
+            file: String::new(),
+            line: 0,
+            column: 0,
+            key: format!("source[{}].url", settings.name),
+            message: message.to_owned(),
+        };
+        let malformed = |_| bad("this is not a database URL such as `postgres://reader@host/name`");
+        let pool = match scheme {
+            "postgres" | "postgresql" => {
+                Pool::Postgres(postgres::pool(url, &settings).map_err(malformed)?)
+            }
+            "mysql" | "mariadb" => Pool::MySql(mysql::pool(url, &settings).map_err(malformed)?),
+            "sqlite" => Pool::Sqlite(sqlite::pool(url, &settings).map_err(malformed)?),
+            _ => {
+                return Err(bad(
+                    "a source's URL begins with `postgres:`, `mysql:`, `mariadb:` or `sqlite:`",
+                ));
+            }
+        };
+        Ok(Self { settings, pool })
+    }
+
+    pub(super) fn fault(&self, record: usize, key: &str, message: String) -> Fault {
+        Fault {
+            file: String::new(),
+            line: 0,
+            column: 0,
+            key: format!("source[{}].record[{record}].{key}", self.settings.name),
+            message,
+        }
+    }
+
+    /// The mapping's names that are no fields.
+    pub(super) fn misnamed(
+        &self,
+        number: usize,
+        of: &RecordSettings,
+        schema: &RecordSchema,
+    ) -> Vec<Fault> {
+        let columns = of.columns.keys().map(|path| ("columns", path));
+        let absent = of.absent.iter().map(|path| ("absent", path));
+        columns
+            .chain(absent)
+            .filter_map(|(key, path)| {
+                let unknown = schema.field(path).err()?;
+                Some(self.fault(number, key, unknown.to_string()))
+            })
+            .collect()
+    }
+
+    pub(super) fn dialect(&self) -> Dialect {
+        match self.pool {
+            Pool::Postgres(_) => Dialect::Postgres,
+            Pool::MySql(_) => Dialect::MySql,
+            Pool::Sqlite(_) => Dialect::Sqlite,
+        }
+    }
+
+    fn patience(&self) -> Duration {
+        self.settings.statement_timeout
+    }
+
+    pub(super) async fn columns(&self, table: &Table) -> Result<Vec<LiveColumn>, SourceError> {
+        let columns = async {
+            match &self.pool {
+                Pool::Postgres(pool) => postgres::columns(pool, table).await,
+                Pool::MySql(pool) => mysql::columns(pool, table).await,
+                Pool::Sqlite(pool) => sqlite::columns(pool, table).await,
+            }
+        };
+        self.in_time(columns).await
+    }
+
+    pub(super) async fn probe(&self, sql: String) -> Result<(), SourceError> {
+        let probe = async {
+            match &self.pool {
+                Pool::Postgres(pool) => postgres::probe(pool, sql).await,
+                Pool::MySql(pool) => mysql::probe(pool, sql).await,
+                Pool::Sqlite(pool) => sqlite::probe(pool, sql).await,
+            }
+        };
+        self.in_time(probe).await
+    }
+
+    async fn in_time<T>(
+        &self,
+        work: impl Future<Output = Result<T, sqlx::Error>>,
+    ) -> Result<T, SourceError> {
+        let patience = self.patience();
+        match tokio::time::timeout(patience, work).await {
+            Ok(outcome) => outcome.map_err(|error| judge(error, patience)),
+            Err(_) => Err(SourceError::Timeout(patience)),
+        }
+    }
+
+    /// Reads at once the record of a key. A connection may have died in the pool: what failed for want of one is tried
+    /// once more.
+    pub(super) async fn get(&self, plan: &Plan) -> Result<Reading, SourceError> {
+        let mut read = self.get_once(plan).await;
+        if matches!(read, Err(SourceError::Unavailable(_))) {
+            read = self.get_once(plan).await;
+        }
+        let mut batch = read?;
+        if batch.len() > 1 {
+            let schema = &plan.binding.schema;
+            return Err(SourceError::Misfit(format!(
+                "{}: several rows have the same `{}`",
+                schema.name(),
+                schema.key().path()
+            )));
+        }
+        Ok(Reading::done(batch.take()))
+    }
+
+    async fn get_once(&self, plan: &Plan) -> Result<Batch, SourceError> {
+        let patience = self.patience();
+        let read = async {
+            match &self.pool {
+                Pool::Postgres(pool) => postgres::get(pool, plan, patience).await,
+                Pool::MySql(pool) => mysql::get(pool, plan, patience).await,
+                Pool::Sqlite(pool) => sqlite::get(pool, plan, patience).await,
+            }
+        };
+        match tokio::time::timeout(patience, read).await {
+            Ok(outcome) => outcome,
+            Err(_) => Err(SourceError::Timeout(patience)),
+        }
+    }
+
+    pub(super) fn read(&self, plan: Plan) -> Reading {
+        let (patience, lifetime) = (self.patience(), self.settings.answer_timeout);
+        match &self.pool {
+            Pool::Postgres(pool) => {
+                let pool = pool.clone();
+                Reading::new(patience, lifetime, |outlet| {
+                    postgres::drive(pool, plan, outlet, patience)
+                })
+            }
+            Pool::MySql(pool) => {
+                let pool = pool.clone();
+                Reading::new(patience, lifetime, |outlet| {
+                    mysql::drive(pool, plan, outlet, patience)
+                })
+            }
+            Pool::Sqlite(pool) => {
+                let pool = pool.clone();
+                Reading::new(patience, lifetime, |outlet| {
+                    sqlite::drive(pool, plan, outlet, patience)
+                })
+            }
+        }
+    }
+}

@@ -1,0 +1,183 @@
+//! Real database servers for tests: each on a socket of its own in a folder of its own, gone when it is dropped.
+
+use std::fs;
+use std::os::unix::fs::MetadataExt;
+use std::path::Path;
+use std::path::PathBuf;
+use std::process::Child;
+use std::process::Command;
+use std::process::Stdio;
+use std::time::Duration;
+use std::time::Instant;
+
+use sqlx::AssertSqlSafe;
+use sqlx::Connection;
+use sqlx::Database;
+use sqlx::Executor;
+use tempfile::TempDir;
+
+/// A running server, or for SQLite the folder of its file.
+pub(super) struct Server {
+    child: Option<Child>,
+    _folder: TempDir,
+    pub(super) url: String,
+}
+
+impl Server {
+    pub(super) fn sqlite() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let url = format!("sqlite:{}/test.sqlite", folder.path().display());
+        Self {
+            child: None,
+            _folder: folder,
+            url,
+        }
+    }
+
+    pub(super) fn postgres() -> Self {
+        let bin = newest("/usr/lib/postgresql");
+        let folder = open_folder();
+        let path = folder.path().to_str().unwrap().to_owned();
+        let data = format!("{path}/data");
+        let initdb = format!("{bin}/initdb");
+        let output = unprivileged("postgres", &initdb)
+            .args(["--pgdata", &data, "--no-sync", "--auth=trust"])
+            .args(["--username=postgres", "--encoding=UTF8"])
+            // An order of its own, as most installations have.
+            .args([
+                "--locale-provider=icu",
+                "--icu-locale=und",
+                "--locale=C.UTF-8",
+            ])
+            .output()
+            .expect("`apt-get install postgresql` gives initdb");
+        assert!(output.status.success(), "initdb: {output:?}");
+        let child = unprivileged("postgres", &format!("{bin}/postgres"))
+            .args(["-D", &data, "-k", &path])
+            .args(["-c", "listen_addresses=", "-c", "fsync=off"])
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        let ready = || {
+            Command::new(format!("{bin}/pg_isready"))
+                .args(["-q", "-h", &path])
+                .status()
+                .is_ok_and(|status| status.success())
+        };
+        wait_for(ready);
+        Self {
+            child: Some(child),
+            url: format!("postgres://postgres@localhost/postgres?host={path}"),
+            _folder: folder,
+        }
+    }
+
+    pub(super) fn mariadb() -> Self {
+        let folder = open_folder();
+        let path = folder.path().to_str().unwrap().to_owned();
+        let data = format!("--datadir={path}/data");
+        let output = unprivileged("mysql", "mariadb-install-db")
+            .args(["--no-defaults", &data, "--skip-test-db"])
+            .args(["--auth-root-authentication-method=normal"])
+            .output()
+            .expect("`apt-get install mariadb-server` gives mariadb-install-db");
+        assert!(output.status.success(), "mariadb-install-db: {output:?}");
+        let socket = format!("{path}/socket");
+        let child = unprivileged("mysql", "/usr/sbin/mariadbd")
+            .args(["--no-defaults", &data, "--skip-networking"])
+            .arg(format!("--socket={socket}"))
+            .arg("--innodb-flush-log-at-trx-commit=0")
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        wait_for(|| Path::new(&socket).exists());
+        let made = Command::new("mariadb")
+            .args(["--no-defaults", "--user=root", "--socket", &socket])
+            .args(["-e", "CREATE DATABASE registry CHARACTER SET utf8mb4"])
+            .output()
+            .unwrap();
+        assert!(made.status.success(), "create database: {made:?}");
+        Self {
+            child: Some(child),
+            url: format!("mysql://root@localhost/registry?socket={socket}"),
+            _folder: folder,
+        }
+    }
+
+    /// Runs statements with all rights.
+    pub(super) async fn run<DB: Database>(&self, sql: impl Into<String>)
+    where
+        for<'c> &'c mut DB::Connection: Executor<'c, Database = DB>,
+    {
+        let url = match self.child {
+            Some(_) => self.url.clone(),
+            None => format!("{}?mode=rwc", self.url),
+        };
+        let mut connection = DB::Connection::connect(&url).await.unwrap();
+        let statements = sqlx::raw_sql(AssertSqlSafe(sql.into()));
+        (&mut connection).execute(statements).await.unwrap();
+        connection.close().await.unwrap();
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        if let Some(child) = &mut self.child {
+            let pid = child.id().to_string();
+            // Both servers stop at once on it, without a recovery to come: their folder goes, too.
+            let _stopped = Command::new("kill").args(["-QUIT", &pid]).status();
+            let until = Instant::now() + Duration::from_secs(2);
+            while Instant::now() < until {
+                if child.try_wait().is_ok_and(|status| status.is_some()) {
+                    return;
+                }
+                std::thread::yield_now();
+            }
+            let _killed = child.kill();
+            let _reaped = child.wait();
+        }
+    }
+}
+
+/// Servers refuse to run as root; their packages bring a user of their own.
+fn unprivileged(user: &str, program: &str) -> Command {
+    if fs::metadata("/proc/self").unwrap().uid() != 0 {
+        return Command::new(program);
+    }
+    let mut command = Command::new("setpriv");
+    command
+        .arg(format!("--reuid={user}"))
+        .arg(format!("--regid={user}"))
+        .args(["--clear-groups", "--pdeathsig", "KILL", program]);
+    command
+}
+
+/// A folder in which another user may write.
+fn open_folder() -> TempDir {
+    use std::os::unix::fs::PermissionsExt;
+    let folder = tempfile::Builder::new()
+        .prefix("lb-")
+        .tempdir_in("/tmp")
+        .unwrap();
+    fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o777)).unwrap();
+    folder
+}
+
+fn newest(versions: &str) -> String {
+    let mut found: Vec<PathBuf> = fs::read_dir(versions)
+        .expect("`apt-get install postgresql` gives a server")
+        .map(|entry| entry.unwrap().path())
+        .collect();
+    found.sort();
+    found.pop().unwrap().join("bin").display().to_string()
+}
+
+fn wait_for(ready: impl Fn() -> bool) {
+    let until = Instant::now() + Duration::from_secs(30);
+    while !ready() {
+        assert!(Instant::now() < until, "the server did not start");
+        std::thread::yield_now();
+    }
+}
