@@ -3,6 +3,7 @@
 use super::draft::Draft;
 use super::refusal::Cause;
 use crate::clock::Moment;
+use crate::source::SourceError;
 
 /// An exchange, or a stream of it, has ended; `cause` is why it was refused or cut.
 pub(super) fn ended(draft: &Draft, cause: Option<&Cause>, at: Moment) {
@@ -24,6 +25,9 @@ pub(super) fn ended(draft: &Draft, cause: Option<&Cause>, at: Moment) {
     let exchange = draft.exchange();
     match cause {
         None => tracing::debug!(%exchange, mode, records = draft.records(), "answered"),
+        Some(cause @ Cause::Source(SourceError::Refused(_))) => {
+            tracing::info!(%exchange, mode, reason, error = %cause, "refused");
+        }
         Some(
             cause @ (Cause::Source(_)
             | Cause::Unlogged(_)
