@@ -179,7 +179,7 @@ impl Exchange {
         match self.journal.append(draft.answered(now)).await {
             Ok(receipt) => {
                 tell::ended(&draft, None, now);
-                Ok(Answer::Whole(draft.info(&receipt), body))
+                Ok(Answer::Whole(Box::new(draft.info(&receipt)), body))
             }
             Err(unwritten) => Err(self.unlogged(&draft, unwritten)),
         }

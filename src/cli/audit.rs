@@ -54,7 +54,7 @@ pub(super) struct AuditArgs {
 #[derive(Subcommand)]
 enum What {
     /// Finds entries, the newest first
-    Search(SearchArgs),
+    Search(Box<SearchArgs>),
     /// Shows one entry, or all of one exchange, in full and with its proof
     Show(ShowArgs),
     /// Shows the newest entries, and with `-f` those that come
