@@ -39,7 +39,7 @@ use verify::VerifyArgs;
   landbridge audit search --config config/civil.toml --subject national_id=990101199001011234
   landbridge audit show --config config/civil.toml 0198f3c2-7d1e-7a44-9b1f-2f0c6d1f8a11
   landbridge audit tail --config config/civil.toml -f
-  landbridge audit verify --journal var/civil/journal --vkey gov.example/civil/1+6a5f3f0e+AbCd...
+  landbridge audit verify --journal var/civil/journal --vkey gov.example/civil/1+59181114+AVDYWOCYXsx/YEGKrwzFq1h/QsJXCohAlanozKzQ9lRc
 
 A journal can be read while its gateway writes it.
 
