@@ -42,6 +42,7 @@ use assemble::assemble;
 use assemble::rehearse;
 use doors::Doors;
 use doors::acceptor;
+use run::Orders;
 
 /// One running gateway.
 #[derive(Debug)]
@@ -61,6 +62,7 @@ pub struct Gateway {
     stop: CancellationToken,
     /// Cancelled last: nothing is under way any more.
     stopped: CancellationToken,
+    orders: Orders,
     /// One reload at a time.
     reloading: Mutex<()>,
 }
@@ -101,6 +103,8 @@ pub enum StartError {
         #[source]
         source: io::Error,
     },
+    #[error("signals cannot be received")]
+    Signals(#[source] io::Error),
     #[error("the gateway's own descriptors are broken")]
     Descriptors(#[from] prost_reflect::DescriptorError),
 }
@@ -155,6 +159,7 @@ impl Gateway {
             last: TaskTracker::new(),
             stop: CancellationToken::new(),
             stopped: CancellationToken::new(),
+            orders,
             reloading: Mutex::new(()),
         };
         gateway

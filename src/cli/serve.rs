@@ -66,7 +66,7 @@ async fn serve(config: Config) -> Run {
         operators = %at.operators,
         "ready"
     );
-    gateway.run().await?;
+    gateway.run().await;
     Ok(Exit::Done)
 }
 

@@ -123,6 +123,8 @@ impl Ask {
                 .iter()
                 .map(|r| r.field.path().to_string())
                 .collect();
+            // The provider is asked by these names, and would list them in another order than the grant does.
+            self.fields.sort();
         }
         if let Question::Query { limit, .. } = &mut self.question {
             *limit = permit.limit();

@@ -66,7 +66,10 @@ impl Draft {
             } else {
                 note(&ask.provider)
             },
-            system: caller.system().map(ToString::to_string).unwrap_or_default(),
+            system: match relay {
+                Some(relay) => note(&relay.system),
+                None => caller.system().map(ToString::to_string).unwrap_or_default(),
+            },
             officer: note(&ask.grounds.officer),
             purpose: note(&ask.grounds.purpose),
             case_reference: note(&ask.grounds.case_reference),

@@ -212,11 +212,12 @@ impl AnswerStream {
 
     /// Where the next question goes on, when the limit cut this answer short.
     async fn cursor(&mut self) -> Result<Bytes, Cause> {
-        if self.draft.records() < u64::from(self.records.permit().limit()) {
-            return Ok(Bytes::new());
-        }
+        // The provider's trailer also names its closing entry, whether or not there is more.
         if self.records.permit().role() == Role::Consumer {
             return Ok(self.records.next_cursor().await?);
+        }
+        if self.draft.records() < u64::from(self.records.permit().limit()) {
+            return Ok(Bytes::new());
         }
         let Some(last) = &self.last else {
             return Ok(Bytes::new());

@@ -4,35 +4,46 @@ use std::io;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use tokio::signal::unix::Signal;
 use tokio::signal::unix::SignalKind;
 use tokio::signal::unix::signal;
+use tokio::time::Interval;
 
 use super::Gateway;
 use super::watch::Watch;
+use crate::config::Config;
 use crate::config::DoorConfig;
 
 /// Trust that only time takes away, such as a certificate's end, is judged again so often.
 const REJUDGE: Duration = Duration::from_secs(60);
 
+/// What the gateway is told from outside, from the moment that this is made: before anything is read that may change,
+/// so that no change falls between the reading and the watching.
+#[derive(Debug)]
+pub(super) struct Orders {
+    terminate: Signal,
+    interrupt: Signal,
+    hang_up: Signal,
+    watch: Option<Watch>,
+    rejudge: Interval,
+}
+
+enum Order {
+    Stop,
+    Reload(&'static str),
+    Rejudge,
+}
+
 impl Gateway {
     /// Returns after SIGTERM or SIGINT, when everything that was let in has been answered.
-    pub async fn run(self) -> io::Result<()> {
-        let mut terminate = signal(SignalKind::terminate())?;
-        let mut interrupt = signal(SignalKind::interrupt())?;
-        let mut hang_up = signal(SignalKind::hangup())?;
-        let mut watch = self.watch();
-        let mut rejudge = tokio::time::interval(REJUDGE);
+    pub async fn run(mut self) {
         loop {
-            tokio::select! {
-                _ = terminate.recv() => break,
-                _ = interrupt.recv() => break,
-                _ = hang_up.recv() => self.reload_and_tell("SIGHUP").await,
-                () = changed(&mut watch) => self.reload_and_tell("files changed").await,
-                _ = rejudge.tick() => self.rejudge(),
+            match self.orders.next().await {
+                Order::Stop => return self.stop().await,
+                Order::Reload(why) => self.reload_and_tell(why).await,
+                Order::Rejudge => self.rejudge(),
             }
         }
-        self.stop().await;
-        Ok(())
     }
 
     async fn reload_and_tell(&self, why: &'static str) {
@@ -45,23 +56,44 @@ impl Gateway {
             }
         }
     }
+}
 
-    fn watch(&self) -> Option<Watch> {
-        let config = self.config();
-        let mut files = vec![config.directory.clone()];
-        files.extend(material(&config.systems));
-        files.extend(material(&config.peers));
-        let folders = [
-            config.agreements.clone(),
-            config.guardrails.clone(),
-            config.registry.clone(),
-        ];
-        match Watch::over(&files, &folders) {
-            Ok(watch) => Some(watch),
-            Err(error) => {
-                tracing::warn!(%error, "files cannot be watched; send SIGHUP after a change");
-                None
-            }
+impl Orders {
+    pub(super) fn listen(config: &Config) -> io::Result<Self> {
+        Ok(Self {
+            terminate: signal(SignalKind::terminate())?,
+            interrupt: signal(SignalKind::interrupt())?,
+            hang_up: signal(SignalKind::hangup())?,
+            watch: watch(config),
+            rejudge: tokio::time::interval(REJUDGE),
+        })
+    }
+
+    async fn next(&mut self) -> Order {
+        tokio::select! {
+            _ = self.terminate.recv() => Order::Stop,
+            _ = self.interrupt.recv() => Order::Stop,
+            _ = self.hang_up.recv() => Order::Reload("SIGHUP"),
+            () = changed(&mut self.watch) => Order::Reload("files changed"),
+            _ = self.rejudge.tick() => Order::Rejudge,
+        }
+    }
+}
+
+fn watch(config: &Config) -> Option<Watch> {
+    let mut files = vec![config.directory.clone()];
+    files.extend(material(&config.systems));
+    files.extend(material(&config.peers));
+    let folders = [
+        config.agreements.clone(),
+        config.guardrails.clone(),
+        config.registry.clone(),
+    ];
+    match Watch::over(&files, &folders) {
+        Ok(watch) => Some(watch),
+        Err(error) => {
+            tracing::warn!(%error, "files cannot be watched; send SIGHUP after a change");
+            None
         }
     }
 }

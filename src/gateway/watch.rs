@@ -19,6 +19,8 @@ pub(super) struct Watch {
     // Dropping it ends the watch.
     _watcher: notify::RecommendedWatcher,
     changes: mpsc::Receiver<()>,
+    /// A change was seen that no reload has followed yet.
+    stirred: bool,
 }
 
 impl Watch {
@@ -44,15 +46,20 @@ impl Watch {
         Ok(Self {
             _watcher: watcher,
             changes,
+            stirred: false,
         })
     }
 
-    /// Waits until something has changed and then nothing more for a while.
+    /// Waits until something has changed and then nothing more for a while. A wait that is given up loses no change.
     pub(super) async fn rested(&mut self) {
-        if self.changes.recv().await.is_none() {
-            return std::future::pending().await;
+        if !self.stirred {
+            if self.changes.recv().await.is_none() {
+                return std::future::pending().await;
+            }
+            self.stirred = true;
         }
         while let Ok(Some(())) = tokio::time::timeout(REST, self.changes.recv()).await {}
+        self.stirred = false;
     }
 }
 

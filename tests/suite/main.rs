@@ -8,4 +8,9 @@
     reason = "a test may stop where it stands"
 )]
 
+mod exchange;
+mod harness;
+mod identity;
 mod layout;
+mod reload;
+mod sweep;

@@ -1,0 +1,188 @@
+//! One gateway as a process of its own, and what it tells on standard error.
+
+use std::io::BufRead;
+use std::io::BufReader;
+use std::path::Path;
+use std::process::Child;
+use std::process::ChildStderr;
+use std::process::Command;
+use std::process::ExitStatus;
+use std::process::Stdio;
+use std::thread;
+
+use landbridge::demo::federation::Ports;
+use serde_json::Value;
+use serde_json::json;
+use tokio::io::AsyncReadExt;
+use tokio::io::AsyncWriteExt;
+use tokio::net::TcpStream;
+use tokio::sync::watch;
+use tokio::time::timeout;
+
+use super::PATIENCE;
+
+/// Killed when it is dropped.
+pub(crate) struct Gateway {
+    child: Child,
+    ports: Ports,
+    log: watch::Receiver<Log>,
+    /// The lines that a test has waited for already.
+    seen: usize,
+}
+
+/// The lines so far; each is an object with a `message`.
+#[derive(Default)]
+struct Log {
+    lines: Vec<Value>,
+    ended: bool,
+}
+
+fn command(settings: &Path) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_landbridge"));
+    command.arg("serve").arg("--config").arg(settings);
+    command
+}
+
+impl Gateway {
+    pub(super) fn launch(settings: &Path, ports: Ports, overrides: &[(&str, &str)]) -> Self {
+        let mut command = command(settings);
+        for (key, value) in overrides {
+            command.env(format!("LANDBRIDGE__{key}"), value);
+        }
+        let mut child = command
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let stderr = child.stderr.take().unwrap();
+        let (sender, log) = watch::channel(Log::default());
+        thread::spawn(move || follow(stderr, &sender));
+        Self {
+            child,
+            ports,
+            log,
+            seen: 0,
+        }
+    }
+
+    /// Waits for the next line with that message and gives it.
+    pub(crate) async fn told(&mut self, message: &str) -> Value {
+        let seen = self.seen;
+        let position = |log: &Log| {
+            log.lines
+                .iter()
+                .skip(seen)
+                .position(|line| line["message"] == message)
+        };
+        let waited = timeout(
+            PATIENCE,
+            self.log
+                .wait_for(|log| log.ended || position(log).is_some()),
+        )
+        .await;
+        let found = waited.ok().and_then(Result::ok).and_then(|log| {
+            let at = seen + position(&log)?;
+            Some((at, log.lines[at].clone()))
+        });
+        let Some((at, line)) = found else {
+            panic!("the gateway did not say `{message}`:\n{}", self.log_text())
+        };
+        self.seen = at + 1;
+        line
+    }
+
+    /// All that it told so far.
+    pub(crate) fn log_text(&self) -> String {
+        let log = self.log.borrow();
+        log.lines.iter().map(|line| format!("{line}\n")).collect()
+    }
+
+    pub(crate) fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// Sends a signal such as `TERM`.
+    pub(crate) fn signal(&self, name: &str) {
+        let sent = Command::new("kill")
+            .arg(format!("-{name}"))
+            .arg(self.pid().to_string())
+            .status()
+            .unwrap();
+        assert!(sent.success());
+    }
+
+    /// Asks for a reload and waits until it is in place.
+    pub(crate) async fn reload(&mut self) {
+        self.signal("HUP");
+        self.told("reloaded").await;
+    }
+
+    /// Waits until it has ended.
+    pub(crate) async fn ended(&mut self) -> ExitStatus {
+        let ended = timeout(PATIENCE, self.log.wait_for(|log| log.ended))
+            .await
+            .is_ok();
+        assert!(ended, "the gateway did not end:\n{}", self.log_text());
+        self.child.wait().unwrap()
+    }
+
+    /// Ends it as a lost machine would.
+    pub(crate) fn kill(mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+    }
+
+    /// A page of the operators' door: the status and the body.
+    pub(crate) async fn page(&self, path: &str) -> (u16, String) {
+        let mut tcp = TcpStream::connect(("127.0.0.1", self.ports.operators))
+            .await
+            .unwrap();
+        let request =
+            format!("GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
+        tcp.write_all(request.as_bytes()).await.unwrap();
+        let mut answer = String::new();
+        timeout(PATIENCE, tcp.read_to_string(&mut answer))
+            .await
+            .unwrap()
+            .unwrap();
+        let (head, body) = answer.split_once("\r\n\r\n").unwrap();
+        let status = head.split(' ').nth(1).unwrap().parse().unwrap();
+        (status, body.to_owned())
+    }
+
+    /// The resident memory, in MiB.
+    pub(crate) fn memory(&self) -> u64 {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.pid())).unwrap();
+        let line = status
+            .lines()
+            .find(|line| line.starts_with("VmRSS:"))
+            .unwrap();
+        let kib: u64 = line.split_whitespace().nth(1).unwrap().parse().unwrap();
+        kib / 1024
+    }
+}
+
+impl Drop for Gateway {
+    fn drop(&mut self) {
+        // It may have ended by itself.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+        if thread::panicking() {
+            eprintln!(
+                "--- gateway at {}:\n{}",
+                self.ports.systems,
+                self.log_text()
+            );
+        }
+    }
+}
+
+fn follow(stderr: ChildStderr, log: &watch::Sender<Log>) {
+    for line in BufReader::new(stderr).lines() {
+        let Ok(line) = line else { break };
+        let line = serde_json::from_str(&line).unwrap_or_else(|_| json!({ "message": line }));
+        log.send_modify(|log| log.lines.push(line));
+    }
+    log.send_modify(|log| log.ended = true);
+}
