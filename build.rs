@@ -18,7 +18,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         .open_files(FILES)?;
 
     // The lossless encoding: `prost_types` would drop the custom options, and reflection must serve them.
-    let out = PathBuf::from(env::var("OUT_DIR")?);
+    let out = PathBuf::from(env::var_os("OUT_DIR").ok_or("cargo sets OUT_DIR")?);
     fs::write(
         out.join("landbridge_fds.bin"),
         compiler.encode_file_descriptor_set(),

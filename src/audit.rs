@@ -15,6 +15,7 @@ pub mod verify;
 
 mod disk;
 mod entry;
+mod error;
 mod follow;
 mod frame;
 mod keeper;
@@ -27,7 +28,6 @@ mod segment;
 mod writer;
 
 use std::fmt;
-use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::Mutex;
@@ -47,7 +47,6 @@ use tokio::sync::oneshot;
 use crate::clock::Clock;
 use crate::clock::Moment;
 use checkpoint::Checkpoint;
-use checkpoint::CheckpointError;
 use checkpoint::SignedCheckpoint;
 use disk::Disk;
 pub use disk::DiskError;
@@ -55,6 +54,10 @@ use disk::RealDisk;
 pub use entry::Entry;
 pub use entry::PeerLeaf;
 pub use entry::Receipt;
+pub use error::Failure;
+pub use error::JournalError;
+pub use error::JournalState;
+pub use error::Unwritten;
 pub use frame::BadFrame;
 use keeper::Keeper;
 use keeper::SpareSegment;
@@ -68,12 +71,9 @@ pub use leaf::Outcome;
 pub use leaf::PeerEntry;
 pub use leaf::Role;
 pub use leaf::leaf_hash;
-use note::NoteError;
 pub use opening::OpenEntry;
 use opening::Opening;
 pub use opening::StreamEnd;
-use reader::ReadError;
-use tiles::TileError;
 use writer::Batch;
 use writer::Message;
 use writer::Pending;
@@ -130,72 +130,6 @@ pub struct Recovery {
     pub tree_rebuilt: bool,
     /// The last entry's time. While the clock stands before it, entries bear this time.
     pub last_time: Option<Moment>,
-}
-
-/// Why a journal cannot be opened.
-#[derive(Debug, thiserror::Error)]
-pub enum JournalError {
-    #[error(transparent)]
-    Disk(#[from] DiskError),
-    #[error("another process has the journal `{}` open", dir.display())]
-    Locked { dir: PathBuf },
-    #[error("the journal's origin does not do")]
-    Origin(#[source] NoteError),
-    #[error("`{}` is not a checkpoint of this journal by its key", path.display())]
-    Published {
-        path: PathBuf,
-        #[source]
-        source: CheckpointError,
-    },
-    #[error("the journal has {entries} entries, but `{}` is missing", path.display())]
-    NothingPublished { path: PathBuf, entries: u64 },
-    #[error("the journal was cut back: signed size {signed}, found {found}")]
-    CutBack { signed: u64, found: u64 },
-    #[error("the journal was rewritten: its first {signed} entries are not those that were signed")]
-    Rewritten { signed: u64 },
-    #[error(transparent)]
-    Damaged(#[from] ReadError),
-    #[error("the journal's tree cannot be read")]
-    Tree(#[from] TileError),
-    #[error("the journal's threads cannot be started")]
-    Thread(#[source] io::Error),
-}
-
-/// Why an open journal takes no more entries. Only a restart, which recovers, helps.
-#[derive(Debug, thiserror::Error)]
-pub enum Failure {
-    #[error("a commit could not be made durable")]
-    Commit(#[source] DiskError),
-    #[error("a checkpoint could not be published")]
-    Unpublished(#[source] ReadError),
-}
-
-/// An entry that is not in the journal. What it was to prove must not happen.
-#[derive(Debug, Clone, thiserror::Error)]
-pub enum Unwritten {
-    #[error("too many entries wait for the journal")]
-    Busy,
-    #[error("an entry of {bytes} bytes is too long for the journal")]
-    TooLarge { bytes: usize },
-    /// Entries are taken again when there is room.
-    #[error("the journal cannot grow")]
-    Full(#[source] Arc<DiskError>),
-    #[error("the journal has failed")]
-    Failed(#[source] Arc<Failure>),
-    #[error("the journal is closed")]
-    Closed,
-    #[error("the system gives no random numbers")]
-    NoRandomness,
-}
-
-/// Whether a journal takes entries.
-#[derive(Debug, Clone)]
-pub enum JournalState {
-    Writable,
-    /// Entries are refused until there is room.
-    Full(Arc<DiskError>),
-    /// Entries are refused until a restart.
-    Failed(Arc<Failure>),
 }
 
 impl Journal {

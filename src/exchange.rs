@@ -108,7 +108,7 @@ impl Exchange {
             Ok(Found::Stream(records)) => {
                 AnswerStream::open(self, caller, ask, draft, *records).await
             }
-            Err(cause) => Err(self.refuse(&draft, cause).await),
+            Err(cause) => Err(self.refuse(draft, cause).await),
         }
     }
 
@@ -156,7 +156,6 @@ impl Exchange {
         draft.permitted(&permit);
         if let Some(theirs) = ask.differing(&permit) {
             draft.differs(theirs);
-            tell::differs(draft, permit.agreement().id.as_str());
         }
         Ok(permit)
     }
@@ -180,25 +179,25 @@ impl Exchange {
         match self.journal.append(draft.answered(now)).await {
             Ok(receipt) => {
                 tell::ended(&draft, None, now);
-                Ok(Answer::Whole(draft.info(&receipt), body))
+                Ok(Answer::Whole(Box::new(draft.info(&receipt)), body))
             }
             Err(unwritten) => Err(self.unlogged(&draft, unwritten)),
         }
     }
 
     /// A refusal is an entry too.
-    async fn refuse(&self, draft: &Draft, cause: Cause) -> Refusal {
+    async fn refuse(&self, mut draft: Draft, cause: Cause) -> Refusal {
         let now = self.clock.now();
         match self.journal.append(draft.refused(&cause, now)).await {
             Ok(receipt) => {
-                tell::ended(draft, Some(&cause), now);
+                tell::ended(&draft, Some(&cause), now);
                 Refusal {
                     cause,
                     exchange: draft.exchange(),
                     receipt: Some(receipt),
                 }
             }
-            Err(unwritten) => self.unlogged(draft, unwritten),
+            Err(unwritten) => self.unlogged(&draft, unwritten),
         }
     }
 

@@ -34,6 +34,7 @@ use crate::fault::Fault;
 use crate::identity::Cut;
 use crate::identity::Door;
 use crate::identity::acceptor::Acceptor;
+use crate::identity::material::Material;
 use assemble::Assembled;
 use assemble::Reach;
 use assemble::Trusted;
@@ -128,6 +129,7 @@ impl Gateway {
             systems,
             peers,
         } = assembled;
+        tell_material(&[&systems, &peers]);
         let doors = Doors::bind(&config).await?;
 
         let secret = files::secret(&config.journal.secret).map_err(|source| StartError::Key {
@@ -208,6 +210,7 @@ impl Gateway {
     }
 
     async fn put_in_place(&self, assembled: Assembled) {
+        tell_material(&[&assembled.systems, &assembled.peers]);
         let Assembled {
             snapshot,
             systems,
@@ -265,6 +268,20 @@ impl Gateway {
     async fn record(&self, entry: Entry) {
         if let Err(error) = self.exchange.journal().append(entry).await {
             tracing::error!(%error, "an event of the gateway is not on record");
+        }
+    }
+}
+
+/// Certificates and revocation lists end: operators see it coming.
+fn tell_material(materials: &[&Material]) {
+    for material in materials {
+        for warning in material.warnings() {
+            tracing::warn!(%warning, "a certificate's file");
+        }
+        for expiry in material.expiries() {
+            let at = expiry.at.seconds() as f64;
+            metrics::gauge!("landbridge_expires_timestamp_seconds", "file" => expiry.file.clone(), "what" => expiry.what)
+                .set(at);
         }
     }
 }

@@ -39,7 +39,7 @@ use verify::VerifyArgs;
   landbridge audit search --config config/civil.toml --subject national_id=990101199001011234
   landbridge audit show --config config/civil.toml 0198f3c2-7d1e-7a44-9b1f-2f0c6d1f8a11
   landbridge audit tail --config config/civil.toml -f
-  landbridge audit verify --journal var/civil/journal --vkey gov.example/civil/1+6a5f3f0e+AbCd...
+  landbridge audit verify --journal var/civil/journal --vkey gov.example/civil/1+59181114+AVDYWOCYXsx/YEGKrwzFq1h/QsJXCohAlanozKzQ9lRc
 
 A journal can be read while its gateway writes it.
 
@@ -54,7 +54,7 @@ pub(super) struct AuditArgs {
 #[derive(Subcommand)]
 enum What {
     /// Finds entries, the newest first
-    Search(SearchArgs),
+    Search(Box<SearchArgs>),
     /// Shows one entry, or all of one exchange, in full and with its proof
     Show(ShowArgs),
     /// Shows the newest entries, and with `-f` those that come

@@ -137,7 +137,7 @@ impl ExchangeService for ExchangeDoor {
         };
         match self.run(&incoming, ask).await? {
             Answer::Whole(info, Body::Record(record)) => Ok(Response::new(pb::GetRecordResponse {
-                info: Some(info),
+                info: Some(*info),
                 record,
             })),
             Answer::Whole(..) | Answer::Stream(_) => Err(status::internal()),
@@ -200,7 +200,7 @@ impl ExchangeService for ExchangeDoor {
         match self.run(&incoming, ask).await? {
             Answer::Whole(info, Body::Verdicts(verdicts)) => {
                 Ok(Response::new(pb::VerifyRecordResponse {
-                    info: Some(info),
+                    info: Some(*info),
                     verdicts,
                 }))
             }
@@ -235,7 +235,7 @@ impl ExchangeService for ExchangeDoor {
                     smallest_group,
                 },
             ) => {
-                let info = Some(info);
+                let info = Some(*info);
                 Ok(Response::new(pb::CountRecordsResponse {
                     info,
                     count,

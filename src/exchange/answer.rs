@@ -7,7 +7,7 @@ use crate::pb;
 
 /// The answer to one request.
 pub enum Answer {
-    Whole(pb::ExchangeInfo, Body),
+    Whole(Box<pb::ExchangeInfo>, Body),
     Stream(Box<AnswerStream>),
 }
 

@@ -208,6 +208,11 @@ impl Draft {
         self.response.add(&bytes);
     }
 
+    /// The agreement, where the other party's copy of it is not ours.
+    pub(super) fn differing(&self) -> Option<&str> {
+        (!self.record.peer_agreement_digest.is_empty()).then_some(&self.record.agreement)
+    }
+
     pub(super) fn system(&self) -> String {
         self.record.system.clone()
     }
@@ -262,14 +267,17 @@ impl Draft {
         self.entry(Kind::Intent, Outcome::Answered, "opened", String::new(), at)
     }
 
-    pub(super) fn refused(&self, cause: &Cause, at: Moment) -> Entry {
-        self.entry(
-            Kind::Exchange,
-            cause.outcome(),
-            cause.reason(),
-            cause.to_string(),
-            at,
-        )
+    /// The entry of a refusal. A denial names the agreement that it rests on, where there is one.
+    pub(super) fn refused(&mut self, cause: &Cause, at: Moment) -> Entry {
+        if let Cause::Denied(denial) = cause {
+            let named = denial
+                .metadata()
+                .into_iter()
+                .find(|(key, _)| *key == "agreement");
+            self.record.agreement = named.map(|(_, agreement)| agreement).unwrap_or_default();
+        }
+        let (outcome, reason, detail) = (cause.outcome(), cause.reason(), cause.to_string());
+        self.entry(Kind::Exchange, outcome, reason, detail, at)
     }
 
     fn entry(

@@ -151,7 +151,9 @@ impl Cause {
         match self {
             Self::NotFound => Outcome::Answered,
             Self::Source(error) => source_outcome(error),
-            Self::ClientGone | Self::ClientStalled(_) | Self::Stopping => Outcome::NoAnswer,
+            Self::ClientGone | Self::ClientStalled(_) | Self::Stopping | Self::PeerRevoked => {
+                Outcome::CutShort
+            }
             Self::Unlogged(_) | Self::Panicked | Self::NoRandomness(_) => Outcome::ProviderError,
             Self::Note { .. }
             | Self::Relay(_)
@@ -160,7 +162,6 @@ impl Cause {
             | Self::NotOwner { .. }
             | Self::Query(_)
             | Self::Cursor
-            | Self::PeerRevoked
             | Self::Denied(_) => Outcome::Denied,
         }
     }

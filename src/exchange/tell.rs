@@ -22,6 +22,9 @@ pub(super) fn ended(draft: &Draft, cause: Option<&Cause>, at: Moment) {
     metrics::histogram!("landbridge_exchange_seconds", "side" => draft.side().as_str(), "mode" => mode)
         .record(at.since(draft.begun()) as f64 / 1e6);
 
+    if let Some(agreement) = draft.differing() {
+        differs(draft, agreement);
+    }
     let exchange = draft.exchange();
     match cause {
         None => tracing::debug!(%exchange, mode, records = draft.records(), "answered"),
@@ -40,8 +43,8 @@ pub(super) fn ended(draft: &Draft, cause: Option<&Cause>, at: Moment) {
     }
 }
 
-/// The two parties hold different texts of an agreement: an administrator should know.
-pub(super) fn differs(draft: &Draft, agreement: &str) {
+/// The two parties hold different texts of an agreement: both administrators should know.
+fn differs(draft: &Draft, agreement: &str) {
     metrics::counter!("landbridge_agreements_differ_total", "agreement" => agreement.to_owned())
         .increment(1);
     tracing::warn!(exchange = %draft.exchange(), agreement, "the other party's copy of the agreement differs from ours");

@@ -4,7 +4,6 @@ use std::fs;
 use std::io;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
-use std::path::PathBuf;
 
 use crate::exchange::secret;
 use crate::fault::Fault;
@@ -23,18 +22,18 @@ pub(super) fn policy_files(folder: &Path, extension: &str) -> Result<Vec<PolicyF
         }
     }
     paths.sort();
-    paths.into_iter().map(read).collect()
+    paths.iter().map(|path| read(path)).collect()
 }
 
-fn read(path: PathBuf) -> Result<PolicyFile, Fault> {
-    let size = fs::metadata(&path)
-        .map_err(|error| unreadable(&path, &error))?
+fn read(path: &Path) -> Result<PolicyFile, Fault> {
+    let size = fs::metadata(path)
+        .map_err(|error| unreadable(path, &error))?
         .len();
     if size > MAX_FILE {
         let error = io::Error::other(format!("it has {size} bytes, and {MAX_FILE} is the most"));
-        return Err(unreadable(&path, &error));
+        return Err(unreadable(path, &error));
     }
-    let text = fs::read_to_string(&path).map_err(|error| unreadable(&path, &error))?;
+    let text = fs::read_to_string(path).map_err(|error| unreadable(path, &error))?;
     Ok(PolicyFile {
         path: path.display().to_string(),
         text,

@@ -555,7 +555,7 @@ fn projected(message: &mut DynamicMessage, within: &str, released: &[&str]) {
                 Dynamic::List(list) => list
                     .iter_mut()
                     .for_each(|v| projected(v.as_message_mut().unwrap(), &inner, released)),
-                _ => unreachable!(),
+                _ => panic!("a scalar is divided"),
             }
         } else if !released.iter().any(|r| *r == path) {
             message.clear_field(&field);

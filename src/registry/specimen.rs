@@ -118,13 +118,13 @@ pub(crate) fn record(json: &serde_json::Value) -> Vec<u8> {
 /// Random encoded records that fit the schema: fields in any order and any number of times, lists packed and not,
 /// unknown fields at every level.
 pub(crate) fn records() -> BoxedStrategy<Vec<u8>> {
-    messages(schema().descriptor().clone(), 3)
+    messages(schema().descriptor(), 3)
 }
 
-fn messages(message: MessageDescriptor, depth: u32) -> BoxedStrategy<Vec<u8>> {
+fn messages(message: &MessageDescriptor, depth: u32) -> BoxedStrategy<Vec<u8>> {
     let known: Vec<_> = message.fields().collect();
     let field = prop_oneof![
-        9 => select(known).prop_flat_map(move |field| encoded(field, depth)),
+        9 => select(known).prop_flat_map(move |field| encoded(&field, depth)),
         1 => (100_u32..110, vec(any::<u8>(), 0..4)).prop_map(|(number, data)| {
             let mut out = Vec::new();
             put_len(&mut out, number, &data);
@@ -134,16 +134,16 @@ fn messages(message: MessageDescriptor, depth: u32) -> BoxedStrategy<Vec<u8>> {
     vec(field, 0..10).prop_map(|fields| fields.concat()).boxed()
 }
 
-fn encoded(field: FieldDescriptor, depth: u32) -> BoxedStrategy<Vec<u8>> {
+fn encoded(field: &FieldDescriptor, depth: u32) -> BoxedStrategy<Vec<u8>> {
     let number = field.number();
     let Some(scalar) = Scalar::of(&field.kind()) else {
         let Kind::Message(message) = field.kind() else {
-            unreachable!()
+            panic!("neither a scalar nor a message")
         };
         if depth == 0 {
             return Just(Vec::new()).boxed();
         }
-        return messages(message, depth - 1)
+        return messages(&message, depth - 1)
             .prop_map(move |inner| {
                 let mut out = Vec::new();
                 put_len(&mut out, number, &inner);

@@ -160,7 +160,7 @@ proptest! {
         let theirs = foreign(&leaves).prove_consistency((new - old) as usize);
         prop_assert_eq!(proof.concat(), theirs.as_bytes());
 
-        let mut forged = Tree(tree.0.clone());
+        let mut forged = tree;
         forged.0[changed.index(old as usize)] = leaf_hash(b"a leaf that nobody wrote");
         let proof = consistency(old, new, forged.read()).unwrap();
         prop_assert_eq!(verify_consistency((old, &old_root), (new, &forged.root(new)), &proof), Err(BadProof));

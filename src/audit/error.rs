@@ -1,0 +1,77 @@
+//! How a journal fails: at its opening, for one entry, or for good.
+
+use std::io;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use super::checkpoint::CheckpointError;
+use super::disk::DiskError;
+use super::note::NoteError;
+use super::reader::ReadError;
+use super::tiles::TileError;
+
+/// Why a journal cannot be opened.
+#[derive(Debug, thiserror::Error)]
+pub enum JournalError {
+    #[error(transparent)]
+    Disk(#[from] DiskError),
+    #[error("another process has the journal `{}` open", dir.display())]
+    Locked { dir: PathBuf },
+    #[error("the journal's origin does not do")]
+    Origin(#[source] NoteError),
+    #[error("`{}` is not a checkpoint of this journal by its key", path.display())]
+    Published {
+        path: PathBuf,
+        #[source]
+        source: CheckpointError,
+    },
+    #[error("the journal has {entries} entries, but `{}` is missing", path.display())]
+    NothingPublished { path: PathBuf, entries: u64 },
+    #[error("the journal was cut back: signed size {signed}, found {found}")]
+    CutBack { signed: u64, found: u64 },
+    #[error("the journal was rewritten: its first {signed} entries are not those that were signed")]
+    Rewritten { signed: u64 },
+    #[error(transparent)]
+    Damaged(#[from] ReadError),
+    #[error("the journal's tree cannot be read")]
+    Tree(#[from] TileError),
+    #[error("the journal's threads cannot be started")]
+    Thread(#[source] io::Error),
+}
+
+/// Why an open journal takes no more entries. Only a restart, which recovers, helps.
+#[derive(Debug, thiserror::Error)]
+pub enum Failure {
+    #[error("a commit could not be made durable")]
+    Commit(#[source] DiskError),
+    #[error("a checkpoint could not be published")]
+    Unpublished(#[source] ReadError),
+}
+
+/// An entry that is not in the journal. What it was to prove must not happen.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum Unwritten {
+    #[error("too many entries wait for the journal")]
+    Busy,
+    #[error("an entry of {bytes} bytes is too long for the journal")]
+    TooLarge { bytes: usize },
+    /// Entries are taken again when there is room.
+    #[error("the journal cannot grow")]
+    Full(#[source] Arc<DiskError>),
+    #[error("the journal has failed")]
+    Failed(#[source] Arc<Failure>),
+    #[error("the journal is closed")]
+    Closed,
+    #[error("the system gives no random numbers")]
+    NoRandomness,
+}
+
+/// Whether a journal takes entries.
+#[derive(Debug, Clone)]
+pub enum JournalState {
+    Writable,
+    /// Entries are refused until there is room.
+    Full(Arc<DiskError>),
+    /// Entries are refused until a restart.
+    Failed(Arc<Failure>),
+}
