@@ -6,6 +6,8 @@ pub(crate) mod http2;
 pub(crate) mod journal;
 pub(crate) mod records;
 pub(crate) mod refusal;
+#[path = "../../src/source/sql/tests/server.rs"]
+pub(crate) mod server;
 
 use std::fs;
 use std::net::TcpListener;
