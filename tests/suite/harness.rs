@@ -69,7 +69,10 @@ impl World {
     pub(crate) async fn with_bulk(residents: u32) -> Self {
         let world = Self::with_residents(residents).await;
         records::run(&world.path("var/civil/civil.sqlite"), records::BULK).await;
-        world.amend("\"address.district\"]", "\"address.district\", \"former_names\"]");
+        world.amend(
+            "\"address.district\"]",
+            "\"address.district\", \"former_names\"]",
+        );
         world.amend("max_records = 1000", "max_records = 10000");
         world
     }
