@@ -222,8 +222,13 @@ impl AnswerStream {
         let Some(last) = &self.last else {
             return Ok(Bytes::new());
         };
+        let thread = self.ask.thread(self.records.permit());
         match Position::after(self.records.permit(), last) {
-            Some(position) => Ok(self.exchange.secrets.cursors.seal(&position.encode())?),
+            Some(position) => Ok(self
+                .exchange
+                .secrets
+                .cursors
+                .seal(&position.encode(), &thread)?),
             None => Ok(Bytes::new()),
         }
     }

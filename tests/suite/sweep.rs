@@ -71,17 +71,17 @@ fn cases() -> Vec<Case> {
     vec![
         Case {
             reason: "NO_AGREEMENT",
-            spoil: |asked| of_household(asked),
+            spoil: |asked| of(asked, "civil.v1.AdoptionRecord", "adoption_id"),
             ..DENIED
         },
         Case {
             reason: "AGREEMENT_ENDED",
-            spoil: |asked| asked.purpose("ended"),
+            spoil: |asked| of(asked, "civil.v1.MarriageRecord", "registry_office"),
             ..DENIED
         },
         Case {
             reason: "AGREEMENT_NOT_YET_IN_FORCE",
-            spoil: |asked| asked.purpose("early"),
+            spoil: |asked| of(asked, "civil.v1.Household", "household_id"),
             ..DENIED
         },
         Case {
@@ -464,12 +464,9 @@ fn base(rpc: &str) -> Asked {
     }
 }
 
-fn of_household(asked: Asked) -> Asked {
-    let asked = asked.record_type("civil.v1.Household");
-    match asked.question {
-        Question::Verify { .. } => claims(asked, &[("kind", "HOUSEHOLD_KIND_FAMILY")]),
-        _ => asked,
-    }
+/// Asks for another record type, of which a verification claims that one field.
+fn of(asked: Asked, record_type: &str, field: &str) -> Asked {
+    claims(asked.record_type(record_type), &[(field, "x")])
 }
 
 fn claims(mut asked: Asked, list: &[(&str, &str)]) -> Asked {
@@ -498,43 +495,37 @@ fn without_key(mut asked: Asked) -> Asked {
 
 /// Agreements, each for a purpose of its own, with which to come to a refusal; and a guardrail.
 fn extend(world: &World) {
-    const OPEN: &str = "modes = [\"get\", \"query\", \"verify\", \"count\"]\nfields = [\"resident_id\", \"full_name\"]\n";
-    let year = "valid_from = 2026-01-01\nvalid_until = 2035-12-31";
-    let grants = [
+    const MODES: &str = "modes = [\"get\", \"query\", \"verify\", \"count\"]";
+    const RESIDENT: &str =
+        "fields = [\"resident_id\", \"full_name\"]\nrecord = \"civil.v1.Resident\"";
+    let now = "valid_from = 2026-01-01\nvalid_until = 2035-12-31";
+    let modes = |modes: &str| format!("modes = [\"{modes}\"]\n{RESIDENT}");
+    let resident = |more: &str| format!("{MODES}\n{RESIDENT}\n{more}");
+    let of =
+        |record: &str, key: &str| format!("{MODES}\nrecord = \"{record}\"\nfields = [\"{key}\"]");
+    let agreements = [
         (
             "ended",
             "valid_from = 2020-01-01\nvalid_until = 2020-12-31",
-            OPEN.to_owned(),
+            of("civil.v1.MarriageRecord", "certificate_number"),
         ),
         (
             "early",
             "valid_from = 2035-01-01\nvalid_until = 2035-12-31",
-            OPEN.to_owned(),
+            of("civil.v1.Household", "household_id"),
         ),
-        (
-            "get-only",
-            year,
-            OPEN.replace(", \"query\", \"verify\", \"count\"", ""),
-        ),
-        (
-            "count-only",
-            year,
-            OPEN.replace("\"get\", \"query\", \"verify\", ", ""),
-        ),
-        (
-            "other-system",
-            year,
-            format!("{OPEN}systems = [\"audit\"]\n"),
-        ),
-        ("forbidden", year, OPEN.to_owned()),
-        ("few", year, format!("{OPEN}daily = 1\n")),
-        ("one-try", year, format!("{OPEN}verify_tries = 1\n")),
-        ("slow", year, format!("{OPEN}rate = \"1/s\"\n")),
+        ("get-only", now, modes("get")),
+        ("count-only", now, modes("count")),
+        ("other-system", now, resident("systems = [\"audit\"]")),
+        ("forbidden", now, resident("")),
+        ("few", now, resident("daily = 1")),
+        ("one-try", now, resident("verify_tries = 1")),
+        ("slow", now, resident("rate = \"1/s\"")),
     ];
-    for (purpose, term, grant) in grants {
+    for (purpose, term, grant) in agreements {
         let text = format!(
             "id = \"TEST-{purpose}\"\ntitle = \"Test\"\nprovider = \"civil\"\nconsumer = \"tax\"\nlegal_basis = \"Test\"\n\
-             accountable = \"Test\"\n{term}\npurposes = [\"{purpose}\"]\n\n[[grant]]\nrecord = \"civil.v1.Resident\"\n{grant}"
+             accountable = \"Test\"\n{term}\npurposes = [\"{purpose}\"]\n\n[[grant]]\n{grant}\n"
         );
         for department in ["civil", "tax"] {
             fs::write(
