@@ -57,7 +57,8 @@ const NATIONAL_ID: &str = "'990101' || CAST(1940 + i % 70 AS text) || '0101' || 
 const GENDER: &str = "CASE i % 2 WHEN 0 THEN 'GENDER_FEMALE' ELSE 'GENDER_MALE' END";
 const BIRTH_DATE: &str = "CAST(1940 + i % 70 AS text) || '-' || substr(CAST(101 + i % 12 AS text), 2) || '-' || substr(CAST(101 + i % 28 AS text), 2)";
 const DISTRICT: &str = "CASE i % 3 WHEN 0 THEN 'Nanming' WHEN 1 THEN 'Yunyan' ELSE 'Huaxi' END";
-const STREET: &str = "'新华路街道解放社区居民委员会第' || CAST(1 + i % 12 AS text) || '网格'";
+/// As long as such a line can be, so that a record has about 300 bytes.
+const STREET: &str = "'样例省样例市新城区新华路街道解放社区居民委员会第' || CAST(1 + i % 12 AS text) || '网格，阳光花园小区北苑，新华北路与解放东路交叉口东南侧一百二十米'";
 const HOUSE: &str = "CAST(1 + i % 300 AS text) || '号'";
 const HOUSEHOLD: &str = "'H' || substr(CAST(10000000000 + i / 3 AS text), 2)";
 const PHONE: &str = "'139' || substr(CAST(100000000 + i % 100000000 AS text), 2)";
