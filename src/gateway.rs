@@ -122,6 +122,7 @@ impl Gateway {
         clock: Clock,
         metrics: PrometheusHandle,
     ) -> Result<Self, StartError> {
+        let orders = Orders::listen(&config).map_err(StartError::Signals)?;
         let (assembled, reach) = rehearse(&config, &clock).await?;
         let Assembled {
             snapshot,

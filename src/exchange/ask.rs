@@ -145,10 +145,25 @@ impl Ask {
         if cursor.is_empty() || permit.role() == Role::Consumer {
             return Ok(None);
         }
-        let position = seal.open(cursor).ok_or(Cause::Cursor)?;
+        let position = seal
+            .open(cursor, &self.thread(permit))
+            .ok_or(Cause::Cursor)?;
         Position::decode(&position, permit)
             .map(Some)
             .map_err(|_| Cause::Cursor)
+    }
+
+    /// SHA-256 over what all pages of one answer have in common: whose question it is, of what, and in which order.
+    pub fn thread(&self, permit: &Permit) -> Digest {
+        let lp = Lp::new("landbridge.cursor.v1")
+            .part(permit.consumer().as_str())
+            .part(permit.query().schema.name().as_str());
+        match &self.question {
+            Question::Query {
+                filter, order_by, ..
+            } => lp.part(filter).part(order_by).finish(),
+            Question::Get { .. } | Question::Verify { .. } | Question::Count { .. } => lp.finish(),
+        }
     }
 
     /// SHA-256 over what was asked: the same at both gateways.

@@ -131,6 +131,7 @@ impl Cause {
             Self::NotOwner { .. } => Some("provider".to_owned()),
             Self::Query(invalid) => Some(invalid.location.clone()),
             Self::Cursor => Some("cursor".to_owned()),
+            Self::Source(SourceError::Refused(refusal)) => refusal.location.clone(),
             _ => None,
         }
     }
@@ -139,6 +140,7 @@ impl Cause {
     pub fn retry(&self) -> Option<Duration> {
         match self {
             Self::Denied(denial) => denial.retry(),
+            Self::Source(SourceError::Refused(refusal)) => refusal.retry,
             Self::Unlogged(_) | Self::Stopping => Some(Duration::from_secs(1)),
             _ => None,
         }

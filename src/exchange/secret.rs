@@ -12,6 +12,7 @@ use bytes::Bytes;
 
 use crate::audit::subject::SubjectKeys;
 use crate::redact::PseudonymKey;
+use crate::registry::Digest;
 
 /// 32 random bytes, made at the first start and kept beside the journal.
 ///
@@ -75,27 +76,28 @@ impl CursorSeal {
             .map(|key| Self(LessSafeKey::new(key)))
     }
 
-    pub fn seal(&self, position: &[u8]) -> Result<Bytes, NoRandomness> {
+    /// `thread` says to which questions the position belongs.
+    pub fn seal(&self, position: &[u8], thread: &Digest) -> Result<Bytes, NoRandomness> {
         let nonce = random::<NONCE_LEN>()?;
         let mut sealed = position.to_vec();
         self.0
             .seal_in_place_append_tag(
                 Nonce::assume_unique_for_key(nonce),
-                Aad::empty(),
+                Aad::from(thread),
                 &mut sealed,
             )
             .map_err(|_| NoRandomness)?;
         Ok([&nonce[..], &sealed].concat().into())
     }
 
-    /// None for anything that this gateway did not seal.
-    pub fn open(&self, cursor: &[u8]) -> Option<Vec<u8>> {
+    /// None for anything that this gateway did not seal, or not for such a question.
+    pub fn open(&self, cursor: &[u8], thread: &Digest) -> Option<Vec<u8>> {
         let (nonce, sealed) = cursor.split_first_chunk::<NONCE_LEN>()?;
         let mut sealed = sealed.to_vec();
         let nonce = Nonce::assume_unique_for_key(*nonce);
         let position = self
             .0
-            .open_in_place(nonce, Aad::empty(), &mut sealed)
+            .open_in_place(nonce, Aad::from(thread), &mut sealed)
             .ok()?;
         Some(position.to_vec())
     }
@@ -106,13 +108,20 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_cursor_opens_only_whole_and_under_its_own_key() {
-        let seal = CursorSeal::new(&[1; 32]).unwrap();
-        let cursor = seal.seal(b"position").unwrap();
-        assert_eq!(seal.open(&cursor).as_deref(), Some(&b"position"[..]));
+    fn a_cursor_opens_only_whole_for_its_own_question_and_under_its_own_key() {
+        let (seal, thread) = (CursorSeal::new(&[1; 32]).unwrap(), [3; 32]);
+        let cursor = seal.seal(b"position", &thread).unwrap();
+        assert_eq!(
+            seal.open(&cursor, &thread).as_deref(),
+            Some(&b"position"[..])
+        );
 
-        assert_eq!(CursorSeal::new(&[2; 32]).unwrap().open(&cursor), None);
-        assert_eq!(seal.open(&cursor[..cursor.len() - 1]), None);
-        assert_eq!(seal.open(b""), None);
+        assert_eq!(seal.open(&cursor, &[4; 32]), None);
+        assert_eq!(
+            CursorSeal::new(&[2; 32]).unwrap().open(&cursor, &thread),
+            None
+        );
+        assert_eq!(seal.open(&cursor[..cursor.len() - 1], &thread), None);
+        assert_eq!(seal.open(b"", &thread), None);
     }
 }

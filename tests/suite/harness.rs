@@ -2,6 +2,7 @@
 
 pub(crate) mod client;
 pub(crate) mod gateway;
+pub(crate) mod http2;
 pub(crate) mod journal;
 pub(crate) mod records;
 pub(crate) mod refusal;
@@ -69,7 +70,10 @@ impl World {
     pub(crate) async fn with_bulk(residents: u32) -> Self {
         let world = Self::with_residents(residents).await;
         records::run(&world.path("var/civil/civil.sqlite"), records::BULK).await;
-        world.amend("\"address.district\"]", "\"address.district\", \"former_names\"]");
+        world.amend(
+            "\"address.district\"]",
+            "\"address.district\", \"former_names\"]",
+        );
         world.amend("max_records = 1000", "max_records = 10000");
         world
     }

@@ -10,7 +10,12 @@
 
 mod exchange;
 mod harness;
+mod hostile;
 mod identity;
 mod layout;
 mod reload;
+mod stop;
+mod streams;
+mod surfaces;
 mod sweep;
+mod unlogged;

@@ -57,28 +57,55 @@ const DENIED: Case = Case {
     before: None,
 };
 
-const INVALID: Case = Case { code: Code::InvalidArgument, ..DENIED };
+const INVALID: Case = Case {
+    code: Code::InvalidArgument,
+    ..DENIED
+};
 
-const EXHAUSTED: Case = Case { code: Code::ResourceExhausted, ..DENIED };
+const EXHAUSTED: Case = Case {
+    code: Code::ResourceExhausted,
+    ..DENIED
+};
 
 fn cases() -> Vec<Case> {
     vec![
         Case {
             reason: "NO_AGREEMENT",
-            spoil: |asked| of_household(asked),
+            spoil: |asked| of(asked, "civil.v1.AdoptionRecord", "adoption_id"),
             ..DENIED
         },
-        Case { reason: "AGREEMENT_ENDED", spoil: |asked| asked.purpose("ended"), ..DENIED },
-        Case { reason: "AGREEMENT_NOT_YET_IN_FORCE", spoil: |asked| asked.purpose("early"), ..DENIED },
-        Case { reason: "PURPOSE_NOT_AGREED", spoil: |asked| asked.purpose("curiosity"), ..DENIED },
+        Case {
+            reason: "AGREEMENT_ENDED",
+            spoil: |asked| of(asked, "civil.v1.MarriageRecord", "registry_office"),
+            ..DENIED
+        },
+        Case {
+            reason: "AGREEMENT_NOT_YET_IN_FORCE",
+            spoil: |asked| of(asked, "civil.v1.Household", "household_id"),
+            ..DENIED
+        },
+        Case {
+            reason: "PURPOSE_NOT_AGREED",
+            spoil: |asked| asked.purpose("curiosity"),
+            ..DENIED
+        },
         Case {
             reason: "MODE_NOT_GRANTED",
             rpcs: &[QUERY, VERIFY, COUNT],
             spoil: |asked| asked.purpose("get-only"),
             ..DENIED
         },
-        Case { reason: "MODE_NOT_GRANTED", rpcs: &[GET], spoil: |asked| asked.purpose("count-only"), ..DENIED },
-        Case { reason: "SYSTEM_NOT_GRANTED", spoil: |asked| asked.purpose("other-system"), ..DENIED },
+        Case {
+            reason: "MODE_NOT_GRANTED",
+            rpcs: &[GET],
+            spoil: |asked| asked.purpose("count-only"),
+            ..DENIED
+        },
+        Case {
+            reason: "SYSTEM_NOT_GRANTED",
+            spoil: |asked| asked.purpose("other-system"),
+            ..DENIED
+        },
         Case {
             reason: "FIELD_NOT_GRANTED",
             rpcs: &[GET, QUERY],
@@ -103,8 +130,17 @@ fn cases() -> Vec<Case> {
             spoil: |asked| filter(asked, "!(national_id == \"99010100000000007X\")"),
             ..DENIED
         },
-        Case { reason: "ORDER_NOT_ALLOWED", rpcs: &[QUERY], spoil: |asked| asked.order("birth_date desc"), ..DENIED },
-        Case { reason: "GUARDRAIL", spoil: |asked| asked.purpose("forbidden"), ..DENIED },
+        Case {
+            reason: "ORDER_NOT_ALLOWED",
+            rpcs: &[QUERY],
+            spoil: |asked| asked.order("birth_date desc"),
+            ..DENIED
+        },
+        Case {
+            reason: "GUARDRAIL",
+            spoil: |asked| asked.purpose("forbidden"),
+            ..DENIED
+        },
         Case {
             reason: "QUOTA_EXHAUSTED",
             spoil: |asked| asked.purpose("few"),
@@ -115,7 +151,9 @@ fn cases() -> Vec<Case> {
             reason: "TOO_MANY_TRIES",
             rpcs: &[VERIFY],
             spoil: |asked| asked.purpose("one-try"),
-            before: Some(|| Asked::verify(&Resident(7).key(), &[("full_name", "wrong")]).purpose("one-try")),
+            before: Some(|| {
+                Asked::verify(&Resident(7).key(), &[("full_name", "wrong")]).purpose("one-try")
+            }),
             ..EXHAUSTED
         },
         Case {
@@ -278,7 +316,10 @@ fn cases() -> Vec<Case> {
         Case {
             reason: "RELAY_INVALID",
             spoil: |mut asked| {
-                asked.relay = Some(pb::Relay { nonce: vec![1; 31].into(), ..asked.relay.unwrap() });
+                asked.relay = Some(pb::Relay {
+                    nonce: vec![1; 31].into(),
+                    ..asked.relay.unwrap()
+                });
                 asked
             },
             location: "relay",
@@ -319,7 +360,10 @@ async fn every_rpc_refuses_every_kind_with_its_status_and_one_entry_at_each_gate
     let world = World::new().await;
     extend(&world);
     let _gateways = world.pair().await;
-    let (system, peer) = (world.system("tax", "assessment"), world.peer("tax", "civil"));
+    let (system, peer) = (
+        world.system("tax", "assessment"),
+        world.peer("tax", "civil"),
+    );
 
     let mut wrong = Vec::new();
     for (number, case) in cases().iter().enumerate() {
@@ -336,13 +380,29 @@ async fn every_rpc_refuses_every_kind_with_its_status_and_one_entry_at_each_gate
 }
 
 /// Runs a case at one door for each of its RPCs.
-async fn run(world: &World, case: &Case, number: usize, asker: &Asker, door: Doors, wrong: &mut Vec<String>) {
-    let relayed = |asked: Asked| if door == Doors::Peers { asked.relayed_for("assessment") } else { asked };
+async fn run(
+    world: &World,
+    case: &Case,
+    number: usize,
+    asker: &Asker,
+    door: Doors,
+    wrong: &mut Vec<String>,
+) {
+    let relayed = |asked: Asked| {
+        if door == Doors::Peers {
+            asked.relayed_for("assessment")
+        } else {
+            asked
+        }
+    };
     if let Some(before) = case.before {
         asker.ask(&relayed(before())).await.ok();
     }
     for rpc in case.rpcs {
-        let (at_systems, label) = (door == Doors::Systems, format!("{rpc} {} #{number}", case.reason));
+        let (at_systems, label) = (
+            door == Doors::Systems,
+            format!("{rpc} {} #{number}", case.reason),
+        );
         let case_reference = format!("{label} {}", if at_systems { "systems" } else { "peers" });
         let mut asked = (case.spoil)(relayed(base(rpc)));
         if door == Doors::Peers && asked.relay.is_none() && case.reason == "NOT_FOUND" {
@@ -357,19 +417,35 @@ async fn run(world: &World, case: &Case, number: usize, asker: &Asker, door: Doo
             (true, false) => (1, 0),
             (false, _) => (0, 1),
         };
-        let (tax, civil) = (world.journal("tax").of_case(&case_reference), world.journal("civil").of_case(&case_reference));
+        let (tax, civil) = (
+            world.journal("tax").of_case(&case_reference),
+            world.journal("civil").of_case(&case_reference),
+        );
         if (tax.len(), civil.len()) != expected {
-            wrong.push(format!("{case_reference}: {} and {} entries, not {expected:?}", tax.len(), civil.len()));
+            wrong.push(format!(
+                "{case_reference}: {} and {} entries, not {expected:?}",
+                tax.len(),
+                civil.len()
+            ));
         }
-        for entry in tax.iter().chain(&civil).filter(|entry| entry.reason() != case.reason) {
-            wrong.push(format!("{case_reference}: an entry says {}", entry.reason()));
+        for entry in tax
+            .iter()
+            .chain(&civil)
+            .filter(|entry| entry.reason() != case.reason)
+        {
+            wrong.push(format!(
+                "{case_reference}: an entry says {}",
+                entry.reason()
+            ));
         }
     }
 }
 
 /// What is wrong with a refusal, if anything.
 fn misfit(refused: Option<&Refused>, case: &Case) -> Option<String> {
-    let Some(refused) = refused else { return Some("it was answered".to_owned()) };
+    let Some(refused) = refused else {
+        return Some("it was answered".to_owned());
+    };
     let fits = refused.is(case.code, case.reason)
         && refused.location == case.location
         && refused.metadata.contains_key("exchange_id")
@@ -388,17 +464,17 @@ fn base(rpc: &str) -> Asked {
     }
 }
 
-fn of_household(asked: Asked) -> Asked {
-    let asked = asked.record_type("civil.v1.Household");
-    match asked.question {
-        Question::Verify { .. } => claims(asked, &[("kind", "HOUSEHOLD_KIND_FAMILY")]),
-        _ => asked,
-    }
+/// Asks for another record type, of which a verification claims that one field.
+fn of(asked: Asked, record_type: &str, field: &str) -> Asked {
+    claims(asked.record_type(record_type), &[(field, "x")])
 }
 
 fn claims(mut asked: Asked, list: &[(&str, &str)]) -> Asked {
     if let Question::Verify { claims, .. } = &mut asked.question {
-        *claims = list.iter().map(|(field, text)| claim(field, text)).collect();
+        *claims = list
+            .iter()
+            .map(|(field, text)| claim(field, text))
+            .collect();
     }
     asked
 }
@@ -419,26 +495,44 @@ fn without_key(mut asked: Asked) -> Asked {
 
 /// Agreements, each for a purpose of its own, with which to come to a refusal; and a guardrail.
 fn extend(world: &World) {
-    const OPEN: &str = "modes = [\"get\", \"query\", \"verify\", \"count\"]\nfields = [\"resident_id\", \"full_name\"]\n";
-    let year = "valid_from = 2026-01-01\nvalid_until = 2035-12-31";
-    let grants = [
-        ("ended", "valid_from = 2020-01-01\nvalid_until = 2020-12-31", OPEN.to_owned()),
-        ("early", "valid_from = 2035-01-01\nvalid_until = 2035-12-31", OPEN.to_owned()),
-        ("get-only", year, OPEN.replace(", \"query\", \"verify\", \"count\"", "")),
-        ("count-only", year, OPEN.replace("\"get\", \"query\", \"verify\", ", "")),
-        ("other-system", year, format!("{OPEN}systems = [\"audit\"]\n")),
-        ("forbidden", year, OPEN.to_owned()),
-        ("few", year, format!("{OPEN}daily = 1\n")),
-        ("one-try", year, format!("{OPEN}verify_tries = 1\n")),
-        ("slow", year, format!("{OPEN}rate = \"1/s\"\n")),
+    const MODES: &str = "modes = [\"get\", \"query\", \"verify\", \"count\"]";
+    const RESIDENT: &str =
+        "fields = [\"resident_id\", \"full_name\"]\nrecord = \"civil.v1.Resident\"";
+    let now = "valid_from = 2026-01-01\nvalid_until = 2035-12-31";
+    let modes = |modes: &str| format!("modes = [\"{modes}\"]\n{RESIDENT}");
+    let resident = |more: &str| format!("{MODES}\n{RESIDENT}\n{more}");
+    let of =
+        |record: &str, key: &str| format!("{MODES}\nrecord = \"{record}\"\nfields = [\"{key}\"]");
+    let agreements = [
+        (
+            "ended",
+            "valid_from = 2020-01-01\nvalid_until = 2020-12-31",
+            of("civil.v1.MarriageRecord", "certificate_number"),
+        ),
+        (
+            "early",
+            "valid_from = 2035-01-01\nvalid_until = 2035-12-31",
+            of("civil.v1.Household", "household_id"),
+        ),
+        ("get-only", now, modes("get")),
+        ("count-only", now, modes("count")),
+        ("other-system", now, resident("systems = [\"audit\"]")),
+        ("forbidden", now, resident("")),
+        ("few", now, resident("daily = 1")),
+        ("one-try", now, resident("verify_tries = 1")),
+        ("slow", now, resident("rate = \"1/s\"")),
     ];
-    for (purpose, term, grant) in grants {
+    for (purpose, term, grant) in agreements {
         let text = format!(
             "id = \"TEST-{purpose}\"\ntitle = \"Test\"\nprovider = \"civil\"\nconsumer = \"tax\"\nlegal_basis = \"Test\"\n\
-             accountable = \"Test\"\n{term}\npurposes = [\"{purpose}\"]\n\n[[grant]]\nrecord = \"civil.v1.Resident\"\n{grant}"
+             accountable = \"Test\"\n{term}\npurposes = [\"{purpose}\"]\n\n[[grant]]\n{grant}\n"
         );
         for department in ["civil", "tax"] {
-            fs::write(world.agreement(department, &format!("TEST-{purpose}")), &text).unwrap();
+            fs::write(
+                world.agreement(department, &format!("TEST-{purpose}")),
+                &text,
+            )
+            .unwrap();
         }
     }
     let guardrail = "@id(\"test\")\n@reason(\"not for this\")\nforbid (principal, action, resource)\n\
@@ -452,12 +546,20 @@ async fn more_requests_a_second_than_the_rate_are_refused_until_the_second_is_ov
     extend(&world);
     let _gateways = world.pair().await;
     for (door, asker, journal) in [
-        ("systems", world.system("tax", "assessment"), world.journal("tax")),
+        (
+            "systems",
+            world.system("tax", "assessment"),
+            world.journal("tax"),
+        ),
         ("peers", world.peer("tax", "civil"), world.journal("civil")),
     ] {
         for rpc in RPCS {
             let asked = base(rpc).purpose("slow");
-            let asked = if door == "peers" { asked.relayed_for("assessment") } else { asked };
+            let asked = if door == "peers" {
+                asked.relayed_for("assessment")
+            } else {
+                asked
+            };
             // A busy machine may take a second for one of them.
             let (case, refused) = loop {
                 let case = format!("{rpc} {door} {}", journal.entries().len());
@@ -465,9 +567,18 @@ async fn more_requests_a_second_than_the_rate_are_refused_until_the_second_is_ov
                     break (case, refused);
                 }
             };
-            assert!(refused.is(Code::ResourceExhausted, "RATE_LIMITED") && refused.retry, "{rpc} {door}: {refused:?}");
+            assert!(
+                refused.is(Code::ResourceExhausted, "RATE_LIMITED") && refused.retry,
+                "{rpc} {door}: {refused:?}"
+            );
             let entries = journal.of_case(&case);
-            assert_eq!(entries.iter().map(|entry| entry.reason()).collect::<Vec<_>>(), ["RATE_LIMITED"]);
+            assert_eq!(
+                entries
+                    .iter()
+                    .map(|entry| entry.reason())
+                    .collect::<Vec<_>>(),
+                ["RATE_LIMITED"]
+            );
         }
     }
 }
@@ -476,23 +587,45 @@ async fn more_requests_a_second_than_the_rate_are_refused_until_the_second_is_ov
 fn every_refusal_of_every_rpc_is_swept_or_stands_in_the_ledger() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let read = |name: &str| fs::read_to_string(root.join(name)).unwrap();
-    let sources = ["src/exchange/refusal.rs", "src/policy/decision.rs", "src/source.rs"];
-    let reasons: BTreeSet<String> = sources.iter().flat_map(|file| reasons_in(&read(file))).collect();
+    let sources = [
+        "src/exchange/refusal.rs",
+        "src/policy/decision.rs",
+        "src/source.rs",
+    ];
+    let reasons: BTreeSet<String> = sources
+        .iter()
+        .flat_map(|file| reasons_in(&read(file)))
+        .collect();
     assert!(reasons.len() > 30, "{} reasons were found", reasons.len());
     let swept: BTreeSet<(String, String)> = cases()
         .iter()
-        .flat_map(|case| case.rpcs.iter().map(|rpc| ((*rpc).to_owned(), case.reason.to_owned())))
+        .flat_map(|case| {
+            case.rpcs
+                .iter()
+                .map(|rpc| ((*rpc).to_owned(), case.reason.to_owned()))
+        })
         .collect();
 
     let ledger = read("tests/suite/sweep_omitted.txt");
     let omitted: Vec<(&str, &str)> = ledger.lines().filter_map(omission).collect();
-    let stands = |rpc: &str, reason: &str| omitted.iter().any(|(r, n)| (*r == "*" || *r == rpc) && (*n == "*" || *n == reason));
+    let stands = |rpc: &str, reason: &str| {
+        omitted
+            .iter()
+            .any(|(r, n)| (*r == "*" || *r == rpc) && (*n == "*" || *n == reason))
+    };
     let mut wrong = Vec::new();
     for rpc in rpcs() {
         for reason in &reasons {
-            match (swept.contains(&(rpc.clone(), reason.clone())), stands(&rpc, reason)) {
-                (false, false) => wrong.push(format!("{rpc} {reason} is neither swept nor in the ledger")),
-                (true, true) => wrong.push(format!("{rpc} {reason} is swept: take it out of the ledger")),
+            match (
+                swept.contains(&(rpc.clone(), reason.clone())),
+                stands(&rpc, reason),
+            ) {
+                (false, false) => {
+                    wrong.push(format!("{rpc} {reason} is neither swept nor in the ledger"))
+                }
+                (true, true) => wrong.push(format!(
+                    "{rpc} {reason} is swept: take it out of the ledger"
+                )),
                 _ => {}
             }
         }
@@ -503,14 +636,20 @@ fn every_refusal_of_every_rpc_is_swept_or_stands_in_the_ledger() {
 /// Every RPC of the gateway's API.
 fn rpcs() -> Vec<String> {
     let pool = prost_reflect::DescriptorPool::decode(pb::DESCRIPTORS).unwrap();
-    let services = pool.services().flat_map(|service| service.methods().collect::<Vec<_>>());
+    let services = pool
+        .services()
+        .flat_map(|service| service.methods().collect::<Vec<_>>());
     services.map(|method| method.name().to_owned()).collect()
 }
 
 /// The stable reasons that a source file names: `=> "LIKE_THIS"`.
 fn reasons_in(text: &str) -> Vec<String> {
-    let parts = text.split("=> \"").skip(1).filter_map(|rest| rest.split('"').next());
-    let is_reason = |word: &&str| word.len() > 3 && word.bytes().all(|b| b.is_ascii_uppercase() || b == b'_');
+    let parts = text
+        .split("=> \"")
+        .skip(1)
+        .filter_map(|rest| rest.split('"').next());
+    let is_reason =
+        |word: &&str| word.len() > 3 && word.bytes().all(|b| b.is_ascii_uppercase() || b == b'_');
     parts.filter(is_reason).map(str::to_owned).collect()
 }
 
@@ -519,7 +658,12 @@ fn omission(line: &str) -> Option<(&str, &str)> {
     if line.starts_with('#') || line.trim().is_empty() {
         return None;
     }
-    let (pair, why) = line.split_once(": ").unwrap_or_else(|| panic!("`{line}` gives no reason"));
+    let (pair, why) = line
+        .split_once(": ")
+        .unwrap_or_else(|| panic!("`{line}` gives no reason"));
     assert!(!why.trim().is_empty(), "`{line}` gives no reason");
-    Some(pair.split_once(' ').unwrap_or_else(|| panic!("`{line}` names no pair")))
+    Some(
+        pair.split_once(' ')
+            .unwrap_or_else(|| panic!("`{line}` names no pair")),
+    )
 }

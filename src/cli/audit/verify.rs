@@ -15,12 +15,12 @@ use crate::audit::verify::verify;
 use crate::cli::exit::Exit;
 use crate::cli::exit::Failure;
 use crate::cli::exit::Run;
-use crate::cli::exit::chain;
 use crate::cli::output::OutputOptions;
 use crate::cli::table::Table;
 use crate::cli::text::hex;
 use crate::cli::text::printable;
 use crate::cli::when;
+use crate::fault::chain;
 
 #[derive(Args)]
 pub(super) struct VerifyArgs {}

@@ -1,5 +1,7 @@
 //! What a peer's gateway says when it refuses, read from its status.
 
+use std::time::Duration;
+
 use tonic::Code;
 use tonic::Status;
 use tonic_types::StatusExt;
@@ -16,6 +18,10 @@ pub struct PeerRefusal {
     pub message: String,
     /// The metadata of the provider's `google.rpc.ErrorInfo`, such as the field that is not granted.
     pub metadata: Vec<(String, String)>,
+    /// The part of the request that is at fault, as the provider's `google.rpc.BadRequest` has it.
+    pub location: Option<String>,
+    /// When the provider says that it is worth asking again.
+    pub retry: Option<Duration>,
 }
 
 const MAX_TEXT: usize = 512;
@@ -34,6 +40,13 @@ pub(super) fn refused(status: &Status) -> SourceError {
                 .take(MAX_METADATA)
                 .map(|(key, value)| (clean(key), clean(value)))
                 .collect(),
+            location: status.get_details_bad_request().and_then(|bad| {
+                let first = bad.field_violations.first()?;
+                Some(clean(&first.field))
+            }),
+            retry: status
+                .get_details_retry_info()
+                .and_then(|info| info.retry_delay),
         }),
         (Code::DeadlineExceeded | Code::Cancelled, None) => SourceError::PeerTimeout,
         (_, None) => SourceError::PeerUnreachable(chain(status)),

@@ -96,7 +96,9 @@ impl Dial {
 
     /// Connects when it is first used, and again when the connection was lost.
     pub(crate) fn channel(&self) -> Channel {
-        self.channel_of(Endpoint::from_static("http://gateway.invalid").initial_stream_window_size(64 * 1024))
+        self.channel_of(
+            Endpoint::from_static("http://gateway.invalid").initial_stream_window_size(64 * 1024),
+        )
     }
 
     pub(crate) fn channel_of(&self, endpoint: Endpoint) -> Channel {

@@ -1,0 +1,202 @@
+//! What a gateway shows of itself: health, reflection, catalogue, the operators' pages.
+
+use landbridge::pb;
+use landbridge::pb::catalog_service_client::CatalogServiceClient;
+use prost_reflect::DescriptorPool;
+use tokio_stream::once;
+use tonic::Code;
+use tonic_health::pb::HealthCheckRequest;
+use tonic_health::pb::health_check_response::ServingStatus;
+use tonic_health::pb::health_client::HealthClient;
+use tonic_reflection::pb::v1::ServerReflectionRequest;
+use tonic_reflection::pb::v1::server_reflection_client::ServerReflectionClient;
+use tonic_reflection::pb::v1::server_reflection_request::MessageRequest;
+use tonic_reflection::pb::v1::server_reflection_response::MessageResponse;
+
+use crate::harness::World;
+use crate::harness::client::Asked;
+use crate::harness::client::Asker;
+use crate::harness::records::Resident;
+
+#[tokio::test]
+async fn both_doors_say_that_they_serve() {
+    let world = World::new().await;
+    let _civil = world.start("civil").await;
+    for asker in [world.system("civil", "counter"), world.peer("tax", "civil")] {
+        for service in ["", "landbridge.v1.ExchangeService"] {
+            let request = HealthCheckRequest {
+                service: service.to_owned(),
+            };
+            let told = HealthClient::new(asker.channel.clone())
+                .check(request)
+                .await
+                .unwrap()
+                .into_inner();
+            assert_eq!(told.status(), ServingStatus::Serving, "`{service}`");
+        }
+    }
+}
+
+async fn reflect(asker: &Asker, question: MessageRequest) -> MessageResponse {
+    let request = ServerReflectionRequest {
+        host: String::new(),
+        message_request: Some(question),
+    };
+    let mut client = ServerReflectionClient::new(asker.channel.clone());
+    let mut answers = client
+        .server_reflection_info(once(request))
+        .await
+        .unwrap()
+        .into_inner();
+    answers
+        .message()
+        .await
+        .unwrap()
+        .unwrap()
+        .message_response
+        .unwrap()
+}
+
+#[tokio::test]
+async fn reflection_lists_the_services_and_gives_record_types_with_their_options() {
+    let world = World::new().await;
+    let _civil = world.start("civil").await;
+    let system = world.system("civil", "counter");
+    let MessageResponse::ListServicesResponse(list) =
+        reflect(&system, MessageRequest::ListServices(String::new())).await
+    else {
+        panic!("no list of services");
+    };
+    let services: Vec<_> = list
+        .service
+        .into_iter()
+        .map(|service| service.name)
+        .collect();
+    for expected in [
+        "landbridge.v1.ExchangeService",
+        "landbridge.v1.CatalogService",
+        "grpc.health.v1.Health",
+    ] {
+        assert!(services.contains(&expected.to_owned()), "{services:?}");
+    }
+
+    let symbol = MessageRequest::FileContainingSymbol("civil.v1.Resident".to_owned());
+    let MessageResponse::FileDescriptorResponse(files) = reflect(&system, symbol).await else {
+        panic!("no file");
+    };
+    let mut pool = DescriptorPool::new();
+    let mut left: Vec<_> = files.file_descriptor_proto;
+    // A file is taken when those that it imports are there.
+    for _ in 0..left.len() {
+        left.retain(|file| pool.decode_file_descriptor_proto(file.as_slice()).is_err());
+    }
+    assert!(left.is_empty(), "{} files do not fit together", left.len());
+    let resident = pool.get_message_by_name("civil.v1.Resident").unwrap();
+    let record = pool.get_extension_by_name("landbridge.v1.record").unwrap();
+    let options = resident.options();
+    let options = options.get_extension(&record);
+    assert_eq!(
+        options
+            .as_message()
+            .unwrap()
+            .get_field_by_name("key")
+            .unwrap()
+            .as_str(),
+        Some("resident_id")
+    );
+
+    let symbol = MessageRequest::FileContainingSymbol("civil.v1.Nobody".to_owned());
+    assert!(
+        matches!(reflect(&system, symbol).await, MessageResponse::ErrorResponse(error) if error.error_code == Code::NotFound as i32)
+    );
+}
+
+#[tokio::test]
+async fn the_catalogue_tells_a_system_what_it_may_ask_for_and_others_nothing_of_it() {
+    let world = World::new().await;
+    let _tax = world.start("tax").await;
+    let catalog = |system: &str| CatalogServiceClient::new(world.system("tax", system).channel);
+    let departments = catalog("audit")
+        .list_departments(pb::ListDepartmentsRequest {})
+        .await
+        .unwrap()
+        .into_inner();
+    let ids: Vec<_> = departments
+        .departments
+        .iter()
+        .map(|department| department.id.as_str())
+        .collect();
+    assert_eq!(ids, ["civil", "market", "tax"]);
+
+    for (system, agreements) in [("assessment", vec!["CIV-TAX-2026-01"]), ("audit", vec![])] {
+        let list = catalog(system)
+            .list_record_types(pb::ListRecordTypesRequest {})
+            .await
+            .unwrap()
+            .into_inner();
+        assert!(list.record_types.len() >= 6, "{}", list.record_types.len());
+        let resident = list
+            .record_types
+            .iter()
+            .find(|record| record.name == "civil.v1.Resident")
+            .unwrap();
+        let told: Vec<_> = resident
+            .grants
+            .iter()
+            .map(|grant| grant.agreement.as_str())
+            .collect();
+        assert_eq!(told, agreements, "{system}");
+    }
+    let request = pb::GetRecordTypeRequest {
+        record_type: "civil.v1.Residnet".to_owned(),
+    };
+    let status = catalog("audit").get_record_type(request).await.unwrap_err();
+    assert_eq!(status.code(), Code::NotFound);
+    assert!(
+        status.message().contains("civil.v1.Resident"),
+        "{}",
+        status.message()
+    );
+}
+
+#[tokio::test]
+async fn the_peers_door_has_neither_catalogue_nor_reflection() {
+    let world = World::new().await;
+    let _civil = world.start("civil").await;
+    let peer = world.peer("tax", "civil");
+    let status = CatalogServiceClient::new(peer.channel.clone())
+        .list_departments(pb::ListDepartmentsRequest {})
+        .await;
+    assert_eq!(status.unwrap_err().code(), Code::Unimplemented);
+}
+
+#[tokio::test]
+async fn the_operators_pages_tell_of_life_readiness_and_exchanges() {
+    let world = World::new().await;
+    let (_civil, tax) = world.pair().await;
+    assert_eq!(tax.page("/livez").await, (200, "ok\n".to_owned()));
+    assert_eq!(tax.page("/readyz").await, (200, "ready\n".to_owned()));
+    assert_eq!(tax.page("/nothing").await.0, 404);
+    let system = world.system("tax", "assessment");
+    system.ask(&Asked::get(&Resident(7).key())).await.unwrap();
+    system
+        .ask(&Asked::get(&Resident(7).key()).purpose("curiosity"))
+        .await
+        .err()
+        .unwrap();
+    let (status, metrics) = tax.page("/metrics").await;
+    assert_eq!(status, 200);
+    for (reason, mode) in [("answered", "get"), ("PURPOSE_NOT_AGREED", "get")] {
+        let counted = metrics.lines().any(|line| {
+            line.starts_with("landbridge_exchanges_total")
+                && line.contains(&format!("reason=\"{reason}\""))
+                && line.contains(&format!("mode=\"{mode}\""))
+                && line.ends_with(" 1")
+        });
+        assert!(counted, "{reason}:\n{metrics}");
+    }
+    assert!(
+        !metrics.contains(&Resident(7).key()) && !metrics.contains("王"),
+        "personal data among the metrics"
+    );
+}

@@ -1,0 +1,148 @@
+//! When the journal cannot be written, nothing is served.
+
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+use std::time::Duration;
+
+use tokio::time::timeout;
+use tonic::Code;
+
+use crate::harness::PATIENCE;
+use crate::harness::World;
+use crate::harness::client::Asked;
+use crate::harness::gateway::Gateway;
+use crate::harness::records::Resident;
+
+/// A disk of a few MiB, mounted until it is dropped. Only root may.
+struct SmallDisk<'a>(&'a Path);
+
+impl<'a> SmallDisk<'a> {
+    fn mount(at: &'a Path, size: &str) -> Option<Self> {
+        fs::create_dir_all(at).unwrap();
+        let options = format!("size={size}");
+        let mounted = Command::new("mount")
+            .args(["-t", "tmpfs", "-o", &options, "none"])
+            .arg(at)
+            .output()
+            .unwrap();
+        mounted.status.success().then_some(Self(at))
+    }
+}
+
+impl Drop for SmallDisk<'_> {
+    fn drop(&mut self) {
+        let unmounted = Command::new("umount").arg("--lazy").arg(self.0).status();
+        assert!(
+            unmounted.is_ok_and(|status| status.success()),
+            "{} stays mounted",
+            self.0.display()
+        );
+    }
+}
+
+async fn becomes(gateway: &Gateway, path: &str, status: u16) {
+    let look = async {
+        let mut ticks = tokio::time::interval(Duration::from_millis(20));
+        while gateway.page(path).await.0 != status {
+            ticks.tick().await;
+        }
+    };
+    assert!(
+        timeout(PATIENCE, look).await.is_ok(),
+        "{path} does not become {status}"
+    );
+}
+
+#[tokio::test]
+async fn a_full_disk_means_refusal_until_there_is_room_again() {
+    let world = World::new().await;
+    let var = world.path("var/tax/journal");
+    let Some(_disk) = SmallDisk::mount(&var, "8m") else {
+        // Without root no disk is small; what follows a failed write is tested with failing disks in `audit`.
+        eprintln!("not root: no small disk can be mounted");
+        return;
+    };
+    let (_civil, tax) = tokio::join!(
+        world.start("civil"),
+        world.start_with("tax", &[("JOURNAL__SEGMENT", "64KiB")])
+    );
+    let system = world.system("tax", "assessment");
+    let asked = Asked::get(&Resident(7).key()).fields(&["resident_id"]);
+    system.ask(&asked).await.unwrap();
+    let filler = var.join("filler");
+    // Writes until the disk is full.
+    fs::write(&filler, vec![1; 16 << 20]).unwrap_err();
+
+    let mut given = 0;
+    let refused = loop {
+        match system.ask(&asked).await {
+            Ok(_) => given += 1,
+            Err(refused) => break refused,
+        }
+    };
+    assert!(
+        refused.is(Code::Unavailable, "JOURNAL_UNAVAILABLE") && refused.retry,
+        "{refused:?}"
+    );
+    let (status, body) = tax.page("/readyz").await;
+    assert_eq!(status, 503, "{body}");
+    assert_eq!(tax.page("/livez").await.0, 200);
+    let on_record = |world: &World| world.journal("tax").of_case("CASE-1").len();
+    assert_eq!(
+        on_record(&world),
+        given + 1,
+        "what was answered is on record, and nothing else was answered"
+    );
+
+    fs::remove_file(&filler).unwrap();
+    becomes(&tax, "/readyz", 200).await;
+    system.ask(&asked).await.unwrap();
+    assert_eq!(on_record(&world), given + 2);
+    world.journal("tax").verified();
+}
+
+#[tokio::test]
+async fn a_gateway_does_not_start_on_a_journal_that_was_cut_back() {
+    let world = World::new().await;
+    let mut civil = world.start("civil").await;
+    let asked = Asked::get(&Resident(7).key())
+        .purpose("counter-service")
+        .fields(&["full_name"]);
+    world.system("civil", "counter").ask(&asked).await.unwrap();
+    civil.signal("TERM");
+    civil.ended().await;
+
+    let segments = world.journal("civil").dir().join("seg");
+    for segment in fs::read_dir(&segments).unwrap() {
+        fs::remove_file(segment.unwrap().path()).unwrap();
+    }
+    let mut civil = world.launch("civil", &[]);
+    assert!(!civil.ended().await.success());
+    assert!(
+        civil.log_text().contains("cut back"),
+        "{}",
+        civil.log_text()
+    );
+}
+
+#[tokio::test]
+async fn two_gateways_do_not_share_a_journal() {
+    let world = World::new().await;
+    let _civil = world.start("civil").await;
+    let free = |door: &str| (format!("{door}__LISTEN"), "127.0.0.1:0".to_owned());
+    let settings = ["SYSTEMS", "PEERS", "OPERATORS"].map(free);
+    let settings: Vec<_> = settings
+        .iter()
+        .map(|(key, value)| (key.as_str(), value.as_str()))
+        .collect();
+    let mut second = world.launch("civil", &settings);
+    assert!(!second.ended().await.success());
+    assert!(
+        second
+            .log_text()
+            .contains("another process has the journal"),
+        "{}",
+        second.log_text()
+    );
+}
