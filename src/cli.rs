@@ -10,7 +10,9 @@ mod complete;
 mod count;
 mod demo;
 mod exit;
+mod explain;
 mod get;
+mod import;
 mod output;
 mod pki;
 mod query;
@@ -43,7 +45,9 @@ use count::CountArgs;
 use demo::DemoArgs;
 use exit::Exit;
 use exit::Run;
+use explain::ExplainArgs;
 use get::GetArgs;
+use import::ImportArgs;
 use output::OutputOptions;
 use pki::PkiArgs;
 use query::QueryArgs;
@@ -86,6 +90,10 @@ enum Verb {
     Count(CountArgs),
     /// Lists departments, record types, and what may be asked
     Catalog(CatalogArgs),
+    /// Tells whether a question would be allowed, and why
+    Explain(ExplainArgs),
+    /// Fills a SQLite source from a CSV file
+    Import(ImportArgs),
     /// Reads a gateway's journal, and proves it
     Audit(AuditArgs),
     /// Makes certificates for development
@@ -141,6 +149,8 @@ impl Verb {
             Self::Verify(args) => interruptible(args.run(output)),
             Self::Count(args) => interruptible(args.run(output)),
             Self::Catalog(args) => interruptible(args.run(output)),
+            Self::Explain(args) => args.run(&output),
+            Self::Import(args) => interruptible(args.run(output)),
             Self::Audit(args) => args.run(&output),
             Self::Pki(args) => args.run(&output),
             Self::Completions(args) => args.run(),

@@ -53,7 +53,8 @@ pub struct Exchange {
 /// What a source gave, fit to leave but not yet on record.
 enum Found {
     Whole(Body),
-    Stream(Box<Records>),
+    /// With the state that its permit was decided under.
+    Stream(Arc<Snapshot>, Box<Records>),
 }
 
 impl Exchange {
@@ -105,8 +106,8 @@ impl Exchange {
         let walk = AssertUnwindSafe(self.walk(&caller, &mut ask, &mut draft)).catch_unwind();
         match walk.await.unwrap_or(Err(Cause::Panicked)) {
             Ok(Found::Whole(body)) => self.record(draft, body).await,
-            Ok(Found::Stream(records)) => {
-                AnswerStream::open(self, caller, ask, draft, *records).await
+            Ok(Found::Stream(snapshot, records)) => {
+                AnswerStream::open(self, snapshot, caller, ask, draft, *records).await
             }
             Err(cause) => Err(self.refuse(draft, cause).await),
         }
@@ -130,12 +131,8 @@ impl Exchange {
             Mode::Verify => self.verify(&snapshot, permit, terms, draft).await,
             Mode::Count => self.count(&snapshot, permit, terms, draft).await,
             Mode::Query => {
-                let records = snapshot
-                    .sources
-                    .fetch(permit, terms)
-                    .await?
-                    .into_records()?;
-                Ok(Found::Stream(Box::new(records)))
+                let fetched = snapshot.sources.fetch(permit, terms).await?;
+                Ok(Found::Stream(snapshot, Box::new(fetched.into_records()?)))
             }
         }
     }

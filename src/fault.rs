@@ -1,5 +1,6 @@
-//! A fault in a file that an administrator wrote: where it is and how to mend it.
+//! How faults are told: in a file its place and its mend, in an error all of its causes.
 
+use std::error::Error;
 use std::fmt;
 
 /// One fault. Commands print all of them at once.
@@ -16,7 +17,7 @@ pub struct Fault {
     pub message: String,
 }
 
-impl std::error::Error for Fault {}
+impl Error for Fault {}
 
 impl fmt::Display for Fault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -50,4 +51,19 @@ pub fn nearest<'a>(input: &str, candidates: impl IntoIterator<Item = &'a str>) -
         .filter(|(score, _)| *score > 0.8)
         .max_by(|(a, _), (b, _)| a.total_cmp(b))
         .map(|(_, candidate)| candidate)
+}
+
+/// An error with its causes on one line. Many errors repeat their cause: what has been said is not said again.
+pub fn chain(error: &dyn Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        let said = cause.to_string();
+        if !text.contains(&said) {
+            text.push_str(": ");
+            text.push_str(&said);
+        }
+        source = cause.source();
+    }
+    text
 }

@@ -7,6 +7,7 @@ use std::path::PathBuf;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
+use bytes::Bytes;
 use clap::Args;
 use prost_reflect::MessageDescriptor;
 use tonic::transport::Channel;
@@ -118,7 +119,9 @@ pub(super) struct Account {
     /// Of a stream: its end.
     pub(super) closed: Option<pb::Receipt>,
     pub(super) records: Option<u64>,
-    pub(super) next_cursor: Vec<u8>,
+    pub(super) next_cursor: Bytes,
+    /// Of a query that was asked on.
+    pub(super) exchanges: u64,
 }
 
 impl Account {
@@ -148,7 +151,10 @@ impl Account {
                 if records == 1 { "record" } else { "records" }
             )
         }));
-        parts.push(format!("exchange {}", info.exchange_id));
+        match self.exchanges {
+            0 | 1 => parts.push(format!("exchange {}", info.exchange_id)),
+            more => parts.push(format!("{more} exchanges, the last {}", info.exchange_id)),
+        }
         parts.push(format!("agreement {}", info.agreement));
         if let Some(receipt) = &info.receipt {
             let closed = self

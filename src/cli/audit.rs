@@ -181,15 +181,16 @@ impl Place {
     }
 }
 
+const WHICH: &str =
+    "`--journal` takes the folder that the gateway's settings name under `[journal] path`";
+
 /// A journal that cannot be read, or is not one.
 fn unreadable(error: ReadError) -> Failure {
     let not_found =
         matches!(&error, ReadError::Disk(disk) if disk.source.kind() == io::ErrorKind::NotFound);
     let failure = Failure::from(error);
     if not_found {
-        return failure.mend(
-            "`--journal` takes the folder that the gateway's settings name under `[journal] path`",
-        );
+        return failure.mend(WHICH);
     }
     failure
 }
@@ -199,3 +200,6 @@ fn claimed(note: &str) -> Option<Checkpoint> {
     let (text, _) = note.rsplit_once("\n\n")?;
     Checkpoint::parse(&format!("{text}\n")).ok()
 }
+
+#[cfg(test)]
+mod tests;

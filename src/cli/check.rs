@@ -43,7 +43,7 @@ impl CheckArgs {
                 line: 0,
                 column: 0,
                 key: format!("source[{source}]"),
-                message: super::exit::chain(&error),
+                message: crate::fault::chain(&error),
             };
             return Err(Failure::Faults(unasked.into_iter().map(fault).collect()));
         }

@@ -1,6 +1,5 @@
 //! How a command ends: its exit code, and what it says when it did not do what was asked.
 
-use std::error::Error;
 use std::fmt::Display;
 use std::io;
 use std::io::Write;
@@ -9,6 +8,7 @@ use std::process::ExitCode;
 use super::refused::Refused;
 use super::text::printable;
 use crate::fault::Fault;
+use crate::fault::chain;
 
 /// The exit codes, as scripts rely on them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -155,21 +155,6 @@ impl Failure {
         };
         writeln!(to, "{told}")
     }
-}
-
-/// An error with its causes on one line. Many errors repeat their cause: what has been said is not said again.
-pub(super) fn chain(error: &dyn Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        let said = cause.to_string();
-        if !text.contains(&said) {
-            text.push_str(": ");
-            text.push_str(&said);
-        }
-        source = cause.source();
-    }
-    text
 }
 
 #[cfg(test)]

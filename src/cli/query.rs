@@ -26,8 +26,8 @@ use crate::pb::query_records_response::Part;
   landbridge query civil.v1.Resident -p arrears --fields resident_id,full_name --order-by resident_id --all -o csv > people.csv
   landbridge query market.v1.Business -p audit --filter 'status == STATUS_ACTIVE && registered_capital > 1000000' --json
 
-A filter is written in CEL and may use only fields that are released unmasked, or, by equality, those that are open to
-look-up: `landbridge catalog show <record type>` says which. Every page of `--all` is an exchange of its own in both
+A filter is written in CEL and may use only fields that are released unmasked, or, by equality, those that are open to \
+look-up: `landbridge catalog show <record type>` says which. Every page of `--all` is an exchange of its own in both \
 journals.
 
 Exit codes: 0 the answer is whole, 1 it is not, 2 denied, 64 bad usage.")]
@@ -76,47 +76,47 @@ struct Pages {
 impl QueryArgs {
     pub(super) async fn run(self, output: OutputOptions) -> Run {
         let asking = self.ask.open(&self.record).await?;
-        let all = self.all;
-        let mut cursor = self.cursor.clone().unwrap_or_default();
+        let cursor = self.cursor.clone().unwrap_or_default();
         let mut pages = Pages {
             asking,
             args: self,
             output,
             rows: None,
         };
-        loop {
-            let ended = pages.page(cursor.clone()).await;
-            let mut account = match ended {
-                Ok(account) => account,
-                Err(failure) => {
-                    // What came before the failure was released, and is in both journals.
-                    pages.finish()?;
-                    return Err(failure);
-                }
-            };
-            let next = Bytes::from(account.next_cursor.clone());
-            let more = all && !next.is_empty();
-            if more {
-                account.next_cursor.clear();
-            } else {
-                pages.finish()?;
-            }
-            account.print(&pages.output)?;
-            if !more {
-                return Ok(Exit::Done);
-            }
-            if next == cursor {
-                return Err(anyhow::anyhow!(
-                    "the gateway gives the same cursor again: the answer would never end"
-                )
-                .into());
-            }
-            cursor = next;
-        }
+        let ended = pages.all(cursor).await;
+        // What came before a failure was released, and is in both journals.
+        pages.finish()?;
+        ended?.print(&pages.output)?;
+        Ok(Exit::Done)
     }
 }
 
 impl Pages {
+    /// Asks on as far as it is wanted. The account is that of the last exchange, its number of records that of all.
+    async fn all(&mut self, mut cursor: Bytes) -> Result<Account, Failure> {
+        let (mut exchanges, mut records) = (0, 0);
+        loop {
+            let account = self.page(cursor.clone()).await?;
+            exchanges += 1;
+            records += account.records.unwrap_or(0);
+            if !self.args.all || account.next_cursor.is_empty() {
+                return Ok(Account {
+                    exchanges,
+                    records: Some(records),
+                    ..account
+                });
+            }
+            if account.next_cursor == cursor {
+                let again = "the gateway gives the same cursor again: the answer would never end";
+                return Err(anyhow::anyhow!(again).into());
+            }
+            if self.output.is_json() {
+                account.print(&self.output)?;
+            }
+            cursor = account.next_cursor;
+        }
+    }
+
     async fn page(&mut self, cursor: Bytes) -> Result<Account, Failure> {
         let args = &self.args;
         let request = self.asking.gateway.request(pb::QueryRecordsRequest {
@@ -149,7 +149,7 @@ impl Pages {
                 Some(Part::Trailer(trailer)) => {
                     account.records = Some(trailer.records);
                     account.closed = trailer.receipt;
-                    account.next_cursor = trailer.next_cursor.to_vec();
+                    account.next_cursor = trailer.next_cursor;
                     return Ok(account);
                 }
                 None => {

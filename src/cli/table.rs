@@ -35,7 +35,8 @@ impl Table {
         table
             .load_preset(NOTHING)
             .set_style(TableComponent::HeaderLines, '─')
-            .set_style(TableComponent::MiddleHeaderIntersections, '─')
+            .remove_style(TableComponent::MiddleHeaderIntersections)
+            .remove_style(TableComponent::VerticalLines)
             .set_content_arrangement(ContentArrangement::Disabled);
         Self(table)
     }

@@ -21,7 +21,7 @@ use crate::pb::VerdictOutcome;
   landbridge verify civil.v1.Resident 990101199001011234 -p tax-assessment --claim full_name=王芳
   landbridge verify civil.v1.Resident - -p arrears --claim birth_date=1990-01-01 --claim status=STATUS_ACTIVE < id.txt
 
-Each claim is a `match`, a `mismatch`, or `unknown`: the record has no value there, or there is no such record. Values
+Each claim is a `match`, a `mismatch`, or `unknown`: the record has no value there, or there is no such record. Values \
 that are not confirmed are counted, and after some tries a day the provider refuses.
 
 Exit codes: 0 every claim is confirmed, 1 no answer, 2 denied, 3 a claim is not confirmed, 64 bad usage.")]

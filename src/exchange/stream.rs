@@ -58,6 +58,7 @@ impl std::fmt::Debug for Part {
 impl AnswerStream {
     pub(super) async fn open(
         exchange: Arc<Exchange>,
+        snapshot: Arc<Snapshot>,
         caller: Caller,
         ask: Ask,
         mut draft: Draft,
@@ -75,7 +76,6 @@ impl AnswerStream {
         };
         let header = Some(draft.info(opened.receipt()));
         let redaction = Redaction::of(records.permit(), &exchange.secrets.pseudonyms);
-        let snapshot = exchange.snapshot();
         let opened = Some(opened);
         let stream = Self {
             exchange,

@@ -3,6 +3,7 @@
 use super::draft::Draft;
 use super::refusal::Cause;
 use crate::clock::Moment;
+use crate::fault::chain;
 use crate::source::SourceError;
 
 /// An exchange, or a stream of it, has ended; `cause` is why it was refused or cut.
@@ -48,16 +49,4 @@ fn differs(draft: &Draft, agreement: &str) {
     metrics::counter!("landbridge_agreements_differ_total", "agreement" => agreement.to_owned())
         .increment(1);
     tracing::warn!(exchange = %draft.exchange(), agreement, "the other party's copy of the agreement differs from ours");
-}
-
-/// An error with all its causes.
-fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(error) = source {
-        text.push_str(": ");
-        text.push_str(&error.to_string());
-        source = error.source();
-    }
-    text
 }

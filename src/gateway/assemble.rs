@@ -177,7 +177,8 @@ async fn sources(
     }
 }
 
-fn directory(path: &Path) -> Result<Directory, Vec<Fault>> {
+/// Reads the federation's directory.
+pub fn directory(path: &Path) -> Result<Directory, Vec<Fault>> {
     let text = fs::read_to_string(path).map_err(|error| vec![unreadable(path, &error)])?;
     Directory::parse(&path.display().to_string(), &text)
 }

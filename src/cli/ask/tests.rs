@@ -16,7 +16,8 @@ fn account() -> Account {
         },
         closed: Some(receipt(6)),
         records: Some(1),
-        next_cursor: vec![0, 1],
+        next_cursor: Bytes::from_static(&[0, 1]),
+        exchanges: 1,
     }
 }
 
@@ -47,5 +48,21 @@ fn no_field_asked_for_is_no_mask() {
     assert_eq!(
         mask.map(|mask| mask.paths),
         Some(vec!["a".to_owned(), "b.c".to_owned()])
+    );
+}
+
+#[test]
+fn of_a_query_that_was_asked_on_the_last_exchange_is_named() {
+    let account = Account {
+        exchanges: 3,
+        next_cursor: Bytes::new(),
+        ..account()
+    };
+    assert!(
+        account
+            .line()
+            .starts_with("1 record · 3 exchanges, the last 0198 · "),
+        "{}",
+        account.line()
     );
 }

@@ -107,6 +107,7 @@ impl Row {
             outcome: match end {
                 Some((leaf, end)) => outcome(leaf, &end.reason, end.records),
                 None if record.reason == "opened" => "open".to_owned(),
+                None if record.reason == "answered" => answered(leaf, record),
                 None => outcome(leaf, &record.reason, record.records),
             },
             ..self
@@ -137,6 +138,16 @@ impl Row {
         let mut cells = self.cells();
         cells.retain(|cell| !cell.is_empty());
         format!("#{}", cells.join("  "))
+    }
+}
+
+/// What was answered at once: a record, verdicts or a number.
+fn answered(leaf: &Leaf, record: &pb::ExchangeRecord) -> String {
+    match (record.mode.as_str(), record.mismatches) {
+        ("verify", 0) => format!("{}, confirmed", leaf.outcome),
+        ("verify", values) => format!("{}, {values} not confirmed", leaf.outcome),
+        ("count", _) => leaf.outcome.to_string(),
+        _ => outcome(leaf, &record.reason, record.records),
     }
 }
 

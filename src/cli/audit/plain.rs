@@ -47,6 +47,9 @@ fn json(value: &Value) -> Json {
     }
 }
 
+/// More parts than these, as subject tags may be, are counted rather than shown to people.
+const MOST_SHOWN: usize = 4;
+
 /// The same as lines of names and values, nested ones joined by dots.
 pub(super) fn pairs(json: &Json) -> Vec<(String, String)> {
     let mut pairs = Vec::new();
@@ -65,6 +68,12 @@ fn flatten(path: &str, json: &Json, pairs: &mut Vec<(String, String)>) {
                 };
                 flatten(&path, value, pairs);
             }
+        }
+        Json::Array(values) if values.len() > MOST_SHOWN && values.iter().any(Json::is_object) => {
+            pairs.push((
+                path.to_owned(),
+                format!("{} of them; `--json` shows all", values.len()),
+            ));
         }
         Json::Array(values) if values.iter().any(Json::is_object) => {
             for (number, value) in values.iter().enumerate() {

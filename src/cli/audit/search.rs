@@ -130,11 +130,15 @@ impl SearchArgs {
         let hits = search(&place.reader(), &criteria, limit).map_err(unreadable)?;
         match output.for_lists() {
             Format::Json => print_json(&hits, place)?,
+            _ if hits.is_empty() => {}
             format => output::list(format, &rows(&hits, place), &entry::HEADER, |row| {
                 row.0.cells()
             })?,
         }
-        if hits.len() >= limit {
+        if hits.is_empty() {
+            writeln!(io::stderr(), "no entry fits")?;
+        }
+        if hits.len() >= limit && limit > 0 {
             writeln!(
                 io::stderr(),
                 "these are the newest {limit}: there may be more, see `--limit`"

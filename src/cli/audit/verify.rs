@@ -6,19 +6,21 @@ use std::io::Write;
 use clap::Args;
 
 use super::Place;
+use super::WHICH;
 use super::unreadable;
 use crate::audit::reader::ReadError;
 use crate::audit::verify::Fault;
 use crate::audit::verify::Report;
 use crate::audit::verify::verify;
 use crate::cli::exit::Exit;
+use crate::cli::exit::Failure;
 use crate::cli::exit::Run;
-use crate::cli::exit::chain;
 use crate::cli::output::OutputOptions;
 use crate::cli::table::Table;
 use crate::cli::text::hex;
 use crate::cli::text::printable;
 use crate::cli::when;
+use crate::fault::chain;
 
 #[derive(Args)]
 pub(super) struct VerifyArgs {}
@@ -27,6 +29,13 @@ impl VerifyArgs {
     pub(super) fn run(self, place: &Place, output: &OutputOptions) -> Run {
         let json = output.for_one()?;
         let mut report = verify(&place.dir, place.trusted()?);
+        if !place.dir.is_dir() {
+            let failure = Failure::from(anyhow::anyhow!(
+                "there is no folder `{}`",
+                place.dir.display()
+            ));
+            return Err(failure.mend(WHICH));
+        }
         // A file that cannot be read proves nothing, neither way.
         if let Some(Fault::Read(ReadError::Disk(disk))) = report.fault.take_if(is_unreadable) {
             return Err(unreadable(disk.into()));
@@ -54,9 +63,9 @@ fn write(report: &Report, place: &Place, to: &mut impl Write) -> io::Result<()> 
     if let Some(checkpoint) = &report.checkpoint {
         pairs.push(("journal", checkpoint.origin().to_owned()));
         pairs.push((
-            "signed",
+            "checkpoint",
             format!(
-                "{} entries, root {}",
+                "signed at {} entries, root {}",
                 checkpoint.size(),
                 hex(checkpoint.root())
             ),

@@ -7,8 +7,8 @@ use tonic::Status;
 
 use crate::cli::exit::Exit;
 use crate::cli::exit::Failure;
-use crate::cli::exit::chain;
 use crate::cli::refused::Refused;
+use crate::fault::chain;
 use crate::identity::connector::ConnectError;
 use crate::identity::tls_error::alert_within;
 

@@ -38,7 +38,7 @@ fn a_refusal_names_reason_field_exchange_and_when_to_try_again() {
         .unwrap();
     assert_eq!(
         String::from_utf8(out).unwrap(),
-        "denied: FIELD_NOT_GRANTED: no\n exchange      0198-7\n field         phone\n retry after   3 s\n"
+        "denied: FIELD_NOT_GRANTED: no\n exchange     0198-7\n field        phone\n retry after  3 s\n"
     );
 }
 

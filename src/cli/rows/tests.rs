@@ -23,7 +23,7 @@ const RECORDS: [&str; 2] = [
 fn a_table_marks_what_is_masked_and_says_so() {
     assert_eq!(
         printed(Format::Table, &RECORDS),
-        " id   full_name*\n─────────────────\n 1    王*\n 2    a,\"b\n* masked by the agreement\n"
+        " id  full_name*\n────────────────\n 1   王*\n 2   a,\"b\n* masked by the agreement\n"
     );
 }
 
@@ -72,6 +72,6 @@ fn one_record_for_people_has_a_line_for_each_field() {
     portrait(&sample::person(), &fields, &[], &record, &mut out).unwrap();
     assert_eq!(
         String::from_utf8(out).unwrap(),
-        " full_name          王芳\n address.district   南明\n address.street\n"
+        " full_name         王芳\n address.district  南明\n address.street\n"
     );
 }

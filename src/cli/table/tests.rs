@@ -11,7 +11,7 @@ fn wide_characters_take_two_columns() {
     table.row(&row(&["Li", "b"]));
     assert_eq!(
         table.to_string(),
-        " name   status\n───────────────\n 王芳   a\n Li     b"
+        " name  status\n──────────────\n 王芳  a\n Li    b"
     );
 }
 
@@ -33,6 +33,6 @@ fn pairs_have_no_header() {
     ]);
     assert_eq!(
         table.to_string(),
-        " field         full_name\n retry after   3 s"
+        " field        full_name\n retry after  3 s"
     );
 }

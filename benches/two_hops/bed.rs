@@ -1,0 +1,114 @@
+//! Two departments' gateways as real processes, between a client and a database.
+
+use std::fs;
+use std::net::TcpListener;
+use std::path::Path;
+use std::process::Command;
+
+use anyhow::Context;
+use landbridge::clock::Clock;
+use landbridge::demo::federation::DEPARTMENTS;
+use landbridge::demo::federation::Federation;
+use landbridge::demo::federation::Ports;
+
+use crate::database::Database;
+use crate::process::Process;
+use crate::residents;
+
+/// The gateways of one federation.
+#[derive(Debug)]
+pub(crate) struct Bed {
+    pub(crate) federation: Federation,
+    pub(crate) tax: Process,
+    pub(crate) civil: Process,
+}
+
+impl Bed {
+    /// Lays the sample federation out and starts the gateways that matter: the asking one and the one with the database.
+    pub(crate) fn lay_out(folder: &Path, database: &Database) -> anyhow::Result<Self> {
+        let federation = Federation::lay_out(folder, free_ports()?, Clock::System.now())?;
+        for (department, _) in DEPARTMENTS {
+            fs::create_dir_all(folder.join("var").join(department))?;
+        }
+        set_source(&federation, "civil", &residents::source(&database.url))?;
+        set_source(&federation, "tax", "")?;
+        lift_limits(folder)?;
+        Ok(Self {
+            civil: start(&federation, "civil")?,
+            tax: start(&federation, "tax")?,
+            federation,
+        })
+    }
+
+    /// Stops both gateways and starts them over the journals that they have written.
+    pub(crate) fn restart(self) -> anyhow::Result<Self> {
+        self.tax.stop().context("the gateway of tax")?;
+        self.civil.stop().context("the gateway of civil")?;
+        Ok(Self {
+            civil: start(&self.federation, "civil")?,
+            tax: start(&self.federation, "tax")?,
+            federation: self.federation,
+        })
+    }
+
+    /// Where the asking department's own systems call.
+    pub(crate) fn door(&self) -> anyhow::Result<u16> {
+        let ports = self.federation.ports_of("tax").context("no tax office")?;
+        Ok(ports.systems)
+    }
+}
+
+fn start(federation: &Federation, department: &str) -> anyhow::Result<Process> {
+    let log = federation.folder.join("var").join(department).join("log");
+    let mut gateway = Command::new(env!("CARGO_BIN_EXE_landbridge"));
+    gateway
+        .args(["serve", "--config"])
+        .arg(federation.settings(department));
+    Process::start(&mut gateway, &log).with_context(|| format!("the gateway of {department}"))
+}
+
+/// Puts a source in place of the sample's, which stand at the end of the file.
+fn set_source(federation: &Federation, department: &str, source: &str) -> anyhow::Result<()> {
+    let file = federation.settings(department);
+    let text = fs::read_to_string(&file)?;
+    let (head, _) = text.split_once("[[source]]").context("no source")?;
+    Ok(fs::write(file, format!("{head}{source}"))?)
+}
+
+/// A million people at once need more than an agreement.
+fn lift_limits(folder: &Path) -> anyhow::Result<()> {
+    fs::write(
+        folder.join("config/agreements/CIV-TAX-2026-01.toml"),
+        include_str!("agreement.toml"),
+    )?;
+    let guardrail = folder.join("config/guardrails/personal.cedar");
+    let text = fs::read_to_string(&guardrail)?;
+    let lifted = text.replace("max_records > 10000", "max_records > 10000000");
+    Ok(fs::write(guardrail, lifted)?)
+}
+
+/// Ports that are free now. All are held until the last is found, so that none is found twice.
+fn free_ports() -> anyhow::Result<[Ports; 3]> {
+    let held: Vec<TcpListener> = (0..9)
+        .map(|_| TcpListener::bind("127.0.0.1:0"))
+        .collect::<Result<_, _>>()?;
+    let ports: Vec<u16> = held
+        .iter()
+        .map(|listener| Ok(listener.local_addr()?.port()))
+        .collect::<anyhow::Result<_>>()?;
+    let mut ports = ports.into_iter();
+    let mut next = || ports.next().context("too few ports");
+    let mut three = || {
+        Ok::<_, anyhow::Error>(Ports {
+            systems: next()?,
+            peers: next()?,
+            operators: next()?,
+        })
+    };
+    Ok([three()?, three()?, three()?])
+}
+
+/// A port for a server that is no gateway.
+pub(crate) fn free_port() -> anyhow::Result<u16> {
+    Ok(TcpListener::bind("127.0.0.1:0")?.local_addr()?.port())
+}

@@ -1,0 +1,100 @@
+//! What two gateways cost between a client and a database, measured on real processes:
+//! `cargo bench --bench two_hops [-- --quick]`.
+//!
+//! The figures are ratios first: a direct call over mutual TLS is measured in the same rounds, so that what else the
+//! machine does cancels out.
+
+mod bed;
+mod client;
+mod database;
+mod direct;
+mod load;
+mod postgres;
+mod process;
+mod report;
+mod residents;
+mod round;
+
+use std::path::Path;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use anyhow::Context;
+
+use database::Database;
+use report::Report;
+
+/// How much is measured.
+#[derive(Debug, Clone, Copy)]
+struct Extent {
+    rounds: usize,
+    warm_up: Duration,
+    /// Of many calls at a time, and of one at a time.
+    spell: Duration,
+    /// What the database holds, and what a stream carries.
+    residents: u32,
+}
+
+impl Extent {
+    const WHOLE: Self = Self {
+        rounds: 3,
+        warm_up: Duration::from_secs(2),
+        spell: Duration::from_secs(8),
+        residents: 1_000_000,
+    };
+    /// Tells whether the measuring works, and little more.
+    const QUICK: Self = Self {
+        rounds: 1,
+        warm_up: Duration::from_millis(500),
+        spell: Duration::from_secs(2),
+        residents: 100_000,
+    };
+}
+
+fn main() -> anyhow::Result<()> {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()?;
+    if let [flag, folder, port] = arguments.as_slice()
+        && flag == direct::FLAG
+    {
+        return runtime.block_on(direct::serve(Path::new(folder), port.parse()?));
+    }
+    let extent = if arguments.iter().any(|argument| argument == "--quick") {
+        Extent::QUICK
+    } else {
+        Extent::WHOLE
+    };
+    runtime.block_on(measure(extent))
+}
+
+async fn measure(extent: Extent) -> anyhow::Result<()> {
+    // Where the build is, so that journals lie on a disk and not in memory.
+    let target = Path::new(env!("CARGO_TARGET_TMPDIR"));
+    let folder = tempfile::Builder::new()
+        .prefix("two_hops-")
+        .tempdir_in(target)
+        .context("no folder for the measurements")?;
+    eprintln!("making {} residents in two databases", extent.residents);
+    let sqlite = Database::sqlite(folder.path(), extent.residents).await?;
+    let postgres = Database::postgres(extent.residents).await?;
+
+    let mut report = Report::new(extent);
+    for number in 1..=extent.rounds {
+        eprintln!("round {number} of {}", extent.rounds);
+        let folder = folder.path().join(format!("round-{number}"));
+        report.add(&round::run(&folder, [&sqlite, &postgres], extent).await?)?;
+    }
+    print!("{}", report.markdown()?);
+    let file = results(target);
+    report.write(&file)?;
+    eprintln!("written to {}", file.display());
+    Ok(())
+}
+
+/// `target/bench/two_hops.json`.
+fn results(target: &Path) -> PathBuf {
+    let root = target.parent().unwrap_or(target);
+    root.join("bench/two_hops.json")
+}
