@@ -7,8 +7,8 @@ use sqlx::Postgres;
 use tonic::Code;
 
 use crate::harness::World;
-use crate::harness::client::Asked;
-use crate::harness::client::RESIDENT;
+use crate::harness::asked::Asked;
+use crate::harness::asked::RESIDENT;
 use crate::harness::records;
 use crate::harness::records::Resident;
 use crate::harness::server::Server;
