@@ -4,8 +4,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::Semaphore;
-use tokio::sync::mpsc;
-use tokio_stream::wrappers::ReceiverStream;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tonic::Request;
@@ -13,8 +11,9 @@ use tonic::Response;
 use tonic::Status;
 use tracing::Instrument;
 
+use super::pump;
 use super::pump::Ends;
-use super::pump::pump;
+use super::pump::Parts;
 use super::status;
 use crate::exchange::Exchange;
 use crate::exchange::answer::Answer;
@@ -27,9 +26,6 @@ use crate::identity::peer::Peer;
 use crate::pb;
 use crate::pb::exchange_service_server::ExchangeService;
 use crate::registry::query::question::Question;
-
-/// Batches of a stream that wait for the client.
-const AHEAD: usize = 2;
 
 /// One door's exchange service.
 #[derive(Debug, Clone)]
@@ -122,7 +118,7 @@ impl ExchangeDoor {
 
 #[tonic::async_trait]
 impl ExchangeService for ExchangeDoor {
-    type QueryRecordsStream = ReceiverStream<Result<pb::QueryRecordsResponse, Status>>;
+    type QueryRecordsStream = Parts;
 
     async fn get_record(
         &self,
@@ -173,13 +169,12 @@ impl ExchangeService for ExchangeDoor {
         let Answer::Stream(stream) = self.run(&incoming, ask).await? else {
             return Err(status::internal());
         };
-        let (parts, answer) = mpsc::channel(AHEAD);
         let ends = Ends {
             revoked: incoming.peer.cancelled().clone(),
             cut: self.cut.clone(),
         };
-        self.tracker.spawn(pump(*stream, parts, ends, self.stall));
-        Ok(Response::new(ReceiverStream::new(answer)))
+        let parts = pump::start(*stream, ends, self.stall, &self.tracker)?;
+        Ok(Response::new(parts))
     }
 
     async fn verify_record(
