@@ -13,9 +13,11 @@ use std::io;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use metrics_exporter_prometheus::PrometheusHandle;
 use tokio::sync::Mutex;
+use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -44,6 +46,9 @@ use doors::Doors;
 use doors::acceptor;
 use run::Orders;
 
+/// How long streams that were cut off may take to write their closing entries.
+const LAST_ENTRIES: Duration = Duration::from_secs(1);
+
 /// One running gateway.
 #[derive(Debug)]
 pub struct Gateway {
@@ -60,6 +65,8 @@ pub struct Gateway {
     last: TaskTracker,
     /// Cancelled first: the doors take no more requests.
     stop: CancellationToken,
+    /// Cancelled when a stop has waited long enough: streams end.
+    cut: CancellationToken,
     /// Cancelled last: nothing is under way any more.
     stopped: CancellationToken,
     orders: Orders,
@@ -159,6 +166,7 @@ impl Gateway {
             tracker: TaskTracker::new(),
             last: TaskTracker::new(),
             stop: CancellationToken::new(),
+            cut: CancellationToken::new(),
             stopped: CancellationToken::new(),
             orders,
             reloading: Mutex::new(()),
@@ -243,15 +251,7 @@ impl Gateway {
         tracing::info!("stopping: finishing what is under way");
         self.stop.cancel();
         self.tracker.close();
-        if tokio::time::timeout(self.config.limits.drain, self.tracker.wait())
-            .await
-            .is_err()
-        {
-            tracing::warn!(
-                left = self.tracker.len(),
-                "stopped with requests under way: the drain limit was reached"
-            );
-        }
+        self.drain().await;
         self.record(Entry::lifecycle("stopped", env!("CARGO_PKG_VERSION")))
             .await;
         let journal = self.exchange.journal().clone();
@@ -263,6 +263,22 @@ impl Gateway {
         self.last.close();
         self.last.wait().await;
         tracing::info!("stopped");
+    }
+
+    /// Waits for what is under way, and then ends the streams that are left.
+    async fn drain(&self) {
+        let limit = self.config.limits.drain;
+        if timeout(limit, self.tracker.wait()).await.is_ok() {
+            return;
+        }
+        self.cut.cancel();
+        let left = self.tracker.len();
+        tracing::warn!(
+            left,
+            "cutting off what is under way: the drain limit was reached"
+        );
+        // For the closing entries of streams. Clients that do not take their last bytes are not waited for.
+        let _ = timeout(LAST_ENTRIES, self.tracker.wait()).await;
     }
 
     async fn record(&self, entry: Entry) {

@@ -6,12 +6,14 @@ use std::time::Duration;
 use tokio::sync::Semaphore;
 use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
+use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tonic::Request;
 use tonic::Response;
 use tonic::Status;
 use tracing::Instrument;
 
+use super::pump::Ends;
 use super::pump::pump;
 use super::status;
 use crate::exchange::Exchange;
@@ -38,6 +40,7 @@ pub struct ExchangeDoor {
     under_way: Arc<Semaphore>,
     deadline: Duration,
     stall: Duration,
+    cut: CancellationToken,
 }
 
 /// What a request's headers and connection say of it.
@@ -48,7 +51,7 @@ struct Incoming {
 }
 
 impl ExchangeDoor {
-    /// `requests` are let in at a time; beyond that they are refused at once.
+    /// `requests` are let in at a time; beyond that they are refused at once. `cut` ends all streams.
     pub fn new(
         exchange: Arc<Exchange>,
         door: Door,
@@ -56,6 +59,7 @@ impl ExchangeDoor {
         requests: usize,
         deadline: Duration,
         stall: Duration,
+        cut: CancellationToken,
     ) -> Self {
         let under_way = Arc::new(Semaphore::new(requests));
         Self {
@@ -65,6 +69,7 @@ impl ExchangeDoor {
             under_way,
             deadline,
             stall,
+            cut,
         }
     }
 
@@ -169,12 +174,11 @@ impl ExchangeService for ExchangeDoor {
             return Err(status::internal());
         };
         let (parts, answer) = mpsc::channel(AHEAD);
-        self.tracker.spawn(pump(
-            *stream,
-            parts,
-            incoming.peer.cancelled().clone(),
-            self.stall,
-        ));
+        let ends = Ends {
+            revoked: incoming.peer.cancelled().clone(),
+            cut: self.cut.clone(),
+        };
+        self.tracker.spawn(pump(*stream, parts, ends, self.stall));
         Ok(Response::new(ReceiverStream::new(answer)))
     }
 

@@ -13,19 +13,30 @@ use crate::exchange::stream::Part;
 use crate::pb;
 use crate::pb::query_records_response::Part as Wire;
 
+/// What ends a stream that both its ends would go on with.
+#[derive(Debug, Clone)]
+pub(super) struct Ends {
+    /// The peer is no longer trusted.
+    pub(super) revoked: CancellationToken,
+    /// The gateway stops and has waited long enough.
+    pub(super) cut: CancellationToken,
+}
+
 /// Runs on the tracker: the client's connection may go, the account of the stream may not.
 pub(super) async fn pump(
     mut stream: AnswerStream,
     parts: mpsc::Sender<Result<pb::QueryRecordsResponse, Status>>,
-    cancelled: CancellationToken,
+    ends: Ends,
     stall: Duration,
 ) {
+    let ended = ends.come();
+    tokio::pin!(ended);
     loop {
         // Room first: a batch is fetched only when the client has taken one, so a slow reader slows the source.
         let place = tokio::select! {
             biased;
-            () = cancelled.cancelled() => {
-                let refusal = stream.end(Cause::PeerRevoked).await;
+            cause = &mut ended => {
+                let refusal = stream.end(cause).await;
                 // The client may be gone too; then nobody needs the status.
                 let _ = parts.try_send(Err(status::of(&refusal)));
                 return;
@@ -45,6 +56,7 @@ pub(super) async fn pump(
         };
         let next = tokio::select! {
             biased;
+            cause = &mut ended => Some(Err(stream.end(cause).await)),
             () = parts.closed() => {
                 stream.end(Cause::ClientGone).await;
                 return;
@@ -58,6 +70,16 @@ pub(super) async fn pump(
                 return;
             }
             None => return,
+        }
+    }
+}
+
+impl Ends {
+    async fn come(&self) -> Cause {
+        tokio::select! {
+            biased;
+            () = self.revoked.cancelled() => Cause::PeerRevoked,
+            () = self.cut.cancelled() => Cause::Stopping,
         }
     }
 }

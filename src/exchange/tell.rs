@@ -10,12 +10,17 @@ use crate::source::SourceError;
 pub(super) fn ended(draft: &Draft, cause: Option<&Cause>, at: Moment) {
     let reason = cause.map_or("answered", Cause::reason).to_owned();
     let (mode, record) = (draft.mode(), draft.known_record());
+    let counted = match cause {
+        // Another gateway chose the word, and could choose a new one each time.
+        Some(Cause::Source(SourceError::Refused(_))) => "REFUSED_BY_PROVIDER".to_owned(),
+        _ => reason.clone(),
+    };
     metrics::counter!(
         "landbridge_exchanges_total",
         "side" => draft.side().as_str(),
         "mode" => mode,
         "record" => record.clone(),
-        "reason" => reason.clone(),
+        "reason" => counted,
     )
     .increment(1);
     metrics::counter!("landbridge_records_total", "side" => draft.side().as_str(), "record" => record)

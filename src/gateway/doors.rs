@@ -145,6 +145,7 @@ impl Gateway {
             limits.max_requests,
             limits.deadline,
             limits.stall,
+            self.cut.clone(),
         );
         ExchangeServiceServer::new(service)
             .max_decoding_message_size(limits.max_message)

@@ -4,10 +4,10 @@ use bytes::Bytes;
 use tonic::Code;
 
 use crate::harness::World;
+use crate::harness::asked::Asked;
+use crate::harness::asked::RESIDENT;
 use crate::harness::client::Answer;
-use crate::harness::client::Asked;
 use crate::harness::client::Asker;
-use crate::harness::client::RESIDENT;
 use crate::harness::client::header;
 use crate::harness::records::Resident;
 
