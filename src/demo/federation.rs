@@ -19,7 +19,7 @@ use crate::name::TrustDomain;
 
 /// How long the demonstration's certificates are good for.
 const LIFETIME: Duration = Duration::from_secs(90 * 24 * 3600);
-/// Says that a folder is the demonstration's, and which one.
+/// Begins the file that says that a folder is a laid out federation.
 const STAMP: &str = "landbridge-demo 1\n";
 
 /// The departments with the systems that have certificates.
@@ -66,8 +66,10 @@ pub struct Federation {
 /// Why the folder could not be filled.
 #[derive(Debug, thiserror::Error)]
 pub enum LayOutError {
-    #[error("`{}` holds something else; give `--dir` an empty folder or a new one", .0.display())]
+    #[error("`{}` holds something else, or a federation that was not finished; remove it, or give `--dir` a new folder", .0.display())]
     Foreign(PathBuf),
+    #[error("the federation in `{}` listens on other ports; give the `--port-offset` that it was made with, or another `--dir`", .0.display())]
+    OtherPorts(PathBuf),
     #[error("`{}` cannot be written", path.display())]
     File {
         path: PathBuf,
@@ -81,26 +83,30 @@ pub enum LayOutError {
 }
 
 impl Federation {
-    /// Writes settings, registry, agreements, guardrails and certificates. What a finished earlier run left is kept.
+    /// Writes settings, registry, agreements, guardrails and certificates. A folder that an earlier run has filled is left
+    /// as it is: what was changed in it since is somebody's work.
     pub fn lay_out(folder: &Path, ports: [Ports; 3], now: Moment) -> Result<Self, LayOutError> {
         let federation = Self {
             folder: folder.to_owned(),
             ports,
         };
-        let stamp = folder.join(".stamp");
-        let begun = fs::read_to_string(&stamp).ok();
-        let filled = fs::read_dir(folder).is_ok_and(|mut entries| entries.next().is_some());
-        if begun.as_deref() != Some(STAMP) && filled {
-            return Err(LayOutError::Foreign(folder.to_owned()));
+        let (path, stamp) = (folder.join(".stamp"), stamp(&ports));
+        match fs::read_to_string(&path) {
+            Ok(found) if found == stamp => return Ok(federation),
+            Ok(found) if found.starts_with(STAMP) => {
+                return Err(LayOutError::OtherPorts(folder.to_owned()));
+            }
+            _ => {}
         }
-        if begun.is_none() {
-            federation.certificates(now)?;
+        if fs::read_dir(folder).is_ok_and(|mut entries| entries.next().is_some()) {
+            return Err(LayOutError::Foreign(folder.to_owned()));
         }
         for (name, text) in sample::FILES {
             write(&folder.join(name), &federation.ported(text))?;
         }
-        // Last: without it the next run begins again.
-        write(&stamp, STAMP)?;
+        federation.certificates(now)?;
+        // Last: a folder without it is not taken for a whole one.
+        write(&path, &stamp)?;
         Ok(federation)
     }
 
@@ -156,6 +162,13 @@ impl Federation {
         }
         Ok(())
     }
+}
+
+fn stamp(ports: &[Ports; 3]) -> String {
+    let ports = ports
+        .iter()
+        .flat_map(|ports| [ports.systems, ports.peers, ports.operators]);
+    ports.fold(STAMP.to_owned(), |stamp, port| format!("{stamp}{port}\n"))
 }
 
 fn write(path: &Path, text: &str) -> Result<(), LayOutError> {

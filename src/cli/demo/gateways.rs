@@ -126,8 +126,7 @@ async fn ready(stderr: ChildStderr, log: &Path) -> anyhow::Result<()> {
             });
             return Ok(());
         }
-        said.push_str(&line);
-        said.push('\n');
+        said = line;
     }
-    Err(anyhow!("the gateway did not start:\n{said}"))
+    Err(anyhow!("the gateway did not start: {said}"))
 }
