@@ -13,6 +13,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use metrics_exporter_prometheus::PrometheusHandle;
 use tokio::sync::Mutex;
@@ -44,6 +45,9 @@ use doors::Doors;
 use doors::acceptor;
 use run::Orders;
 
+/// How long streams that the drain limit cuts may take to write their closing entries.
+const CLOSING: Duration = Duration::from_secs(1);
+
 /// One running gateway.
 #[derive(Debug)]
 pub struct Gateway {
@@ -60,6 +64,8 @@ pub struct Gateway {
     last: TaskTracker,
     /// Cancelled first: the doors take no more requests.
     stop: CancellationToken,
+    /// Cancelled when a stop has waited for as long as it may: what still streams ends now.
+    late: CancellationToken,
     /// Cancelled last: nothing is under way any more.
     stopped: CancellationToken,
     orders: Orders,
@@ -159,6 +165,7 @@ impl Gateway {
             tracker: TaskTracker::new(),
             last: TaskTracker::new(),
             stop: CancellationToken::new(),
+            late: CancellationToken::new(),
             stopped: CancellationToken::new(),
             orders,
             reloading: Mutex::new(()),
@@ -243,14 +250,13 @@ impl Gateway {
         tracing::info!("stopping: finishing what is under way");
         self.stop.cancel();
         self.tracker.close();
-        if tokio::time::timeout(self.config.limits.drain, self.tracker.wait())
-            .await
-            .is_err()
-        {
+        if !self.drained(self.config.limits.drain).await {
             tracing::warn!(
                 left = self.tracker.len(),
-                "stopped with requests under way: the drain limit was reached"
+                "stopping with requests under way: the drain limit was reached"
             );
+            self.late.cancel();
+            self.drained(CLOSING).await;
         }
         self.record(Entry::lifecycle("stopped", env!("CARGO_PKG_VERSION")))
             .await;
@@ -263,6 +269,12 @@ impl Gateway {
         self.last.close();
         self.last.wait().await;
         tracing::info!("stopped");
+    }
+
+    async fn drained(&self, within: Duration) -> bool {
+        tokio::time::timeout(within, self.tracker.wait())
+            .await
+            .is_ok()
     }
 
     async fn record(&self, entry: Entry) {

@@ -6,12 +6,14 @@ use std::time::Duration;
 use tokio::sync::Semaphore;
 use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
+use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tonic::Request;
 use tonic::Response;
 use tonic::Status;
 use tracing::Instrument;
 
+use super::pump::Ends;
 use super::pump::pump;
 use super::status;
 use crate::exchange::Exchange;
@@ -35,6 +37,7 @@ pub struct ExchangeDoor {
     exchange: Arc<Exchange>,
     door: Door,
     tracker: TaskTracker,
+    stopping: CancellationToken,
     under_way: Arc<Semaphore>,
     deadline: Duration,
     stall: Duration,
@@ -48,11 +51,12 @@ struct Incoming {
 }
 
 impl ExchangeDoor {
-    /// `requests` are let in at a time; beyond that they are refused at once.
+    /// `requests` are let in at a time; beyond that they are refused at once. `stopping` ends streams.
     pub fn new(
         exchange: Arc<Exchange>,
         door: Door,
         tracker: TaskTracker,
+        stopping: CancellationToken,
         requests: usize,
         deadline: Duration,
         stall: Duration,
@@ -62,6 +66,7 @@ impl ExchangeDoor {
             exchange,
             door,
             tracker,
+            stopping,
             under_way,
             deadline,
             stall,
@@ -172,7 +177,10 @@ impl ExchangeService for ExchangeDoor {
         self.tracker.spawn(pump(
             *stream,
             parts,
-            incoming.peer.cancelled().clone(),
+            Ends {
+                revoked: incoming.peer.cancelled().clone(),
+                stopping: self.stopping.clone(),
+            },
             self.stall,
         ));
         Ok(Response::new(ReceiverStream::new(answer)))

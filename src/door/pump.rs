@@ -1,4 +1,4 @@
-//! Carries a stream from the exchange to the client, and ends it when the client or the peer's trust is gone.
+//! Carries a stream from the exchange to the client, until its end or until something else ends it.
 
 use std::time::Duration;
 
@@ -13,19 +13,38 @@ use crate::exchange::stream::Part;
 use crate::pb;
 use crate::pb::query_records_response::Part as Wire;
 
+/// What ends a stream whatever its client and its source do.
+#[derive(Debug, Clone)]
+pub(super) struct Ends {
+    /// The peer is no longer trusted.
+    pub(super) revoked: CancellationToken,
+    /// The gateway stops, and waits no longer.
+    pub(super) stopping: CancellationToken,
+}
+
+impl Ends {
+    async fn come(&self) -> Cause {
+        tokio::select! {
+            biased;
+            () = self.revoked.cancelled() => Cause::PeerRevoked,
+            () = self.stopping.cancelled() => Cause::Stopping,
+        }
+    }
+}
+
 /// Runs on the tracker: the client's connection may go, the account of the stream may not.
 pub(super) async fn pump(
     mut stream: AnswerStream,
     parts: mpsc::Sender<Result<pb::QueryRecordsResponse, Status>>,
-    cancelled: CancellationToken,
+    ends: Ends,
     stall: Duration,
 ) {
     loop {
         // Room first: a batch is fetched only when the client has taken one, so a slow reader slows the source.
         let place = tokio::select! {
             biased;
-            () = cancelled.cancelled() => {
-                let refusal = stream.end(Cause::PeerRevoked).await;
+            cause = ends.come() => {
+                let refusal = stream.end(cause).await;
                 // The client may be gone too; then nobody needs the status.
                 let _ = parts.try_send(Err(status::of(&refusal)));
                 return;
@@ -45,6 +64,12 @@ pub(super) async fn pump(
         };
         let next = tokio::select! {
             biased;
+            // A source may be slow: the stream is cut all the same.
+            cause = ends.come() => {
+                let refusal = stream.end(cause).await;
+                place.send(Err(status::of(&refusal)));
+                return;
+            }
             () = parts.closed() => {
                 stream.end(Cause::ClientGone).await;
                 return;

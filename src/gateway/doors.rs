@@ -142,6 +142,7 @@ impl Gateway {
             self.exchange.clone(),
             door,
             self.tracker.clone(),
+            self.late.clone(),
             limits.max_requests,
             limits.deadline,
             limits.stall,
