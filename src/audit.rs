@@ -46,6 +46,7 @@ use tokio::sync::oneshot;
 
 use crate::clock::Clock;
 use crate::clock::Moment;
+use crate::fault::chain;
 use checkpoint::Checkpoint;
 use checkpoint::SignedCheckpoint;
 use disk::Disk;
@@ -319,7 +320,7 @@ impl Shared {
     }
 
     fn fail(&self, failure: Failure) {
-        tracing::error!(error = %keeper::chain(&failure), "the journal has failed");
+        tracing::error!(error = %chain(&failure), "the journal has failed");
         // The first failure is the one to know; others follow from it.
         let _ = self.failed.set(Arc::new(failure));
     }

@@ -1,8 +1,9 @@
-//! The time, and the only place that reads the wall clock.
+//! Time: moments, spans, and where the wall clock is read.
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicI64;
 use std::sync::atomic::Ordering;
+use std::time::Duration;
 
 use time::Date;
 use time::OffsetDateTime;
@@ -46,6 +47,20 @@ impl Moment {
     }
 }
 
+/// Reads a span of time as settings give it: `200ms`, `5s`, `2m`, `1h`.
+pub fn parse_span(text: &str) -> Option<Duration> {
+    let digits = text.bytes().take_while(u8::is_ascii_digit).count();
+    let (number, unit) = text.split_at_checked(digits)?;
+    let number = u64::from(number.parse::<u32>().ok()?);
+    match unit.trim() {
+        "ms" => Some(Duration::from_millis(number)),
+        "s" => Some(Duration::from_secs(number)),
+        "m" => Some(Duration::from_secs(number * 60)),
+        "h" => Some(Duration::from_secs(number * 3600)),
+        _ => None,
+    }
+}
+
 /// Where the time comes from.
 #[derive(Debug, Clone, Default)]
 pub enum Clock {
@@ -71,6 +86,30 @@ impl Clock {
                 Moment(i64::try_from(nanos / 1_000).unwrap_or(i64::MAX))
             }
             Self::Fixed(at) => Moment(at.load(Ordering::Relaxed)),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_span_is_a_number_with_its_unit() {
+        for (text, millis) in [
+            ("0ms", Some(0)),
+            ("200ms", Some(200)),
+            ("5 s", Some(5_000)),
+            ("2m", Some(120_000)),
+            ("1h", Some(3_600_000)),
+            ("5", None),
+            ("s", None),
+            ("-5s", None),
+            ("1d", None),
+            ("4294967296h", None),
+        ] {
+            let expected = millis.map(Duration::from_millis);
+            assert_eq!(parse_span(text), expected, "{text}");
         }
     }
 }

@@ -1,5 +1,7 @@
 //! Settings: from files and environment to values that cannot be wrong, with every fault at once.
 
+mod faults;
+mod quantity;
 mod raw;
 mod source;
 

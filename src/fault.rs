@@ -43,6 +43,12 @@ pub fn position(text: &str, offset: usize) -> (usize, usize) {
     (line, column)
 }
 
+/// What came from outside, made short and printable so that it may be echoed.
+pub fn shown(input: &str) -> String {
+    let short = input.chars().take(96);
+    short.flat_map(char::escape_default).collect()
+}
+
 /// The candidate that the input was most likely meant to be.
 pub fn nearest<'a>(input: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     candidates

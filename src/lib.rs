@@ -3,9 +3,9 @@
 //! The modules stand in the order in which a request meets them, and each uses only those above it.
 
 pub mod pb;
+pub mod fault;
 pub mod name;
 pub mod clock;
-pub mod fault;
 pub mod identity;
 pub mod registry;
 pub mod policy;

@@ -9,6 +9,8 @@ use serde::Deserialize;
 use serde::Serialize;
 use uuid::Uuid;
 
+use crate::fault::shown;
+
 /// A name that its rule does not allow.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("`{input}` is not {what}: {rule}")]
@@ -20,13 +22,11 @@ pub struct NameError {
 
 impl NameError {
     fn new(input: &str, what: &'static str, rule: &'static str) -> Self {
-        // A name comes from outside: what is echoed is short and printable.
-        let input = input
-            .chars()
-            .take(64)
-            .flat_map(char::escape_default)
-            .collect();
-        Self { input, what, rule }
+        Self {
+            input: shown(input),
+            what,
+            rule,
+        }
     }
 }
 

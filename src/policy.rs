@@ -23,6 +23,7 @@ use crate::name::DepartmentId;
 use crate::name::RecordType;
 use crate::registry::Digest;
 use crate::registry::Registry;
+use crate::registry::hex;
 use crate::registry::query::Query;
 use crate::registry::schema::RecordSchema;
 use agreement::Agreement;
@@ -171,7 +172,7 @@ impl PolicySet {
         };
         Explanation {
             role: self.role(&query.schema),
-            revision: explanation::hex(&self.revision),
+            revision: hex(&self.revision),
             chosen,
             denial: denial.as_ref().map(Into::into),
             considered: judged

@@ -29,19 +29,16 @@ use schema::RecordSchema;
 /// A SHA-256 digest.
 pub type Digest = [u8; 32];
 
+/// A digest as people read it: in lower-case hexadecimal.
+pub fn hex(digest: &[u8]) -> String {
+    digest.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
 /// One compiled revision of the registry. Descriptors of two revisions must never mix.
 pub struct Registry {
     pool: DescriptorPool,
     records: BTreeMap<RecordType, Arc<RecordSchema>>,
     digest: Digest,
-}
-
-/// A name as it was given from outside, made short and printable.
-fn shown(name: &str) -> String {
-    name.chars()
-        .take(96)
-        .flat_map(char::escape_default)
-        .collect()
 }
 
 /// A record type that the registry does not have.
@@ -78,7 +75,7 @@ impl Registry {
     /// The record type of that name.
     pub fn record(&self, name: &str) -> Result<&Arc<RecordSchema>, UnknownRecordType> {
         self.records.get(name).ok_or_else(|| {
-            let name = shown(name);
+            let name = fault::shown(name);
             UnknownRecordType {
                 suggestion: self.nearest(&name),
                 name,

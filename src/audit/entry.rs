@@ -26,6 +26,9 @@ use crate::pb;
 use crate::pb::journal_record;
 use crate::registry::Digest;
 
+/// The most bytes of what an entry tells of a policy.
+const MAX_POLICY_DETAIL: usize = 16 * 1024;
+
 /// An entry to be written. Its time is that of the commit.
 #[derive(Clone)]
 pub struct Entry {
@@ -65,7 +68,9 @@ impl Entry {
     }
 
     /// A policy that took effect, or one that was refused and why.
-    pub fn policy(revision: &Digest, applied: bool, detail: String) -> Self {
+    pub fn policy(revision: &Digest, applied: bool, mut detail: String) -> Self {
+        // A broken file may have thousands of faults; an entry that is too long would be none.
+        detail.truncate(detail.floor_char_boundary(MAX_POLICY_DETAIL));
         let revision = revision.to_vec().into();
         let outcome = if applied {
             Outcome::Answered

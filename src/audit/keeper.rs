@@ -23,6 +23,7 @@ use super::frame::BadFrame;
 use super::layout::Layout;
 use super::reader::ReadError;
 use super::segment;
+use crate::fault::chain;
 
 /// Between two tries at a spare segment, in rounds of the keeper.
 const RETRY_AFTER: u32 = 10;
@@ -193,10 +194,4 @@ impl Drop for Gone {
         let error = DiskError::new("make", Path::new("spare"), gone);
         self.0.spare.set(Spare::Failed(Arc::new(error)));
     }
-}
-
-/// An error with its causes, for a log line.
-pub(super) fn chain(error: &dyn std::error::Error) -> String {
-    std::iter::successors(error.source(), |error| error.source())
-        .fold(error.to_string(), |text, cause| format!("{text}: {cause}"))
 }

@@ -35,7 +35,7 @@ use crate::clock::Clock;
 use crate::clock::Moment;
 
 /// What each open stream's closing entry may need, kept free when the journal cannot grow.
-const CLOSING_BYTES: u64 = 2 * 1024;
+const CLOSING_BYTES: u64 = 4 * 1024;
 
 #[expect(
     clippy::large_enum_variant,

@@ -18,10 +18,10 @@ use super::output;
 use super::output::Format;
 use super::output::OutputOptions;
 use super::table::Table;
-use super::text::hex;
 use crate::clock::Clock;
 use crate::pb;
 use crate::pb::catalog_service_client::CatalogServiceClient;
+use crate::registry::hex;
 
 #[derive(Args)]
 #[command(after_help = "Examples:

@@ -14,6 +14,7 @@ use crate::config::Config;
 use crate::fault::Fault;
 use crate::gateway::assemble::Assembled;
 use crate::gateway::assemble::rehearse;
+use crate::registry::hex;
 
 #[derive(Args)]
 #[command(after_help = "Examples:
@@ -54,12 +55,7 @@ impl CheckArgs {
 
 fn tell(assembled: &Assembled, config: &std::path::Path, output: &OutputOptions) {
     let snapshot = &assembled.snapshot;
-    let revision: String = snapshot
-        .policy
-        .revision()
-        .iter()
-        .map(|byte| format!("{byte:02x}"))
-        .collect();
+    let revision = hex(snapshot.policy.revision());
     let (records, agreements) = (
         snapshot.registry.records().count(),
         snapshot.policy.agreements().count(),

@@ -3,11 +3,8 @@
 use std::net::SocketAddr;
 use std::path::Path;
 use std::path::PathBuf;
-use std::time::Duration;
 
 use serde::Deserialize;
-use time::UtcOffset;
-use time::macros::format_description;
 
 use super::Config;
 use super::DoorConfig;
@@ -15,7 +12,13 @@ use super::JournalConfig;
 use super::Limits;
 use super::LogConfig;
 use super::LogFormat;
+use super::faults::Faults;
+use super::quantity::DURATION;
+use super::quantity::SIZE;
+use super::quantity::parse_offset;
+use super::quantity::parse_size;
 use super::source;
+use crate::clock::parse_span;
 use crate::fault::Fault;
 use crate::fault::position;
 use crate::identity::material::MaterialPaths;
@@ -206,11 +209,7 @@ impl RawConfig {
 
     /// Checks every value, and reports each that is unfit.
     pub(super) fn check(self, path: &Path, text: &str) -> Result<Config, Vec<Fault>> {
-        let mut faults = Faults {
-            file: path.display().to_string(),
-            text,
-            found: Vec::new(),
-        };
+        let mut faults = Faults::of(path, text);
         let journal = self.journal.check(path, &mut faults);
         let sources = self
             .source
@@ -232,11 +231,8 @@ impl RawConfig {
             );
             faults.add("operators.listen", message);
         }
-        if !faults.found.is_empty() {
-            return Err(faults.found);
-        }
         let absolute = |file: PathBuf| beside(path, file);
-        Ok(Config {
+        faults.unless(Config {
             department: self.department,
             offset: offset.0,
             trust_domain: self.federation.trust_domain,
@@ -287,7 +283,7 @@ impl RawJournal {
         JournalConfig {
             key: neighbour(self.key, "journal.key"),
             secret: neighbour(self.secret, "secret.key"),
-            linger: faults.parsed("journal.linger", &self.linger, DURATION, parse_duration),
+            linger: faults.parsed("journal.linger", &self.linger, DURATION, parse_span),
             segment_bytes: faults.parsed("journal.segment", &self.segment, SIZE, parse_size),
             replica: self.replica,
             path,
@@ -319,66 +315,21 @@ impl RawLimits {
                 "limits.request_deadline",
                 &self.request_deadline,
                 DURATION,
-                parse_duration,
+                parse_span,
             ),
             stall: faults.parsed(
                 "limits.stall_deadline",
                 &self.stall_deadline,
                 DURATION,
-                parse_duration,
+                parse_span,
             ),
             drain: faults.parsed(
                 "limits.drain_deadline",
                 &self.drain_deadline,
                 DURATION,
-                parse_duration,
+                parse_span,
             ),
         }
-    }
-}
-
-/// `UtcOffset` has no default of its own.
-struct Offset(UtcOffset);
-
-impl Default for Offset {
-    fn default() -> Self {
-        Self(UtcOffset::UTC)
-    }
-}
-
-const DURATION: &str = "a duration such as `30s`: a number with ms, s, m or h";
-const SIZE: &str = "a size such as `64MiB`: a number of at least 1 with KiB or MiB";
-
-/// The faults of one settings file.
-pub(super) struct Faults<'a> {
-    file: String,
-    text: &'a str,
-    found: Vec<Fault>,
-}
-
-impl Faults<'_> {
-    pub(super) fn add(&mut self, key: &str, message: String) {
-        let (line, column) = place(self.text, key);
-        self.found.push(Fault {
-            file: self.file.clone(),
-            line,
-            column,
-            key: key.to_owned(),
-            message,
-        });
-    }
-
-    fn parsed<T: Default>(
-        &mut self,
-        key: &str,
-        text: &str,
-        wanted: &str,
-        parse: fn(&str) -> Option<T>,
-    ) -> T {
-        parse(text).unwrap_or_else(|| {
-            self.add(key, format!("`{text}` is not {wanted}"));
-            T::default()
-        })
     }
 }
 
@@ -408,52 +359,4 @@ fn parse(file: &str, text: &str) -> Result<RawConfig, Vec<Fault>> {
             if key == "." { String::new() } else { key },
         )
     })
-}
-
-/// Where a key stands in the text, as line and column; 0 and 0 when it comes from the environment or a default.
-fn place(text: &str, key: &str) -> (usize, usize) {
-    let Ok(document) = toml::de::DeTable::parse(text) else {
-        return (0, 0);
-    };
-    let mut table = Some(document.get_ref());
-    let mut span = None;
-    for segment in key.split('.') {
-        let Some((_, value)) = table.and_then(|table| table.get_key_value(segment)) else {
-            return (0, 0);
-        };
-        span = Some(value.span());
-        table = value.get_ref().as_table();
-    }
-    span.map_or((0, 0), |span| position(text, span.start))
-}
-
-fn parse_offset(text: &str) -> Option<Offset> {
-    let format = format_description!("[offset_hour sign:mandatory]:[offset_minute]");
-    UtcOffset::parse(text, format).ok().map(Offset)
-}
-
-fn parse_duration(text: &str) -> Option<Duration> {
-    let (number, unit) = quantity(text)?;
-    match unit {
-        "ms" => Some(Duration::from_millis(number)),
-        "s" => Some(Duration::from_secs(number)),
-        "m" => number.checked_mul(60).map(Duration::from_secs),
-        "h" => number.checked_mul(3600).map(Duration::from_secs),
-        _ => None,
-    }
-}
-
-fn parse_size(text: &str) -> Option<u64> {
-    let (number, unit) = quantity(text).filter(|(number, _)| *number > 0)?;
-    match unit {
-        "KiB" => number.checked_mul(1 << 10),
-        "MiB" => number.checked_mul(1 << 20),
-        _ => None,
-    }
-}
-
-fn quantity(text: &str) -> Option<(u64, &str)> {
-    let digits = text.bytes().take_while(u8::is_ascii_digit).count();
-    let (number, unit) = text.split_at_checked(digits)?;
-    Some((number.parse().ok()?, unit.trim()))
 }

@@ -4,7 +4,7 @@ use std::fs;
 use std::path::Path;
 
 use super::SourceConfig;
-use super::raw::Faults;
+use super::faults::Faults;
 use super::raw::beside;
 use crate::source::sql::settings::DatabaseUrl;
 use crate::source::sql::settings::SqlSettings;

@@ -75,6 +75,10 @@ impl Ask {
         if relay.nonce.len() != 32 {
             return Err(Cause::Relay("relay.nonce: 32 bytes"));
         }
+        // It stands in the journal where it differs from ours, so its length is not the peer's to choose.
+        if relay.agreement_digest.len() != 32 {
+            return Err(Cause::Relay("relay.agreement_digest: 32 bytes"));
+        }
         let system = SystemName::from_str(&relay.system)
             .map_err(|_| Cause::Relay("relay.system: the name of the asking system"))?;
         Ok(caller.with_system(system))

@@ -147,7 +147,7 @@ impl AnswerStream {
 
     /// The records that pass the gate, at most `left`: as fetched and as they may leave.
     fn pass(&self, fetched: Vec<Bytes>, left: u64) -> Result<Vec<(Bytes, Bytes)>, Cause> {
-        let mut passed = Vec::with_capacity(fetched.len());
+        let mut passed = Vec::with_capacity(fetched.len().min(left as usize));
         for raw in fetched {
             if passed.len() as u64 == left {
                 break;

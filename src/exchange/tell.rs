@@ -10,17 +10,12 @@ use crate::source::SourceError;
 pub(super) fn ended(draft: &Draft, cause: Option<&Cause>, at: Moment) {
     let reason = cause.map_or("answered", Cause::reason).to_owned();
     let (mode, record) = (draft.mode(), draft.known_record());
-    let counted = match cause {
-        // Another gateway chose the word, and could choose a new one each time.
-        Some(Cause::Source(SourceError::Refused(_))) => "REFUSED_BY_PROVIDER".to_owned(),
-        _ => reason.clone(),
-    };
     metrics::counter!(
         "landbridge_exchanges_total",
         "side" => draft.side().as_str(),
         "mode" => mode,
         "record" => record.clone(),
-        "reason" => counted,
+        "reason" => label(cause),
     )
     .increment(1);
     metrics::counter!("landbridge_records_total", "side" => draft.side().as_str(), "record" => record)
@@ -46,6 +41,15 @@ pub(super) fn ended(draft: &Draft, cause: Option<&Cause>, at: Moment) {
             tracing::error!(%exchange, mode, reason, error = chain(cause), "failed");
         }
         Some(cause) => tracing::info!(%exchange, mode, reason, error = %cause, "refused"),
+    }
+}
+
+/// One of a fixed set of words: a provider's gateway may give any text as its reason.
+fn label(cause: Option<&Cause>) -> String {
+    match cause {
+        None => "answered".to_owned(),
+        Some(Cause::Source(SourceError::Refused(_))) => "REFUSED_BY_PROVIDER".to_owned(),
+        Some(cause) => cause.reason().to_owned(),
     }
 }
 

@@ -149,7 +149,3 @@ impl From<&Released> for ReleasedField {
         }
     }
 }
-
-pub(super) fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
-}

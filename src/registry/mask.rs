@@ -29,7 +29,7 @@ pub enum Mask {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error(
     "unknown mask `{}`; write `drop`, `keep-first:N`, `keep-last:N`, `pseudonym`, `year`, `month` or `round:N`, with N from 1",
-    super::shown(.0)
+    crate::fault::shown(.0)
 )]
 pub struct UnknownMask(String);
 

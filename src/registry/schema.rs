@@ -10,6 +10,7 @@ use prost_reflect::MessageDescriptor;
 use super::Digest;
 use super::field::Declared;
 use super::field::Field;
+use crate::fault;
 use crate::fault::nearest;
 use crate::name::DepartmentId;
 use crate::name::FieldPath;
@@ -238,7 +239,7 @@ impl RecordSchema {
     /// It may not pass into map entries, nor into the fields of well-known types.
     pub fn field(&self, path: &str) -> Result<Field, UnknownField> {
         self.fields.resolve(path).ok_or_else(|| {
-            let path = super::shown(path);
+            let path = fault::shown(path);
             UnknownField {
                 suggestion: self.fields.nearest(&path),
                 record: self.name.clone(),

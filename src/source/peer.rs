@@ -120,7 +120,7 @@ impl Call {
     }
 
     async fn verify(mut self, key: String, claims: Vec<pb::Claim>) -> Result<Fetched, SourceError> {
-        let asked = claims.len();
+        let asked: Vec<String> = claims.iter().map(|claim| claim.field.clone()).collect();
         let request = self.request(pb::VerifyRecordRequest {
             record_type: self.record_type(),
             provider: self.provider(),
@@ -133,10 +133,11 @@ impl Call {
             Ok(answer) => answer.into_inner(),
             Err(status) => return Err(refused(&status)),
         };
-        if answer.verdicts.len() != asked {
-            return Err(SourceError::Garbled(
-                "another number of verdicts than of claims",
-            ));
+        if !answer.verdicts.iter().map(|v| &v.field).eq(&asked) {
+            return Err(SourceError::Garbled("verdicts on other fields than asked"));
+        }
+        if answer.verdicts.iter().any(|v| !is_verdict(v)) {
+            return Err(SourceError::Garbled("a verdict that is none"));
         }
         Ok(Fetched::Verdicts(
             answer.verdicts,
@@ -213,6 +214,11 @@ impl Call {
             paths: paths.collect(),
         }
     }
+}
+
+fn is_verdict(verdict: &pb::Verdict) -> bool {
+    pb::VerdictOutcome::try_from(verdict.outcome)
+        .is_ok_and(|outcome| outcome != pb::VerdictOutcome::Unspecified)
 }
 
 /// Records as the provider's gateway sends them.

@@ -57,7 +57,7 @@ fn commits(dir: &TempDir) -> (Vec<u8>, Vec<usize>) {
 
 fn fault(dir: &TempDir) -> String {
     let report = verify(dir.path(), &[vkey()]);
-    crate::audit::keeper::chain(&report.fault.expect("a fault"))
+    crate::fault::chain(&report.fault.expect("a fault"))
 }
 
 /// Writes the commit that begins at `at` anew after a change to its entry, with a checksum that fits.

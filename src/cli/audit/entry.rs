@@ -5,10 +5,10 @@ use time::UtcOffset;
 
 use super::plain;
 use crate::audit::Leaf;
-use crate::cli::text::hex;
 use crate::cli::when;
 use crate::pb;
 use crate::pb::journal_record::Kind as Record;
+use crate::registry::hex;
 
 /// What lists show of an entry.
 pub(super) struct Row {

@@ -7,8 +7,8 @@ use prost_reflect::FieldDescriptor;
 use prost_reflect::Value;
 use serde_json::Value as Json;
 
-use crate::cli::text::hex;
 use crate::pb;
+use crate::registry::hex;
 
 /// The fields that are stated, by their names in the schema.
 pub(super) fn record(record: &pb::JournalRecord) -> anyhow::Result<Json> {

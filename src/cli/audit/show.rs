@@ -24,8 +24,8 @@ use crate::cli::exit::Failure;
 use crate::cli::exit::Run;
 use crate::cli::output::OutputOptions;
 use crate::cli::table::Table;
-use crate::cli::text::hex;
 use crate::name::ExchangeId;
+use crate::registry::hex;
 
 #[derive(Args)]
 pub(super) struct ShowArgs {

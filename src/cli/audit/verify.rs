@@ -17,10 +17,10 @@ use crate::cli::exit::Failure;
 use crate::cli::exit::Run;
 use crate::cli::output::OutputOptions;
 use crate::cli::table::Table;
-use crate::cli::text::hex;
 use crate::cli::text::printable;
 use crate::cli::when;
 use crate::fault::chain;
+use crate::registry::hex;
 
 #[derive(Args)]
 pub(super) struct VerifyArgs {}

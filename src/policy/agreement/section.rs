@@ -8,9 +8,9 @@ use toml::de::DeValue;
 use super::report::Placed;
 use super::report::Report;
 use super::value::WrongValue;
-use super::value::shown;
 use super::value::wrong;
 use crate::fault::nearest;
+use crate::fault::shown;
 
 /// The keys that a table has.
 #[derive(Debug)]

@@ -8,6 +8,7 @@ use time::Month;
 use toml::de::DeValue;
 
 use crate::fault::nearest;
+use crate::fault::shown;
 use crate::name::NameError;
 use crate::registry::mask::Mask;
 use crate::registry::mask::UnknownMask;
@@ -139,10 +140,4 @@ pub(super) fn day(value: &DeValue<'_>) -> Result<Date, WrongValue> {
     Month::try_from(day.month)
         .and_then(|month| Date::from_calendar_date(day.year.into(), month, day.day))
         .map_err(|_| WrongValue::Day("the calendar has no such day"))
-}
-
-/// An input as it may be shown: short and printable.
-pub(super) fn shown(input: &str) -> String {
-    let short = input.chars().take(64);
-    short.flat_map(char::escape_default).collect()
 }

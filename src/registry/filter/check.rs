@@ -219,8 +219,11 @@ fn literal(field: &Field, value: Node) -> Result<Literal, Fault> {
 /// An enum's value by its name without quotes, which is the filter's own word and may be told.
 fn named(field: &Field, name: &str, at: usize) -> Result<Literal, Fault> {
     let Kind::Enum(kind) = field.descriptor().kind() else {
-        let message = format!("`{name}` is not a value; a text stands in quotes");
-        return Err(Fault::new(at, message));
+        // Likely a value that lacks its quotes: it is not told.
+        return Err(Fault::new(
+            at,
+            "this is not a value; a text stands in quotes",
+        ));
     };
     value::member(&kind, name).ok_or_else(|| {
         let message = format!(

@@ -259,7 +259,7 @@ const REFUSED: &[(&str, &str)] = &[
         "id == 'a' ^== 'b'",
         "comparisons cannot be chained; join them with `&&`",
     ),
-    ("id == ^x", "`x` is not a value; a text stands in quotes"),
+    ("id == ^x", "this is not a value; a text stands in quotes"),
     ("^id", "`id` is not a condition: compare it with a value"),
     ("^'secret'", "a value alone is not a condition"),
     (

@@ -11,6 +11,7 @@ use serde::Deserialize;
 use serde::Deserializer;
 use serde::de::Error as _;
 
+use crate::clock::parse_span;
 use crate::name::RecordType;
 
 /// `[[source]]`: one database.
@@ -219,17 +220,4 @@ fn span<'de, D: Deserializer<'de>>(from: D) -> Result<Duration, D::Error> {
         .ok_or_else(|| {
             D::Error::custom("a time is given as `200ms`, `5s`, `2m` or `1h`, up to a day")
         })
-}
-
-fn parse_span(text: &str) -> Option<Duration> {
-    let digits = text.bytes().take_while(u8::is_ascii_digit).count();
-    let (number, unit) = text.split_at_checked(digits)?;
-    let number = u64::from(number.parse::<u32>().ok()?);
-    match unit.trim() {
-        "ms" => Some(Duration::from_millis(number)),
-        "s" | "" => Some(Duration::from_secs(number)),
-        "m" => Some(Duration::from_secs(number * 60)),
-        "h" => Some(Duration::from_secs(number * 3600)),
-        _ => None,
-    }
 }
