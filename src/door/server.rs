@@ -17,6 +17,7 @@ use tonic::body::Body;
 use tower::ServiceBuilder;
 use tower::ServiceExt;
 
+use super::status;
 use crate::audit::Entry;
 use crate::audit::Journal;
 use crate::identity::Door;
@@ -191,8 +192,8 @@ impl tower::Service<http::Request<Body>> for Deadline {
         let (inner, call) = (self.inner.clone(), self.call);
         Box::pin(async move {
             match tokio::time::timeout(call, inner.oneshot(request)).await {
-                Ok(answer) => answer,
-                Err(_) => Ok(super::status::too_slow().into_http()),
+                Ok(answer) => answer.map(status::blame_client),
+                Err(_) => Ok(status::too_slow().into_http()),
             }
         })
     }

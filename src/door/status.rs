@@ -19,6 +19,9 @@ use crate::source::SourceError;
 /// The domain of the reasons.
 const DOMAIN: &str = "landbridge";
 
+const GRPC_STATUS: &str = "grpc-status";
+const GRPC_MESSAGE: &str = "grpc-message";
+
 /// The status of a refusal, with no more than the asker may know.
 pub(super) fn of(refusal: &Refusal) -> Status {
     let cause = &refusal.cause;
@@ -145,4 +148,18 @@ pub(super) fn cut_short() -> Status {
 /// The request was not read, or not answered, in time.
 pub(super) fn too_slow() -> Status {
     Status::deadline_exceeded("the request was not read and answered in time")
+}
+
+/// tonic blames the gateway for bytes that are no message of the request's type; the fault is the client's.
+pub(super) fn blame_client<B>(mut answer: http::Response<B>) -> http::Response<B> {
+    let begins = |name: &str, with: &[u8]| {
+        let value = answer.headers().get(name);
+        value.is_some_and(|value| value.as_bytes().starts_with(with))
+    };
+    let undecoded = b"failed%20to%20decode%20Protobuf%20message";
+    if begins(GRPC_STATUS, b"13") && begins(GRPC_MESSAGE, undecoded) {
+        let code = http::HeaderValue::from(Code::InvalidArgument as i32);
+        answer.headers_mut().insert(GRPC_STATUS, code);
+    }
+    answer
 }

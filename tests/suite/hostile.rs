@@ -118,27 +118,27 @@ async fn a_message_that_is_no_request_gets_a_status_and_the_next_one_is_served()
         (
             "truncated",
             request_and(&[0x2a, 0x10, b'R']),
-            Code::Internal,
+            Code::InvalidArgument,
         ),
         (
             "invalid UTF-8",
             request_and(&[0x2a, 0x02, 0xc3, 0x28]),
-            Code::Internal,
+            Code::InvalidArgument,
         ),
         (
             "a varint without an end",
             request_and(&[0xff; 11]),
-            Code::Internal,
+            Code::InvalidArgument,
         ),
         (
             "a wire type that is none",
             request_and(&[0x0f]),
-            Code::Internal,
+            Code::InvalidArgument,
         ),
         (
             "10,000 groups",
             request_and(&start_of_group.repeat(10_000)),
-            Code::Internal,
+            Code::InvalidArgument,
         ),
         (
             "a message of 2 MiB",
