@@ -16,6 +16,8 @@ use crate::harness::records::Resident;
 
 const PURPOSES: &str = "\"tax-assessment\", \"arrears\"";
 const WITH_REFUNDS: &str = "\"tax-assessment\", \"arrears\", \"refunds\"";
+const MASKS: &str = "{ birth_date = \"year\" }";
+const STRONGER_MASKS: &str = "{ birth_date = \"drop\" }";
 
 #[tokio::test]
 async fn an_amended_agreement_takes_effect_on_a_signal() {
@@ -175,6 +177,42 @@ async fn a_stream_ends_when_its_grant_is_taken_away() {
     assert_eq!(
         world.journal("civil").end_of(exchange).await.reason,
         "NO_AGREEMENT"
+    );
+}
+
+#[tokio::test]
+async fn a_stream_ends_when_its_grant_comes_to_release_less() {
+    let world = World::with_bulk(3_000).await;
+    let mut civil = world.start("civil").await;
+    let peer = world.peer("tax", "civil");
+    let mut stream = peer
+        .open(&Asked::query("").relayed_for("assessment"))
+        .await
+        .unwrap();
+    let exchange = header(&mut stream)
+        .await
+        .unwrap()
+        .exchange_id
+        .parse()
+        .unwrap();
+
+    edit(
+        &world.agreement("civil", "CIV-TAX-2026-01"),
+        MASKS,
+        STRONGER_MASKS,
+    );
+    civil.reload().await;
+    let status = loop {
+        match stream.message().await {
+            Ok(Some(_)) => {}
+            Ok(None) => panic!("the stream was answered whole"),
+            Err(status) => break crate::harness::refusal::Refused::from(status),
+        }
+    };
+    assert!(status.is(Code::Aborted, "AGREEMENT_AMENDED"), "{status:?}");
+    assert_eq!(
+        world.journal("civil").end_of(exchange).await.reason,
+        "AGREEMENT_AMENDED"
     );
 }
 

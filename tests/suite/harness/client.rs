@@ -97,11 +97,11 @@ impl Dial {
     /// Connects when it is first used, and again when the connection was lost.
     pub(crate) fn channel(&self) -> Channel {
         self.channel_of(
-            Endpoint::from_static("http://gateway.invalid").initial_stream_window_size(64 * 1024),
+            &Endpoint::from_static("http://gateway.invalid").initial_stream_window_size(64 * 1024),
         )
     }
 
-    pub(crate) fn channel_of(&self, endpoint: Endpoint) -> Channel {
+    pub(crate) fn channel_of(&self, endpoint: &Endpoint) -> Channel {
         let dial = self.clone();
         endpoint.connect_with_connector_lazy(service_fn(move |_: Uri| {
             let dial = dial.clone();
