@@ -17,6 +17,7 @@ use std::time::Duration;
 
 use metrics_exporter_prometheus::PrometheusHandle;
 use tokio::sync::Mutex;
+use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -45,8 +46,8 @@ use doors::Doors;
 use doors::acceptor;
 use run::Orders;
 
-/// How long streams that the drain limit cuts may take to write their closing entries.
-const CLOSING: Duration = Duration::from_secs(1);
+/// How long streams that were cut off may take to write their closing entries.
+const LAST_ENTRIES: Duration = Duration::from_secs(1);
 
 /// One running gateway.
 #[derive(Debug)]
@@ -64,8 +65,8 @@ pub struct Gateway {
     last: TaskTracker,
     /// Cancelled first: the doors take no more requests.
     stop: CancellationToken,
-    /// Cancelled when a stop has waited for as long as it may: what still streams ends now.
-    late: CancellationToken,
+    /// Cancelled when a stop has waited long enough: streams end.
+    cut: CancellationToken,
     /// Cancelled last: nothing is under way any more.
     stopped: CancellationToken,
     orders: Orders,
@@ -165,7 +166,7 @@ impl Gateway {
             tracker: TaskTracker::new(),
             last: TaskTracker::new(),
             stop: CancellationToken::new(),
-            late: CancellationToken::new(),
+            cut: CancellationToken::new(),
             stopped: CancellationToken::new(),
             orders,
             reloading: Mutex::new(()),
@@ -250,14 +251,7 @@ impl Gateway {
         tracing::info!("stopping: finishing what is under way");
         self.stop.cancel();
         self.tracker.close();
-        if !self.drained(self.config.limits.drain).await {
-            tracing::warn!(
-                left = self.tracker.len(),
-                "stopping with requests under way: the drain limit was reached"
-            );
-            self.late.cancel();
-            self.drained(CLOSING).await;
-        }
+        self.drain().await;
         self.record(Entry::lifecycle("stopped", env!("CARGO_PKG_VERSION")))
             .await;
         let journal = self.exchange.journal().clone();
@@ -271,10 +265,20 @@ impl Gateway {
         tracing::info!("stopped");
     }
 
-    async fn drained(&self, within: Duration) -> bool {
-        tokio::time::timeout(within, self.tracker.wait())
-            .await
-            .is_ok()
+    /// Waits for what is under way, and then ends the streams that are left.
+    async fn drain(&self) {
+        let limit = self.config.limits.drain;
+        if timeout(limit, self.tracker.wait()).await.is_ok() {
+            return;
+        }
+        self.cut.cancel();
+        let left = self.tracker.len();
+        tracing::warn!(
+            left,
+            "cutting off what is under way: the drain limit was reached"
+        );
+        // For the closing entries of streams. Clients that do not take their last bytes are not waited for.
+        let _ = timeout(LAST_ENTRIES, self.tracker.wait()).await;
     }
 
     async fn record(&self, entry: Entry) {

@@ -4,8 +4,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::Semaphore;
-use tokio::sync::mpsc;
-use tokio_stream::wrappers::ReceiverStream;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tonic::Request;
@@ -13,8 +11,9 @@ use tonic::Response;
 use tonic::Status;
 use tracing::Instrument;
 
+use super::pump;
 use super::pump::Ends;
-use super::pump::pump;
+use super::pump::Parts;
 use super::status;
 use crate::exchange::Exchange;
 use crate::exchange::answer::Answer;
@@ -28,19 +27,16 @@ use crate::pb;
 use crate::pb::exchange_service_server::ExchangeService;
 use crate::registry::query::question::Question;
 
-/// Batches of a stream that wait for the client.
-const AHEAD: usize = 2;
-
 /// One door's exchange service.
 #[derive(Debug, Clone)]
 pub struct ExchangeDoor {
     exchange: Arc<Exchange>,
     door: Door,
     tracker: TaskTracker,
-    stopping: CancellationToken,
     under_way: Arc<Semaphore>,
     deadline: Duration,
     stall: Duration,
+    cut: CancellationToken,
 }
 
 /// What a request's headers and connection say of it.
@@ -51,25 +47,25 @@ struct Incoming {
 }
 
 impl ExchangeDoor {
-    /// `requests` are let in at a time; beyond that they are refused at once. `stopping` ends streams.
+    /// `requests` are let in at a time; beyond that they are refused at once. `cut` ends all streams.
     pub fn new(
         exchange: Arc<Exchange>,
         door: Door,
         tracker: TaskTracker,
-        stopping: CancellationToken,
         requests: usize,
         deadline: Duration,
         stall: Duration,
+        cut: CancellationToken,
     ) -> Self {
         let under_way = Arc::new(Semaphore::new(requests));
         Self {
             exchange,
             door,
             tracker,
-            stopping,
             under_way,
             deadline,
             stall,
+            cut,
         }
     }
 
@@ -122,7 +118,7 @@ impl ExchangeDoor {
 
 #[tonic::async_trait]
 impl ExchangeService for ExchangeDoor {
-    type QueryRecordsStream = ReceiverStream<Result<pb::QueryRecordsResponse, Status>>;
+    type QueryRecordsStream = Parts;
 
     async fn get_record(
         &self,
@@ -173,17 +169,12 @@ impl ExchangeService for ExchangeDoor {
         let Answer::Stream(stream) = self.run(&incoming, ask).await? else {
             return Err(status::internal());
         };
-        let (parts, answer) = mpsc::channel(AHEAD);
-        self.tracker.spawn(pump(
-            *stream,
-            parts,
-            Ends {
-                revoked: incoming.peer.cancelled().clone(),
-                stopping: self.stopping.clone(),
-            },
-            self.stall,
-        ));
-        Ok(Response::new(ReceiverStream::new(answer)))
+        let ends = Ends {
+            revoked: incoming.peer.cancelled().clone(),
+            cut: self.cut.clone(),
+        };
+        let parts = pump::start(*stream, ends, self.stall, &self.tracker)?;
+        Ok(Response::new(parts))
     }
 
     async fn verify_record(

@@ -1,25 +1,119 @@
-//! Carries a stream from the exchange to the client, until its end or until something else ends it.
+//! Carries a stream from the exchange to the client, and ends it when the client or the peer's trust is gone.
 
+use std::pin::Pin;
+use std::task::Context;
+use std::task::Poll;
+use std::task::ready;
 use std::time::Duration;
 
+use futures::Stream;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
 use tonic::Status;
 
 use super::status;
 use crate::exchange::refusal::Cause;
+use crate::exchange::refusal::Refusal;
 use crate::exchange::stream::AnswerStream;
 use crate::exchange::stream::Part;
 use crate::pb;
 use crate::pb::query_records_response::Part as Wire;
 
-/// What ends a stream whatever its client and its source do.
+/// Batches of a stream that wait for the client.
+const AHEAD: usize = 2;
+
+/// A stream as the client gets it. It never ends well without a trailer: gRPC would call what there is the whole answer,
+/// whatever became of the task that sends it.
+#[derive(Debug)]
+pub struct Parts {
+    parts: mpsc::Receiver<Sent>,
+    over: bool,
+}
+
+type Sent = Result<pb::QueryRecordsResponse, Status>;
+
+/// What ends a stream that both its ends would go on with.
 #[derive(Debug, Clone)]
 pub(super) struct Ends {
     /// The peer is no longer trusted.
     pub(super) revoked: CancellationToken,
-    /// The gateway stops, and waits no longer.
-    pub(super) stopping: CancellationToken,
+    /// The gateway stops and has waited long enough.
+    pub(super) cut: CancellationToken,
+}
+
+/// Runs the pump on the tracker: the client's connection may go, the account of the stream may not.
+pub(super) fn start(
+    stream: AnswerStream,
+    ends: Ends,
+    stall: Duration,
+    tracker: &TaskTracker,
+) -> Result<Parts, Status> {
+    let (sender, parts) = mpsc::channel(AHEAD + 1);
+    // One place is kept for the status, so that it finds room behind whatever the client has not taken.
+    let last = sender
+        .clone()
+        .try_reserve_owned()
+        .map_err(|_| status::internal())?;
+    tracker.spawn(async move {
+        if let Some(refusal) = pump(stream, sender, ends, stall).await {
+            last.send(Err(status::of(&refusal)));
+        }
+    });
+    Ok(Parts { parts, over: false })
+}
+
+/// Gives the refusal that the client is still to be told.
+async fn pump(
+    mut stream: AnswerStream,
+    parts: mpsc::Sender<Sent>,
+    ends: Ends,
+    stall: Duration,
+) -> Option<Refusal> {
+    let ended = ends.come();
+    tokio::pin!(ended);
+    loop {
+        // Room first: a batch is fetched only when the client has taken one, so a slow reader slows the source.
+        let place = tokio::select! {
+            biased;
+            cause = &mut ended => return Some(stream.end(cause).await),
+            place = tokio::time::timeout(stall, parts.reserve()) => place,
+        };
+        let place = match place {
+            Ok(Ok(place)) => place,
+            Ok(Err(_)) => return Some(stream.end(Cause::ClientGone).await),
+            Err(_) => return Some(stream.end(Cause::ClientStalled(stall)).await),
+        };
+        let next = tokio::select! {
+            biased;
+            cause = &mut ended => return Some(stream.end(cause).await),
+            () = parts.closed() => return Some(stream.end(Cause::ClientGone).await),
+            next = stream.next() => next?,
+        };
+        match next {
+            Ok(part) => place.send(Ok(wire(part))),
+            Err(refusal) => return Some(refusal),
+        }
+    }
+}
+
+impl Stream for Parts {
+    type Item = Sent;
+
+    fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Sent>> {
+        if self.over {
+            return Poll::Ready(None);
+        }
+        let part =
+            ready!(self.parts.poll_recv(context)).unwrap_or_else(|| Err(status::cut_short()));
+        self.over = !matches!(
+            &part,
+            Ok(pb::QueryRecordsResponse {
+                part: Some(Wire::Header(_) | Wire::Batch(_))
+            })
+        );
+        Poll::Ready(Some(part))
+    }
 }
 
 impl Ends {
@@ -27,62 +121,7 @@ impl Ends {
         tokio::select! {
             biased;
             () = self.revoked.cancelled() => Cause::PeerRevoked,
-            () = self.stopping.cancelled() => Cause::Stopping,
-        }
-    }
-}
-
-/// Runs on the tracker: the client's connection may go, the account of the stream may not.
-pub(super) async fn pump(
-    mut stream: AnswerStream,
-    parts: mpsc::Sender<Result<pb::QueryRecordsResponse, Status>>,
-    ends: Ends,
-    stall: Duration,
-) {
-    loop {
-        // Room first: a batch is fetched only when the client has taken one, so a slow reader slows the source.
-        let place = tokio::select! {
-            biased;
-            cause = ends.come() => {
-                let refusal = stream.end(cause).await;
-                // The client may be gone too; then nobody needs the status.
-                let _ = parts.try_send(Err(status::of(&refusal)));
-                return;
-            }
-            place = tokio::time::timeout(stall, parts.reserve()) => place,
-        };
-        let place = match place {
-            Ok(Ok(place)) => place,
-            Ok(Err(_)) => {
-                stream.end(Cause::ClientGone).await;
-                return;
-            }
-            Err(_) => {
-                stream.end(Cause::ClientStalled(stall)).await;
-                return;
-            }
-        };
-        let next = tokio::select! {
-            biased;
-            // A source may be slow: the stream is cut all the same.
-            cause = ends.come() => {
-                let refusal = stream.end(cause).await;
-                place.send(Err(status::of(&refusal)));
-                return;
-            }
-            () = parts.closed() => {
-                stream.end(Cause::ClientGone).await;
-                return;
-            }
-            next = stream.next() => next,
-        };
-        match next {
-            Some(Ok(part)) => place.send(Ok(wire(part))),
-            Some(Err(refusal)) => {
-                place.send(Err(status::of(&refusal)));
-                return;
-            }
-            None => return,
+            () = self.cut.cancelled() => Cause::Stopping,
         }
     }
 }

@@ -138,6 +138,11 @@ pub(super) fn unknown_record_type(error: &crate::registry::UnknownRecordType) ->
     Status::with_error_details(Code::NotFound, error.to_string(), details)
 }
 
+/// The task that sends a stream has gone without a word.
+pub(super) fn cut_short() -> Status {
+    Status::internal("the answer was cut short")
+}
+
 /// The request was not read, or not answered, in time.
 pub(super) fn too_slow() -> Status {
     Status::deadline_exceeded("the request was not read and answered in time")

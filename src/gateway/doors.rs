@@ -142,10 +142,10 @@ impl Gateway {
             self.exchange.clone(),
             door,
             self.tracker.clone(),
-            self.late.clone(),
             limits.max_requests,
             limits.deadline,
             limits.stall,
+            self.cut.clone(),
         );
         ExchangeServiceServer::new(service)
             .max_decoding_message_size(limits.max_message)

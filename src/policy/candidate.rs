@@ -11,8 +11,8 @@ use super::agreement::Grant;
 use super::agreement::Released;
 use super::decision::Denial;
 use super::explanation::Considered;
+use super::guardrail::Guarded;
 use super::guardrail::Occasion;
-use super::guardrail::Slice;
 use super::guardrail::Slicer;
 use super::guardrail::Touched;
 use crate::identity::Caller;
@@ -70,7 +70,7 @@ pub(super) struct Candidate {
     /// All that the grant releases, for the gateway that does not mask.
     unmasked: Arc<[Released]>,
     /// The guardrails that can apply, for each mode that has any.
-    guardrails: Vec<(Mode, Arc<Slice>)>,
+    guardrails: Vec<(Mode, Guarded)>,
 }
 
 impl Candidate {
@@ -82,7 +82,7 @@ impl Candidate {
     ) -> Self {
         let mut slice = |mode| {
             let slice = slicer.slice(&agreement.consumer, grant.schema.name(), mode)?;
-            Some((mode, slice))
+            Some((mode, Guarded::by(slice)))
         };
         Self {
             guardrails: grant.modes.iter().filter_map(|m| slice(*m)).collect(),
@@ -230,10 +230,10 @@ impl Candidate {
 
     fn is_not_forbidden(&self, asked: &Asked<'_>, released: &[Released]) -> Result<(), Denial> {
         let query = asked.query;
-        let Some(slice) = self.guardrails(query.selection.mode()) else {
+        let Some(guardrails) = self.guardrails(query.selection.mode()) else {
             return Ok(());
         };
-        slice.check(&Occasion {
+        guardrails.check(&Occasion {
             caller: asked.caller,
             mode: query.selection.mode(),
             schema: &query.schema,
@@ -245,9 +245,11 @@ impl Candidate {
         })
     }
 
-    fn guardrails(&self, mode: Mode) -> Option<&Slice> {
-        let mut slices = self.guardrails.iter();
-        slices.find(|(m, _)| *m == mode).map(|(_, slice)| &**slice)
+    fn guardrails(&self, mode: Mode) -> Option<&Guarded> {
+        let mut guarded = self.guardrails.iter();
+        guarded
+            .find(|(m, _)| *m == mode)
+            .map(|(_, guarded)| guarded)
     }
 
     fn touched(&self, query: &Query, released: &[Released]) -> Vec<Touched> {
@@ -300,8 +302,8 @@ impl Candidate {
         query: &Query,
         judgement: Result<Arc<[Released]>, Refused>,
     ) -> Considered {
-        let slice = self.guardrails(query.selection.mode());
-        let guardrails = slice.into_iter().flat_map(Slice::ids);
+        let guarded = self.guardrails(query.selection.mode());
+        let guardrails = guarded.into_iter().flat_map(Guarded::ids);
         Considered::new(
             &self.agreement,
             self.number,

@@ -3,6 +3,7 @@
 mod literals;
 mod load;
 mod occasion;
+mod passed;
 mod vocabulary;
 
 #[cfg(test)]
@@ -25,6 +26,7 @@ use crate::registry::query::Mode;
 pub(super) use load::Input;
 pub(super) use occasion::Occasion;
 pub(super) use occasion::Touched;
+use passed::Passed;
 
 /// All guardrails of one revision, each valid against the registry.
 #[derive(Debug, Default)]
@@ -121,6 +123,37 @@ pub(super) struct Slice {
 impl fmt::Debug for Slice {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_list().entries(self.ids()).finish()
+    }
+}
+
+/// The guardrails that can apply to one grant in one mode.
+#[derive(Debug)]
+pub(super) struct Guarded {
+    slice: Arc<Slice>,
+    passed: Passed,
+}
+
+impl Guarded {
+    pub(super) fn by(slice: Arc<Slice>) -> Self {
+        Self {
+            slice,
+            passed: Passed::default(),
+        }
+    }
+
+    pub(super) fn ids(&self) -> impl Iterator<Item = &str> {
+        self.slice.ids()
+    }
+
+    /// As [`Slice::check`]. An occasion that passed is not evaluated again while nothing that a guardrail sees changes:
+    /// to build what Cedar asks for takes longer than all else that a decision does.
+    pub(super) fn check(&self, occasion: &Occasion<'_>) -> Result<(), Denial> {
+        if self.passed.has(occasion) {
+            return Ok(());
+        }
+        self.slice.check(occasion)?;
+        self.passed.remember(occasion);
+        Ok(())
     }
 }
 

@@ -6,9 +6,9 @@ use landbridge::audit::Role;
 use landbridge::pb::VerdictOutcome;
 
 use crate::harness::World;
+use crate::harness::asked::Asked;
+use crate::harness::asked::RESIDENT;
 use crate::harness::client::Answer;
-use crate::harness::client::Asked;
-use crate::harness::client::RESIDENT;
 use crate::harness::journal::Entry;
 use crate::harness::records::Resident;
 

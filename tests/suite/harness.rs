@@ -1,11 +1,15 @@
 //! A federation of real gateways in a folder: what every test of the suite stands on.
 
+pub(crate) mod asked;
 pub(crate) mod client;
 pub(crate) mod gateway;
 pub(crate) mod http2;
 pub(crate) mod journal;
 pub(crate) mod records;
 pub(crate) mod refusal;
+#[expect(dead_code, reason = "the tests of `source::sql` use all of it")]
+#[path = "../../src/source/sql/tests/server.rs"]
+pub(crate) mod server;
 
 use std::fs;
 use std::net::TcpListener;

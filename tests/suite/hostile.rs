@@ -24,9 +24,9 @@ use tonic::codegen::http::uri::PathAndQuery;
 
 use crate::harness::PATIENCE;
 use crate::harness::World;
-use crate::harness::client::Asked;
+use crate::harness::asked::Asked;
+use crate::harness::asked::claim;
 use crate::harness::client::Asker;
-use crate::harness::client::claim;
 use crate::harness::http2::Http2;
 use crate::harness::records::Resident;
 use crate::harness::refusal::Refused;

@@ -8,12 +8,14 @@
     reason = "a test may stop where it stands"
 )]
 
+mod clients;
 mod exchange;
 mod harness;
 mod hostile;
 mod identity;
 mod layout;
 mod reload;
+mod sources;
 mod stop;
 mod streams;
 mod surfaces;

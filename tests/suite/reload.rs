@@ -8,7 +8,8 @@ use landbridge::pb::journal_record::Kind;
 use tonic::Code;
 
 use crate::harness::World;
-use crate::harness::client::Asked;
+use crate::harness::asked::Asked;
+use crate::harness::client::broken;
 use crate::harness::client::header;
 use crate::harness::client::read;
 use crate::harness::edit;
@@ -162,16 +163,10 @@ async fn a_stream_ends_when_its_grant_is_taken_away() {
 
     fs::remove_file(world.agreement("civil", "CIV-TAX-2026-01")).unwrap();
     civil.reload().await;
-    let status = loop {
-        match stream.message().await {
-            Ok(Some(_)) => {}
-            Ok(None) => panic!("the stream was answered whole"),
-            Err(status) => break crate::harness::refusal::Refused::from(status),
-        }
-    };
+    let refused = broken(stream).await;
     assert!(
-        status.is(Code::PermissionDenied, "NO_AGREEMENT"),
-        "{status:?}"
+        refused.is(Code::PermissionDenied, "NO_AGREEMENT"),
+        "{refused:?}"
     );
     assert_eq!(
         world.journal("civil").end_of(exchange).await.reason,

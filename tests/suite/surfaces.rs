@@ -14,7 +14,7 @@ use tonic_reflection::pb::v1::server_reflection_request::MessageRequest;
 use tonic_reflection::pb::v1::server_reflection_response::MessageResponse;
 
 use crate::harness::World;
-use crate::harness::client::Asked;
+use crate::harness::asked::Asked;
 use crate::harness::client::Asker;
 use crate::harness::records::Resident;
 

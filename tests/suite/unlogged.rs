@@ -10,7 +10,7 @@ use tonic::Code;
 
 use crate::harness::PATIENCE;
 use crate::harness::World;
-use crate::harness::client::Asked;
+use crate::harness::asked::Asked;
 use crate::harness::gateway::Gateway;
 use crate::harness::records::Resident;
 

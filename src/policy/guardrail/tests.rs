@@ -14,6 +14,7 @@ use crate::policy::tests::Question;
 use crate::policy::tests::What;
 use crate::policy::tests::ask;
 use crate::policy::tests::assessment;
+use crate::policy::tests::caller;
 use crate::policy::tests::compile_at;
 use crate::policy::tests::filtered;
 use crate::policy::tests::moment;
@@ -214,6 +215,77 @@ fn time_is_that_of_the_gateway() {
     assert!(!at("context.weekday == 1", NOON));
     assert!(!at("context.weekday == 7", datetime!(2026-06-07 23:00 +8)));
     assert!(!at("context.date == 20260601", NOON));
+}
+
+#[test]
+fn what_passed_once_passes_again_only_unchanged() {
+    let agreement = AGREEMENT.replace("systems     = [\"assessment\"]", "");
+    let base = || filtered("").fields(&["full_name"]);
+    let few = || {
+        let what = What::Query {
+            filter: String::new(),
+            order: "",
+            limit: 5,
+        };
+        ask(what).fields(&["full_name"])
+    };
+    let (same, other) = (assessment(), caller("tax", "audit"));
+    let table = [
+        (
+            "context.purpose == \"tax-assessment\"",
+            &same,
+            base().purpose("tax-assessment"),
+            NOON,
+        ),
+        ("context.max_records == 5", &same, few(), NOON),
+        (
+            "context.fields.contains(\"status\")",
+            &same,
+            base().fields(&["full_name", "status"]),
+            NOON,
+        ),
+        (
+            "context.hour == 13",
+            &same,
+            base(),
+            datetime!(2026-06-01 13:00 +8),
+        ),
+        (
+            "context.date == 20260608",
+            &same,
+            base(),
+            datetime!(2026-06-08 12:00 +8),
+        ),
+        ("principal == System::\"tax/audit\"", &other, base(), NOON),
+    ];
+    for (condition, caller, question, at) in table {
+        let guardrail =
+            format!("{NAMED}forbid(principal, action, resource) when {{ {condition} }};");
+        let policy = policy(&[&agreement], &[&guardrail]);
+        let passes = |caller, question: &Question, at| {
+            policy.decide(caller, question.query(), moment(at)).is_ok()
+        };
+        for _ in 0..2 {
+            assert!(passes(&same, &base(), NOON), "{condition}");
+            assert!(!passes(caller, &question, at), "{condition}");
+        }
+    }
+}
+
+#[test]
+fn so_many_questions_may_pass_that_the_first_is_forgotten_and_passes_still() {
+    let guardrail =
+        format!("{NAMED}forbid(principal, action, resource) when {{ context.max_records == 77 }};");
+    let policy = policy(&[AGREEMENT], &[&guardrail]);
+    for limit in (1..=100).chain(1..=100) {
+        let question = ask(What::Query {
+            filter: String::new(),
+            order: "",
+            limit,
+        });
+        let decision = policy.decide(&assessment(), question.query(), moment(NOON));
+        assert_eq!(decision.is_ok(), limit != 77, "{limit}");
+    }
 }
 
 #[test]

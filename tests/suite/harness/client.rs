@@ -3,7 +3,6 @@
 use std::io;
 use std::path::Path;
 use std::sync::Arc;
-use std::time::Duration;
 
 use bytes::Bytes;
 use hyper_util::rt::TokioIo;
@@ -21,16 +20,14 @@ use rustls::pki_types::pem::PemObject;
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
-use tonic::Request;
 use tonic::Streaming;
 use tonic::transport::Channel;
 use tonic::transport::Endpoint;
 use tonic::transport::Uri;
 use tower::service_fn;
 
+use super::asked::Asked;
 use super::refusal::Refused;
-
-pub(crate) const RESIDENT: &str = "civil.v1.Resident";
 
 /// A certificate with its key, to be shown at a door.
 pub(crate) struct Shown {
@@ -94,19 +91,19 @@ impl Dial {
             .await
     }
 
-    /// Connects when it is first used, and again when the connection was lost.
+    /// Connects when it is first used, and again when the connection was lost. The window is small, so that an answer
+    /// which nobody reads comes to a halt.
     pub(crate) fn channel(&self) -> Channel {
-        self.channel_of(
-            &Endpoint::from_static("http://gateway.invalid").initial_stream_window_size(64 * 1024),
-        )
-    }
-
-    pub(crate) fn channel_of(&self, endpoint: &Endpoint) -> Channel {
-        let dial = self.clone();
-        endpoint.connect_with_connector_lazy(service_fn(move |_: Uri| {
-            let dial = dial.clone();
-            async move { dial.connect().await.map(TokioIo::new) }
-        }))
+        let (endpoint, dial) = (
+            Endpoint::from_static("http://gateway.invalid"),
+            self.clone(),
+        );
+        endpoint
+            .initial_stream_window_size(64 * 1024)
+            .connect_with_connector_lazy(service_fn(move |_: Uri| {
+                let dial = dial.clone();
+                async move { dial.connect().await.map(TokioIo::new) }
+            }))
     }
 }
 
@@ -115,19 +112,6 @@ impl Dial {
 pub(crate) struct Asker {
     pub(crate) dial: Dial,
     pub(crate) channel: Channel,
-}
-
-/// A request of any mode.
-#[derive(Clone)]
-pub(crate) struct Asked {
-    pub(crate) record_type: String,
-    pub(crate) provider: String,
-    pub(crate) grounds: pb::Grounds,
-    pub(crate) fields: Vec<String>,
-    pub(crate) question: Question,
-    pub(crate) relay: Option<pb::Relay>,
-    pub(crate) traceparent: Option<&'static str>,
-    pub(crate) deadline: Duration,
 }
 
 /// An answer of any mode.
@@ -143,152 +127,6 @@ pub(crate) struct Answer {
 impl Answer {
     pub(crate) fn exchange(&self) -> ExchangeId {
         self.info.exchange_id.parse().unwrap()
-    }
-}
-
-impl Asked {
-    pub(crate) fn new(question: Question) -> Self {
-        Self {
-            record_type: RESIDENT.to_owned(),
-            provider: String::new(),
-            grounds: pb::Grounds {
-                purpose: "tax-assessment".to_owned(),
-                case_reference: "CASE-1".to_owned(),
-                officer: "W. Example".to_owned(),
-            },
-            fields: Vec::new(),
-            question,
-            relay: None,
-            traceparent: None,
-            deadline: super::PATIENCE,
-        }
-    }
-
-    pub(crate) fn get(key: &str) -> Self {
-        Self::new(Question::Get {
-            key: key.to_owned(),
-        })
-    }
-
-    pub(crate) fn query(filter: &str) -> Self {
-        let (filter, order_by) = (filter.to_owned(), String::new());
-        Self::new(Question::Query {
-            filter,
-            order_by,
-            limit: 0,
-            cursor: Bytes::new(),
-        })
-    }
-
-    pub(crate) fn verify(key: &str, claims: &[(&str, &str)]) -> Self {
-        let claims = claims
-            .iter()
-            .map(|(field, value)| claim(field, value))
-            .collect();
-        Self::new(Question::Verify {
-            key: key.to_owned(),
-            claims,
-        })
-    }
-
-    pub(crate) fn count(filter: &str) -> Self {
-        Self::new(Question::Count {
-            filter: filter.to_owned(),
-        })
-    }
-
-    pub(crate) fn case(mut self, reference: &str) -> Self {
-        self.grounds.case_reference = reference.to_owned();
-        self
-    }
-
-    pub(crate) fn purpose(mut self, purpose: &str) -> Self {
-        self.grounds.purpose = purpose.to_owned();
-        self
-    }
-
-    pub(crate) fn record_type(mut self, name: &str) -> Self {
-        self.record_type = name.to_owned();
-        self
-    }
-
-    pub(crate) fn fields(mut self, paths: &[&str]) -> Self {
-        self.fields = paths.iter().map(|path| (*path).to_owned()).collect();
-        self
-    }
-
-    pub(crate) fn trace(mut self, traceparent: &'static str) -> Self {
-        self.traceparent = Some(traceparent);
-        self
-    }
-
-    /// As a gateway passes it on, for that system of its own.
-    pub(crate) fn relayed_for(mut self, system: &str) -> Self {
-        let mut id = [7; 16];
-        aws_lc_rs::rand::fill(&mut id).unwrap();
-        // The version and the variant of a UUIDv7.
-        id[6] = id[6] & 0x0f | 0x70;
-        id[8] = id[8] & 0x3f | 0x80;
-        self.relay = Some(pb::Relay {
-            exchange_id: id.to_vec().into(),
-            nonce: vec![9; 32].into(),
-            system: system.to_owned(),
-            agreement_digest: vec![9; 32].into(),
-            ..Default::default()
-        });
-        self
-    }
-
-    /// Orders a query; other modes have no order.
-    pub(crate) fn order(mut self, by: &str) -> Self {
-        if let Question::Query { order_by, .. } = &mut self.question {
-            *order_by = by.to_owned();
-        }
-        self
-    }
-
-    /// Limits a query.
-    pub(crate) fn limit(mut self, most: u32) -> Self {
-        if let Question::Query { limit, .. } = &mut self.question {
-            *limit = most;
-        }
-        self
-    }
-
-    /// Goes on where an earlier answer stopped.
-    pub(crate) fn after(mut self, from: &Bytes) -> Self {
-        if let Question::Query { cursor, .. } = &mut self.question {
-            *cursor = from.clone();
-        }
-        self
-    }
-
-    fn mask(&self) -> Option<prost_types::FieldMask> {
-        (!self.fields.is_empty()).then(|| prost_types::FieldMask {
-            paths: self.fields.clone(),
-        })
-    }
-
-    fn request<T>(&self, message: T) -> Request<T> {
-        let mut request = Request::new(message);
-        request.set_timeout(self.deadline);
-        if let Some(traceparent) = self.traceparent {
-            request
-                .metadata_mut()
-                .insert("traceparent", traceparent.parse().unwrap());
-        }
-        request
-    }
-}
-
-/// A text that is held to be true of a field.
-pub(crate) fn claim(field: &str, text: &str) -> pb::Claim {
-    let value = pb::Value {
-        kind: Some(pb::value::Kind::Text(text.to_owned())),
-    };
-    pb::Claim {
-        field: field.to_owned(),
-        value: Some(value),
     }
 }
 
@@ -432,6 +270,17 @@ pub(crate) async fn read(
         "the stream ended without a trailer"
     );
     Ok(answer)
+}
+
+/// Reads a stream on, which must break off.
+pub(crate) async fn broken(mut stream: Streaming<pb::QueryRecordsResponse>) -> Refused {
+    loop {
+        match stream.message().await {
+            Ok(Some(_)) => {}
+            Ok(None) => panic!("the stream was answered whole"),
+            Err(status) => return status.into(),
+        }
+    }
 }
 
 /// Reads the header of a stream.

@@ -66,7 +66,7 @@ impl Resident {
 
     /// Whether the agreement between civil and tax lets tax see this one: active, and of the district Nanming.
     pub(crate) fn is_shared(&self) -> bool {
-        self.0 % 2 == 1 && !self.0.is_multiple_of(5)
+        !self.0.is_multiple_of(2) && !self.0.is_multiple_of(5)
     }
 
     /// What that agreement releases of it.

@@ -17,14 +17,14 @@ use sqlx::Executor;
 use tempfile::TempDir;
 
 /// A running server, or for SQLite the folder of its file.
-pub(super) struct Server {
+pub(crate) struct Server {
     child: Option<Child>,
     _folder: TempDir,
-    pub(super) url: String,
+    pub(crate) url: String,
 }
 
 impl Server {
-    pub(super) fn sqlite() -> Self {
+    pub(crate) fn sqlite() -> Self {
         let folder = tempfile::tempdir().unwrap();
         let url = format!("sqlite:{}/test.sqlite", folder.path().display());
         Self {
@@ -34,7 +34,7 @@ impl Server {
         }
     }
 
-    pub(super) fn postgres() -> Self {
+    pub(crate) fn postgres() -> Self {
         let bin = newest("/usr/lib/postgresql");
         let folder = open_folder();
         let path = folder.path().to_str().unwrap().to_owned();
@@ -73,7 +73,7 @@ impl Server {
         }
     }
 
-    pub(super) fn mariadb() -> Self {
+    pub(crate) fn mariadb() -> Self {
         let folder = open_folder();
         let path = folder.path().to_str().unwrap().to_owned();
         let data = format!("--datadir={path}/data");
@@ -107,7 +107,7 @@ impl Server {
     }
 
     /// Runs statements with all rights.
-    pub(super) async fn run<DB: Database>(&self, sql: impl Into<String>)
+    pub(crate) async fn run<DB: Database>(&self, sql: impl Into<String>)
     where
         for<'c> &'c mut DB::Connection: Executor<'c, Database = DB>,
     {
