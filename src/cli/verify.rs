@@ -18,8 +18,8 @@ use crate::pb::VerdictOutcome;
 
 #[derive(Args)]
 #[command(after_help = "Examples:
-  landbridge verify civil.v1.Resident 990101199001011234 -p tax-assessment --claim full_name=王芳
-  landbridge verify civil.v1.Resident - -p arrears --claim birth_date=1990-01-01 --claim status=STATUS_ACTIVE < id.txt
+  landbridge verify civil.v1.Resident R0000000003 -p tax-assessment --claim full_name=王芳
+  landbridge verify civil.v1.Resident - -p arrears --claim birth_date=1990-01-01 < id.txt
 
 Each claim is a `match`, a `mismatch`, or `unknown`: the record has no value there, or there is no such record. Values \
 that are not confirmed are counted, and after some tries a day the provider refuses.

@@ -55,6 +55,7 @@ fn code(cause: &Cause) -> Code {
         Cause::NotFound => Code::NotFound,
         Cause::Source(error) => source(error),
         Cause::PeerRevoked => Code::PermissionDenied,
+        Cause::Amended => Code::Aborted,
         Cause::ClientGone => Code::Cancelled,
         Cause::ClientStalled(_) => Code::DeadlineExceeded,
         Cause::Stopping | Cause::Unlogged(_) => Code::Unavailable,

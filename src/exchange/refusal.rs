@@ -55,6 +55,8 @@ pub enum Cause {
     Source(#[from] SourceError),
     #[error("the peer's certificate was revoked, or its department left the directory")]
     PeerRevoked,
+    #[error("the agreement was amended meanwhile; ask again")]
+    Amended,
     #[error("the client went away")]
     ClientGone,
     #[error("the client took nothing for {0:?}")]
@@ -90,6 +92,7 @@ impl Cause {
             Self::NotFound => "NOT_FOUND",
             Self::Source(error) => error.reason(),
             Self::PeerRevoked => "PEER_REVOKED",
+            Self::Amended => "AGREEMENT_AMENDED",
             Self::ClientGone => "CLIENT_GONE",
             Self::ClientStalled(_) => "CLIENT_STALLED",
             Self::Stopping => "STOPPING",
@@ -116,6 +119,7 @@ impl Cause {
             | Self::Query(_)
             | Self::Cursor
             | Self::PeerRevoked
+            | Self::Amended
             | Self::ClientGone
             | Self::ClientStalled(_)
             | Self::Stopping => self.to_string(),
@@ -151,9 +155,11 @@ impl Cause {
         match self {
             Self::NotFound => Outcome::Answered,
             Self::Source(error) => source_outcome(error),
-            Self::ClientGone | Self::ClientStalled(_) | Self::Stopping | Self::PeerRevoked => {
-                Outcome::CutShort
-            }
+            Self::Amended
+            | Self::ClientGone
+            | Self::ClientStalled(_)
+            | Self::Stopping
+            | Self::PeerRevoked => Outcome::CutShort,
             Self::Unlogged(_) | Self::Panicked | Self::NoRandomness(_) => Outcome::ProviderError,
             Self::Note { .. }
             | Self::Relay(_)

@@ -174,7 +174,7 @@ impl AnswerStream {
         Ok(batch)
     }
 
-    /// A stream is tied to its grant: when a reload takes that away, the stream ends.
+    /// A stream is tied to its grant: when a reload takes that away, or lets something else leave, the stream ends.
     fn still_permitted(&mut self) -> Result<(), Cause> {
         let current = self.exchange.snapshot();
         if Arc::ptr_eq(&current, &self.snapshot) {
@@ -182,9 +182,11 @@ impl AnswerStream {
         }
         let caller = self.ask.caller(self.caller.clone())?;
         let query = self.ask.check(&current, &self.exchange.department)?;
-        current
-            .policy
-            .decide(&caller, query, self.exchange.clock.now())?;
+        let now = self.exchange.clock.now();
+        let permit = current.policy.decide(&caller, query, now)?;
+        if !permit.releases_as(self.records.permit()) {
+            return Err(Cause::Amended);
+        }
         self.snapshot = current;
         Ok(())
     }

@@ -99,6 +99,20 @@ impl Permit {
         self.limit
     }
 
+    /// Whether the other permit lets the same leave: the same rows, and the same fields with the same masks.
+    pub fn releases_as(&self, other: &Self) -> bool {
+        let same =
+            |one: &Released, other: &Released| one.field == other.field && one.mask == other.mask;
+        let rows = |permit: &Self| permit.gate.as_ref().map(|gate| gate.text().to_owned());
+        self.role == other.role
+            && rows(self) == rows(other)
+            && self.released.len() == other.released.len()
+            && self
+                .released
+                .iter()
+                .all(|r| other.released.iter().any(|o| same(r, o)))
+    }
+
     /// The policy's revision.
     pub fn revision(&self) -> &Digest {
         &self.revision

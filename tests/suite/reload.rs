@@ -17,6 +17,7 @@ use crate::harness::records::Resident;
 
 const PURPOSES: &str = "\"tax-assessment\", \"arrears\"";
 const WITH_REFUNDS: &str = "\"tax-assessment\", \"arrears\", \"refunds\"";
+const ROWS: &str = "status == STATUS_ACTIVE && ";
 
 #[tokio::test]
 async fn an_amended_agreement_takes_effect_on_a_signal() {
@@ -170,6 +171,38 @@ async fn a_stream_ends_when_its_grant_is_taken_away() {
     assert_eq!(
         world.journal("civil").end_of(exchange).await.reason,
         "NO_AGREEMENT"
+    );
+}
+
+#[tokio::test]
+async fn a_stream_ends_when_its_grant_comes_to_cover_other_rows() {
+    let world = World::with_bulk(3_000).await;
+    let mut civil = world.start("civil").await;
+    let peer = world.peer("tax", "civil");
+    let mut stream = peer
+        .open(&Asked::query("").relayed_for("assessment"))
+        .await
+        .unwrap();
+    let exchange = header(&mut stream)
+        .await
+        .unwrap()
+        .exchange_id
+        .parse()
+        .unwrap();
+
+    edit(&world.agreement("civil", "CIV-TAX-2026-01"), ROWS, "");
+    civil.reload().await;
+    let status = loop {
+        match stream.message().await {
+            Ok(Some(_)) => {}
+            Ok(None) => panic!("the stream was answered whole"),
+            Err(status) => break crate::harness::refusal::Refused::from(status),
+        }
+    };
+    assert!(status.is(Code::Aborted, "AGREEMENT_AMENDED"), "{status:?}");
+    assert_eq!(
+        world.journal("civil").end_of(exchange).await.reason,
+        "AGREEMENT_AMENDED"
     );
 }
 
