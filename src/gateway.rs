@@ -248,8 +248,8 @@ impl Gateway {
 
     /// Lets in no more, finishes what is under way, closes the journal.
     pub async fn stop(self) {
-        tracing::info!("stopping: finishing what is under way");
         self.stop.cancel();
+        tracing::info!("stopping: finishing what is under way");
         self.tracker.close();
         self.drain().await;
         self.record(Entry::lifecycle("stopped", env!("CARGO_PKG_VERSION")))
