@@ -111,6 +111,7 @@ impl Asked {
             exchange_id: id.to_vec().into(),
             nonce: vec![9; 32].into(),
             system: system.to_owned(),
+            agreement_digest: vec![9; 32].into(),
             ..Default::default()
         });
         self
