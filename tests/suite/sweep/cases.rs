@@ -320,6 +320,33 @@ pub(super) fn cases() -> Vec<Case> {
             doors: Doors::Peers,
             ..INVALID
         },
+        // Neither may make the entry too long to be written.
+        Case {
+            reason: "RELAY_INVALID",
+            spoil: |mut asked| {
+                asked.relay = Some(pb::Relay {
+                    nonce: vec![1; 100_000].into(),
+                    ..asked.relay.unwrap()
+                });
+                asked
+            },
+            location: "relay",
+            doors: Doors::Peers,
+            ..INVALID
+        },
+        Case {
+            reason: "RELAY_INVALID",
+            spoil: |mut asked| {
+                asked.relay = Some(pb::Relay {
+                    agreement_digest: vec![1; 100_000].into(),
+                    ..asked.relay.unwrap()
+                });
+                asked
+            },
+            location: "relay",
+            doors: Doors::Peers,
+            ..INVALID
+        },
         Case {
             reason: "RELAY_INVALID",
             spoil: |mut asked| {
