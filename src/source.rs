@@ -100,6 +100,8 @@ impl Sources {
     }
 
     /// Fetches what the permit allows, from this department's database or from the provider's gateway.
+    ///
+    /// What waits for either is large. It is boxed here, where it is least: every layer above would copy it whole.
     pub async fn fetch(&self, permit: Permit, terms: Terms) -> Result<Fetched, SourceError> {
         let schema = permit.query().schema.clone();
         match permit.role() {
@@ -109,8 +111,7 @@ impl Sources {
                 let bindings = self.own.iter().find(has);
                 let bindings =
                     bindings.ok_or_else(|| SourceError::NoSource(schema.name().clone()))?;
-                bindings
-                    .fetch(permit, terms.after)
+                Box::pin(bindings.fetch(permit, terms.after))
                     .await
                     .map(Fetched::Records)
             }
@@ -118,7 +119,7 @@ impl Sources {
                 let department = self.directory.department(schema.owner());
                 let department =
                     department.ok_or_else(|| SourceError::NotAMember(schema.owner().clone()))?;
-                peer::fetch(self.peers.channel(department), permit, terms).await
+                Box::pin(peer::fetch(self.peers.channel(department), permit, terms)).await
             }
         }
     }

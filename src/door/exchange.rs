@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures::FutureExt;
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -103,11 +104,7 @@ impl ExchangeDoor {
         let caller = Caller::from(&incoming.peer);
         let span = tracing::info_span!("exchange", door = self.door.as_str(), caller = %incoming.peer.id());
         let work = self.exchange.clone().answer(caller, ask);
-        let work = async move {
-            let answer = work.await;
-            drop(place);
-            answer
-        };
+        let work = work.inspect(move |_| drop(place));
         match self.tracker.spawn(work.instrument(span)).await {
             Ok(Ok(answer)) => Ok(answer),
             Ok(Err(refusal)) => Err(status::of(&refusal)),

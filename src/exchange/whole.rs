@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use bytes::Bytes;
+use futures::FutureExt;
 
 use super::Exchange;
 use super::Found;
@@ -190,12 +191,14 @@ fn unconfirmed(verdicts: &[pb::Verdict]) -> u32 {
     u32::try_from(unconfirmed.count()).unwrap_or(u32::MAX)
 }
 
-async fn within<T>(
+/// Not an `async fn`, which would hold the work twice: as its argument and as what it waits for.
+fn within<T>(
     deadline: Duration,
     work: impl Future<Output = Result<T, Cause>>,
-) -> Result<T, Cause> {
-    match tokio::time::timeout(deadline, work).await {
+) -> impl Future<Output = Result<T, Cause>> {
+    let in_time = tokio::time::timeout(deadline, work);
+    in_time.map(move |outcome| match outcome {
         Ok(outcome) => outcome,
         Err(_) => Err(Cause::Source(SourceError::Timeout(deadline))),
-    }
+    })
 }

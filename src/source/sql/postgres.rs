@@ -30,6 +30,7 @@ use super::plan::Plan;
 use super::reading::Batch;
 use super::reading::Lease;
 use super::reading::Outlet;
+use super::reading::acquire;
 use super::reading::rows_for_batch;
 use super::settings::SqlSettings;
 use super::settings::Table;
@@ -125,7 +126,7 @@ pub(super) async fn get(
 ) -> Result<Batch, SourceError> {
     let failed = |error| judge(error, timeout);
     let mut batch = Batch::default();
-    let mut lease = Lease::new(pool.acquire().await.map_err(failed)?);
+    let mut lease = Lease::new(acquire(pool).await.map_err(failed)?);
     lease.at_work = true;
     let query = sqlx::query_with(AssertSqlSafe(plan.sql.clone()), arguments(&plan.args)?);
     let mut rows = query.fetch(&mut *lease.connection);
@@ -146,7 +147,7 @@ pub(super) async fn drive(
     timeout: Duration,
 ) -> Result<(), SourceError> {
     let failed = |error| judge(error, timeout);
-    let mut lease = Lease::<Postgres>::new(pool.acquire().await.map_err(failed)?);
+    let mut lease = Lease::<Postgres>::new(acquire(&pool).await.map_err(failed)?);
     let Lease {
         connection,
         at_work,

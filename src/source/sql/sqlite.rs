@@ -31,6 +31,7 @@ use super::live::LiveColumn;
 use super::plan::Plan;
 use super::reading::Batch;
 use super::reading::Outlet;
+use super::reading::acquire;
 use super::settings::SqlSettings;
 use super::settings::Table;
 use super::statement::Arg;
@@ -129,7 +130,7 @@ pub(super) async fn get(
 ) -> Result<Batch, SourceError> {
     let failed = |error| judge(error, timeout);
     let mut batch = Batch::default();
-    let mut connection = pool.acquire().await.map_err(failed)?;
+    let mut connection = acquire(pool).await.map_err(failed)?;
     let _watch = watched(&mut connection).await.map_err(failed)?;
     let query = sqlx::query_with(AssertSqlSafe(plan.sql.clone()), arguments(&plan.args)?);
     let mut rows = query.fetch(&mut *connection);
@@ -148,7 +149,7 @@ pub(super) async fn drive(
     timeout: Duration,
 ) -> Result<(), SourceError> {
     let failed = |error| judge(error, timeout);
-    let mut connection = pool.acquire().await.map_err(failed)?;
+    let mut connection = acquire(&pool).await.map_err(failed)?;
     let _watch = watched(&mut connection).await.map_err(failed)?;
     let mut batch = Batch::default();
     {
