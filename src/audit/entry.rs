@@ -92,6 +92,34 @@ impl Entry {
         Self::of_gateway(Kind::Lifecycle, Outcome::Answered, record)
     }
 
+    /// What a comparison with a peer has shown.
+    pub fn reconciliation(record: pb::ReconciliationRecord) -> Self {
+        let outcome = match record.differing {
+            0 => Outcome::Answered,
+            _ => Outcome::Denied,
+        };
+        let record = journal_record::Kind::Reconciliation(record);
+        Self::of_gateway(Kind::Reconciliation, outcome, record)
+    }
+
+    /// Somebody read the journal.
+    pub fn access(record: pb::AccessRecord) -> Self {
+        let record = journal_record::Kind::Access(record);
+        Self::of_gateway(Kind::Access, Outcome::Answered, record)
+    }
+
+    /// The records of these entries are about to be erased.
+    pub fn erasure(record: pb::ErasureRecord) -> Self {
+        let record = journal_record::Kind::Erasure(record);
+        Self::of_gateway(Kind::Erasure, Outcome::Answered, record)
+    }
+
+    /// Nothing happened for a while.
+    pub fn heartbeat() -> Self {
+        let record = journal_record::Kind::Heartbeat(pb::HeartbeatRecord {});
+        Self::of_gateway(Kind::Heartbeat, Outcome::None, record)
+    }
+
     /// An event of the gateway itself: no exchange, no side.
     fn of_gateway(kind: Kind, outcome: Outcome, record: journal_record::Kind) -> Self {
         Self {
@@ -187,6 +215,7 @@ impl From<&Receipt> for pb::Receipt {
             origin: receipt.origin.to_string(),
             index: receipt.index,
             leaf: receipt.leaf.to_vec().into(),
+            ..Self::default()
         }
     }
 }

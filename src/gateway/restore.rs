@@ -48,7 +48,13 @@ fn spent(record: &pb::JournalRecord) -> Option<Spent> {
             key_tag: None,
             mismatches: 0,
         }),
-        Kind::Policy(_) | Kind::Lifecycle(_) | Kind::Connection(_) => None,
+        Kind::Policy(_)
+        | Kind::Lifecycle(_)
+        | Kind::Connection(_)
+        | Kind::Reconciliation(_)
+        | Kind::Access(_)
+        | Kind::Erasure(_)
+        | Kind::Heartbeat(_) => None,
     }
 }
 

@@ -84,7 +84,28 @@ impl Row {
                 outcome: record.reason.clone(),
                 ..row
             },
-            None => row,
+            Some(Record::Reconciliation(record)) => Self {
+                who: record.peer.clone(),
+                what: format!("{} exchanges as {}", record.count, record.side),
+                outcome: match record.differing {
+                    0 => "both agree".to_owned(),
+                    differing => format!("{differing} differ"),
+                },
+                ..row
+            },
+            Some(Record::Access(record)) => Self {
+                who: record.reader.clone(),
+                what: format!("{} {}", record.action, record.query),
+                purpose: record.mandate.clone(),
+                outcome: format!("{} entries", record.entries),
+                ..row
+            },
+            Some(Record::Erasure(record)) => Self {
+                what: format!("{} after {}", record.class, record.keep),
+                outcome: format!("{} ranges", record.ranges.len()),
+                ..row
+            },
+            Some(Record::Heartbeat(_)) | None => row,
         }
     }
 

@@ -149,6 +149,7 @@ impl Draft {
             origin: evidence.origin.clone(),
             index: evidence.index,
             leaf: evidence.leaf.clone(),
+            ..pb::Receipt::default()
         };
         PeerLeaf::from_receipt(&receipt).ok().map(|(leaf, _)| leaf)
     }

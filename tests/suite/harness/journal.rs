@@ -143,6 +143,10 @@ impl Entry {
             Kind::Policy(_) => "refused",
             Kind::Lifecycle(lifecycle) => &lifecycle.event,
             Kind::Connection(connection) => &connection.reason,
+            Kind::Reconciliation(reconciliation) => &reconciliation.peer,
+            Kind::Access(access) => &access.action,
+            Kind::Erasure(erasure) => &erasure.class,
+            Kind::Heartbeat(_) => "",
         }
     }
 }
