@@ -3,6 +3,9 @@
 //! Needs leaves only, so that an oversight body can compare the journals of all departments without seeing a record.
 
 pub mod mirror;
+pub mod window;
+
+mod wire;
 
 use std::collections::BTreeMap;
 
@@ -11,10 +14,6 @@ use super::merkle;
 use super::merkle::Frontier;
 use super::merkle::Hash;
 use crate::name::ExchangeId;
-
-/// Into so many parts a window is divided to find where two journals differ: by the last byte of the exchange id, which is
-/// random, where its first ones are the time.
-pub const BUCKETS: usize = 256;
 
 /// One exchange, as one of its two journals has it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -95,8 +94,11 @@ impl Item {
         }
     }
 
-    fn bucket(&self) -> usize {
-        usize::from(self.exchange.bytes()[15])
+    /// Into which of 256 parts it falls, where two sides look for what differs: the last byte of the exchange id, which is
+    /// random, while its first ones are the time.
+    pub fn part(&self) -> u8 {
+        let [.., last] = *self.exchange.bytes();
+        last
     }
 }
 
@@ -153,15 +155,20 @@ fn encoded(item: &Item) -> [u8; 48] {
     bytes
 }
 
-/// The items by their bucket.
-pub fn buckets(items: &[Item]) -> Vec<Vec<Item>> {
-    let mut buckets = vec![Vec::new(); BUCKETS];
+/// The items by their parts.
+pub fn parts(items: &[Item]) -> BTreeMap<u8, Vec<Item>> {
+    let mut parts: BTreeMap<u8, Vec<Item>> = BTreeMap::new();
     for item in items {
-        if let Some(bucket) = buckets.get_mut(item.bucket()) {
-            bucket.push(*item);
-        }
+        parts.entry(item.part()).or_default().push(*item);
     }
-    buckets
+    parts
+}
+
+/// The summary of each of the 256 parts.
+pub fn part_summaries(items: &[Item]) -> Vec<Summary> {
+    let parts = parts(items);
+    let of = |part| summary(parts.get(&part).map_or(&[], Vec::as_slice));
+    (0..=u8::MAX).map(of).collect()
 }
 
 /// What the two sides of the same exchanges say differently, in the order of the exchange ids.

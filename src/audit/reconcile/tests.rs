@@ -99,14 +99,15 @@ proptest! {
         let found = differences(&own, &theirs);
         prop_assert_eq!(found.is_empty(), summary(&own) == summary(&theirs));
 
-        // What differs is found in the buckets that differ, and only there.
-        let by_bucket = buckets(&own).into_iter().zip(buckets(&theirs));
-        let mut in_buckets: Vec<_> = by_bucket
-            .filter(|(own, theirs)| summary(own) != summary(theirs))
-            .flat_map(|(own, theirs)| differences(&own, &theirs))
+        // What differs is found in the parts that differ, and only there.
+        let (own_parts, their_parts) = (parts(&own), parts(&theirs));
+        let of = |parts: &BTreeMap<u8, Vec<Item>>, part| parts.get(&part).cloned().unwrap_or_default();
+        let mut in_parts: Vec<_> = (0..=u8::MAX)
+            .filter(|&part| part_summaries(&own)[usize::from(part)] != part_summaries(&theirs)[usize::from(part)])
+            .flat_map(|part| differences(&of(&own_parts, part), &of(&their_parts, part)))
             .collect();
-        in_buckets.sort_by_key(|difference| difference.exchange);
-        prop_assert_eq!(in_buckets, found);
+        in_parts.sort_by_key(|difference| difference.exchange);
+        prop_assert_eq!(in_parts, found);
     }
 }
 
