@@ -3,6 +3,7 @@
 mod faults;
 mod quantity;
 mod raw;
+mod reconciliation;
 mod source;
 
 use std::net::SocketAddr;
@@ -35,6 +36,7 @@ pub struct Config {
     pub agreements: PathBuf,
     pub guardrails: PathBuf,
     pub journal: JournalConfig,
+    pub reconciliation: ReconciliationConfig,
     pub log: LogConfig,
     pub limits: Limits,
     pub sources: Vec<SourceConfig>,
@@ -66,6 +68,15 @@ pub struct JournalConfig {
     /// The replica's number: each replica has its own journal.
     pub replica: u32,
     pub segment_bytes: u64,
+}
+
+/// When this department's journal is compared with those of the departments that it asks.
+#[derive(Debug, Clone, Copy)]
+pub struct ReconciliationConfig {
+    /// The span of time whose exchanges are compared at once: from a second to a day.
+    pub window: Duration,
+    /// How long after its end, so that late entries are in.
+    pub after: Duration,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Deserialize)]

@@ -5,6 +5,7 @@ pub mod assemble;
 mod doors;
 mod files;
 mod operators;
+mod reconcile;
 mod restore;
 mod run;
 mod watch;
@@ -28,6 +29,7 @@ use crate::audit::JournalKey;
 use crate::audit::JournalSettings;
 use crate::audit::key::KeyError;
 use crate::audit::reader::ReadError;
+use crate::audit::reconcile::books::Books;
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::exchange::Exchange;
@@ -44,6 +46,7 @@ use assemble::assemble;
 use assemble::rehearse;
 use doors::Doors;
 use doors::acceptor;
+use reconcile::Reconciler;
 use run::Orders;
 
 /// How long streams that were cut off may take to write their closing entries.
@@ -279,6 +282,19 @@ impl Gateway {
         );
         // For the closing entries of streams. Clients that do not take their last bytes are not waited for.
         let _ = timeout(LAST_ENTRIES, self.tracker.wait()).await;
+    }
+
+    fn books(&self) -> Books {
+        Books::new(self.exchange.journal().clone(), &self.config.journal.path)
+    }
+
+    fn reconciler(&self) -> Reconciler {
+        Reconciler::new(
+            self.exchange.clone(),
+            self.reach.peers.clone(),
+            self.books(),
+            self.config.reconciliation,
+        )
     }
 
     async fn record(&self, entry: Entry) {

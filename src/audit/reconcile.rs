@@ -2,6 +2,7 @@
 //!
 //! Needs leaves only, so that an oversight body can compare the journals of all departments without seeing a record.
 
+pub mod books;
 pub mod mirror;
 pub mod window;
 
@@ -10,9 +11,11 @@ mod wire;
 use std::collections::BTreeMap;
 
 use super::Outcome;
+use super::Role;
 use super::merkle;
 use super::merkle::Frontier;
 use super::merkle::Hash;
+use crate::name::DepartmentId;
 use crate::name::ExchangeId;
 
 /// One exchange, as one of its two journals has it.
@@ -190,6 +193,29 @@ pub fn differences(consumer: &[Item], provider: &[Item]) -> Vec<Difference> {
         })
     });
     differences.collect()
+}
+
+/// What the two sides have to explain: a refusal of the consumer's own is nothing of the provider's.
+pub fn disagreements(consumer: &[Item], provider: &[Item]) -> Vec<Difference> {
+    let mut found = differences(consumer, provider);
+    found.retain(|difference| difference.class != Class::DeniedLocally);
+    found
+}
+
+/// Tells operators what a comparison has found.
+pub fn tell(peer: &DepartmentId, side: Role, found: &[Difference]) {
+    metrics::counter!("landbridge_reconciliations_total").increment(1);
+    for difference in found {
+        let (exchange, class) = (difference.exchange, difference.class.as_str());
+        metrics::counter!("landbridge_reconciliation_differences_total", "class" => class)
+            .increment(1);
+        let side = side.as_str();
+        if difference.class.is_alarm() {
+            tracing::error!(%peer, %exchange, class, side, "a peer's journal does not say what ours says");
+        } else {
+            tracing::warn!(%peer, %exchange, class, side, "an exchange is on record at one side only");
+        }
+    }
 }
 
 /// An exchange that stands twice in one journal counts as what it was first: a repeated request is refused.

@@ -17,6 +17,7 @@ use super::quantity::DURATION;
 use super::quantity::SIZE;
 use super::quantity::parse_offset;
 use super::quantity::parse_size;
+use super::reconciliation::RawReconciliation;
 use super::source;
 use crate::clock::parse_span;
 use crate::fault::Fault;
@@ -43,6 +44,8 @@ pub(super) struct RawConfig {
     registry: RawRegistry,
     policy: RawPolicy,
     journal: RawJournal,
+    #[serde(default)]
+    reconciliation: RawReconciliation,
     #[serde(default)]
     log: RawLog,
     #[serde(default)]
@@ -217,6 +220,7 @@ impl RawConfig {
             .filter_map(|s| source::check(s, path, &mut faults))
             .collect();
         let limits = self.limits.check(&mut faults);
+        let reconciliation = self.reconciliation.check(&mut faults);
         let offset = faults.parsed(
             "utc_offset",
             &self.utc_offset,
@@ -247,6 +251,7 @@ impl RawConfig {
                 format: self.log.format,
                 level: self.log.level,
             },
+            reconciliation,
             limits,
             sources,
             journal,
