@@ -4,6 +4,7 @@
 
 pub mod checkpoint;
 pub mod digest;
+pub mod index;
 pub mod key;
 pub mod merkle;
 pub mod note;
@@ -12,6 +13,7 @@ pub mod reconcile;
 pub mod search;
 pub mod subject;
 pub mod tiles;
+pub mod usage;
 pub mod verify;
 
 mod disk;
