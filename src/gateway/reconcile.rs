@@ -38,6 +38,9 @@ const MAX_ANSWER: usize = 16 * 1024 * 1024;
 /// The items that are told at a time; where more differ, the rest is counted only.
 const MAX_ITEMS: usize = 8_192;
 
+/// How far back a start looks for where it left off, in microseconds: a week. What is older is compared offline.
+const LOOK_BACK_US: i64 = 7 * 86_400 * 1_000_000;
+
 /// Owns how far each department's journal has been compared with ours.
 pub(super) struct Reconciler {
     exchange: Arc<Exchange>,
@@ -138,8 +141,10 @@ impl Reconciler {
         channel: PeerChannel,
     ) -> Result<(), NotCompared> {
         let now = self.exchange.clock().now();
-        let first = Window::containing(now, self.config.window);
-        let mut window = self.next.get(provider).copied().unwrap_or(first);
+        let mut window = match self.next.get(provider) {
+            Some(next) => *next,
+            None => self.first(provider.clone(), now).await?,
+        };
         while self.is_due(window, now) {
             self.compare(provider, channel.clone(), window).await?;
             window = window.next();
@@ -147,6 +152,19 @@ impl Reconciler {
         }
         self.next.insert(provider.clone(), window);
         Ok(())
+    }
+
+    /// Where an earlier run left off, as the journal tells.
+    async fn first(&self, provider: DepartmentId, now: Moment) -> Result<Window, NotCompared> {
+        let books = self.books.clone();
+        let since = Moment::from_micros(now.micros().saturating_sub(LOOK_BACK_US));
+        let look = move || books.last_compared(&provider, since);
+        let last = tokio::task::spawn_blocking(look).await??;
+        Ok(match last {
+            // The settings may have been given another length of window since.
+            Some(last) => Window::containing(last.end(), self.config.window),
+            None => Window::containing(now, self.config.window),
+        })
     }
 
     /// A while after its end, so that late answers and their entries are in.

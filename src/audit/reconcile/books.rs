@@ -6,11 +6,23 @@ use std::path::PathBuf;
 use super::Item;
 use super::window::Window;
 use crate::audit::Journal;
+use crate::audit::Kind;
 use crate::audit::Role;
 use crate::audit::index::Accounted;
 use crate::audit::index::Index;
 use crate::audit::index::IndexError;
+use crate::audit::reader::Reader;
+use crate::audit::search::Criteria;
+use crate::audit::search::Hit;
+use crate::audit::search::Page;
+use crate::audit::search::find;
+use crate::clock::Moment;
 use crate::name::DepartmentId;
+use crate::pb;
+use crate::pb::journal_record::Kind as Record;
+
+/// The entries that are looked through at a time: with a peer that asks as much as it is asked, two are enough.
+const PAGE: usize = 16;
 
 /// A journal with its index.
 #[derive(Debug, Clone)]
@@ -53,6 +65,43 @@ impl Books {
         let exchanges = index.exchanges_with(peer, side, window.start(), window.end())?;
         Ok(Some(exchanges.iter().map(|e| item(e, side)).collect()))
     }
+
+    /// The last window since that moment of which this gateway, as the consumer, has a comparison with the department on
+    /// record. Reads a database: not for an async task.
+    pub fn last_compared(
+        &self,
+        peer: &DepartmentId,
+        since: Moment,
+    ) -> Result<Option<Window>, IndexError> {
+        let (reader, index) = (Reader::open(&self.dir), Index::open(&self.dir)?);
+        let criteria = Criteria {
+            kind: Some(Kind::Reconciliation),
+            peer: Some(peer.clone()),
+            since: Some(since),
+            ..Criteria::default()
+        };
+        let mut page = Page::newest(PAGE);
+        loop {
+            let found = find(&reader, index.as_ref(), &criteria, page)?;
+            let mut windows = found.hits.iter().filter_map(as_consumer);
+            match (windows.next(), found.next) {
+                (Some(window), _) => return Ok(Some(window)),
+                (None, None) => return Ok(None),
+                (None, before) => page.before = before,
+            }
+        }
+    }
+}
+
+fn as_consumer(hit: &Hit) -> Option<Window> {
+    let Some(Record::Reconciliation(record)) = &hit.record.kind else {
+        return None;
+    };
+    let window = pb::Window {
+        start_ms: record.window_start_ms,
+        length_ms: record.window_ms,
+    };
+    Window::read(&window).filter(|_| record.side == Role::Consumer.as_str())
 }
 
 fn item(accounted: &Accounted, side: Role) -> Item {
