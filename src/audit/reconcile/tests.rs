@@ -106,9 +106,10 @@ proptest! {
 
         // What differs is found in the parts that differ, and only there.
         let (own_parts, their_parts) = (parts(&own), parts(&theirs));
+        let (own_told, told) = (part_summaries(&own), part_summaries(&theirs));
         let of = |parts: &BTreeMap<u8, Vec<Item>>, part| parts.get(&part).cloned().unwrap_or_default();
         let mut in_parts: Vec<_> = (0..=u8::MAX)
-            .filter(|&part| part_summaries(&own)[usize::from(part)] != part_summaries(&theirs)[usize::from(part)])
+            .filter(|&part| own_told[usize::from(part)] != told[usize::from(part)])
             .flat_map(|part| differences(&of(&own_parts, part), &of(&their_parts, part)))
             .collect();
         in_parts.sort_by_key(|difference| difference.exchange);
