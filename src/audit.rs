@@ -8,6 +8,8 @@ pub mod digest;
 pub mod key;
 pub mod merkle;
 pub mod note;
+pub mod proof;
+pub mod quorum;
 pub mod reader;
 pub mod search;
 pub mod subject;
