@@ -77,7 +77,9 @@ fn record(draw: &Draw) -> pb::ExchangeRecord {
         mode: one(draw[7], &MODES).to_owned(),
         agreement: one(draw[8], &AGREEMENTS).to_owned(),
         fields: fields.map(|(_, field)| (*field).to_owned()).collect(),
-        subjects: (0..draw[10] % 3).map(|n| tag(draw[11].wrapping_add(n))).collect(),
+        subjects: (0..draw[10] % 3)
+            .map(|n| tag(draw[11].wrapping_add(n)))
+            .collect(),
         key_tag: vec![draw[12] % 4; usize::from(draw[12] % 2) * 16].into(),
         policy_revision: vec![draw[13] % 3; 32].into(),
         records: u64::from(draw[14]),
@@ -116,7 +118,9 @@ fn ended(draw: &Draw) -> StreamEnd {
             bytes: u64::from(draw[15]) * 100,
             latency_us: u64::from(draw[16]) * 1_000,
             reason: one(draw[17], &["answered", "SOURCE_FAILED", "CLIENT_GONE"]).to_owned(),
-            subjects: (0..draw[10] % 3).map(|n| tag(draw[11].wrapping_add(n))).collect(),
+            subjects: (0..draw[10] % 3)
+                .map(|n| tag(draw[11].wrapping_add(n)))
+                .collect(),
             ..pb::StreamEndRecord::default()
         },
     }
@@ -270,12 +274,12 @@ fn ledger(dir: &Path, index: Option<&Index>, offset: u64) -> (u64, Vec<(u64, boo
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(48))]
+    #![proptest_config(ProptestConfig::with_cases(24))]
 
     #[test]
     fn the_index_and_the_reading_of_the_journal_find_the_same(
         steps in proptest::collection::vec(any::<Draw>(), 1..60),
-        asked in proptest::collection::vec(any::<[u8; 24]>(), 24),
+        asked in proptest::collection::vec(any::<[u8; 24]>(), 12),
         cuts in any::<[Chosen; 2]>(),
     ) {
         let dir = journal(&steps);
