@@ -291,8 +291,10 @@ impl RawJournal {
             Some(given) => beside(settings, given),
             None => secret.with_file_name("subjects"),
         };
+        let key = neighbour(self.key, "journal.key");
         JournalConfig {
-            key: neighbour(self.key, "journal.key"),
+            post_quantum_key: post_quantum(&key),
+            key,
             secret,
             subjects,
             linger: faults.parsed("journal.linger", &self.linger, DURATION, parse_span),
@@ -301,6 +303,18 @@ impl RawJournal {
             path,
         }
     }
+}
+
+/// `journal-pq.key` beside `journal.key`.
+fn post_quantum(key: &Path) -> PathBuf {
+    let mut name = key.file_stem().unwrap_or_default().to_owned();
+    name.push("-pq");
+    let mut path = key.with_file_name(name);
+    if let Some(extension) = key.extension() {
+        path.as_mut_os_string().push(".");
+        path.as_mut_os_string().push(extension);
+    }
+    path
 }
 
 impl RawLimits {

@@ -1,3 +1,5 @@
+use aws_lc_rs::signature::KeyPair;
+
 use super::*;
 
 const VKEY: &str = "example.com/foo+530d903a+AekyeRrm56hApGFkyQR4ZCbV54Id2LKaANYcrnKv3U2k";
@@ -11,11 +13,15 @@ fn other() -> VerifierKey {
     VerifierKey::new("example.com/other", [7; 32]).unwrap()
 }
 
+fn names(note: &Note) -> Vec<&str> {
+    note.signers.iter().map(|by| by.key.name()).collect()
+}
+
 #[test]
 fn the_example_of_the_specification_verifies() {
     let note = open(NOTE, &[other(), key()]).unwrap();
     assert_eq!(note.text, "This is an example message.\n");
-    assert_eq!(note.signers, ["example.com/foo"]);
+    assert_eq!(names(&note), ["example.com/foo"]);
 }
 
 #[test]
@@ -32,7 +38,7 @@ fn a_malformed_key_is_refused_with_what_is_wrong() {
         ("example.com/foo+530d903a+!", "the key is not base64"),
         (
             "example.com/foo+530d903a+AukyeRrm56hApGFkyQR4ZCbV54Id2LKaANYcrnKv3U2k",
-            "only Ed25519 keys are known",
+            "its type is unknown: 01, 04 (Ed25519) and 06 (ML-DSA-44) are known",
         ),
         (
             "example.com/foo+530d903a+AekyeRrm",
@@ -76,7 +82,7 @@ fn a_note_that_only_strangers_signed_is_refused() {
 #[test]
 fn a_strangers_signature_beside_a_trusted_one_is_ignored() {
     let both = format!("{NOTE}\u{2014} example.com/stranger AAAAAAAA\n");
-    assert_eq!(open(&both, &[key()]).unwrap().signers, ["example.com/foo"]);
+    assert_eq!(names(&open(&both, &[key()]).unwrap()), ["example.com/foo"]);
 }
 
 #[test]
@@ -126,11 +132,90 @@ fn a_malformed_note_is_refused_with_what_is_wrong() {
 #[test]
 fn a_text_may_have_empty_lines() {
     let pair = Ed25519KeyPair::from_seed_unchecked(&[3; 32]).unwrap();
-    let public = signature::KeyPair::public_key(&pair)
-        .as_ref()
-        .try_into()
-        .unwrap();
-    let verifier = VerifierKey::new("log", public).unwrap();
+    let public = KeyPair::public_key(&pair).as_ref();
+    let verifier = VerifierKey::of(KeyKind::Ed25519, "log", public).unwrap();
     let note = sign("one\n\nthree\n", &pair, &verifier);
     assert_eq!(open(&note, &[verifier]).unwrap().text, "one\n\nthree\n");
+}
+
+/// A text in the form of a checkpoint, as cosigners sign it.
+fn checkpoint_text() -> String {
+    format!("log\n7\n{}\n", STANDARD.encode([5; 32]))
+}
+
+#[test]
+fn keys_of_each_kind_are_written_as_they_were_read() {
+    for (kind, bytes) in [
+        (KeyKind::Ed25519, 32),
+        (KeyKind::Cosignature, 32),
+        (KeyKind::MlDsa44, 1312),
+    ] {
+        let key = VerifierKey::of(kind, "example.com/key", &vec![9; bytes]).unwrap();
+        let read: VerifierKey = key.to_string().parse().unwrap();
+        assert_eq!((&read, read.kind()), (&key, kind));
+        let short = VerifierKey::of(kind, "example.com/key", &vec![9; bytes - 1]);
+        assert!(matches!(short, Err(NoteError::MalformedKey(_))), "{kind:?}");
+    }
+}
+
+#[test]
+fn one_key_under_two_kinds_is_two_keys() {
+    let log = VerifierKey::of(KeyKind::Ed25519, "name", &[9; 32]).unwrap();
+    let witness = VerifierKey::of(KeyKind::Cosignature, "name", &[9; 32]).unwrap();
+    assert_ne!(log.id(), witness.id());
+    assert!(log.is_same_pair(&witness));
+}
+
+#[test]
+fn the_name_of_an_ml_dsa_key_fits_into_what_it_signs() {
+    let long = "n".repeat(256);
+    assert_eq!(
+        VerifierKey::of(KeyKind::MlDsa44, &long, &[9; 1312]),
+        Err(NoteError::MalformedKey("the name is longer than 255 bytes"))
+    );
+    assert!(VerifierKey::of(KeyKind::MlDsa44, &long[1..], &[9; 1312]).is_ok());
+}
+
+#[test]
+fn a_bad_signature_of_a_known_cosigner_rejects_the_note() {
+    let pair = Ed25519KeyPair::from_seed_unchecked(&[3; 32]).unwrap();
+    let public = KeyPair::public_key(&pair).as_ref();
+    let log = VerifierKey::of(KeyKind::Ed25519, "log", public).unwrap();
+    let note = sign(&checkpoint_text(), &pair, &log);
+    let signature = [1; 72];
+    for (kind, bytes) in [(KeyKind::Cosignature, 32), (KeyKind::MlDsa44, 1312)] {
+        let witness = VerifierKey::of(kind, "witness", &vec![9; bytes]).unwrap();
+        let forged = signature_line(&witness, &signature);
+        let forged = extend(&note, [forged.as_str()]).unwrap();
+        // To whom the cosigner is unknown, its signature says nothing.
+        assert_eq!(names(&open(&forged, &[log.clone()]).unwrap()), ["log"]);
+        assert_eq!(
+            open(&forged, &[log.clone(), witness]),
+            Err(NoteError::BadSignature("witness".to_owned()))
+        );
+    }
+}
+
+#[test]
+fn a_key_that_signed_twice_counts_once() {
+    let line = NOTE.lines().last().unwrap();
+    let twice = extend(NOTE, [line]).unwrap();
+    assert_eq!(names(&open(&twice, &[key()]).unwrap()), ["example.com/foo"]);
+}
+
+#[test]
+fn only_signature_lines_extend_a_note() {
+    for line in [
+        "",
+        "text",
+        "\u{2014} name AAAA",
+        "\u{2014} name AAAAAAAA\n\u{2014} name AAAAAAAA",
+    ] {
+        assert!(extend(NOTE, [line]).is_err(), "{line:?}");
+    }
+    let crowd = vec!["\u{2014} name AAAAAAAA"; 64];
+    assert_eq!(
+        extend(NOTE, crowd),
+        Err(NoteError::Malformed("it has too many signatures"))
+    );
 }

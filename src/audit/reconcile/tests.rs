@@ -9,11 +9,13 @@ use super::*;
 use crate::audit::Entry;
 use crate::audit::Journal;
 use crate::audit::JournalKey;
+use crate::audit::JournalKeys;
 use crate::audit::JournalSettings;
 use crate::audit::Kind;
 use crate::audit::PeerLeaf;
 use crate::audit::Role;
 use crate::audit::note::VerifierKey;
+use crate::audit::testing;
 use crate::audit::testing::exchange;
 use crate::audit::testing::exchange_id;
 use crate::audit::testing::settings;
@@ -138,7 +140,14 @@ impl Pair {
             };
             let key = JournalKey::from_seed([side as u8 + 1; 32]);
             let vkey = key.verifier(origins[side]).unwrap();
-            (Journal::open(settings, key, Clock::System).unwrap().0, vkey)
+            let keys = JournalKeys {
+                journal: key,
+                post_quantum: testing::keys().post_quantum,
+            };
+            (
+                Journal::open(settings, keys, Clock::System).unwrap().0,
+                vkey,
+            )
         });
         let [(consumer, first), (provider, second)] = opened;
         Self {
