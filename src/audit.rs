@@ -11,6 +11,7 @@ pub mod note;
 pub mod proof;
 pub mod quorum;
 pub mod reader;
+pub mod reconcile;
 pub mod search;
 pub mod subject;
 pub mod tiles;

@@ -17,6 +17,7 @@ fn leaf() -> Leaf {
         exchange: Some("0198f3c2-7d1e-7a44-9b1f-2f0c6d1f8a11".parse().unwrap()),
         exchange_digest: [1; 32],
         record_commitment: [2; 32],
+        asker: Some([3; 8]),
         peer: None,
     }
 }
@@ -81,6 +82,7 @@ fn what_is_proven_is_told_for_programs() {
             "exchange": "0198f3c2-7d1e-7a44-9b1f-2f0c6d1f8a11",
             "exchange_digest": "01".repeat(32),
             "record_commitment": "02".repeat(32),
+            "asker": "03".repeat(8),
             "peer": null,
         },
         "witnesses": [{ "name": "tax", "key": "tax.example/witness", "time": "2026-11-23T00:00:00Z" }],
