@@ -9,12 +9,14 @@ pub mod key;
 pub mod merkle;
 pub mod note;
 pub mod reader;
+pub mod receipt;
 pub mod search;
 pub mod subject;
 pub mod tiles;
 pub mod verify;
 
 mod disk;
+mod edge;
 mod entry;
 mod error;
 mod follow;

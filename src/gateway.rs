@@ -145,11 +145,13 @@ impl Gateway {
         })?;
         let journal = open_journal(&config, &clock)?;
         let ledger = restore::ledger(&config.journal.path, clock.now(), config.offset)?;
+        let seen = restore::seen(&config.journal.path, clock.now())?;
         let directory = snapshot.directory.clone();
         let exchange = Arc::new(Exchange::new(
             config.department.clone(),
             Arc::new(snapshot),
             ledger,
+            seen,
             journal,
             Secrets::derive(&secret)?,
             clock.clone(),
