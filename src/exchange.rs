@@ -187,7 +187,7 @@ impl Exchange {
         }
         // What cannot be proven is not asked for: nothing has left the house yet.
         let provider = permit.query().schema.owner();
-        if permit.role() == Role::Consumer && snapshot.journals.of(provider).is_empty() {
+        if permit.role() == Role::Consumer && !snapshot.journals.can_prove(provider) {
             return Err(Cause::NoJournalKey(provider.clone()));
         }
         Ok(permit)

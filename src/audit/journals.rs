@@ -9,6 +9,7 @@ use std::sync::PoisonError;
 
 use super::checkpoint::CheckpointError;
 use super::checkpoint::SignedCheckpoint;
+use super::note::KeyKind;
 use super::note::NoteError;
 use super::note::VerifierKey;
 use crate::fault::Fault;
@@ -75,6 +76,12 @@ impl Journals {
         self.departments
             .get(department)
             .map_or(&[], |known| known.keys.as_slice())
+    }
+
+    /// Whether a department has a key here that signs each of its commits, so that its receipts can be verified.
+    pub fn can_prove(&self, department: &DepartmentId) -> bool {
+        let mut keys = self.of(department).iter();
+        keys.any(|key| key.kind() == KeyKind::Ed25519)
     }
 
     /// Verifies that a note is the checkpoint of a journal of that department. One signature is verified for each commit of

@@ -10,7 +10,7 @@ use crate::audit::testing::NOON;
 use crate::audit::testing::Publish;
 use crate::audit::testing::exchange;
 use crate::audit::testing::exchange_id;
-use crate::audit::testing::key;
+use crate::audit::testing::keys;
 use crate::audit::testing::open;
 use crate::audit::testing::settings;
 use crate::audit::testing::temporary;
@@ -61,7 +61,7 @@ fn wrong(receipt: &pb::Receipt) -> String {
 async fn ten() -> (TempDir, Journal, Vec<pb::Receipt>) {
     let dir = temporary();
     let (journal, _) =
-        Journal::open(settings(dir.path(), 1 << 16), key(), Clock::fixed(NOON)).unwrap();
+        Journal::open(settings(dir.path(), 1 << 16), keys(), Clock::fixed(NOON)).unwrap();
     let appended = join_all((0..10).map(|n| journal.append(exchange(n)))).await;
     let receipts = appended
         .iter()
