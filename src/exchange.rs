@@ -260,5 +260,5 @@ async fn fetch(
 
 /// What the provider sent to prove its answer.
 fn receipt(evidence: Option<&Evidence>) -> Option<&pb::Receipt> {
-    evidence?.receipt.as_ref()
+    evidence?.receipt.as_deref()
 }

@@ -226,7 +226,7 @@ pub enum SourceError {
     #[error("the provider's gateway did not answer in time")]
     PeerTimeout,
     #[error("the provider refused: {} ({})", .0.message, .0.reason)]
-    Refused(PeerRefusal),
+    Refused(Box<PeerRefusal>),
     #[error("the provider's gateway sent {0}")]
     Garbled(&'static str),
 }

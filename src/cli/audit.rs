@@ -2,6 +2,7 @@
 
 mod entry;
 mod plain;
+mod reconcile;
 mod search;
 mod show;
 mod tail;
@@ -27,6 +28,7 @@ use crate::audit::note::VerifierKey;
 use crate::audit::reader::ReadError;
 use crate::audit::reader::Reader;
 use crate::config::Config;
+use reconcile::ReconcileArgs;
 use search::SearchArgs;
 use show::ShowArgs;
 use tail::TailArgs;
@@ -40,6 +42,7 @@ use verify::VerifyArgs;
   landbridge audit show --config config/civil.toml 0198f3c2-7d1e-7a44-9b1f-2f0c6d1f8a11
   landbridge audit tail --config config/civil.toml -f
   landbridge audit verify --journal var/civil/journal --vkey gov.example/civil/1+59181114+AVDYWOCYXsx/YEGKrwzFq1h/QsJXCohAlanozKzQ9lRc
+  landbridge audit reconcile var/civil/journal var/tax/journal --vkey <civil's key> --vkey <tax's key>
 
 A journal can be read while its gateway writes it.
 
@@ -61,6 +64,8 @@ enum What {
     Tail(TailArgs),
     /// Proves the whole journal: every record, every hash, and the signed checkpoint
     Verify(VerifyArgs),
+    /// Compares what two departments' journals say of the exchanges between them
+    Reconcile(ReconcileArgs),
     /// Prints the public key that verifies the journal, for the directory and for auditors
     Key,
 }
@@ -95,13 +100,14 @@ struct Place {
 
 impl AuditArgs {
     pub(super) fn run(self, output: &OutputOptions) -> Run {
-        let place = self.journal.place()?;
+        let journal = self.journal;
         match self.what {
-            What::Search(args) => args.run(&place, output),
-            What::Show(args) => args.run(&place, output),
-            What::Tail(args) => args.run(&place, output),
-            What::Verify(args) => args.run(&place, output),
-            What::Key => key(&place),
+            What::Search(args) => args.run(&journal.place()?, output),
+            What::Show(args) => args.run(&journal.place()?, output),
+            What::Tail(args) => args.run(&journal.place()?, output),
+            What::Verify(args) => args.run(&journal.place()?, output),
+            What::Reconcile(args) => args.run(&journal.vkey, output),
+            What::Key => key(&journal.place()?),
         }
     }
 }

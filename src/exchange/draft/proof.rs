@@ -41,7 +41,7 @@ impl Draft {
         provider: &DepartmentId,
         journals: &Journals,
     ) -> Result<(), BadReceipt> {
-        let Some(receipt) = refusal.receipt.as_deref() else {
+        let Some(receipt) = &refusal.receipt else {
             return Ok(());
         };
         let begun = self

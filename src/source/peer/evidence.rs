@@ -9,7 +9,7 @@ use crate::source::SourceError;
 #[derive(Debug, Clone)]
 pub struct Evidence {
     /// Of the provider's entry; a stream has it of its opening one.
-    pub receipt: Option<pb::Receipt>,
+    pub receipt: Option<Box<pb::Receipt>>,
     /// The provider's canonical digest of the agreement.
     pub agreement_digest: Bytes,
     /// The provider's digest of the record type's schema.
@@ -29,7 +29,7 @@ impl Evidence {
             ));
         }
         Ok(Self {
-            receipt: info.receipt,
+            receipt: info.receipt.map(Box::new),
             agreement_digest: info.agreement_digest,
             schema_digest: info.schema_digest,
         })

@@ -25,7 +25,7 @@ pub struct PeerRefusal {
     /// When the provider says that it is worth asking again.
     pub retry: Option<Duration>,
     /// Of the provider's entry, as it says; nobody has checked it.
-    pub receipt: Option<Box<pb::Receipt>>,
+    pub receipt: Option<pb::Receipt>,
 }
 
 const MAX_TEXT: usize = 512;
@@ -34,7 +34,7 @@ const MAX_METADATA: usize = 16;
 /// Sorts a failed call: the provider refused, or it cannot be reached.
 pub(super) fn refused(status: &Status) -> SourceError {
     match (status.code(), status.get_details_error_info()) {
-        (code, Some(info)) => SourceError::Refused(PeerRefusal {
+        (code, Some(info)) => SourceError::Refused(Box::new(PeerRefusal {
             code,
             reason: clean(&info.reason),
             message: clean(status.message()),
@@ -51,8 +51,8 @@ pub(super) fn refused(status: &Status) -> SourceError {
             retry: status
                 .get_details_retry_info()
                 .and_then(|info| info.retry_delay),
-            receipt: receipt(status).map(Box::new),
-        }),
+            receipt: receipt(status),
+        })),
         (Code::DeadlineExceeded | Code::Cancelled, None) => SourceError::PeerTimeout,
         (_, None) => SourceError::PeerUnreachable(chain(status)),
     }

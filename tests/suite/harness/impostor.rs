@@ -18,6 +18,7 @@ use landbridge::pb::query_records_response::Part;
 use rustls::ServerConfig;
 use tokio::net::TcpListener;
 use tokio_rustls::TlsAcceptor;
+use tokio_util::task::TaskTracker;
 use tonic::Request;
 use tonic::Response;
 use tonic::Status;
@@ -93,10 +94,12 @@ impl Impostor {
             lie: lie.clone(),
         };
         let tls = acceptor(world, department);
-        tokio::spawn(async move {
+        let tasks = TaskTracker::new();
+        let connections = tasks.clone();
+        tasks.spawn(async move {
             while let Ok((tcp, _)) = listener.accept().await {
                 let (tls, service) = (tls.clone(), ExchangeServiceServer::new(between.clone()));
-                tokio::spawn(async move {
+                connections.spawn(async move {
                     let Ok(tls) = tls.accept(tcp).await else {
                         return;
                     };
