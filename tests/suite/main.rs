@@ -16,6 +16,7 @@ mod hostile;
 mod identity;
 mod layout;
 mod reconcile;
+mod receipts;
 mod reload;
 mod sources;
 mod stop;
