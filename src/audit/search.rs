@@ -1,6 +1,7 @@
 //! Finds entries: newest first, each streamed exchange together with how it ended.
 
 use std::collections::BTreeMap;
+use std::ops::ControlFlow;
 
 use super::leaf::Kind;
 use super::leaf::Leaf;
@@ -63,12 +64,31 @@ pub struct End {
 /// The newest entries that fit, at most `limit` of them.
 pub fn search(reader: &Reader, criteria: &Criteria, limit: usize) -> Result<Vec<Hit>, ReadError> {
     let mut hits = Vec::new();
+    if limit > 0 {
+        each(reader, criteria, |hit| {
+            hits.push(hit);
+            if hits.len() < limit {
+                ControlFlow::Continue(())
+            } else {
+                ControlFlow::Break(())
+            }
+        })?;
+    }
+    Ok(hits)
+}
+
+/// Hands over the entries that fit, the newest first, until there are no more or `take` has enough.
+pub(super) fn each(
+    reader: &Reader,
+    criteria: &Criteria,
+    mut take: impl FnMut(Hit) -> ControlFlow<()>,
+) -> Result<(), ReadError> {
     // Read backwards, a stream's end comes before its opening.
     let mut ends = BTreeMap::new();
     for stored in reader.backward()? {
         let stored = stored?;
         // Times never decrease: what is older lies behind.
-        if hits.len() >= limit || criteria.since.is_some_and(|since| stored.leaf.time < since) {
+        if criteria.since.is_some_and(|since| stored.leaf.time < since) {
             break;
         }
         if stored.leaf.kind == Kind::StreamEnd {
@@ -94,14 +114,44 @@ pub fn search(reader: &Reader, criteria: &Criteria, limit: usize) -> Result<Vec<
             record: stored.record()?,
             end,
         };
-        if criteria.record_fits(&hit) {
-            hits.push(hit);
+        if criteria.record_fits(&hit) && take(hit).is_break() {
+            break;
         }
     }
-    Ok(hits)
+    Ok(())
 }
 
 impl Criteria {
+    /// Whether every entry fits.
+    pub(super) fn is_open(&self) -> bool {
+        let Self {
+            kind,
+            peer,
+            system,
+            record_type,
+            purpose,
+            agreement,
+            outcome,
+            reason,
+            since,
+            until,
+            exchange,
+            subjects,
+        } = self;
+        kind.is_none()
+            && peer.is_none()
+            && system.is_none()
+            && record_type.is_none()
+            && purpose.is_none()
+            && agreement.is_none()
+            && outcome.is_none()
+            && reason.is_none()
+            && since.is_none()
+            && until.is_none()
+            && exchange.is_none()
+            && subjects.is_empty()
+    }
+
     /// What can be said without reading the record.
     fn leaf_fits(&self, stored: &Stored, end: Option<&End>) -> bool {
         let leaf = &stored.leaf;

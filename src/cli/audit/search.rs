@@ -13,6 +13,7 @@ use super::entry::Row;
 use super::unreadable;
 use crate::audit::Kind;
 use crate::audit::Outcome;
+use crate::audit::json;
 use crate::audit::search::Criteria;
 use crate::audit::search::Hit;
 use crate::audit::search::search;
@@ -37,6 +38,16 @@ use crate::pb;
 
 #[derive(Args)]
 pub(super) struct SearchArgs {
+    #[command(flatten)]
+    criteria: CriteriaArgs,
+    /// The most entries
+    #[arg(long, short = 'n', default_value_t = 50)]
+    limit: usize,
+}
+
+/// Which entries.
+#[derive(Args)]
+pub(super) struct CriteriaArgs {
     /// A department, whether it asked or was asked
     #[arg(long, value_name = "DEPARTMENT")]
     peer: Option<DepartmentId>,
@@ -74,9 +85,6 @@ pub(super) struct SearchArgs {
     /// The gateway's secret, for `--subject` [default: that of the settings]
     #[arg(long, value_name = "FILE")]
     secret: Option<PathBuf>,
-    /// The most entries
-    #[arg(long, short = 'n', default_value_t = 50)]
-    limit: usize,
 }
 
 /// An identifier of somebody: not to be shown.
@@ -126,7 +134,7 @@ fn words<'a>(words: impl Iterator<Item = &'a str>) -> String {
 impl SearchArgs {
     pub(super) fn run(self, place: &Place, output: &OutputOptions) -> Run {
         let limit = self.limit;
-        let criteria = self.criteria(place, Clock::System.now())?;
+        let criteria = self.criteria.read(place, Clock::System.now())?;
         let hits = search(&place.reader(), &criteria, limit).map_err(unreadable)?;
         match output.for_lists() {
             Format::Json => print_json(&hits, place)?,
@@ -146,8 +154,10 @@ impl SearchArgs {
         }
         Ok(Exit::Done)
     }
+}
 
-    fn criteria(self, place: &Place, now: Moment) -> Result<Criteria, Failure> {
+impl CriteriaArgs {
+    pub(super) fn read(self, place: &Place, now: Moment) -> Result<Criteria, Failure> {
         let moment = |when: When| when.moment(place.offset, now);
         let (since, until) = (self.since.map(moment), self.until.map(moment));
         let secret = self.secret.as_deref().or(place.secret.as_deref());
@@ -232,12 +242,12 @@ fn rows(hits: &[Hit], place: &Place) -> Vec<Listed> {
 fn print_json(hits: &[Hit], place: &Place) -> Result<(), Failure> {
     let mut out = io::stdout().lock();
     for hit in hits {
-        let mut json = entry::json(hit.index, &hit.leaf, &hit.record, place.offset)?;
+        let mut json = json::entry(hit.index, &hit.leaf, &hit.record, place.offset)?;
         if let Some(end) = &hit.end {
             let record = pb::JournalRecord {
                 kind: Some(pb::journal_record::Kind::StreamEnd(end.record.clone())),
             };
-            let end = entry::json(end.index, &end.leaf, &record, place.offset)?;
+            let end = json::entry(end.index, &end.leaf, &record, place.offset)?;
             json.as_object_mut()
                 .map(|json| json.insert("end".to_owned(), end));
         }
