@@ -4,6 +4,7 @@
 
 pub mod checkpoint;
 pub mod digest;
+pub mod export;
 pub mod json;
 pub mod key;
 pub mod merkle;

@@ -142,7 +142,7 @@ impl Tiles {
 }
 
 /// The root of a subtree of 2^k leaves.
-fn perfect_root(mut hashes: Vec<Hash>) -> Hash {
+pub(super) fn perfect_root(mut hashes: Vec<Hash>) -> Hash {
     while hashes.len() > 1 {
         let (pairs, _) = hashes.as_chunks::<2>();
         hashes = pairs

@@ -1,6 +1,7 @@
 //! `audit`: reads a journal, and proves it.
 
 mod entry;
+mod export;
 mod plain;
 mod search;
 mod show;
@@ -27,6 +28,7 @@ use crate::audit::note::VerifierKey;
 use crate::audit::reader::ReadError;
 use crate::audit::reader::Reader;
 use crate::config::Config;
+use export::ExportArgs;
 use search::SearchArgs;
 use show::ShowArgs;
 use tail::TailArgs;
@@ -39,6 +41,7 @@ use verify::VerifyArgs;
   landbridge audit search --config config/civil.toml --subject national_id=990101199001011234
   landbridge audit show --config config/civil.toml 0198f3c2-7d1e-7a44-9b1f-2f0c6d1f8a11
   landbridge audit tail --config config/civil.toml -f
+  landbridge audit export --config config/civil.toml --format bundle --out evidence --since 7d
   landbridge audit verify --journal var/civil/journal --vkey gov.example/civil/1+59181114+AVDYWOCYXsx/YEGKrwzFq1h/QsJXCohAlanozKzQ9lRc
 
 A journal can be read while its gateway writes it.
@@ -61,6 +64,8 @@ enum What {
     Tail(TailArgs),
     /// Proves the whole journal: every record, every hash, and the signed checkpoint
     Verify(VerifyArgs),
+    /// Takes entries out of the journal, proven: Parquet, CSV, JSON lines, OCSF, tlog-tiles, or a bundle of evidence
+    Export(Box<ExportArgs>),
     /// Prints the public key that verifies the journal, for the directory and for auditors
     Key,
 }
@@ -101,6 +106,7 @@ impl AuditArgs {
             What::Show(args) => args.run(&place, output),
             What::Tail(args) => args.run(&place, output),
             What::Verify(args) => args.run(&place, output),
+            What::Export(args) => args.run(&place, output),
             What::Key => key(&place),
         }
     }
