@@ -86,8 +86,8 @@ pub struct Written {
     pub checkpoint: SignedCheckpoint,
 }
 
-/// How far an export has come.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// How far an export has come: zeros while it looks for what was chosen.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Progress {
     /// Entries read so far, and those that will be.
     pub read: u64,
@@ -121,7 +121,9 @@ pub enum ExportError {
     },
     #[error("tiles are of a whole journal: they cannot be of a selection")]
     WholeOnly,
-    #[error("`{from}` is not before `{to}`, or is beyond the {size} entries that the checkpoint covers")]
+    #[error(
+        "`{from}` is not before `{to}`, or is beyond the {size} entries that the checkpoint covers"
+    )]
     Range { from: u64, to: u64, size: u64 },
     #[error("no entry fits")]
     Nothing,
@@ -230,3 +232,5 @@ impl From<TileError> for ExportError {
     }
 }
 
+#[cfg(test)]
+mod tests;

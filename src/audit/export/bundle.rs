@@ -94,6 +94,9 @@ fn vkeys(export: &Export<'_>) -> String {
 
 /// A C2SP tlog-proof.
 fn proof(index: u64, path: &[Hash], note: &str) -> String {
-    let path: String = path.iter().map(|hash| STANDARD.encode(hash) + "\n").collect();
+    let path: String = path
+        .iter()
+        .map(|hash| STANDARD.encode(hash) + "\n")
+        .collect();
     format!("c2sp.org/tlog-proof@v1\nindex {index}\n{path}\n{note}")
 }

@@ -125,7 +125,11 @@ pub(super) const COLUMNS: &[Column] = &[
         exchange(row, |e| Cell::Texts(&e.masked))
     }),
     column("records", Form::Number, |row| {
-        either(row, |e| Cell::Number(e.records), |e| Cell::Number(e.records))
+        either(
+            row,
+            |e| Cell::Number(e.records),
+            |e| Cell::Number(e.records),
+        )
     }),
     column("bytes", Form::Number, |row| {
         either(row, |e| Cell::Number(e.bytes), |e| Cell::Number(e.bytes))
@@ -149,7 +153,11 @@ pub(super) const COLUMNS: &[Column] = &[
         _ => text(row, |e| &e.detail, |e| &e.detail),
     }),
     column("subjects", Form::Tags, |row| {
-        either(row, |e| Cell::Tags(&e.subjects), |e| Cell::Tags(&e.subjects))
+        either(
+            row,
+            |e| Cell::Tags(&e.subjects),
+            |e| Cell::Tags(&e.subjects),
+        )
     }),
     column("request_digest", Form::Bytes, |row| {
         exchange(row, |e| bytes(&e.request_digest))

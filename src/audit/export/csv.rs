@@ -37,8 +37,7 @@ pub(super) fn write(rows: &mut Rows<'_>, mut file: Hashed) -> Result<Hash, Expor
         csv.write_field(other).map_err(failed)?;
         csv.write_record(None::<&[u8]>).map_err(failed)?;
     }
-    csv.flush()
-        .map_err(|error| draft::failed(&path, error))?;
+    csv.flush().map_err(|error| draft::failed(&path, error))?;
     drop(csv);
     file.finish()
 }

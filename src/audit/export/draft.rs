@@ -57,8 +57,7 @@ impl Draft {
 
     /// Dies here: the temporary name stays behind, and the next export to the same place asks to have it removed.
     pub(super) fn publish(self) -> Result<(), ExportError> {
-        fs::rename(&self.temporary, &self.place)
-            .map_err(|source| failed(&self.place, source))
+        fs::rename(&self.temporary, &self.place).map_err(|source| failed(&self.place, source))
     }
 }
 
@@ -123,7 +122,8 @@ impl Hashed {
 impl Write for Hashed {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         let written = self.file.write(bytes)?;
-        self.context.update(bytes.get(..written).unwrap_or_default());
+        self.context
+            .update(bytes.get(..written).unwrap_or_default());
         Ok(written)
     }
 
@@ -147,7 +147,8 @@ impl Folder {
 
     pub(super) fn close(&mut self, name: &str, file: Hashed) -> Result<(), ExportError> {
         let hash = file.hash()?;
-        self.sums.put(format!("{}  {name}\n", hex(&hash)).as_bytes())
+        self.sums
+            .put(format!("{}  {name}\n", hex(&hash)).as_bytes())
     }
 
     /// A whole file, in folders of its own where its name says so.

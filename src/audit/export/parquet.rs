@@ -37,11 +37,7 @@ const BATCH: usize = 1_024;
 /// The signed checkpoint that covers the rows stands in the file's metadata.
 const CHECKPOINT: &str = "landbridge.checkpoint";
 
-pub(super) fn write(
-    rows: &mut Rows<'_>,
-    file: Hashed,
-    note: &str,
-) -> Result<Hash, ExportError> {
+pub(super) fn write(rows: &mut Rows<'_>, file: Hashed, note: &str) -> Result<Hash, ExportError> {
     let schema = Arc::new(parse_message_type(&schema())?);
     let mut parquet = SerializedFileWriter::new(file, schema, Arc::new(properties(note)?))?;
     while let Some(first) = rows.next()? {
@@ -62,9 +58,7 @@ fn schema() -> String {
 
 fn declaration(name: &str, form: Form) -> String {
     let list = |element: &str| {
-        format!(
-            "optional group {name} (LIST) {{ repeated group list {{ required {element}; }} }} "
-        )
+        format!("optional group {name} (LIST) {{ repeated group list {{ required {element}; }} }} ")
     };
     let needed = match REQUIRED.contains(&name) {
         true => "required",
@@ -117,7 +111,10 @@ fn write_group(
         .zip(&mut sinks)
         .map(|(descriptor, sink)| {
             let pages = Box::new(SerializedPageWriter::new(sink));
-            let levels = (descriptor.max_def_level() > 0, descriptor.max_rep_level() > 0);
+            let levels = (
+                descriptor.max_def_level() > 0,
+                descriptor.max_rep_level() > 0,
+            );
             Encoder::new(
                 get_column_writer(descriptor.clone(), properties.clone(), pages),
                 levels,
@@ -231,7 +228,11 @@ impl<'a> Encoder<'a> {
             ColumnWriter::FixedLenByteArrayColumnWriter(writer) => {
                 writer.write_batch(&self.fixed, definitions, repetitions)?
             }
-            _ => return Err(ParquetError::General("a column of no known type".to_owned())),
+            _ => {
+                return Err(ParquetError::General(
+                    "a column of no known type".to_owned(),
+                ));
+            }
         };
         self.definitions.clear();
         self.repetitions.clear();

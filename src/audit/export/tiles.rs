@@ -64,7 +64,9 @@ fn put_edges(
     if let (Some(Edge { n, hashes }), false) = (levels.first(), bundle.is_empty()) {
         put_entries(folder, *n, hashes.len() as u16, bundle)?;
     }
-    let partial = (0..).zip(levels).filter(|(_, edge)| !edge.hashes.is_empty());
+    let partial = (0..)
+        .zip(levels)
+        .filter(|(_, edge)| !edge.hashes.is_empty());
     for (level, edge) in partial {
         put_hashes(folder, level, edge)?;
     }

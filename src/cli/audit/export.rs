@@ -76,11 +76,10 @@ pub(super) struct ExportArgs {
 }
 
 fn format() -> impl TypedValueParser<Value = Format> {
-    PossibleValuesParser::new(Format::ALL.iter().map(|format| format.as_str()))
-        .try_map(|word| {
-            let found = Format::ALL.iter().find(|format| format.as_str() == word);
-            found.copied().ok_or("no such format")
-        })
+    PossibleValuesParser::new(Format::ALL.iter().map(|format| format.as_str())).try_map(|word| {
+        let found = Format::ALL.iter().find(|format| format.as_str() == word);
+        found.copied().ok_or("no such format")
+    })
 }
 
 impl ExportArgs {
@@ -235,7 +234,7 @@ impl Meter {
         let now = Instant::now();
         let took = now - self.began;
         let due = self.told.is_none_or(|told| now - told >= TELL_EVERY);
-        if took < SILENT || !due || !io::stderr().is_terminal() {
+        if took < SILENT || !due || progress.of == 0 || !io::stderr().is_terminal() {
             return;
         }
         self.told = Some(now);
