@@ -4,10 +4,10 @@ use std::path::Path;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use parquet::file::reader::FileReader;
-use parquet::file::reader::SerializedFileReader;
-use parquet::record::Field;
-use parquet::record::Row as Record;
+use ::parquet::file::reader::FileReader;
+use ::parquet::file::reader::SerializedFileReader;
+use ::parquet::record::Field;
+use ::parquet::record::Row as Record;
 use serde_json::Value as Json;
 use tempfile::TempDir;
 
@@ -86,7 +86,11 @@ async fn journal(more: u64) -> TempDir {
     };
     append(&journal, Entry::lifecycle("started", "0.1.0")).await;
     append(&journal, full(1)).await;
-    let opened = journal.begin(exchange(2)).await.unwrap();
+    let opening = Entry {
+        outcome: Outcome::None,
+        ..exchange(2)
+    };
+    let opened = journal.begin(opening).await.unwrap();
     append(&journal, denied).await;
     opened
         .close(StreamEnd {
@@ -516,7 +520,7 @@ async fn a_bundle_of_a_selection_has_a_proof_of_each_entry() {
         assert_eq!(record["salt"], hex(salt));
         assert_eq!(
             STANDARD.decode(record["record"].as_str().unwrap()).unwrap(),
-            bytes
+            bytes.as_ref()
         );
         assert_eq!(
             record["readable"],
