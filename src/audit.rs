@@ -11,6 +11,7 @@ pub mod key;
 pub mod merkle;
 pub mod note;
 pub mod reader;
+pub mod reconcile;
 pub mod search;
 pub mod subject;
 pub mod tiles;

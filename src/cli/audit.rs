@@ -3,6 +3,7 @@
 mod entry;
 mod export;
 mod plain;
+mod reconcile;
 mod search;
 mod show;
 mod tail;
@@ -29,6 +30,7 @@ use crate::audit::reader::ReadError;
 use crate::audit::reader::Reader;
 use crate::config::Config;
 use export::ExportArgs;
+use reconcile::ReconcileArgs;
 use search::SearchArgs;
 use show::ShowArgs;
 use tail::TailArgs;
@@ -43,6 +45,7 @@ use verify::VerifyArgs;
   landbridge audit tail --config config/civil.toml -f
   landbridge audit export --config config/civil.toml --format bundle --out evidence --since 7d
   landbridge audit verify --journal var/civil/journal --vkey gov.example/civil/1+59181114+AVDYWOCYXsx/YEGKrwzFq1h/QsJXCohAlanozKzQ9lRc
+  landbridge audit reconcile var/civil/journal var/tax/journal --vkey <civil's key> --vkey <tax's key>
 
 A journal can be read while its gateway writes it.
 
@@ -66,6 +69,8 @@ enum What {
     Verify(VerifyArgs),
     /// Takes entries out of the journal, proven: Parquet, CSV, JSON lines, OCSF, tlog-tiles, or a bundle of evidence
     Export(Box<ExportArgs>),
+    /// Compares what two departments' journals say of the exchanges between them
+    Reconcile(ReconcileArgs),
     /// Prints the public key that verifies the journal, for the directory and for auditors
     Key,
 }
@@ -100,14 +105,15 @@ struct Place {
 
 impl AuditArgs {
     pub(super) fn run(self, output: &OutputOptions) -> Run {
-        let place = self.journal.place()?;
+        let journal = self.journal;
         match self.what {
-            What::Search(args) => args.run(&place, output),
-            What::Show(args) => args.run(&place, output),
-            What::Tail(args) => args.run(&place, output),
-            What::Verify(args) => args.run(&place, output),
-            What::Export(args) => args.run(&place, output),
-            What::Key => key(&place),
+            What::Search(args) => args.run(&journal.place()?, output),
+            What::Show(args) => args.run(&journal.place()?, output),
+            What::Tail(args) => args.run(&journal.place()?, output),
+            What::Verify(args) => args.run(&journal.place()?, output),
+            What::Reconcile(args) => args.run(&journal.vkey, output),
+            What::Export(args) => args.run(&journal.place()?, output),
+            What::Key => key(&journal.place()?),
         }
     }
 }
