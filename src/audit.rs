@@ -6,6 +6,7 @@ pub mod checkpoint;
 pub mod cosignature;
 pub mod digest;
 pub mod export;
+pub mod index;
 pub mod json;
 pub mod key;
 pub mod merkle;
@@ -15,6 +16,7 @@ pub mod reconcile;
 pub mod search;
 pub mod subject;
 pub mod tiles;
+pub mod usage;
 pub mod verify;
 
 mod disk;

@@ -48,7 +48,7 @@ pub struct Export<'a> {
 }
 
 /// Which entries; by default all that the published checkpoint covers.
-#[derive(Debug, Clone, Default)]
+#[derive(Clone, Default)]
 pub struct Selection {
     /// A stream is taken whole: with its opening its end.
     pub criteria: Criteria,
@@ -214,6 +214,15 @@ impl Format {
             Self::Tiles => "tiles",
             Self::Bundle => "bundle",
         }
+    }
+}
+
+impl std::fmt::Debug for Selection {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Selection")
+            .field("from", &self.from)
+            .field("to", &self.to)
+            .finish_non_exhaustive()
     }
 }
 

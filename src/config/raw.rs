@@ -94,6 +94,7 @@ struct RawJournal {
     path: PathBuf,
     key: Option<PathBuf>,
     secret: Option<PathBuf>,
+    subjects: Option<PathBuf>,
     #[serde(default = "one_millisecond")]
     linger: String,
     #[serde(default = "first")]
@@ -281,10 +282,16 @@ impl RawJournal {
             None => path.with_file_name(name),
         };
         let key = neighbour(self.key, "journal.key");
+        let secret = neighbour(self.secret, "secret.key");
+        let subjects = match self.subjects {
+            Some(given) => beside(settings, given),
+            None => secret.with_file_name("subjects"),
+        };
         JournalConfig {
             post_quantum_key: post_quantum(&key),
             key,
-            secret: neighbour(self.secret, "secret.key"),
+            secret,
+            subjects,
             linger: faults.parsed("journal.linger", &self.linger, DURATION, parse_span),
             segment_bytes: faults.parsed("journal.segment", &self.segment, SIZE, parse_size),
             replica: self.replica,

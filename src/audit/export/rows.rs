@@ -92,7 +92,8 @@ impl Chosen {
         let mut interrupted = false;
         let reader = Reader::open(export.journal);
         let range = self.range.clone();
-        search::each(&reader, &export.selection.criteria, |hit| {
+        // Not by the index: it may leave out what it likes.
+        search::each(&reader, None, &export.selection.criteria, None, |hit| {
             let end = hit.end.as_ref().map(|end| end.index);
             for index in [Some(hit.index), end].into_iter().flatten() {
                 if range.contains(&index) {
@@ -101,11 +102,7 @@ impl Chosen {
                 }
             }
             interrupted = watch(Progress::default()).is_break();
-            if interrupted || hit.index < range.start {
-                ControlFlow::Break(())
-            } else {
-                ControlFlow::Continue(())
-            }
+            !interrupted && hit.index >= range.start
         })?;
         if interrupted {
             return Err(ExportError::Interrupted);

@@ -2,12 +2,12 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
 use ::parquet::file::reader::FileReader;
 use ::parquet::file::reader::SerializedFileReader;
 use ::parquet::record::Field;
 use ::parquet::record::Row as Record;
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use serde_json::Value as Json;
 use tempfile::TempDir;
 

@@ -18,7 +18,7 @@ use tokio::runtime;
 use tokio::runtime::Runtime;
 
 use super::Place;
-use super::search::CriteriaArgs;
+use super::criteria::CriteriaArgs;
 use super::unreadable;
 use crate::audit::export::Export;
 use crate::audit::export::ExportError;
@@ -72,7 +72,7 @@ pub(super) struct ExportArgs {
     to: Option<u64>,
     /// The federation's tlog-policy, for a bundle: which witnesses must have cosigned
     #[arg(long, value_name = "FILE")]
-    policy: Option<PathBuf>,
+    witnesses: Option<PathBuf>,
 }
 
 fn format() -> impl TypedValueParser<Value = Format> {
@@ -85,9 +85,9 @@ fn format() -> impl TypedValueParser<Value = Format> {
 impl ExportArgs {
     pub(super) fn run(self, place: &Place, output: &OutputOptions) -> Run {
         let json = output.for_one()?;
-        let policy = self.policy.map(std::fs::read_to_string).transpose()?;
+        let policy = self.witnesses.map(std::fs::read_to_string).transpose()?;
         let selection = Selection {
-            criteria: self.criteria.read(place, Clock::System.now())?,
+            criteria: self.criteria.criteria(place, Clock::System.now())?,
             from: self.from,
             to: self.to,
         };
