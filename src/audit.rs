@@ -11,6 +11,8 @@ pub mod json;
 pub mod key;
 pub mod merkle;
 pub mod note;
+pub mod proof;
+pub mod quorum;
 pub mod reader;
 pub mod reconcile;
 pub mod search;

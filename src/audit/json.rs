@@ -44,7 +44,8 @@ pub fn entry(
     }))
 }
 
-fn leaf(leaf: &Leaf, offset: UtcOffset) -> Json {
+/// A leaf; what it does not have is null.
+pub fn leaf(leaf: &Leaf, offset: UtcOffset) -> Json {
     let digest = (leaf.exchange_digest != [0; 32]).then(|| hex(&leaf.exchange_digest));
     let peer = leaf.peer.map(|peer| {
         serde_json::json!({ "log": hex(&peer.log), "index": peer.index, "leaf_hash": hex(&peer.leaf_hash) })

@@ -62,11 +62,12 @@ impl Logged {
         out
     }
 
+    /// The Ed25519 key, which comes first.
     fn vkey(&self) -> String {
         let settings = self.world.federation.settings("civil");
         let mut command = Command::new(env!("CARGO_BIN_EXE_landbridge"));
         command.args(["audit", "key", "--config"]).arg(settings);
-        succeed(&mut command).trim().to_owned()
+        succeed(&mut command).lines().next().unwrap().to_owned()
     }
 }
 
@@ -114,7 +115,12 @@ async fn duckdb_reads_an_exported_journal() {
     let entries = logged.world.journal("civil").entries();
     let get = entries
         .iter()
-        .find(|entry| entry.leaf.exchange.is_some_and(|id| id.to_string() == logged.exchange))
+        .find(|entry| {
+            entry
+                .leaf
+                .exchange
+                .is_some_and(|id| id.to_string() == logged.exchange)
+        })
         .unwrap();
     let stored = landbridge::audit::reader::Reader::open(logged.world.journal("civil").dir());
     let hash = stored.entry(get.index).unwrap().unwrap().leaf_hash();
@@ -123,10 +129,18 @@ async fn duckdb_reads_an_exported_journal() {
 
     let last = answers[0][0][2].as_u64().unwrap();
     assert_eq!(answers[0], json!([[last + 1, 0, last]]));
-    assert!(answers[1].as_array().unwrap().contains(&json!(["tax", "civil", "get", "answered", 1])));
+    assert!(
+        answers[1]
+            .as_array()
+            .unwrap()
+            .contains(&json!(["tax", "civil", "get", "answered", 1]))
+    );
     assert_eq!(answers[2], json!([[40, "tax-assessment"]]));
     assert_eq!(answers[3], json!([[logged.exchange, hash, fields, 1, 16]]));
-    assert_eq!(answers[5], json!([["TIMESTAMP WITH TIME ZONE", "UBIGINT", "BLOB[]", "UUID"]]));
+    assert_eq!(
+        answers[5],
+        json!([["TIMESTAMP WITH TIME ZONE", "UBIGINT", "BLOB[]", "UUID"]])
+    );
     assert_eq!(answers[6], json!([[0]]), "times never decrease");
 }
 
@@ -139,7 +153,11 @@ fn verify(bundle: &Path) -> (bool, String) {
 /// Copies the bundle, spoils the copy, and tells why the verifier refuses it.
 fn refusal(bundle: &Path, spoil: impl FnOnce(&Path)) -> String {
     let spoiled = bundle.with_extension("spoiled");
-    let copied = Command::new("cp").arg("-r").arg(bundle).arg(&spoiled).status();
+    let copied = Command::new("cp")
+        .arg("-r")
+        .arg(bundle)
+        .arg(&spoiled)
+        .status();
     assert!(copied.unwrap().success());
     spoil(&spoiled);
     let (verified, told) = verify(&spoiled);
@@ -192,12 +210,18 @@ async fn the_verifier_of_a_bundle_accepts_what_is_genuine_and_refuses_every_chan
     let selection = logged.export("bundle", &["--exchange", &logged.exchange]);
     let (verified, told) = verify(&selection);
     assert!(verified, "{told}");
-    assert!(told.starts_with("VERIFIED: each of the 1 entries"), "{told}");
+    assert!(
+        told.starts_with("VERIFIED: each of the 1 entries"),
+        "{told}"
+    );
     for (spoil, expected) in spoils().into_iter().skip(1) {
         let told = refusal(&selection, spoil);
         assert!(told.contains(expected), "{told} is not {expected}");
     }
-    let proof = fs::read_dir(selection.join("proofs")).unwrap().next().unwrap();
+    let proof = fs::read_dir(selection.join("proofs"))
+        .unwrap()
+        .next()
+        .unwrap();
     let proof = proof.unwrap().file_name();
     let told = refusal(&selection, |bundle| {
         edit(bundle.join("proofs").join(&proof), |bytes| {
@@ -230,7 +254,13 @@ fn spoils() -> Vec<Spoil> {
         (|bundle| flip(bundle.join("leaves.bin"), 40), "root"),
         (|bundle| flip(bundle.join("leaves.bin"), 70), "commits"),
         (
-            |bundle| replace(bundle.join("records.jsonl"), "\"readable\":{\"", "\"readable\":{\"x"),
+            |bundle| {
+                replace(
+                    bundle.join("records.jsonl"),
+                    "\"readable\":{\"",
+                    "\"readable\":{\"x",
+                )
+            },
             "what is told of entry",
         ),
         (
@@ -299,7 +329,10 @@ fn tlog_scales_makes_the_same_proof(folder: &Path, journal: &Path) {
     let note = fs::read_to_string(folder.join("checkpoint")).unwrap();
     let size = note.lines().nth(1).unwrap().parse().unwrap();
     assert_eq!(theirs.index, 2);
-    assert_eq!(theirs.path, Tiles::open(journal).inclusion(2, size).unwrap());
+    assert_eq!(
+        theirs.path,
+        Tiles::open(journal).inclusion(2, size).unwrap()
+    );
     assert_eq!(theirs.note, note);
 }
 
@@ -308,10 +341,22 @@ fn openssl_verifies_the_signature(folder: &Path, vkey: &str, scratch: &Path) {
     fs::create_dir(scratch).unwrap();
     let note = fs::read_to_string(folder.join("checkpoint")).unwrap();
     let (text, signatures) = note.split_once("\n\n").unwrap();
-    let signature = signatures.lines().next().unwrap().split(' ').nth(2).unwrap();
-    let key = STANDARD.decode(vkey.splitn(3, '+').nth(2).unwrap()).unwrap();
+    let signature = signatures
+        .lines()
+        .next()
+        .unwrap()
+        .split(' ')
+        .nth(2)
+        .unwrap();
+    let key = STANDARD
+        .decode(vkey.splitn(3, '+').nth(2).unwrap())
+        .unwrap();
     // RFC 8410: what stands before the 32 bytes of an Ed25519 key.
-    let spki = [b"\x30\x2a\x30\x05\x06\x03\x2b\x65\x70\x03\x21\x00", &key[1..]].concat();
+    let spki = [
+        b"\x30\x2a\x30\x05\x06\x03\x2b\x65\x70\x03\x21\x00",
+        &key[1..],
+    ]
+    .concat();
     for (name, bytes) in [
         ("text", format!("{text}\n").into_bytes()),
         ("sig", STANDARD.decode(signature).unwrap()[4..].to_vec()),
@@ -320,7 +365,8 @@ fn openssl_verifies_the_signature(folder: &Path, vkey: &str, scratch: &Path) {
         fs::write(scratch.join(name), bytes).unwrap();
     }
     let told = succeed(Command::new("openssl").current_dir(scratch).args([
-        "pkeyutl", "-verify", "-pubin", "-keyform", "DER", "-inkey", "log.der", "-rawin", "-in", "text", "-sigfile", "sig",
+        "pkeyutl", "-verify", "-pubin", "-keyform", "DER", "-inkey", "log.der", "-rawin", "-in",
+        "text", "-sigfile", "sig",
     ]));
     assert_eq!(told.trim(), "Signature Verified Successfully");
 }

@@ -12,6 +12,7 @@ use super::rows::Rows;
 use crate::audit::checkpoint::SignedCheckpoint;
 use crate::audit::json;
 use crate::audit::merkle::Hash;
+use crate::audit::proof::Proof;
 use crate::registry::hex;
 
 /// What every bundle has besides the evidence, by the names of the files.
@@ -41,9 +42,9 @@ pub(super) fn write(
         records.put(format!("{}\n", line(&row)?).as_bytes())?;
         if !export.selection.is_whole() {
             let index = row.index();
-            let path = rows.tiles().inclusion(index, checkpoint.size())?;
+            let proof = Proof::of(rows.tiles(), index, checkpoint)?;
             let name = format!("proofs/{index}.tlog-proof");
-            folder.put(&name, proof(index, &path, checkpoint.note()).as_bytes())?;
+            folder.put(&name, proof.to_string().as_bytes())?;
         }
     }
     if rows.written() == 0 && !export.selection.is_whole() {
@@ -90,13 +91,4 @@ fn vkeys(export: &Export<'_>) -> String {
     }
     lines.push(String::new());
     lines.join("\n")
-}
-
-/// A C2SP tlog-proof.
-fn proof(index: u64, path: &[Hash], note: &str) -> String {
-    let path: String = path
-        .iter()
-        .map(|hash| STANDARD.encode(hash) + "\n")
-        .collect();
-    format!("c2sp.org/tlog-proof@v1\nindex {index}\n{path}\n{note}")
 }

@@ -137,7 +137,10 @@ impl Pair {
                 journal: key,
                 ..keys()
             };
-            (Journal::open(settings, keys, Clock::System).unwrap().0, vkey)
+            (
+                Journal::open(settings, keys, Clock::System).unwrap().0,
+                vkey,
+            )
         });
         let [(consumer, first), (provider, second)] = opened;
         Self {
