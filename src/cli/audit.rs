@@ -16,6 +16,7 @@ mod verify_proof;
 mod which;
 
 use std::io;
+use std::io::Write;
 use std::path::PathBuf;
 
 use clap::Args;
@@ -197,6 +198,15 @@ impl Place {
                 None
             }
         }
+    }
+
+    /// A journal that is not there has not failed to verify.
+    fn demand_folder(&self) -> Result<(), Failure> {
+        if self.dir.is_dir() {
+            return Ok(());
+        }
+        let missing = anyhow::anyhow!("there is no folder `{}`", self.dir.display());
+        Err(Failure::from(missing).mend(WHICH))
     }
 
     /// Demands a key: a journal that is checked against nothing is not checked.

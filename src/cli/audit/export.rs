@@ -99,6 +99,7 @@ impl ExportArgs {
             offset: place.offset,
             policy: policy.as_deref(),
         };
+        place.demand_folder()?;
         let interrupt = Interrupt::listen()?;
         let mut meter = Meter::new();
         let written = write(&export, &self.out, &mut |progress| {

@@ -19,6 +19,7 @@ use super::policy::witnesses_json;
 use crate::audit::BadLeaf;
 use crate::audit::Leaf;
 use crate::audit::checkpoint::SignedCheckpoint;
+use crate::audit::json;
 use crate::audit::note::VerifierKey;
 use crate::audit::proof;
 use crate::audit::proof::NotProven;
