@@ -111,13 +111,11 @@ fn write_group(
         .zip(&mut sinks)
         .map(|(descriptor, sink)| {
             let pages = Box::new(SerializedPageWriter::new(sink));
-            let levels = (
-                descriptor.max_def_level() > 0,
-                descriptor.max_rep_level() > 0,
-            );
+            let writer = get_column_writer(descriptor.clone(), properties.clone(), pages);
             Encoder::new(
-                get_column_writer(descriptor.clone(), properties.clone(), pages),
-                levels,
+                writer,
+                descriptor.max_def_level(),
+                descriptor.max_rep_level(),
             )
         })
         .collect();
@@ -153,8 +151,10 @@ fn encode(row: &Row, encoders: &mut [Encoder<'_>]) -> Result<(), ExportError> {
 /// One column of one group.
 struct Encoder<'a> {
     writer: ColumnWriter<'a>,
-    /// Whether the column has definition and repetition levels.
-    levels: (bool, bool),
+    /// The level of a value that is there; 0 where it must be there.
+    defined: i16,
+    /// The level of the second element of a list and of those after it; 0 where there are no lists.
+    repeated: i16,
     definitions: Vec<i16>,
     repetitions: Vec<i16>,
     /// Of these, the writer's type says which one is filled.
@@ -164,10 +164,11 @@ struct Encoder<'a> {
 }
 
 impl<'a> Encoder<'a> {
-    fn new(writer: ColumnWriter<'a>, levels: (bool, bool)) -> Self {
+    fn new(writer: ColumnWriter<'a>, defined: i16, repeated: i16) -> Self {
         Self {
             writer,
-            levels,
+            defined,
+            repeated,
             definitions: Vec::new(),
             repetitions: Vec::new(),
             numbers: Vec::new(),
@@ -204,20 +205,20 @@ impl<'a> Encoder<'a> {
         }
     }
 
-    /// No value is told by a level of its own; the second of a list and those after it repeat.
+    /// A value that is not there, and a list of none, has the level 0.
     fn levels_of(&mut self, values: usize) {
-        self.definitions.push(i16::from(values > 0));
+        self.definitions
+            .push(if values > 0 { self.defined } else { 0 });
         self.repetitions.push(0);
         for _ in 1..values {
-            self.definitions.push(1);
-            self.repetitions.push(1);
+            self.definitions.push(self.defined);
+            self.repetitions.push(self.repeated);
         }
     }
 
     fn flush(&mut self) -> Result<(), ParquetError> {
-        let (defined, repeated) = self.levels;
-        let definitions = defined.then_some(self.definitions.as_slice());
-        let repetitions = repeated.then_some(self.repetitions.as_slice());
+        let definitions = (self.defined > 0).then_some(self.definitions.as_slice());
+        let repetitions = (self.repeated > 0).then_some(self.repetitions.as_slice());
         match &mut self.writer {
             ColumnWriter::Int64ColumnWriter(writer) => {
                 writer.write_batch(&self.numbers, definitions, repetitions)?

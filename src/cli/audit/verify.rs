@@ -15,7 +15,6 @@ use crate::audit::verify::Fault;
 use crate::audit::verify::Report;
 use crate::audit::verify::verify_witnessed;
 use crate::cli::exit::Exit;
-use crate::cli::exit::Failure;
 use crate::cli::exit::Run;
 use crate::cli::output::OutputOptions;
 use crate::cli::table::Table;
