@@ -123,8 +123,7 @@ fn not_written(error: ExportError) -> Run {
         ExportError::Interrupted => Ok(Exit::Interrupted),
         ExportError::Read(error) => Err(unreadable(error)),
         ExportError::Fault(Fault::Read(error @ ReadError::Disk(_))) => Err(unreadable(error)),
-        ExportError::Fault(_) => Err(Failure::from(error)
-            .exiting(Exit::Unverified)
+        ExportError::Fault(_) => Err(Failure::unverified(error)
             .mend("see what `landbridge audit verify` finds; nothing was written")),
         ExportError::Exists(_) => Err(Failure::from(error)
             .exiting(Exit::Usage)
