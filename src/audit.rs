@@ -5,8 +5,10 @@
 pub mod checkpoint;
 pub mod cosignature;
 pub mod digest;
+pub mod export;
 pub mod index;
 pub mod journals;
+pub mod json;
 pub mod key;
 pub mod merkle;
 pub mod note;

@@ -2,6 +2,7 @@
 
 mod criteria;
 mod entry;
+mod export;
 mod key;
 mod plain;
 mod policy;
@@ -37,6 +38,7 @@ use crate::audit::reader::ReadError;
 use crate::audit::reader::Reader;
 use crate::config::Config;
 use crate::fault::chain;
+use export::ExportArgs;
 use prove::ProveArgs;
 use reconcile::ReconcileArgs;
 use search::SearchArgs;
@@ -54,6 +56,7 @@ use verify_proof::VerifyProofArgs;
   landbridge audit subject --config config/civil.toml national_id=990101199001011234
   landbridge audit show --config config/civil.toml 0198f3c2-7d1e-7a44-9b1f-2f0c6d1f8a11
   landbridge audit tail --config config/civil.toml -f
+  landbridge audit export --config config/civil.toml --format bundle --out evidence --since 7d
   landbridge audit prove --config config/civil.toml 0198f3c2-7d1e-7a44-9b1f-2f0c6d1f8a11
   landbridge audit verify --journal var/civil/journal --vkey gov.example/civil/1+59181114+AVDYWOCYXsx/YEGKrwzFq1h/QsJXCohAlanozKzQ9lRc
   landbridge audit reconcile var/civil/journal var/tax/journal --vkey gov.example/civil/1+59181114+AVDYWOCYXsx/YEGKrwzFq1h/QsJXCohAlanozKzQ9lRc
@@ -80,6 +83,8 @@ enum What {
     Tail(TailArgs),
     /// Proves the whole journal: every record, every hash, and the signed checkpoint
     Verify(VerifyArgs),
+    /// Takes entries out of the journal, proven: Parquet, CSV, JSON lines, OCSF, tlog-tiles, or a bundle of evidence
+    Export(Box<ExportArgs>),
     /// Writes the proof that an entry stands in the journal, for whoever has only the public keys
     Prove(ProveArgs),
     /// Verifies such proofs offline, without a journal
@@ -130,6 +135,7 @@ impl AuditArgs {
             What::Prove(args) => args.run(&journal.place()?, output),
             What::VerifyProof(args) => args.run(journal, output),
             What::Reconcile(args) => args.run(&journal.vkey, output),
+            What::Export(args) => args.run(&journal.place()?, output),
             What::Key => key::run(&journal, output),
         }
     }
@@ -199,6 +205,15 @@ impl Place {
                 None
             }
         }
+    }
+
+    /// A journal that is not there has not failed to verify.
+    fn demand_folder(&self) -> Result<(), Failure> {
+        if self.dir.is_dir() {
+            return Ok(());
+        }
+        let missing = anyhow::anyhow!("there is no folder `{}`", self.dir.display());
+        Err(Failure::from(missing).mend(WHICH))
     }
 
     /// Demands a key: a journal that is checked against nothing is not checked.

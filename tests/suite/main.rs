@@ -11,6 +11,7 @@
 mod audit;
 mod clients;
 mod exchange;
+mod foreign;
 mod harness;
 mod hostile;
 mod identity;

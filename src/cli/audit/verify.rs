@@ -6,7 +6,6 @@ use std::io::Write;
 use clap::Args;
 
 use super::Place;
-use super::WHICH;
 use super::policy::PolicyOptions;
 use super::policy::witnesses_json;
 use super::unreadable;
@@ -16,7 +15,6 @@ use crate::audit::verify::Fault;
 use crate::audit::verify::Report;
 use crate::audit::verify::verify_witnessed;
 use crate::cli::exit::Exit;
-use crate::cli::exit::Failure;
 use crate::cli::exit::Run;
 use crate::cli::output::OutputOptions;
 use crate::cli::table::Table;
@@ -36,13 +34,7 @@ impl VerifyArgs {
         let json = output.for_one()?;
         let policy = self.policy.load()?;
         let mut report = verify_witnessed(&place.dir, place.trusted()?, policy.as_ref());
-        if !place.dir.is_dir() {
-            let failure = Failure::from(anyhow::anyhow!(
-                "there is no folder `{}`",
-                place.dir.display()
-            ));
-            return Err(failure.mend(WHICH));
-        }
+        place.demand_folder()?;
         // A file that cannot be read proves nothing, neither way.
         if let Some(Fault::Read(ReadError::Disk(disk))) = report.fault.take_if(is_unreadable) {
             return Err(unreadable(disk.into()));
