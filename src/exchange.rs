@@ -199,6 +199,7 @@ impl Exchange {
             nonce: draft.nonce(random()?),
             grounds: ask.grounds.clone(),
             system: draft.system(),
+            journal: self.journal.origin().to_owned(),
             deadline: ask.deadline,
             traceparent: ask.trace.header(draft.exchange()),
             question: ask.question.clone(),

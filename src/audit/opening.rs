@@ -157,6 +157,7 @@ impl Opening {
             (&mut record.consumer, &known.consumer),
             (&mut record.record_type, &known.record_type),
             (&mut record.agreement, &known.agreement),
+            (&mut record.peer_origin, &known.peer_origin),
         ] {
             if field.is_empty() {
                 field.clone_from(known);
@@ -188,6 +189,7 @@ fn blank_end(opening: &pb::JournalRecord) -> pb::StreamEndRecord {
         record_type: exchange.record_type.clone(),
         agreement: exchange.agreement.clone(),
         grant: exchange.grant,
+        peer_origin: exchange.peer_origin.clone(),
         ..pb::StreamEndRecord::default()
     }
 }

@@ -90,6 +90,10 @@ impl Draft {
                 .filter(|nonce| nonce.len() == 32)
                 .unwrap_or_default(),
             trace_id: ask.trace.id(exchange).to_vec().into(),
+            peer_origin: relay
+                .and_then(|_| ask.asking_journal(caller.department()))
+                .map(|journal| journal.to_string())
+                .unwrap_or_default(),
             ..Default::default()
         };
         Self {
