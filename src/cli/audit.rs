@@ -80,12 +80,12 @@ enum What {
     Tail(TailArgs),
     /// Proves the whole journal: every record, every hash, and the signed checkpoint
     Verify(VerifyArgs),
-    /// Compares what two departments' journals say of the exchanges between them
-    Reconcile(ReconcileArgs),
     /// Writes the proof that an entry stands in the journal, for whoever has only the public keys
     Prove(ProveArgs),
     /// Verifies such proofs offline, without a journal
     VerifyProof(VerifyProofArgs),
+    /// Compares what two departments' journals say of the exchanges between them
+    Reconcile(ReconcileArgs),
     /// Prints the public keys that verify the journal, for the directory and for auditors; makes them before the first start
     Key,
 }
@@ -130,7 +130,9 @@ impl AuditArgs {
             What::Tail(args) => args.run(&journal.place()?, output),
             What::Verify(args) => args.run(&journal.place()?, output),
             What::Prove(args) => args.run(&journal.place()?, output),
+            What::VerifyProof(args) => args.run(journal, output),
             What::Reconcile(args) => args.run(&journal.vkey, output),
+            What::Key => key::run(&journal, output),
         }
     }
 }

@@ -12,9 +12,9 @@ use crate::audit::Kind;
 use crate::audit::PeerLeaf;
 use crate::audit::Role;
 use crate::audit::note::VerifierKey;
-use crate::audit::testing;
 use crate::audit::testing::exchange;
 use crate::audit::testing::exchange_id;
+use crate::audit::testing::keys;
 use crate::audit::testing::settings;
 use crate::audit::testing::temporary;
 use crate::clock::Clock;
@@ -131,16 +131,13 @@ impl Pair {
                 origin: origins[side].to_owned(),
                 ..settings(dirs[side].path(), 1 << 16)
             };
-            let key = JournalKey::from_seed([side as u8 + 1; 32]);
-            let vkey = key.verifier(origins[side]).unwrap();
             let keys = JournalKeys {
-                journal: key,
-                post_quantum: testing::keys().post_quantum,
+                journal: JournalKey::from_seed([side as u8 + 1; 32]),
+                ..keys()
             };
-            (
-                Journal::open(settings, keys, Clock::System).unwrap().0,
-                vkey,
-            )
+            let vkey = keys.journal.verifier(origins[side]).unwrap();
+            let (journal, _) = Journal::open(settings, keys, Clock::System).unwrap();
+            (journal, vkey)
         });
         let [(consumer, first), (provider, second)] = opened;
         Self {

@@ -208,6 +208,7 @@ pub(super) fn leaf_json(leaf: &Leaf, offset: UtcOffset) -> Json {
         "exchange": leaf.exchange.map(|exchange| exchange.to_string()),
         "exchange_digest": digest,
         "record_commitment": hex(&leaf.record_commitment),
+        "asker": leaf.asker.map(|asker| hex(&asker)),
         "peer": peer,
     })
 }
