@@ -143,6 +143,7 @@ async fn a_search_finds_the_same_with_and_without_its_index_and_proves_it() {
     for line in &running.lines {
         let file = proofs.join(format!("{}.tlog-proof", line["index"]));
         let file = file.display().to_string();
-        audit(&world, "civil", &["verify-proof", &file]).await;
+        let vkey = world.journal("civil").vkey().to_string();
+        audit(&world, "civil", &["verify-proof", &file, "--vkey", &vkey]).await;
     }
 }
