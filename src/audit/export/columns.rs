@@ -33,7 +33,7 @@ pub(super) enum Form {
 }
 
 /// One cell. What a record leaves unsaid is `None`: an empty text, an empty digest.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Cell<'a> {
     None,
     Number(u64),

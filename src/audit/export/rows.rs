@@ -213,7 +213,7 @@ impl<'a> Rows<'a> {
 
     fn report(&mut self) -> Result<(), ExportError> {
         let read = self.frontier.size() - self.chosen.range.start;
-        if read % REPORT_EVERY != 0 {
+        if !read.is_multiple_of(REPORT_EVERY) {
             return Ok(());
         }
         let progress = Progress {
