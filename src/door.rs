@@ -4,6 +4,7 @@ pub mod catalog;
 pub mod exchange;
 pub mod reflection;
 pub mod server;
+pub mod tiles;
 
 mod pump;
 mod status;
