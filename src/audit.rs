@@ -3,6 +3,7 @@
 //! An answer is released against a `Receipt`, and only the journal makes one: when the entry is on disk.
 
 pub mod checkpoint;
+pub mod cosignature;
 pub mod digest;
 pub mod key;
 pub mod merkle;
