@@ -5,6 +5,7 @@
 pub mod checkpoint;
 pub mod cosignature;
 pub mod digest;
+pub mod journals;
 pub mod key;
 pub mod merkle;
 pub mod note;

@@ -15,6 +15,7 @@ use time::UtcOffset;
 use crate::fault::Fault;
 use crate::identity::material::MaterialPaths;
 use crate::name::DepartmentId;
+use crate::name::Origin;
 use crate::name::TrustDomain;
 use crate::source::sql::settings::DatabaseUrl;
 use crate::source::sql::settings::SqlSettings;
@@ -106,5 +107,11 @@ impl Config {
     pub fn load(path: &Path) -> Result<Self, Vec<Fault>> {
         let (raw, text) = raw::RawConfig::load(path)?;
         raw.check(path, &text)
+    }
+
+    /// What this replica's journal is called.
+    pub fn origin(&self) -> Origin {
+        let (domain, department) = (self.trust_domain.clone(), self.department.clone());
+        Origin::new(domain, department, self.journal.replica)
     }
 }

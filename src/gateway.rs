@@ -319,10 +319,7 @@ fn open_journal(config: &Config, clock: &Clock) -> Result<Journal, StartError> {
     let (journal, recovery) = Journal::open(
         JournalSettings {
             dir: settings.path.clone(),
-            origin: format!(
-                "{}/{}/{}",
-                config.trust_domain, config.department, settings.replica
-            ),
+            origin: config.origin().to_string(),
             linger: settings.linger,
             segment_bytes: settings.segment_bytes,
         },

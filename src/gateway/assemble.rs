@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use super::files::policy_files;
 use super::files::unreadable;
+use crate::audit::journals::Journals;
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::exchange::snapshot::Snapshot;
@@ -46,6 +47,7 @@ pub struct Trusted {
     pub systems: Material,
     pub peers: Material,
     pub directory: Arc<Directory>,
+    pub journals: Arc<Journals>,
 }
 
 impl Trusted {
@@ -54,12 +56,13 @@ impl Trusted {
         let id = SpiffeId::department_of(config.trust_domain.clone(), config.department.clone());
         let systems = Material::load_as(&id, &config.systems.material, clock.now());
         let peers = Material::load_as(&id, &config.peers.material, clock.now());
-        let directory = directory(&config.directory);
+        let directory = members(config);
         match (systems, peers, directory) {
-            (Ok(systems), Ok(peers), Ok(directory)) => Ok(Self {
+            (Ok(systems), Ok(peers), Ok((directory, journals))) => Ok(Self {
                 systems,
                 peers,
                 directory: Arc::new(directory),
+                journals: Arc::new(journals),
             }),
             (systems, peers, directory) => Err([systems.err(), peers.err(), directory.err()]
                 .into_iter()
@@ -126,6 +129,7 @@ pub async fn assemble(
                 registry,
                 policy,
                 directory: trusted.directory,
+                journals: trusted.journals,
                 sources,
             },
             systems: trusted.systems,
@@ -181,6 +185,14 @@ async fn sources(
 pub fn directory(path: &Path) -> Result<Directory, Vec<Fault>> {
     let text = fs::read_to_string(path).map_err(|error| vec![unreadable(path, &error)])?;
     Directory::parse(&path.display().to_string(), &text)
+}
+
+/// The directory, and whose keys sign the journals of its departments.
+fn members(config: &Config) -> Result<(Directory, Journals), Vec<Fault>> {
+    let directory = directory(&config.directory)?;
+    let file = config.directory.display().to_string();
+    let journals = Journals::read(&file, &directory, &config.trust_domain)?;
+    Ok((directory, journals))
 }
 
 /// Compiles the policy's files against a registry.
