@@ -5,6 +5,7 @@
 pub mod checkpoint;
 pub mod cosignature;
 pub mod digest;
+pub mod index;
 pub mod journals;
 pub mod key;
 pub mod merkle;
@@ -13,6 +14,7 @@ pub mod reader;
 pub mod search;
 pub mod subject;
 pub mod tiles;
+pub mod usage;
 pub mod verify;
 
 mod disk;

@@ -60,8 +60,10 @@ pub struct JournalConfig {
     pub path: PathBuf,
     /// The signing key, made at the first start.
     pub key: PathBuf,
-    /// The secret of subject tags, pseudonyms and cursors, made at the first start.
+    /// The secret of pseudonyms and cursors, made at the first start.
     pub secret: PathBuf,
+    /// The folder of the monthly keys of subject tags.
+    pub subjects: PathBuf,
     /// How long a commit waits for company.
     pub linger: Duration,
     /// The replica's number: each replica has its own journal.

@@ -148,7 +148,7 @@ impl Exchange {
         let caller = ask.caller(caller.clone())?;
         draft.called_by(&caller);
         let query = ask.check(snapshot, &self.department)?;
-        draft.checked(&query, &self.secrets);
+        draft.checked(&query, self.secrets.subjects.month(draft.begun())?);
         let permit = snapshot.policy.decide(&caller, query, draft.begun())?;
         draft.permitted(&permit);
         if let Some(theirs) = ask.differing(&permit) {

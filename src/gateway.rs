@@ -26,8 +26,12 @@ use crate::audit::Journal;
 use crate::audit::JournalError;
 use crate::audit::JournalKey;
 use crate::audit::JournalSettings;
+use crate::audit::index::IndexError;
+use crate::audit::index::IndexFollower;
 use crate::audit::key::KeyError;
 use crate::audit::reader::ReadError;
+use crate::audit::subject::SubjectKeyError;
+use crate::audit::subject::SubjectKeys;
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::exchange::Exchange;
@@ -59,6 +63,8 @@ pub struct Gateway {
     systems: Arc<Acceptor>,
     peers: Arc<Acceptor>,
     addresses: Addresses,
+    /// Keeps the search index behind the journal.
+    index: IndexFollower,
     /// What a stop waits for: connections, requests, streams.
     tracker: TaskTracker,
     /// What ends after them: the operators' door.
@@ -99,6 +105,10 @@ pub enum StartError {
     Quotas(#[from] ReadError),
     #[error("the journal cannot be opened")]
     Journal(#[from] JournalError),
+    #[error("the monthly keys of subjects are not to be had; see `journal.subjects`")]
+    SubjectKeys(#[from] SubjectKeyError),
+    #[error(transparent)]
+    Index(#[from] IndexError),
     #[error("the system gives no random bytes")]
     NoRandomness(#[from] crate::exchange::secret::NoRandomness),
     #[error(
@@ -143,15 +153,19 @@ impl Gateway {
             path: config.journal.secret.clone(),
             source,
         })?;
+        let subjects = SubjectKeys::open(&config.journal.subjects)?;
+        // Made now rather than in the first exchange, where a folder that cannot be written would be found too late.
+        subjects.month(clock.now())?;
         let journal = open_journal(&config, &clock)?;
         let ledger = restore::ledger(&config.journal.path, clock.now(), config.offset)?;
+        let index = follow(&config, &journal)?;
         let directory = snapshot.directory.clone();
         let exchange = Arc::new(Exchange::new(
             config.department.clone(),
             Arc::new(snapshot),
             ledger,
             journal,
-            Secrets::derive(&secret)?,
+            Secrets::new(&secret, subjects)?,
             clock.clone(),
         ));
 
@@ -159,6 +173,7 @@ impl Gateway {
             systems: acceptor(Door::Systems, systems, directory.clone(), &config, &clock),
             peers: acceptor(Door::Peers, peers, directory, &config, &clock),
             addresses: doors.addresses(),
+            index,
             config,
             clock,
             exchange,
@@ -254,9 +269,13 @@ impl Gateway {
         self.drain().await;
         self.record(Entry::lifecycle("stopped", env!("CARGO_PKG_VERSION")))
             .await;
-        let journal = self.exchange.journal().clone();
-        // It waits for the commit thread, which an async task must not.
-        if let Err(error) = tokio::task::spawn_blocking(move || journal.close()).await {
+        let (journal, index) = (self.exchange.journal().clone(), self.index);
+        let close = move || {
+            journal.close();
+            index.close();
+        };
+        // It waits for their threads, which an async task must not.
+        if let Err(error) = tokio::task::spawn_blocking(close).await {
             tracing::error!(%error, "the journal was not closed");
         }
         self.stopped.cancel();
@@ -307,6 +326,12 @@ fn tell_cut(cut: &[Cut]) {
         let (peer, reason) = (cut.peer.id(), cut.refusal.reason());
         tracing::warn!(%peer, reason, "connection closed: no longer trusted");
     }
+}
+
+/// What is durable is indexed, and nothing else.
+fn follow(config: &Config, journal: &Journal) -> Result<IndexFollower, IndexError> {
+    let journal = journal.clone();
+    IndexFollower::start(&config.journal.path, move || journal.checkpoint().size())
 }
 
 fn open_journal(config: &Config, clock: &Clock) -> Result<Journal, StartError> {

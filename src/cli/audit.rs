@@ -1,5 +1,6 @@
 //! `audit`: reads a journal, and proves it.
 
+mod criteria;
 mod entry;
 mod plain;
 mod search;
@@ -20,13 +21,16 @@ use super::exit::Exit;
 use super::exit::Failure;
 use super::exit::Run;
 use super::output::OutputOptions;
+use super::text::printable;
 use super::when;
 use crate::audit::JournalKey;
 use crate::audit::checkpoint::Checkpoint;
+use crate::audit::index::Index;
 use crate::audit::note::VerifierKey;
 use crate::audit::reader::ReadError;
 use crate::audit::reader::Reader;
 use crate::config::Config;
+use crate::fault::chain;
 use search::SearchArgs;
 use show::ShowArgs;
 use tail::TailArgs;
@@ -89,8 +93,8 @@ struct Place {
     offset: UtcOffset,
     /// From `--vkey`, or else the public half of the gateway's own key.
     trusted: Vec<VerifierKey>,
-    /// Where the gateway keeps the secret of subject tags.
-    secret: Option<PathBuf>,
+    /// Where the gateway keeps the keys of subject tags.
+    subjects: Option<PathBuf>,
 }
 
 impl AuditArgs {
@@ -132,7 +136,7 @@ impl JournalOptions {
                 .or(config.as_ref().map(|config| config.offset))
                 .unwrap_or(UtcOffset::UTC),
             trusted,
-            secret: config.map(|config| config.journal.secret),
+            subjects: config.map(|config| config.journal.subjects),
         })
     }
 }
@@ -167,6 +171,22 @@ fn key(place: &Place) -> Run {
 impl Place {
     fn reader(&self) -> Reader {
         Reader::open(&self.dir)
+    }
+
+    /// The search index, if there is one that can be used: what it does not answer is read from the journal.
+    fn index(&self) -> Option<Index> {
+        match Index::open(&self.dir) {
+            Ok(index) => index,
+            Err(error) => {
+                let told = printable(&chain(&error)).into_owned();
+                // The answer will be right, and late.
+                let _ = writeln!(
+                    io::stderr(),
+                    "note: the whole journal is read, since {told}"
+                );
+                None
+            }
+        }
     }
 
     /// Demands a key: a journal that is checked against nothing is not checked.

@@ -94,6 +94,7 @@ struct RawJournal {
     path: PathBuf,
     key: Option<PathBuf>,
     secret: Option<PathBuf>,
+    subjects: Option<PathBuf>,
     #[serde(default = "one_millisecond")]
     linger: String,
     #[serde(default = "first")]
@@ -280,9 +281,15 @@ impl RawJournal {
             Some(given) => beside(settings, given),
             None => path.with_file_name(name),
         };
+        let secret = neighbour(self.secret, "secret.key");
+        let subjects = match self.subjects {
+            Some(given) => beside(settings, given),
+            None => secret.with_file_name("subjects"),
+        };
         JournalConfig {
             key: neighbour(self.key, "journal.key"),
-            secret: neighbour(self.secret, "secret.key"),
+            secret,
+            subjects,
             linger: faults.parsed("journal.linger", &self.linger, DURATION, parse_span),
             segment_bytes: faults.parsed("journal.segment", &self.segment, SIZE, parse_size),
             replica: self.replica,

@@ -35,6 +35,7 @@ pub(super) fn ended(draft: &Draft, cause: Option<&Cause>, at: Moment) {
         Some(
             cause @ (Cause::Source(_)
             | Cause::Unlogged(_)
+            | Cause::SubjectKeys(_)
             | Cause::Panicked
             | Cause::NoRandomness(_)),
         ) => {

@@ -47,7 +47,7 @@ impl Exchange {
             } else {
                 &raw
             };
-            draft.released(&raw, sent, &exchange.secrets)?;
+            draft.released(&raw, sent)?;
             Ok(Found::Whole(Body::Record(record)))
         })
         .await

@@ -16,7 +16,8 @@ use crate::audit::checkpoint::SignedCheckpoint;
 use crate::audit::merkle::verify_inclusion;
 use crate::audit::reader::Stored;
 use crate::audit::search::Criteria;
-use crate::audit::search::search;
+use crate::audit::search::Page;
+use crate::audit::search::find;
 use crate::audit::tiles::TileError;
 use crate::audit::tiles::Tiles;
 use crate::cli::exit::Exit;
@@ -110,7 +111,10 @@ impl ShowArgs {
                     exchange: Some(exchange),
                     ..Criteria::default()
                 };
-                for hit in search(&reader, &criteria, MAX_ENTRIES).map_err(unreadable)? {
+                let index = place.index();
+                let page = Page::newest(MAX_ENTRIES);
+                let found = find(&reader, index.as_ref(), &criteria, page).map_err(unreadable)?;
+                for hit in found.hits {
                     indexes.push(hit.index);
                     indexes.extend(hit.end.map(|end| end.index));
                 }
