@@ -14,6 +14,7 @@ pub mod search;
 pub mod subject;
 pub mod tiles;
 pub mod verify;
+pub mod witness;
 
 mod disk;
 mod entry;
