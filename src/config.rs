@@ -60,6 +60,8 @@ pub struct JournalConfig {
     pub path: PathBuf,
     /// The signing key, made at the first start.
     pub key: PathBuf,
+    /// The second signing key, ML-DSA-44, beside the first: `journal-pq.key`. Made at the first start.
+    pub post_quantum_key: PathBuf,
     /// The secret of subject tags, pseudonyms and cursors, made at the first start.
     pub secret: PathBuf,
     /// How long a commit waits for company.
