@@ -337,9 +337,12 @@ impl Journal {
         self.shared.standing.load_full()
     }
 
-    /// What the witnesses think of it from now on. A journal that is held stays so until it is released.
+    /// What the witnesses think of it from now on. Only a release makes a held journal anything but unconfirmed.
     pub fn stand(&self, standing: Standing) {
-        self.shared.standing.store(Arc::new(standing));
+        let is_held = |standing: &Standing| matches!(standing, Standing::Unconfirmed { .. });
+        if is_held(&self.standing()) == is_held(&standing) {
+            self.shared.standing.store(Arc::new(standing));
+        }
     }
 
     fn send_new(&self, pending: Pending) -> Result<(), Unwritten> {

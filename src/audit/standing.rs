@@ -1,5 +1,7 @@
 //! What a journal's witnesses think of it, and a journal that takes nothing until they have been asked.
 
+use std::sync::Arc;
+
 use super::Journal;
 use super::JournalError;
 use super::opening::Opening;
@@ -41,7 +43,7 @@ impl HeldJournal {
                 tracing::error!(opened_at = stored.index, %error, "a stream's end is not in the journal");
             }
         }
-        self.journal.stand(Standing::Good);
+        self.journal.shared.standing.store(Arc::new(Standing::Good));
         Ok(self.journal)
     }
 }
