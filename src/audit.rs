@@ -16,6 +16,7 @@ pub mod subject;
 pub mod tiles;
 pub mod usage;
 pub mod verify;
+pub mod witness;
 
 mod disk;
 mod entry;
@@ -26,9 +27,11 @@ mod keeper;
 mod layout;
 mod leaf;
 mod opening;
+mod publish;
 mod recover;
 mod scan;
 mod segment;
+mod standing;
 mod writer;
 
 use std::fmt;
@@ -62,11 +65,13 @@ pub use entry::Receipt;
 pub use error::Failure;
 pub use error::JournalError;
 pub use error::JournalState;
+pub use error::PublishError;
 pub use error::Unwritten;
 pub use frame::BadFrame;
 use keeper::Keeper;
 use keeper::SpareSegment;
 pub use key::JournalKey;
+pub use key::JournalKeys;
 use layout::Layout;
 pub use leaf::BadLeaf;
 pub use leaf::Kind;
@@ -79,6 +84,10 @@ pub use leaf::leaf_hash;
 pub use opening::OpenEntry;
 use opening::Opening;
 pub use opening::StreamEnd;
+use publish::Publisher;
+use publish::WitnessedNote;
+pub use standing::HeldJournal;
+pub use standing::Standing;
 use writer::Batch;
 use writer::Message;
 use writer::Pending;
@@ -114,6 +123,11 @@ struct Shared {
     origin: Arc<str>,
     /// The latest commit's. Written by the commit thread.
     checkpoint: ArcSwap<SignedCheckpoint>,
+    /// What `state/signed` holds. Written by the keeper.
+    published: ArcSwap<SignedCheckpoint>,
+    witnessed: WitnessedNote,
+    /// Written by whoever asks the witnesses.
+    standing: ArcSwap<Standing>,
     failed: OnceLock<Arc<Failure>>,
     /// Why entries were refused for want of room. Emptied by the keeper when there is room again.
     full: ArcSwapOption<DiskError>,
@@ -142,22 +156,43 @@ impl Journal {
     /// less than it has published is refused.
     pub fn open(
         settings: JournalSettings,
-        key: JournalKey,
+        keys: JournalKeys,
         clock: Clock,
     ) -> Result<(Self, Recovery), JournalError> {
-        Self::open_on(Arc::new(RealDisk), PUBLISH_EVERY, settings, key, clock)
+        Self::open_on(Arc::new(RealDisk), PUBLISH_EVERY, settings, keys, clock)
+    }
+
+    /// The same, but takes no entry until it is released: what is there may be a copy made earlier.
+    pub fn open_held(
+        settings: JournalSettings,
+        keys: JournalKeys,
+        clock: Clock,
+    ) -> Result<(HeldJournal, Recovery), JournalError> {
+        Self::open_held_on(Arc::new(RealDisk), PUBLISH_EVERY, settings, keys, clock)
     }
 
     fn open_on(
         disk: Arc<dyn Disk>,
         publish_every: Duration,
         settings: JournalSettings,
-        key: JournalKey,
+        keys: JournalKeys,
         clock: Clock,
     ) -> Result<(Self, Recovery), JournalError> {
-        let verifier = key
-            .verifier(&settings.origin)
+        let (held, recovery) = Self::open_held_on(disk, publish_every, settings, keys, clock)?;
+        Ok((held.release()?, recovery))
+    }
+
+    fn open_held_on(
+        disk: Arc<dyn Disk>,
+        publish_every: Duration,
+        settings: JournalSettings,
+        keys: JournalKeys,
+        clock: Clock,
+    ) -> Result<(HeldJournal, Recovery), JournalError> {
+        let [verifier, post_quantum] = keys
+            .verifiers(&settings.origin)
             .map_err(JournalError::Origin)?;
+        let key = keys.journal;
         let layout = Layout::new(&settings.dir);
         let mut recovered = recover::recover(&*disk, &layout, &verifier, settings.segment_bytes)?;
         let frontier = recovered.follower.frontier().clone();
@@ -170,15 +205,33 @@ impl Journal {
             &verifier,
         );
         // Before the first entry is taken, so that a journal with entries always has a published checkpoint.
-        keeper::publish(&*disk, &layout, &mut recovered.follower, &checkpoint)?;
-
-        let shared = Arc::new(Shared::new(settings.origin, checkpoint));
+        let publisher = Publisher {
+            disk: disk.clone(),
+            layout: layout.clone(),
+            key: keys.post_quantum,
+            verifier: post_quantum,
+            clock: clock.clone(),
+        };
+        let published = publisher.publish(&mut recovered.follower, &checkpoint)?;
+        let shared = Arc::new(Shared {
+            origin: settings.origin.into(),
+            checkpoint: ArcSwap::from_pointee(checkpoint),
+            published: ArcSwap::from_pointee(published),
+            witnessed: WitnessedNote::new(disk.clone(), layout.clone()),
+            standing: ArcSwap::from_pointee(Standing::Unconfirmed {
+                why: "no witness has been asked yet".to_owned(),
+            }),
+            failed: OnceLock::new(),
+            full: ArcSwapOption::empty(),
+            spare: SpareSegment::default(),
+            waiting: AtomicUsize::new(0),
+            thread: Mutex::new(None),
+        });
         let (queue, messages) = mpsc::channel();
         let (rolled, roll) = mpsc::channel();
         let spare_bytes = recovered.segment.next_capacity(settings.segment_bytes);
         let keeper = Keeper {
-            disk: disk.clone(),
-            layout: layout.clone(),
+            publisher,
             shared: shared.clone(),
             follower: recovered.follower,
             spare_bytes,
@@ -211,15 +264,11 @@ impl Journal {
             drop(lock);
         })?;
         *shared.thread.lock().unwrap_or_else(PoisonError::into_inner) = Some(thread);
-        let journal = Self { queue, shared };
-        for stored in &recovered.unclosed {
-            // They are queued before anybody has the journal; should they fail, the next recovery finds them again.
-            let ended = Opening::interrupted(&journal, stored)?.end_interrupted(stored.index);
-            if let Err(error) = ended {
-                tracing::error!(opened_at = stored.index, %error, "a stream's end is not in the journal");
-            }
-        }
-        Ok((journal, recovered.report))
+        let held = HeldJournal {
+            journal: Self { queue, shared },
+            unclosed: recovered.unclosed,
+        };
+        Ok((held, recovered.report))
     }
 
     /// Gives a receipt when the entry is durable. Once this was polled, the entry is written whether or not anybody waits.
@@ -244,6 +293,17 @@ impl Journal {
     /// Of the latest commit.
     pub fn checkpoint(&self) -> Arc<SignedCheckpoint> {
         self.shared.checkpoint.load_full()
+    }
+
+    /// The one that others read, with both of the journal's signatures. The tree's files hold at least its entries.
+    pub fn published(&self) -> Arc<SignedCheckpoint> {
+        self.shared.published.load_full()
+    }
+
+    /// Makes a published checkpoint durable with the cosignatures that witnesses have added to it. The caller has verified
+    /// them. Blocks until it is on disk. A failure leaves the former one; it does not end the journal.
+    pub fn publish_witnessed(&self, checkpoint: &SignedCheckpoint) -> Result<(), DiskError> {
+        self.shared.witnessed.replace(checkpoint)
     }
 
     /// The journal's name.
@@ -274,7 +334,23 @@ impl Journal {
         }
     }
 
+    /// What the witnesses think of it.
+    pub fn standing(&self) -> Arc<Standing> {
+        self.shared.standing.load_full()
+    }
+
+    /// What the witnesses think of it from now on. Only a release makes a held journal anything but unconfirmed.
+    pub fn stand(&self, standing: Standing) {
+        let is_held = |standing: &Standing| matches!(standing, Standing::Unconfirmed { .. });
+        if is_held(&self.standing()) == is_held(&standing) {
+            self.shared.standing.store(Arc::new(standing));
+        }
+    }
+
     fn send_new(&self, pending: Pending) -> Result<(), Unwritten> {
+        if let Standing::Unconfirmed { .. } = &**self.shared.standing.load() {
+            return Err(Unwritten::Unconfirmed);
+        }
         if self.shared.waiting.fetch_add(1, Ordering::Relaxed) >= INTAKE {
             self.shared.waiting.fetch_sub(1, Ordering::Relaxed);
             return Err(Unwritten::Busy);
@@ -311,18 +387,6 @@ impl Journal {
 }
 
 impl Shared {
-    fn new(origin: String, checkpoint: SignedCheckpoint) -> Self {
-        Self {
-            origin: origin.into(),
-            checkpoint: ArcSwap::from_pointee(checkpoint),
-            failed: OnceLock::new(),
-            full: ArcSwapOption::empty(),
-            spare: SpareSegment::default(),
-            waiting: AtomicUsize::new(0),
-            thread: Mutex::new(None),
-        }
-    }
-
     fn fail(&self, failure: Failure) {
         tracing::error!(error = %chain(&failure), "the journal has failed");
         // The first failure is the one to know; others follow from it.

@@ -5,6 +5,7 @@ pub mod exchange;
 pub mod reflection;
 pub mod server;
 pub mod tiles;
+pub mod witness;
 
 mod pump;
 mod status;

@@ -24,7 +24,7 @@ use tokio_util::task::TaskTracker;
 use crate::audit::Entry;
 use crate::audit::Journal;
 use crate::audit::JournalError;
-use crate::audit::JournalKey;
+use crate::audit::JournalKeys;
 use crate::audit::JournalSettings;
 use crate::audit::index::IndexError;
 use crate::audit::index::IndexFollower;
@@ -336,11 +336,7 @@ fn follow(config: &Config, journal: &Journal) -> Result<IndexFollower, IndexErro
 
 fn open_journal(config: &Config, clock: &Clock) -> Result<Journal, StartError> {
     let settings = &config.journal;
-    let key = if settings.key.exists() {
-        JournalKey::load(&settings.key)?
-    } else {
-        JournalKey::create(&settings.key)?
-    };
+    let (keys, _) = JournalKeys::load_or_create(&settings.key, &settings.post_quantum_key)?;
     let (journal, recovery) = Journal::open(
         JournalSettings {
             dir: settings.path.clone(),
@@ -348,7 +344,7 @@ fn open_journal(config: &Config, clock: &Clock) -> Result<Journal, StartError> {
             linger: settings.linger,
             segment_bytes: settings.segment_bytes,
         },
-        key,
+        keys,
         clock.clone(),
     )?;
     if recovery.cut_bytes > 0 {

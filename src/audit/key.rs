@@ -1,6 +1,7 @@
 //! The key that signs a journal's checkpoints.
 
 mod file;
+mod post_quantum;
 
 use std::fmt;
 use std::io;
@@ -17,8 +18,19 @@ use super::note;
 use super::note::KeyKind;
 use super::note::NoteError;
 use super::note::VerifierKey;
+pub use post_quantum::PostQuantumKey;
+pub use post_quantum::Unsigned;
 
 const ED25519: &str = "Ed25519";
+
+/// The keys of one journal.
+#[derive(Debug)]
+pub struct JournalKeys {
+    /// Signs every commit.
+    pub journal: JournalKey,
+    /// Signs what is published, a second time.
+    pub post_quantum: PostQuantumKey,
+}
 
 /// An Ed25519 key pair.
 pub struct JournalKey(Ed25519KeyPair);
@@ -47,6 +59,42 @@ pub enum KeyError {
     Name(#[source] NoteError),
     #[error("the system gives no random numbers")]
     NoRandomness,
+}
+
+impl JournalKeys {
+    /// Reads both files, and makes each that is not there. Gives the paths of those that it made, too.
+    pub fn load_or_create(
+        journal: &Path,
+        post_quantum: &Path,
+    ) -> Result<(Self, Vec<PathBuf>), KeyError> {
+        let mut made = Vec::new();
+        let mut is_there = |path: &Path| {
+            let there = path.exists();
+            if !there {
+                made.push(path.to_owned());
+            }
+            there
+        };
+        let keys = Self {
+            journal: match is_there(journal) {
+                true => JournalKey::load(journal)?,
+                false => JournalKey::create(journal)?,
+            },
+            post_quantum: match is_there(post_quantum) {
+                true => PostQuantumKey::load(post_quantum)?,
+                false => PostQuantumKey::create(post_quantum)?,
+            },
+        };
+        Ok((keys, made))
+    }
+
+    /// The public halves, under the name of the journal that they sign: Ed25519, then ML-DSA-44.
+    pub fn verifiers(&self, origin: &str) -> Result<[VerifierKey; 2], NoteError> {
+        Ok([
+            self.journal.verifier(origin)?,
+            self.post_quantum.verifier(origin)?,
+        ])
+    }
 }
 
 impl JournalKey {

@@ -58,7 +58,10 @@ fn code(cause: &Cause) -> Code {
         Cause::Amended => Code::Aborted,
         Cause::ClientGone => Code::Cancelled,
         Cause::ClientStalled(_) => Code::DeadlineExceeded,
-        Cause::Stopping | Cause::Unlogged(_) | Cause::SubjectKeys(_) => Code::Unavailable,
+        Cause::Stopping
+        | Cause::Unlogged(_)
+        | Cause::SubjectKeys(_)
+        | Cause::Unwitnessed(_) => Code::Unavailable,
         Cause::Panicked | Cause::NoRandomness(_) => Code::Internal,
     }
 }

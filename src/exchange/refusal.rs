@@ -2,13 +2,16 @@
 
 use std::time::Duration;
 
+use time::UtcOffset;
 use tonic::Code;
 
 use super::secret::NoRandomness;
 use crate::audit::Outcome;
 use crate::audit::Receipt;
+use crate::audit::Standing;
 use crate::audit::Unwritten;
 use crate::audit::subject::SubjectKeyError;
+use crate::clock::Moment;
 use crate::name::DepartmentId;
 use crate::name::ExchangeId;
 use crate::name::RecordType;
@@ -68,6 +71,8 @@ pub enum Cause {
     Unlogged(#[from] Unwritten),
     #[error("the month's key, under which subjects are logged, is not to be had")]
     SubjectKeys(#[from] SubjectKeyError),
+    #[error("no quorum of witnesses has cosigned what the journal took from {} on", .0.at(UtcOffset::UTC))]
+    Unwitnessed(Moment),
     #[error("the exchange ended in a panic; the log has its place")]
     Panicked,
     #[error(transparent)]
@@ -81,6 +86,15 @@ impl From<Malformed> for Cause {
 }
 
 impl Cause {
+    /// Why nothing is answered while the journal stands like that.
+    pub(super) fn of_standing(standing: &Standing) -> Result<(), Self> {
+        match standing {
+            Standing::Good => Ok(()),
+            Standing::Unconfirmed { .. } => Err(Unwritten::Unconfirmed.into()),
+            Standing::Unwitnessed { since, .. } => Err(Self::Unwitnessed(*since)),
+        }
+    }
+
     /// The stable reason, for `google.rpc.ErrorInfo` and for the journal.
     pub fn reason(&self) -> &str {
         match self {
@@ -99,7 +113,9 @@ impl Cause {
             Self::ClientGone => "CLIENT_GONE",
             Self::ClientStalled(_) => "CLIENT_STALLED",
             Self::Stopping => "STOPPING",
+            Self::Unlogged(Unwritten::Unconfirmed) => "JOURNAL_UNCONFIRMED",
             Self::Unlogged(_) | Self::SubjectKeys(_) => "JOURNAL_UNAVAILABLE",
+            Self::Unwitnessed(_) => "JOURNAL_UNWITNESSED",
             Self::Panicked | Self::NoRandomness(_) => "INTERNAL",
         }
     }
@@ -110,6 +126,14 @@ impl Cause {
             Self::Denied(denial) => denial.for_peer(),
             Self::Source(error) => error.for_asker(),
             Self::NotFound => "no such record".to_owned(),
+            Self::Unlogged(Unwritten::Unconfirmed) => {
+                "the gateway waits for the witnesses of its journal, and answers nothing before"
+                    .to_owned()
+            }
+            Self::Unwitnessed(_) => {
+                "nobody has witnessed the gateway's journal for too long, so it answers nothing"
+                    .to_owned()
+            }
             Self::Unlogged(_) | Self::SubjectKeys(_) => {
                 "the gateway cannot log exchanges now, so it answers none".to_owned()
             }
@@ -148,7 +172,10 @@ impl Cause {
         match self {
             Self::Denied(denial) => denial.retry(),
             Self::Source(SourceError::Refused(refusal)) => refusal.retry,
-            Self::Unlogged(_) | Self::SubjectKeys(_) | Self::Stopping => {
+            Self::Unlogged(_)
+            | Self::SubjectKeys(_)
+            | Self::Unwitnessed(_)
+            | Self::Stopping => {
                 Some(Duration::from_secs(1))
             }
             _ => None,
@@ -165,7 +192,11 @@ impl Cause {
             | Self::ClientStalled(_)
             | Self::Stopping
             | Self::PeerRevoked => Outcome::CutShort,
-            Self::Unlogged(_) | Self::SubjectKeys(_) | Self::Panicked | Self::NoRandomness(_) => {
+            Self::Unlogged(_)
+            | Self::SubjectKeys(_)
+            | Self::Unwitnessed(_)
+            | Self::Panicked
+            | Self::NoRandomness(_) => {
                 Outcome::ProviderError
             }
             Self::Note { .. }

@@ -1,7 +1,9 @@
 //! Files of private keys: PKCS#8, for their owner's eyes only.
 
 use std::fs;
+use std::fs::File;
 use std::fs::OpenOptions;
+use std::io;
 use std::io::Write;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
@@ -26,25 +28,35 @@ pub(super) fn read(path: &Path, algorithm: &'static str) -> Result<Vec<u8>, KeyE
     Ok(der.secret_pkcs8_der().to_vec())
 }
 
-/// Writes PEM to a file that must not exist.
+/// Writes PEM to a file that must not exist; makes its folder if need be.
 pub(super) fn create(path: &Path, der: &[u8]) -> Result<(), KeyError> {
     let pem = format!(
         "-----BEGIN PRIVATE KEY-----\n{}\n-----END PRIVATE KEY-----\n",
         STANDARD.encode(der)
     );
-    let written = OpenOptions::new()
-        .write(true)
-        .create_new(true)
-        .mode(0o600)
-        .open(path)
-        .and_then(|mut file| {
-            file.write_all(pem.as_bytes())
-                .and_then(|()| file.sync_all())
-        });
-    written.map_err(|source| KeyError::NotCreated {
+    write(path, pem.as_bytes()).map_err(|source| KeyError::NotCreated {
         path: path.to_owned(),
         source,
     })
+}
+
+fn write(path: &Path, content: &[u8]) -> io::Result<()> {
+    let folder = path.parent().unwrap_or(Path::new("."));
+    fs::create_dir_all(folder)?;
+    let fresh = path.with_extension("new");
+    let mut file = OpenOptions::new()
+        .write(true)
+        .create(true)
+        .truncate(true)
+        .mode(0o600)
+        .open(&fresh)?;
+    file.write_all(content)?;
+    file.sync_all()?;
+    // Dies before the link: nobody has used the key, and the next start makes another. After: the key stands whole.
+    // A link, unlike a rename, never replaces a key that stands there.
+    fs::hard_link(&fresh, path)?;
+    fs::remove_file(&fresh)?;
+    File::open(folder)?.sync_all()
 }
 
 pub(super) fn not_a_key(path: &Path, algorithm: &'static str) -> KeyError {

@@ -84,6 +84,10 @@ impl VerifierKey {
                 KeyKind::MlDsa44 => "an ML-DSA-44 key has 1312 bytes",
             }));
         }
+        // It is signed after a length of one byte.
+        if kind == KeyKind::MlDsa44 && name.len() > 255 {
+            return Err(NoteError::MalformedKey("the name is longer than 255 bytes"));
+        }
         let [a, b, c, d, ..] = merkle::sha256(&[name.as_bytes(), b"\n", &[kind.code()], key]);
         Ok(Self {
             name: name.to_owned(),

@@ -9,21 +9,22 @@ use tower::ServiceExt;
 use super::*;
 use crate::audit::Entry;
 use crate::audit::Journal;
-use crate::audit::JournalKey;
+use crate::audit::JournalKeys;
 use crate::audit::JournalSettings;
 use crate::audit::LEAF_BYTES;
 use crate::clock::Clock;
 
 /// A journal of three entries, closed.
 async fn journal(dir: &std::path::Path) {
-    let key = JournalKey::create(&dir.join("journal.key")).unwrap();
+    let (keys, _) =
+        JournalKeys::load_or_create(&dir.join("journal.key"), &dir.join("journal-pq.key")).unwrap();
     let settings = JournalSettings {
         dir: dir.join("journal"),
         origin: "gov.example/civil/1".to_owned(),
         linger: Duration::ZERO,
         segment_bytes: 4_096,
     };
-    let (journal, _) = Journal::open(settings, key, Clock::System).unwrap();
+    let (journal, _) = Journal::open(settings, keys, Clock::System).unwrap();
     for _ in 0..3 {
         journal.append(Entry::heartbeat()).await.unwrap();
     }
