@@ -1,9 +1,11 @@
 //! Settings: from files and environment to values that cannot be wrong, with every fault at once.
 
 mod faults;
+mod operators;
 mod quantity;
 mod raw;
 mod source;
+mod subjects;
 
 use std::net::SocketAddr;
 use std::path::Path;
@@ -12,6 +14,8 @@ use std::time::Duration;
 
 use time::UtcOffset;
 
+use crate::door::operators::reader::Readers;
+use crate::door::operators::visibility::Visibility;
 use crate::fault::Fault;
 use crate::identity::material::MaterialPaths;
 use crate::name::DepartmentId;
@@ -31,7 +35,9 @@ pub struct Config {
     pub directory: PathBuf,
     pub systems: DoorConfig,
     pub peers: DoorConfig,
-    pub operators: SocketAddr,
+    pub operators: OperatorsConfig,
+    /// What people are told of who received their data; nothing without it.
+    pub subjects: Option<Visibility>,
     pub registry: PathBuf,
     pub agreements: PathBuf,
     pub guardrails: PathBuf,
@@ -40,6 +46,13 @@ pub struct Config {
     pub log: LogConfig,
     pub limits: Limits,
     pub sources: Vec<SourceConfig>,
+}
+
+/// The door for those who run and audit the gateway: plain HTTP, on loopback only.
+#[derive(Debug, Clone)]
+pub struct OperatorsConfig {
+    pub listen: SocketAddr,
+    pub readers: Readers,
 }
 
 /// A database that records come from.

@@ -20,6 +20,7 @@ use futures::FutureExt;
 
 use crate::audit::Journal;
 use crate::audit::Unwritten;
+use crate::audit::subject::SubjectKeys;
 use crate::clock::Clock;
 use crate::identity::Caller;
 use crate::name::DepartmentId;
@@ -92,6 +93,11 @@ impl Exchange {
 
     pub fn journal(&self) -> &Journal {
         &self.journal
+    }
+
+    /// By which the journal's entries can be found that are about somebody.
+    pub fn subject_keys(&self) -> &SubjectKeys {
+        &self.secrets.subjects
     }
 
     pub fn clock(&self) -> &Clock {

@@ -6,6 +6,7 @@ mod plain;
 mod search;
 mod show;
 mod tail;
+mod token;
 mod verify;
 
 use std::io;
@@ -34,6 +35,7 @@ use crate::fault::chain;
 use search::SearchArgs;
 use show::ShowArgs;
 use tail::TailArgs;
+use token::TokenArgs;
 use verify::VerifyArgs;
 
 #[derive(Args)]
@@ -43,9 +45,11 @@ use verify::VerifyArgs;
   landbridge audit search --config config/civil.toml --subject national_id=990101199001011234
   landbridge audit show --config config/civil.toml 0198f3c2-7d1e-7a44-9b1f-2f0c6d1f8a11
   landbridge audit tail --config config/civil.toml -f
+  landbridge audit token lin.auditor --rights tiles,search
   landbridge audit verify --journal var/civil/journal --vkey gov.example/civil/1+59181114+AVDYWOCYXsx/YEGKrwzFq1h/QsJXCohAlanozKzQ9lRc
 
-A journal can be read while its gateway writes it.
+A journal can be read while its gateway writes it. What is read from its files leaves no trace in it: that is for the
+files' permissions to allow. What is read at the operators' door, with a token, is itself an entry of the journal.
 
 Exit codes: 0 done, 1 it cannot be read, 3 verification failed, 64 bad usage.")]
 pub(super) struct AuditArgs {
@@ -67,6 +71,8 @@ enum What {
     Verify(VerifyArgs),
     /// Prints the public key that verifies the journal, for the directory and for auditors
     Key,
+    /// Makes a token, with which somebody may read at the operators' door
+    Token(TokenArgs),
 }
 
 /// Taken by every verb of `audit`.
@@ -99,13 +105,14 @@ struct Place {
 
 impl AuditArgs {
     pub(super) fn run(self, output: &OutputOptions) -> Run {
-        let place = self.journal.place()?;
+        let place = || self.journal.place();
         match self.what {
-            What::Search(args) => args.run(&place, output),
-            What::Show(args) => args.run(&place, output),
-            What::Tail(args) => args.run(&place, output),
-            What::Verify(args) => args.run(&place, output),
-            What::Key => key(&place),
+            What::Search(args) => args.run(&place()?, output),
+            What::Show(args) => args.run(&place()?, output),
+            What::Tail(args) => args.run(&place()?, output),
+            What::Verify(args) => args.run(&place()?, output),
+            What::Key => key(&place()?),
+            What::Token(args) => args.run(output),
         }
     }
 }

@@ -15,11 +15,13 @@ use super::LogConfig;
 use super::LogFormat;
 use super::WitnessConfig;
 use super::faults::Faults;
+use super::operators::RawOperators;
 use super::quantity::DURATION;
 use super::quantity::SIZE;
 use super::quantity::parse_offset;
 use super::quantity::parse_size;
 use super::source;
+use super::subjects::RawSubjects;
 use crate::clock::parse_span;
 use crate::fault::Fault;
 use crate::fault::position;
@@ -51,6 +53,7 @@ pub(super) struct RawConfig {
     log: RawLog,
     #[serde(default)]
     limits: RawLimits,
+    subjects: Option<RawSubjects>,
     #[serde(default)]
     source: Vec<SqlSettings>,
 }
@@ -71,12 +74,6 @@ struct RawDoor {
     ca: PathBuf,
     #[serde(default)]
     crls: Vec<PathBuf>,
-}
-
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-struct RawOperators {
-    listen: SocketAddr,
 }
 
 #[derive(Debug, Deserialize)]
@@ -148,14 +145,6 @@ fn first() -> u32 {
 
 fn segment() -> String {
     "64MiB".to_owned()
-}
-
-impl Default for RawOperators {
-    fn default() -> Self {
-        Self {
-            listen: SocketAddr::from(([127, 0, 0, 1], 9443)),
-        }
-    }
 }
 
 impl Default for RawWitness {
@@ -247,14 +236,8 @@ impl RawConfig {
             "an offset such as `+08:00`",
             parse_offset,
         );
-        if !self.operators.listen.ip().is_loopback() {
-            let message = format!(
-                "{} is not a loopback address, and this door asks for no certificate; \
-                 listen on 127.0.0.1 and let a reverse proxy or an SSH tunnel reach it",
-                self.operators.listen
-            );
-            faults.add("operators.listen", message);
-        }
+        let operators = self.operators.check(&mut faults);
+        let subjects = self.subjects.map(|subjects| subjects.check(&mut faults));
         let absolute = |file: PathBuf| beside(path, file);
         faults.unless(Config {
             department: self.department,
@@ -263,7 +246,8 @@ impl RawConfig {
             directory: absolute(self.federation.directory),
             systems: self.systems.within(path),
             peers: self.peers.within(path),
-            operators: self.operators.listen,
+            operators,
+            subjects,
             registry: absolute(self.registry.path),
             agreements: absolute(self.policy.agreements),
             guardrails: absolute(self.policy.guardrails),

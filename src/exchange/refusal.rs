@@ -172,10 +172,7 @@ impl Cause {
         match self {
             Self::Denied(denial) => denial.retry(),
             Self::Source(SourceError::Refused(refusal)) => refusal.retry,
-            Self::Unlogged(_)
-            | Self::SubjectKeys(_)
-            | Self::Unwitnessed(_)
-            | Self::Stopping => {
+            Self::Unlogged(_) | Self::SubjectKeys(_) | Self::Unwitnessed(_) | Self::Stopping => {
                 Some(Duration::from_secs(1))
             }
             _ => None,
@@ -196,9 +193,7 @@ impl Cause {
             | Self::SubjectKeys(_)
             | Self::Unwitnessed(_)
             | Self::Panicked
-            | Self::NoRandomness(_) => {
-                Outcome::ProviderError
-            }
+            | Self::NoRandomness(_) => Outcome::ProviderError,
             Self::Note { .. }
             | Self::Relay(_)
             | Self::ForeignRelay
