@@ -86,3 +86,6 @@ impl RawReader {
         ))
     }
 }
+
+#[cfg(test)]
+mod tests;

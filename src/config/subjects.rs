@@ -90,3 +90,6 @@ impl RawRule {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

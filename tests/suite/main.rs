@@ -14,6 +14,7 @@ mod harness;
 mod hostile;
 mod identity;
 mod layout;
+mod operators;
 mod reload;
 mod sources;
 mod stop;

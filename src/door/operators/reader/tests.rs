@@ -1,3 +1,4 @@
+use super::token::BadTokenDigest;
 use super::*;
 
 fn reader(name: &str, token: &Token, rights: &[Right]) -> Reader {
