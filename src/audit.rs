@@ -5,12 +5,17 @@
 pub mod checkpoint;
 pub mod cosignature;
 pub mod digest;
+pub mod export;
 pub mod index;
 pub mod journals;
+pub mod json;
 pub mod key;
 pub mod merkle;
 pub mod note;
+pub mod proof;
+pub mod quorum;
 pub mod reader;
+pub mod reconcile;
 pub mod search;
 pub mod subject;
 pub mod tiles;

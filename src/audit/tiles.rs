@@ -92,11 +92,7 @@ impl Tiles {
             .checked_mul(u64::from(TILE_WIDTH))
             .ok_or(TileError::Beyond)?;
         let leaves = self.leaves(first, width.into())?;
-        let length = (LEAF_BYTES as u16).to_be_bytes();
-        Ok(leaves
-            .chunks(LEAF_BYTES)
-            .flat_map(|leaf| [&length, leaf].concat())
-            .collect())
+        Ok(bundle(leaves.chunks(LEAF_BYTES)))
     }
 
     /// The bytes of `count` leaves from the index `first` on.
@@ -141,8 +137,15 @@ impl Tiles {
     }
 }
 
+/// Each entry, of 65,535 bytes at most, after its length.
+fn bundle<'a>(entries: impl Iterator<Item = &'a [u8]>) -> Vec<u8> {
+    entries
+        .flat_map(|entry| [&(entry.len() as u16).to_be_bytes(), entry].concat())
+        .collect()
+}
+
 /// The root of a subtree of 2^k leaves.
-fn perfect_root(mut hashes: Vec<Hash>) -> Hash {
+pub(super) fn perfect_root(mut hashes: Vec<Hash>) -> Hash {
     while hashes.len() > 1 {
         let (pairs, _) = hashes.as_chunks::<2>();
         hashes = pairs

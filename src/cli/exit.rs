@@ -82,6 +82,14 @@ impl Failure {
         }
     }
 
+    /// Ends with that code.
+    pub(super) fn exiting(self, exit: Exit) -> Self {
+        match self {
+            Self::Error { error, mend, .. } => Self::Error { exit, error, mend },
+            told => told,
+        }
+    }
+
     /// Says what the user can do about it.
     pub(super) fn mend(self, hint: impl Into<String>) -> Self {
         match self {

@@ -10,6 +10,7 @@
 
 mod clients;
 mod exchange;
+mod foreign;
 mod harness;
 mod hostile;
 mod identity;

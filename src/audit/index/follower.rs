@@ -37,7 +37,7 @@ pub struct IndexFollower {
 }
 
 /// What the thread works on.
-struct Follower {
+pub(super) struct Follower {
     connection: Connection,
     covered: Covered,
     commits: Commits,
@@ -93,7 +93,7 @@ fn run(journal: &Path, durable: &dyn Fn() -> u64, stopped: &mpsc::Receiver<()>) 
 
 impl Follower {
     /// Goes on where the index ends; makes it anew when it cannot be used.
-    fn open(journal: &Path) -> Result<Self, IndexError> {
+    pub(super) fn open(journal: &Path) -> Result<Self, IndexError> {
         match Self::resume(journal) {
             Ok(Some(follower)) => return Ok(follower),
             Ok(None) => tracing::info!("the search index does not fit; it is made anew"),
@@ -134,26 +134,30 @@ impl Follower {
         stopped: &mpsc::Receiver<()>,
     ) -> Result<(), IndexError> {
         loop {
-            let batch = self.next_batch(durable)?;
-            let pause = match batch.is_empty() {
-                true => PAUSE,
-                false => Duration::ZERO,
+            let pause = match self.advance(durable())? {
+                true => Duration::ZERO,
+                false => PAUSE,
             };
-            if !batch.is_empty() {
-                self.put(batch)?;
-            }
             if !matches!(stopped.recv_timeout(pause), Err(RecvTimeoutError::Timeout)) {
-                let last = self.next_batch(durable)?;
-                if !last.is_empty() {
-                    self.put(last)?;
-                }
+                // The last entries, as a rule; an index that is far behind goes on at the next start.
+                self.advance(durable())?;
                 return Ok(schema::flush(&self.connection)?);
             }
         }
     }
 
-    fn next_batch(&mut self, durable: &dyn Fn() -> u64) -> Result<Vec<Commit>, IndexError> {
-        let (mut batch, mut entries, durable) = (Vec::new(), 0, durable());
+    /// Puts in the next commits of what is durable; false if there are none.
+    pub(super) fn advance(&mut self, durable: u64) -> Result<bool, IndexError> {
+        let batch = self.next_batch(durable)?;
+        if batch.is_empty() {
+            return Ok(false);
+        }
+        self.put(batch)?;
+        Ok(true)
+    }
+
+    fn next_batch(&mut self, durable: u64) -> Result<Vec<Commit>, IndexError> {
+        let (mut batch, mut entries) = (Vec::new(), 0);
         while entries < BATCH {
             let next = match self.waiting.take() {
                 Some(commit) => Some(commit),

@@ -95,6 +95,24 @@ pub(in crate::audit) struct Demands {
 }
 
 impl Criteria {
+    /// Whether every entry fits.
+    pub(in crate::audit) fn is_open(&self) -> bool {
+        let Demands {
+            facets,
+            mentions,
+            at_least,
+            exchange,
+            since,
+            until,
+        } = self.demands();
+        facets.is_empty()
+            && mentions.is_empty()
+            && at_least == Volume::default()
+            && exchange.is_none()
+            && since.is_none()
+            && until.is_none()
+    }
+
     pub(in crate::audit) fn demands(&self) -> Demands {
         Demands {
             facets: self.wanted_facets(),

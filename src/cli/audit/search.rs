@@ -10,6 +10,7 @@ use super::criteria::CriteriaArgs;
 use super::entry;
 use super::entry::Row;
 use super::unreadable;
+use crate::audit::json;
 use crate::audit::search::Found;
 use crate::audit::search::Hit;
 use crate::audit::search::Page;
@@ -115,12 +116,12 @@ fn rows(hits: &[Hit], place: &Place) -> Vec<Listed> {
 fn print_json(hits: &[Hit], place: &Place) -> Result<(), Failure> {
     let mut out = io::stdout().lock();
     for hit in hits {
-        let mut json = entry::json(hit.index, &hit.leaf, &hit.record, place.offset)?;
+        let mut json = json::entry(hit.index, &hit.leaf, &hit.record, place.offset)?;
         if let Some(end) = &hit.end {
             let record = pb::JournalRecord {
                 kind: Some(pb::journal_record::Kind::StreamEnd(end.record.clone())),
             };
-            let end = entry::json(end.index, &end.leaf, &record, place.offset)?;
+            let end = json::entry(end.index, &end.leaf, &record, place.offset)?;
             json.as_object_mut()
                 .map(|json| json.insert("end".to_owned(), end));
         }

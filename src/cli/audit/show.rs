@@ -8,16 +8,15 @@ use serde_json::Value as Json;
 
 use super::Place;
 use super::claimed;
-use super::entry;
 use super::plain;
 use super::unreadable;
+use super::which::Which;
+use super::which::which;
 use crate::audit::checkpoint::Checkpoint;
 use crate::audit::checkpoint::SignedCheckpoint;
+use crate::audit::json;
 use crate::audit::merkle::verify_inclusion;
 use crate::audit::reader::Stored;
-use crate::audit::search::Criteria;
-use crate::audit::search::Page;
-use crate::audit::search::find;
 use crate::audit::tiles::TileError;
 use crate::audit::tiles::Tiles;
 use crate::cli::exit::Exit;
@@ -25,7 +24,6 @@ use crate::cli::exit::Failure;
 use crate::cli::exit::Run;
 use crate::cli::output::OutputOptions;
 use crate::cli::table::Table;
-use crate::name::ExchangeId;
 use crate::registry::hex;
 
 #[derive(Args)]
@@ -33,22 +31,6 @@ pub(super) struct ShowArgs {
     /// The id of an exchange, or the index of an entry
     #[arg(value_name = "ID OR INDEX", value_parser = which)]
     which: Which,
-}
-
-#[derive(Clone, Copy)]
-enum Which {
-    Entry(u64),
-    Exchange(ExchangeId),
-}
-
-fn which(text: &str) -> Result<Which, String> {
-    let index = text
-        .strip_prefix('#')
-        .unwrap_or(text)
-        .parse()
-        .map(Which::Entry);
-    let exchange = || text.parse().map(Which::Exchange);
-    index.or_else(|_| exchange()).map_err(|_| "expected an exchange's id, such as answers and `audit search` show it, or an entry's index".to_owned())
 }
 
 /// What is shown of one entry.
@@ -76,13 +58,10 @@ enum Inclusion {
     NotYet,
 }
 
-/// The entries of one exchange: an opening and its end, or one.
-const MAX_ENTRIES: usize = 16;
-
 impl ShowArgs {
     pub(super) fn run(self, place: &Place, output: &OutputOptions) -> Run {
         let json = output.for_one()?;
-        let entries = self.entries(place)?;
+        let entries = self.which.entries(place)?;
         let mut out = io::stdout().lock();
         let mut proven = true;
         for (number, stored) in entries.iter().enumerate() {
@@ -100,42 +79,12 @@ impl ShowArgs {
         out.flush()?;
         Ok(if proven { Exit::Done } else { Exit::Unverified })
     }
-
-    fn entries(&self, place: &Place) -> Result<Vec<Stored>, Failure> {
-        let reader = place.reader();
-        let mut indexes = Vec::new();
-        match self.which {
-            Which::Entry(index) => indexes.push(index),
-            Which::Exchange(exchange) => {
-                let criteria = Criteria {
-                    exchange: Some(exchange),
-                    ..Criteria::default()
-                };
-                let index = place.index();
-                let page = Page::newest(MAX_ENTRIES);
-                let found = find(&reader, index.as_ref(), &criteria, page).map_err(unreadable)?;
-                for hit in found.hits {
-                    indexes.push(hit.index);
-                    indexes.extend(hit.end.map(|end| end.index));
-                }
-                indexes.sort_unstable();
-            }
-        }
-        let mut entries = Vec::new();
-        for index in indexes {
-            entries.extend(reader.entry(index).map_err(unreadable)?);
-        }
-        if entries.is_empty() {
-            return Err(anyhow::anyhow!("the journal has no such entry").into());
-        }
-        Ok(entries)
-    }
 }
 
 impl Shown {
     fn new(stored: &Stored, place: &Place) -> Result<Self, Failure> {
         let record = stored.record().map_err(unreadable)?;
-        let entry = entry::json(stored.index, &stored.leaf, &record, place.offset)?;
+        let entry = json::entry(stored.index, &stored.leaf, &record, place.offset)?;
         Ok(Self {
             entry,
             proof: Proof::of(stored, place)?,

@@ -7,9 +7,9 @@ use std::time::Duration;
 use clap::Args;
 
 use super::Place;
-use super::entry;
 use super::entry::Row;
 use super::unreadable;
+use crate::audit::json;
 use crate::audit::reader::Stored;
 use crate::cli::exit::Exit;
 use crate::cli::exit::Failure;
@@ -59,7 +59,7 @@ impl TailArgs {
 fn print(stored: &Stored, json: bool, place: &Place) -> Result<(), Failure> {
     let record = stored.record().map_err(unreadable)?;
     let line = if json {
-        entry::json(stored.index, &stored.leaf, &record, place.offset)?.to_string()
+        json::entry(stored.index, &stored.leaf, &record, place.offset)?.to_string()
     } else {
         let line = Row::new(stored.index, &stored.leaf, &record, None, place.offset).line();
         printable(&line).into_owned()
