@@ -175,7 +175,7 @@ impl JournalOptions {
 /// The public halves of a gateway's own keys. None before they were made.
 fn own_keys(config: &Config) -> Result<Vec<VerifierKey>, Failure> {
     let (journal, post_quantum) = (&config.journal.key, &config.journal.post_quantum_key);
-    let origin = config.origin();
+    let origin = config.origin().to_string();
     let mut keys = Vec::new();
     if journal.exists() {
         keys.push(JournalKey::load(journal)?.verifier(&origin)?);

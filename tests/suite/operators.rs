@@ -263,7 +263,7 @@ async fn a_search_pages_through_what_was_exchanged_with_proofs() {
     exchanges.reverse();
 
     let auditor = Auditor::new(world.ports("civil").operators, Some(&token));
-    auditor.published(&world).await;
+    world.journal("civil").published().await;
     let asked = pb::SearchRequest {
         mandate: "audit plan 2026/7\n".to_owned(),
         peer: "tax".to_owned(),
@@ -289,7 +289,7 @@ async fn a_search_pages_through_what_was_exchanged_with_proofs() {
         .collect();
     assert_eq!(ids, exchanges);
     for entry in found {
-        reading::verify(&entry.proof, entry.index, &entry.leaf);
+        reading::verify(&world, &entry.proof, entry.index, &entry.leaf);
         assert_eq!(
             (entry.side.as_str(), entry.outcome.as_str()),
             ("provider", "answered")
@@ -337,11 +337,11 @@ async fn an_exchange_is_proven_by_its_id_and_what_is_wrong_with_a_question_is_sa
         .await
         .unwrap();
     let auditor = Auditor::new(world.ports("civil").operators, Some(&token));
-    auditor.published(&world).await;
+    world.journal("civil").published().await;
     let proofs = auditor.proofs(answer.exchange()).await.unwrap();
     assert_eq!(proofs.len(), 2, "a stream has an opening and an end");
     for proof in proofs {
-        reading::verify(&proof.proof, proof.index, &proof.leaf);
+        reading::verify(&world, &proof.proof, proof.index, &proof.leaf);
     }
     let status = auditor.status().await.unwrap();
     assert_eq!(status.origin, "gov.example/civil/1");
@@ -392,6 +392,13 @@ async fn an_exchange_is_proven_by_its_id_and_what_is_wrong_with_a_question_is_sa
                 ..Default::default()
             },
             "subject.scheme: say ",
+        ),
+        (
+            pb::SearchRequest {
+                subject: subject("990101199001011234"),
+                ..Default::default()
+            },
+            "subject.scheme: is not the name of a field",
         ),
     ];
     for (asked, sentence) in wrong {

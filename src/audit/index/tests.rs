@@ -77,7 +77,9 @@ fn record(draw: &Draw) -> pb::ExchangeRecord {
         mode: one(draw[7], &MODES).to_owned(),
         agreement: one(draw[8], &AGREEMENTS).to_owned(),
         fields: fields.map(|(_, field)| (*field).to_owned()).collect(),
-        subjects: (0..draw[10] % 3).map(|n| tag(draw[11].wrapping_add(n))).collect(),
+        subjects: (0..draw[10] % 3)
+            .map(|n| tag(draw[11].wrapping_add(n)))
+            .collect(),
         key_tag: vec![draw[12] % 4; usize::from(draw[12] % 2) * 16].into(),
         policy_revision: vec![draw[13] % 3; 32].into(),
         records: u64::from(draw[14]),
@@ -116,7 +118,9 @@ fn ended(draw: &Draw) -> StreamEnd {
             bytes: u64::from(draw[15]) * 100,
             latency_us: u64::from(draw[16]) * 1_000,
             reason: one(draw[17], &["answered", "SOURCE_FAILED", "CLIENT_GONE"]).to_owned(),
-            subjects: (0..draw[10] % 3).map(|n| tag(draw[11].wrapping_add(n))).collect(),
+            subjects: (0..draw[10] % 3)
+                .map(|n| tag(draw[11].wrapping_add(n)))
+                .collect(),
             ..pb::StreamEndRecord::default()
         },
     }

@@ -163,16 +163,16 @@ fn reached(reached: &Reached) -> pb::Reached {
 fn find(journal: &Path, search: Search) -> Result<Page, Unread> {
     let found = lookup::entries(journal, &search.criteria, search.page)?;
     let prover = match search.with_proofs {
-        true => Prover::open(journal)?,
+        true => Some(Prover::open(journal)?),
         false => None,
     };
     let mut entries = Vec::with_capacity(found.hits.len());
     for hit in found.hits {
         let proof = match &prover {
-            Some(prover) => prover.prove(hit.index)?,
+            Some(prover) => prover.prove(hit.index, &hit.leaf.encode())?,
             None => None,
         };
-        entries.push(entry::of(hit, proof.unwrap_or_default()));
+        entries.push(entry::of(hit, proof.as_ref()));
     }
     let cursor = found.next.map(|next| next.to_be_bytes().to_vec());
     Ok(Page {

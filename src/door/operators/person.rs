@@ -1,17 +1,22 @@
 //! A person who is asked about: known to the journal by tags only, one for each month and scheme.
 
+use std::slice;
+
 use super::desk::Desk;
 use super::told::Told;
 use super::unread::Unread;
 use crate::audit::usage;
 use crate::clock::Moment;
 use crate::exchange::snapshot::Snapshot;
+use crate::name::FieldPath;
 use crate::name::RecordType;
 use crate::pb;
 use crate::registry::field::Field;
 
-/// The longest identifier and the longest scheme, in bytes.
+/// The longest identifier, in bytes.
 const MAX_BYTES: usize = 128;
+/// The longest scheme, in bytes.
+const MAX_SCHEME: usize = 64;
 
 /// The tags of one identifier.
 pub(super) struct Person {
@@ -43,6 +48,24 @@ fn own_records(schemes: &[String], snapshot: &Snapshot) -> Vec<RecordType> {
         .collect()
 }
 
+/// The journal keeps the scheme, so it must be a field's name and not an identifier that went astray.
+fn scheme(given: &str) -> Result<Option<String>, Unread> {
+    if given.is_empty() {
+        return Ok(None);
+    }
+    let is_name = given.len() <= MAX_SCHEME
+        && given
+            .parse::<FieldPath>()
+            .is_ok_and(|path| path.segments().count() == 1);
+    if !is_name {
+        return Err(Unread::invalid(
+            "subject.scheme",
+            "is not the name of a field",
+        ));
+    }
+    Ok(Some(given.to_owned()))
+}
+
 /// From the first moment, before the second.
 pub(super) type Period = (Option<Moment>, Option<Moment>);
 
@@ -53,18 +76,14 @@ impl Person {
         period: Period,
         desk: &Desk,
     ) -> Result<Self, Unread> {
-        let own = [subject.scheme.clone()];
-        let schemes = if subject.scheme.is_empty() {
-            desk.subjects.schemes.as_slice()
-        } else {
-            own.as_slice()
+        let own = scheme(&subject.scheme)?;
+        let schemes = match &own {
+            Some(scheme) => slice::from_ref(scheme),
+            None => desk.subjects.schemes.as_slice(),
         };
         if schemes.is_empty() {
             let why = "say which field identifies, such as `national_id`: the settings have no [subjects] to go by";
             return Err(Unread::invalid("subject.scheme", why));
-        }
-        if subject.scheme.len() > MAX_BYTES {
-            return Err(Unread::invalid("subject.scheme", "is no field's name"));
         }
         Self::identified(
             "subject.identifier",

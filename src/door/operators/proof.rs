@@ -1,18 +1,15 @@
-//! What proves entries to anybody, against the published checkpoint.
+//! What proves entries to anybody, against a checkpoint that is signed and, if possible, witnessed.
 
 use std::fmt;
 use std::path::Path;
 
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
-
 use super::lookup;
 use super::progress::size;
 use super::unread::Unread;
+use crate::audit::proof::Proof;
 use crate::audit::reader::Reader;
 use crate::audit::search::Criteria;
 use crate::audit::search::Page;
-use crate::audit::tiles::TileError;
 use crate::audit::tiles::Tiles;
 use crate::name::ExchangeId;
 use crate::pb;
@@ -28,60 +25,67 @@ pub(super) enum Which {
     Exchange(ExchangeId),
 }
 
-/// The published checkpoint of a journal, and the tree that it is about.
+/// A journal's tree, and the checkpoints of it that a proof can lead to.
 pub(super) struct Prover {
     tiles: Tiles,
-    note: String,
+    reader: Reader,
+    /// What witnesses have cosigned comes first: it is worth more.
+    notes: Vec<Note>,
+}
+
+struct Note {
+    text: String,
     size: u64,
 }
 
 impl Prover {
-    /// `None` while nothing is published.
-    pub(super) fn open(journal: &Path) -> Result<Option<Self>, Unread> {
-        let Some(note) = Reader::open(journal).published().map_err(Unread::failed)? else {
+    pub(super) fn open(journal: &Path) -> Result<Self, Unread> {
+        let reader = Reader::open(journal);
+        let witnessed = reader.witnessed().map_err(Unread::failed)?;
+        let published = reader.published().map_err(Unread::failed)?;
+        let notes = [witnessed, published].into_iter().flatten();
+        Ok(Self {
+            tiles: Tiles::open(journal),
+            notes: notes
+                .filter_map(|text| size(&text).map(|size| Note { text, size }))
+                .collect(),
+            reader,
+        })
+    }
+
+    /// None for an entry that no checkpoint covers yet.
+    pub(super) fn prove(&self, index: u64, leaf: &[u8]) -> Result<Option<Proof>, Unread> {
+        let Some(note) = self.notes.iter().find(|note| index < note.size) else {
             return Ok(None);
         };
-        Ok(size(&note).map(|size| Self {
-            tiles: Tiles::open(journal),
-            note,
-            size,
+        let path = self.tiles.inclusion(index, note.size);
+        Ok(Some(Proof {
+            extra: Some(leaf.to_vec()),
+            index,
+            path: path.map_err(Unread::failed)?,
+            note: note.text.clone(),
         }))
     }
 
-    /// A tlog-proof, or `None` for an entry that is not under the published checkpoint yet.
-    pub(super) fn prove(&self, index: u64) -> Result<Option<String>, Unread> {
-        let path = match self.tiles.inclusion(index, self.size) {
-            Err(TileError::Beyond) => return Ok(None),
-            path => path.map_err(Unread::failed)?,
+    fn entry(&self, index: u64) -> Result<Option<pb::EntryProof>, Unread> {
+        let Some(stored) = self.reader.entry(index).map_err(Unread::failed)? else {
+            return Ok(None);
         };
-        let path: String = path
-            .iter()
-            .map(|hash| STANDARD.encode(hash) + "\n")
-            .collect();
-        let note = &self.note;
-        Ok(Some(format!(
-            "c2sp.org/tlog-proof@v1\nindex {index}\n{path}\n{note}"
-        )))
+        let leaf = stored.leaf_bytes();
+        Ok(self.prove(index, leaf)?.map(|proof| pb::EntryProof {
+            index,
+            leaf: leaf.to_vec().into(),
+            proof: proof.to_string(),
+        }))
     }
 }
 
-/// The proofs of the entries that are there and published.
+/// The proofs of the entries that are there and under a checkpoint.
 pub(super) fn of(journal: &Path, which: Which) -> Result<Vec<pb::EntryProof>, Unread> {
-    let Some(prover) = Prover::open(journal)? else {
-        return Ok(Vec::new());
-    };
-    let reader = Reader::open(journal);
+    let prover = Prover::open(journal)?;
     let mut proofs = Vec::new();
     for index in indexes(journal, which)? {
-        let stored = reader.entry(index).map_err(Unread::failed)?;
-        let (Some(stored), Some(proof)) = (stored, prover.prove(index)?) else {
-            continue;
-        };
-        proofs.push(pb::EntryProof {
-            index,
-            leaf: stored.leaf_bytes().to_vec().into(),
-            proof,
-        });
+        proofs.extend(prover.entry(index)?);
     }
     Ok(proofs)
 }

@@ -105,14 +105,9 @@ impl Known<'_> {
                 right,
             });
         }
-        Ok(self.granted())
-    }
-
-    /// For what every reader may know.
-    pub fn granted(&self) -> Granted {
-        Granted {
+        Ok(Granted {
             reader: self.0.name.clone(),
-        }
+        })
     }
 }
 

@@ -10,7 +10,7 @@ use crate::pb;
 use crate::registry::hex;
 
 /// The longest word, in characters.
-const MAX_WORD: usize = 128;
+const MAX_WORD: usize = 160;
 
 /// What was asked for, a word for each condition. Whoever puts a word in sees to it that it identifies nobody.
 #[derive(Clone, Default)]

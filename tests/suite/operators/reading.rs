@@ -2,20 +2,17 @@
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use landbridge::audit::merkle::leaf_hash;
-use landbridge::audit::merkle::verify_inclusion;
+use landbridge::audit::proof::Proof;
 use landbridge::name::ExchangeId;
 use landbridge::pb;
 use landbridge::pb::audit_service_client::AuditServiceClient;
 use landbridge::pb::get_proof_request::Of;
 use landbridge::pb::search_response::Part;
-use tokio::time::timeout;
 use tonic::Request;
 use tonic::Status;
 use tonic::transport::Channel;
 use tonic::transport::Endpoint;
 
-use crate::harness::PATIENCE;
 use crate::harness::World;
 
 pub(super) struct Auditor {
@@ -114,29 +111,13 @@ impl Auditor {
             .await?;
         Ok(told.into_inner())
     }
-
-    /// Waits until all that civil's journal has now is published.
-    pub(super) async fn published(&self, world: &World) {
-        let size = world.journal("civil").entries().len() as u64;
-        let published = async {
-            let mut ticks = tokio::time::interval(std::time::Duration::from_millis(20));
-            while self.status().await.unwrap().published.unwrap().size < size {
-                ticks.tick().await;
-            }
-        };
-        timeout(PATIENCE, published).await.unwrap();
-    }
 }
 
-/// Checks a C2SP tlog-proof by its text alone, but for the signatures.
-pub(super) fn verify(proof: &str, index: u64, leaf: &[u8]) {
-    let (head, note) = proof.split_once("\n\n").unwrap();
-    let mut lines = head.lines();
-    assert_eq!(lines.next(), Some("c2sp.org/tlog-proof@v1"));
-    assert_eq!(lines.next(), Some(format!("index {index}").as_str()));
-    let path: Vec<[u8; 32]> = lines.map(hash).collect();
-    let (size, root) = checkpoint(note);
-    verify_inclusion(&leaf_hash(leaf), index, size, &path, &root).unwrap();
+/// Verifies a tlog-proof with civil's public key.
+pub(super) fn verify(world: &World, proof: &str, index: u64, leaf: &[u8]) {
+    let proof: Proof = proof.parse().unwrap();
+    assert_eq!(proof.index, index);
+    proof.prove(leaf, &[world.journal("civil").key()]).unwrap();
 }
 
 /// The size and the root that a checkpoint states.

@@ -5,7 +5,6 @@ use landbridge::door::operators::reader::Right;
 
 use super::accesses;
 use super::reading;
-use super::reading::Auditor;
 use crate::harness::World;
 use crate::harness::asked::Asked;
 use crate::harness::gateway::Gateway;
@@ -35,8 +34,7 @@ async fn tiles_and_leaves_fetched_over_http_rebuild_the_root_of_the_checkpoint()
             .fields(&["full_name"]);
         counter.ask(&asked).await.unwrap();
     }
-    let auditor = Auditor::new(world.ports("civil").operators, Some(&token));
-    auditor.published(&world).await;
+    world.journal("civil").published().await;
 
     let note = fetch(&civil, &token, "checkpoint").await;
     let (size, root) = reading::checkpoint(std::str::from_utf8(&note).unwrap());

@@ -2,6 +2,7 @@
 
 use prost_types::Timestamp;
 
+use crate::audit::proof::Proof;
 use crate::audit::search::End;
 use crate::audit::search::Hit;
 use crate::audit::usage::Usage;
@@ -11,7 +12,7 @@ use crate::door::operators::visibility::Hidden;
 use crate::identity::directory::Directory;
 use crate::pb;
 
-pub(super) fn of(hit: Hit, proof: String) -> pb::JournalEntry {
+pub(super) fn of(hit: Hit, proof: Option<&Proof>) -> pb::JournalEntry {
     let leaf = &hit.leaf;
     pb::JournalEntry {
         index: hit.index,
@@ -23,7 +24,7 @@ pub(super) fn of(hit: Hit, proof: String) -> pb::JournalEntry {
         leaf: leaf.encode().to_vec().into(),
         record: Some(hit.record),
         end: hit.end.map(end),
-        proof,
+        proof: proof.map(ToString::to_string).unwrap_or_default(),
     }
 }
 

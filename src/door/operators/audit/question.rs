@@ -89,7 +89,7 @@ fn criteria(asked: &pb::SearchRequest, told: &mut Told) -> Result<Criteria, Unre
         record_type: name("record_type", &asked.record_type, told)?,
         mode: word("mode", &asked.mode, &MODES, Mode::as_str, told)?,
         agreement: name("agreement", &asked.agreement, told)?,
-        policy_revision: text("policy_revision", &asked.policy_revision)?
+        policy_revision: of_letters("policy_revision", &asked.policy_revision, is_hex)?
             .inspect(|revision| told.word("policy_revision", revision)),
         field: name("field", &asked.field, told)?,
         outcome: word(
@@ -99,7 +99,8 @@ fn criteria(asked: &pb::SearchRequest, told: &mut Told) -> Result<Criteria, Unre
             Outcome::as_str,
             told,
         )?,
-        reason: text("reason", &asked.reason)?.inspect(|reason| told.word("reason", reason)),
+        reason: of_letters("reason", &asked.reason, is_reason)?
+            .inspect(|reason| told.word("reason", reason)),
         since: moment("since", asked.since.as_ref(), told)?,
         until: moment("until", asked.until.as_ref(), told)?,
         exchange: name("exchange_id", &asked.exchange_id, told)?,
@@ -188,6 +189,26 @@ fn text(field: &'static str, given: &str) -> Result<Option<String>, Unread> {
         ));
     }
     Ok((!given.is_empty()).then(|| given.to_owned()))
+}
+
+/// A text that the journal will keep: of such letters only, so that no identifier gets there by mistake.
+fn of_letters(
+    field: &'static str,
+    given: &str,
+    is_letter: fn(char) -> bool,
+) -> Result<Option<String>, Unread> {
+    if !given.chars().all(is_letter) {
+        return Err(Unread::invalid(field, "has other letters than it can have"));
+    }
+    text(field, given)
+}
+
+fn is_hex(letter: char) -> bool {
+    matches!(letter, '0'..='9' | 'a'..='f')
+}
+
+fn is_reason(letter: char) -> bool {
+    letter.is_ascii_alphabetic() || letter == '_'
 }
 
 fn moment(

@@ -57,6 +57,14 @@ fn what_is_no_time_no_word_or_too_long_is_refused_by_its_field() {
         refused(mode),
         "mode: expected one of get, query, verify, count"
     );
+    let astray = pb::SearchRequest {
+        reason: "990101199001011234".to_owned(),
+        ..Default::default()
+    };
+    assert_eq!(
+        refused(astray),
+        "reason: has other letters than it can have"
+    );
     let reason = pb::SearchRequest {
         reason: "R".repeat(513),
         ..Default::default()
