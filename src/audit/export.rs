@@ -98,7 +98,7 @@ pub struct Progress {
 /// Why nothing was written. What had been begun is gone again.
 #[derive(Debug, thiserror::Error)]
 pub enum ExportError {
-    /// The journal is not what was signed.
+    /// The journal is not what was signed, or its files cannot be read.
     #[error(transparent)]
     Fault(#[from] Fault),
     #[error(transparent)]
@@ -143,7 +143,8 @@ pub fn write(
     }
     let draft = Draft::of(out)?;
     let checkpoint = published(export)?;
-    let chosen = Chosen::of(export, checkpoint.size(), watch)?;
+    let chosen =
+        Chosen::of(export, checkpoint.size(), watch).map_err(|error| look_closer(export, error))?;
     let mut rows = Rows::new(export.journal, &checkpoint, chosen, watch)?;
     let sha256 = match export.format {
         Format::Parquet => parquet::write(&mut rows, draft.file()?, checkpoint.note()),
@@ -177,11 +178,13 @@ fn published(export: &Export<'_>) -> Result<SignedCheckpoint, ExportError> {
     Ok(SignedCheckpoint::open(&note, export.trusted).map_err(Fault::from)?)
 }
 
-/// Names the entry by which a journal differs from what was signed, where the roots only tell that it does.
+/// Names the entry by which a journal differs from what was signed, where a root or a checksum only tells that it does.
 fn look_closer(export: &Export<'_>, error: ExportError) -> ExportError {
-    let ExportError::Fault(Fault::OtherRoot { .. }) = error else {
-        return error;
-    };
+    match &error {
+        ExportError::Fault(Fault::OtherRoot { .. }) => {}
+        ExportError::Read(cause) if !matches!(cause, ReadError::Disk(_)) => {}
+        _ => return error,
+    }
     match verify(export.journal, export.trusted).fault {
         Some(fault) => fault.into(),
         None => error,

@@ -58,6 +58,7 @@ pub fn leaf(leaf: &Leaf, offset: UtcOffset) -> Json {
         "exchange": leaf.exchange.map(|exchange| exchange.to_string()),
         "exchange_digest": digest,
         "record_commitment": hex(&leaf.record_commitment),
+        "asker": leaf.asker.map(|asker| hex(&asker)),
         "peer": peer,
     })
 }

@@ -84,12 +84,12 @@ enum What {
     Verify(VerifyArgs),
     /// Takes entries out of the journal, proven: Parquet, CSV, JSON lines, OCSF, tlog-tiles, or a bundle of evidence
     Export(Box<ExportArgs>),
-    /// Compares what two departments' journals say of the exchanges between them
-    Reconcile(ReconcileArgs),
     /// Writes the proof that an entry stands in the journal, for whoever has only the public keys
     Prove(ProveArgs),
     /// Verifies such proofs offline, without a journal
     VerifyProof(VerifyProofArgs),
+    /// Compares what two departments' journals say of the exchanges between them
+    Reconcile(ReconcileArgs),
     /// Prints the public keys that verify the journal, for the directory and for auditors; makes them before the first start
     Key,
     /// Makes a token, with which somebody may read at the operators' door
@@ -126,17 +126,18 @@ struct Place {
 
 impl AuditArgs {
     pub(super) fn run(self, output: &OutputOptions) -> Run {
+        let journal = self.journal;
         match self.what {
+            What::Search(args) => args.run(&journal.place()?, output),
+            What::Show(args) => args.run(&journal.place()?, output),
+            What::Tail(args) => args.run(&journal.place()?, output),
+            What::Verify(args) => args.run(&journal.place()?, output),
+            What::Prove(args) => args.run(&journal.place()?, output),
+            What::VerifyProof(args) => args.run(journal, output),
+            What::Reconcile(args) => args.run(&journal.vkey, output),
+            What::Export(args) => args.run(&journal.place()?, output),
+            What::Key => key::run(&journal, output),
             What::Token(args) => args.run(output),
-            What::Key => key::run(&self.journal, output),
-            What::VerifyProof(args) => args.run(self.journal, output),
-            What::Search(args) => args.run(&self.journal.place()?, output),
-            What::Show(args) => args.run(&self.journal.place()?, output),
-            What::Tail(args) => args.run(&self.journal.place()?, output),
-            What::Verify(args) => args.run(&self.journal.place()?, output),
-            What::Prove(args) => args.run(&self.journal.place()?, output),
-            What::Reconcile(args) => args.run(&self.journal.vkey, output),
-            What::Export(args) => args.run(&self.journal.place()?, output),
         }
     }
 }

@@ -34,7 +34,7 @@ impl Logged {
         let answer = system.ask(&Asked::get(&Resident(7).key())).await.unwrap();
         system.ask(&Asked::query("")).await.unwrap();
         let refused = Asked::get(&Resident(7).key()).fields(&["phone"]);
-        system.ask(&refused).await.unwrap_err();
+        system.ask(&refused).await.err().unwrap();
         for department in ["tax", "civil"] {
             world.journal(department).published().await;
         }

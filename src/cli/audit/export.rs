@@ -121,10 +121,9 @@ impl ExportArgs {
 fn not_written(error: ExportError) -> Run {
     match error {
         ExportError::Interrupted => Ok(Exit::Interrupted),
-        ExportError::Read(error) => Err(unreadable(error)),
-        ExportError::Fault(Fault::Read(error @ ReadError::Disk(_))) => Err(unreadable(error)),
-        ExportError::Fault(_) => Err(Failure::from(error)
-            .exiting(Exit::Unverified)
+        ExportError::Read(error @ ReadError::Disk(_))
+        | ExportError::Fault(Fault::Read(error @ ReadError::Disk(_))) => Err(unreadable(error)),
+        ExportError::Read(_) | ExportError::Fault(_) => Err(Failure::unverified(error)
             .mend("see what `landbridge audit verify` finds; nothing was written")),
         ExportError::Exists(_) => Err(Failure::from(error)
             .exiting(Exit::Usage)

@@ -201,3 +201,6 @@ impl Proven {
         })
     }
 }
+
+#[cfg(test)]
+mod tests;
