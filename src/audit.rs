@@ -22,6 +22,7 @@ pub mod subject;
 pub mod tiles;
 pub mod usage;
 pub mod verify;
+pub mod witness;
 
 mod disk;
 mod edge;
@@ -37,6 +38,7 @@ mod publish;
 mod recover;
 mod scan;
 mod segment;
+mod standing;
 mod writer;
 
 use std::fmt;
@@ -91,6 +93,8 @@ use opening::Opening;
 pub use opening::StreamEnd;
 use publish::Publisher;
 use publish::WitnessedNote;
+pub use standing::HeldJournal;
+pub use standing::Standing;
 use writer::Batch;
 use writer::Message;
 use writer::Pending;
@@ -129,6 +133,8 @@ struct Shared {
     /// What `state/signed` holds. Written by the keeper.
     published: ArcSwap<SignedCheckpoint>,
     witnessed: WitnessedNote,
+    /// Written by whoever asks the witnesses.
+    standing: ArcSwap<Standing>,
     failed: OnceLock<Arc<Failure>>,
     /// Why entries were refused for want of room. Emptied by the keeper when there is room again.
     full: ArcSwapOption<DiskError>,
@@ -163,6 +169,15 @@ impl Journal {
         Self::open_on(Arc::new(RealDisk), PUBLISH_EVERY, settings, keys, clock)
     }
 
+    /// The same, but takes no entry until it is released: what is there may be a copy made earlier.
+    pub fn open_held(
+        settings: JournalSettings,
+        keys: JournalKeys,
+        clock: Clock,
+    ) -> Result<(HeldJournal, Recovery), JournalError> {
+        Self::open_held_on(Arc::new(RealDisk), PUBLISH_EVERY, settings, keys, clock)
+    }
+
     fn open_on(
         disk: Arc<dyn Disk>,
         publish_every: Duration,
@@ -170,6 +185,17 @@ impl Journal {
         keys: JournalKeys,
         clock: Clock,
     ) -> Result<(Self, Recovery), JournalError> {
+        let (held, recovery) = Self::open_held_on(disk, publish_every, settings, keys, clock)?;
+        Ok((held.release()?, recovery))
+    }
+
+    fn open_held_on(
+        disk: Arc<dyn Disk>,
+        publish_every: Duration,
+        settings: JournalSettings,
+        keys: JournalKeys,
+        clock: Clock,
+    ) -> Result<(HeldJournal, Recovery), JournalError> {
         let [verifier, post_quantum] = keys
             .verifiers(&settings.origin)
             .map_err(JournalError::Origin)?;
@@ -199,6 +225,9 @@ impl Journal {
             checkpoint: ArcSwap::from_pointee(checkpoint),
             published: ArcSwap::from_pointee(published),
             witnessed: WitnessedNote::new(disk.clone(), layout.clone()),
+            standing: ArcSwap::from_pointee(Standing::Unconfirmed {
+                why: "no witness has been asked yet".to_owned(),
+            }),
             failed: OnceLock::new(),
             full: ArcSwapOption::empty(),
             spare: SpareSegment::default(),
@@ -242,15 +271,11 @@ impl Journal {
             drop(lock);
         })?;
         *shared.thread.lock().unwrap_or_else(PoisonError::into_inner) = Some(thread);
-        let journal = Self { queue, shared };
-        for stored in &recovered.unclosed {
-            // They are queued before anybody has the journal; should they fail, the next recovery finds them again.
-            let ended = Opening::interrupted(&journal, stored)?.end_interrupted(stored.index);
-            if let Err(error) = ended {
-                tracing::error!(opened_at = stored.index, %error, "a stream's end is not in the journal");
-            }
-        }
-        Ok((journal, recovered.report))
+        let held = HeldJournal {
+            journal: Self { queue, shared },
+            unclosed: recovered.unclosed,
+        };
+        Ok((held, recovered.report))
     }
 
     /// Gives a receipt when the entry is durable. Once this was polled, the entry is written whether or not anybody waits.
@@ -316,7 +341,23 @@ impl Journal {
         }
     }
 
+    /// What the witnesses think of it.
+    pub fn standing(&self) -> Arc<Standing> {
+        self.shared.standing.load_full()
+    }
+
+    /// What the witnesses think of it from now on. Only a release makes a held journal anything but unconfirmed.
+    pub fn stand(&self, standing: Standing) {
+        let is_held = |standing: &Standing| matches!(standing, Standing::Unconfirmed { .. });
+        if is_held(&self.standing()) == is_held(&standing) {
+            self.shared.standing.store(Arc::new(standing));
+        }
+    }
+
     fn send_new(&self, pending: Pending) -> Result<(), Unwritten> {
+        if let Standing::Unconfirmed { .. } = &**self.shared.standing.load() {
+            return Err(Unwritten::Unconfirmed);
+        }
         if self.shared.waiting.fetch_add(1, Ordering::Relaxed) >= INTAKE {
             self.shared.waiting.fetch_sub(1, Ordering::Relaxed);
             return Err(Unwritten::Busy);

@@ -1,10 +1,12 @@
 //! Settings: from files and environment to values that cannot be wrong, with every fault at once.
 
 mod faults;
+mod operators;
 mod quantity;
 mod raw;
 mod reconciliation;
 mod source;
+mod subjects;
 
 use std::net::SocketAddr;
 use std::path::Path;
@@ -13,6 +15,8 @@ use std::time::Duration;
 
 use time::UtcOffset;
 
+use crate::door::operators::reader::Readers;
+use crate::door::operators::visibility::Visibility;
 use crate::fault::Fault;
 use crate::identity::material::MaterialPaths;
 use crate::name::DepartmentId;
@@ -32,15 +36,25 @@ pub struct Config {
     pub directory: PathBuf,
     pub systems: DoorConfig,
     pub peers: DoorConfig,
-    pub operators: SocketAddr,
+    pub operators: OperatorsConfig,
+    /// What people are told of who received their data; nothing without it.
+    pub subjects: Option<Visibility>,
     pub registry: PathBuf,
     pub agreements: PathBuf,
     pub guardrails: PathBuf,
     pub journal: JournalConfig,
     pub reconciliation: ReconciliationConfig,
+    pub witness: WitnessConfig,
     pub log: LogConfig,
     pub limits: Limits,
     pub sources: Vec<SourceConfig>,
+}
+
+/// The door for those who run and audit the gateway: plain HTTP, on loopback only.
+#[derive(Debug, Clone)]
+pub struct OperatorsConfig {
+    pub listen: SocketAddr,
+    pub readers: Readers,
 }
 
 /// A database that records come from.
@@ -84,6 +98,21 @@ pub struct ReconciliationConfig {
     pub after: Duration,
 }
 
+/// The witnesses of the own journal, and the own witness of the others' journals.
+#[derive(Debug, Clone)]
+pub struct WitnessConfig {
+    /// Which witnesses the own journal wants; without it none are asked.
+    pub policy: Option<PathBuf>,
+    /// The key that cosigns the others' checkpoints, made at the first start.
+    pub key: PathBuf,
+    /// What it has cosigned.
+    pub state: PathBuf,
+    /// How old an entry may be that no quorum has cosigned, before nothing more is answered.
+    pub max_unwitnessed_age: Duration,
+    /// Whether a start waits for the witnesses, and answers end when they fall silent. Only the command line says no.
+    pub demanded: bool,
+}
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum LogFormat {
@@ -122,6 +151,11 @@ impl Config {
     pub fn load(path: &Path) -> Result<Self, Vec<Fault>> {
         let (raw, text) = raw::RawConfig::load(path)?;
         raw.check(path, &text)
+    }
+
+    /// Under which name this department's gateway cosigns.
+    pub fn witness_name(&self) -> String {
+        format!("{}/{}/witness", self.trust_domain, self.department)
     }
 
     /// What this replica's journal is called.

@@ -23,6 +23,7 @@ use futures::FutureExt;
 use crate::audit::Journal;
 use crate::audit::Kind;
 use crate::audit::Unwritten;
+use crate::audit::subject::SubjectKeys;
 use crate::clock::Clock;
 use crate::identity::Caller;
 use crate::name::DepartmentId;
@@ -106,6 +107,11 @@ impl Exchange {
         &self.journal
     }
 
+    /// By which the journal's entries can be found that are about somebody.
+    pub fn subject_keys(&self) -> &SubjectKeys {
+        &self.secrets.subjects
+    }
+
     pub fn clock(&self) -> &Clock {
         &self.clock
     }
@@ -131,6 +137,7 @@ impl Exchange {
         ask: &mut Ask,
         draft: &mut Draft,
     ) -> Result<Found, Cause> {
+        Cause::of_standing(&self.journal.standing())?;
         let snapshot = self.snapshot();
         let permit = self.permit(&snapshot, caller, ask, draft)?;
         self.ledger.admit(&permit, draft.begun())?;

@@ -101,6 +101,24 @@ pub(super) fn extend<'a>(
     Ok(extended)
 }
 
+/// The note with the signature lines of these keys only, which are not verified. Fails if there are none.
+pub(super) fn only(note: &str, keys: &[VerifierKey]) -> Result<String, NoteError> {
+    let (text, lines) = split(note)?;
+    let mut reduced = format!("{text}\n");
+    let empty = reduced.len();
+    for line in lines {
+        let (name, id, _) = parse_signature(line)?;
+        if keys.iter().any(|key| key.name() == name && *key.id() == id) {
+            reduced.push_str(line);
+            reduced.push('\n');
+        }
+    }
+    if reduced.len() == empty {
+        return Err(NoteError::Unsigned);
+    }
+    Ok(reduced)
+}
+
 /// A note's text and its signature lines, none of which has been checked.
 pub(super) fn split(note: &str) -> Result<(&str, Vec<&str>), NoteError> {
     if note.len() > MAX_NOTE_BYTES {

@@ -12,6 +12,7 @@ mod search;
 mod show;
 mod subject;
 mod tail;
+mod token;
 mod verify;
 mod verify_proof;
 mod which;
@@ -45,6 +46,7 @@ use search::SearchArgs;
 use show::ShowArgs;
 use subject::SubjectArgs;
 use tail::TailArgs;
+use token::TokenArgs;
 use verify::VerifyArgs;
 use verify_proof::VerifyProofArgs;
 
@@ -56,12 +58,14 @@ use verify_proof::VerifyProofArgs;
   landbridge audit subject --config config/civil.toml national_id=990101199001011234
   landbridge audit show --config config/civil.toml 0198f3c2-7d1e-7a44-9b1f-2f0c6d1f8a11
   landbridge audit tail --config config/civil.toml -f
+  landbridge audit token lin.auditor --rights tiles,search
   landbridge audit export --config config/civil.toml --format bundle --out evidence --since 7d
   landbridge audit prove --config config/civil.toml 0198f3c2-7d1e-7a44-9b1f-2f0c6d1f8a11
   landbridge audit verify --journal var/civil/journal --vkey gov.example/civil/1+59181114+AVDYWOCYXsx/YEGKrwzFq1h/QsJXCohAlanozKzQ9lRc
   landbridge audit reconcile var/civil/journal var/tax/journal --vkey gov.example/civil/1+59181114+AVDYWOCYXsx/YEGKrwzFq1h/QsJXCohAlanozKzQ9lRc
 
-A journal can be read while its gateway writes it.
+A journal can be read while its gateway writes it. What is read from its files leaves no trace in it: that is for the
+files' permissions to allow. What is read at the operators' door, with a token, is itself an entry of the journal.
 
 Exit codes: 0 done, 1 it cannot be read, 3 verification failed, 64 bad usage.")]
 pub(super) struct AuditArgs {
@@ -93,6 +97,8 @@ enum What {
     Reconcile(ReconcileArgs),
     /// Prints the public keys that verify the journal, for the directory and for auditors; makes them before the first start
     Key,
+    /// Makes a token, with which somebody may read at the operators' door
+    Token(TokenArgs),
 }
 
 /// Taken by every verb of `audit`.
@@ -137,6 +143,7 @@ impl AuditArgs {
             What::Reconcile(args) => args.run(&journal.vkey, output),
             What::Export(args) => args.run(&journal.place()?, output),
             What::Key => key::run(&journal, output),
+            What::Token(args) => args.run(output),
         }
     }
 }

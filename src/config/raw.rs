@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 use std::path::Path;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use serde::Deserialize;
 
@@ -12,13 +13,16 @@ use super::JournalConfig;
 use super::Limits;
 use super::LogConfig;
 use super::LogFormat;
+use super::WitnessConfig;
 use super::faults::Faults;
+use super::operators::RawOperators;
 use super::quantity::DURATION;
 use super::quantity::SIZE;
 use super::quantity::parse_offset;
 use super::quantity::parse_size;
 use super::reconciliation::RawReconciliation;
 use super::source;
+use super::subjects::RawSubjects;
 use crate::clock::parse_span;
 use crate::fault::Fault;
 use crate::fault::position;
@@ -47,9 +51,12 @@ pub(super) struct RawConfig {
     #[serde(default)]
     reconciliation: RawReconciliation,
     #[serde(default)]
+    witness: RawWitness,
+    #[serde(default)]
     log: RawLog,
     #[serde(default)]
     limits: RawLimits,
+    subjects: Option<RawSubjects>,
     #[serde(default)]
     source: Vec<SqlSettings>,
 }
@@ -70,12 +77,6 @@ struct RawDoor {
     ca: PathBuf,
     #[serde(default)]
     crls: Vec<PathBuf>,
-}
-
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-struct RawOperators {
-    listen: SocketAddr,
 }
 
 #[derive(Debug, Deserialize)]
@@ -104,6 +105,14 @@ struct RawJournal {
     replica: u32,
     #[serde(default = "segment")]
     segment: String,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct RawWitness {
+    policy: Option<PathBuf>,
+    key: Option<PathBuf>,
+    max_unwitnessed_age: String,
 }
 
 #[derive(Debug, Deserialize)]
@@ -141,10 +150,12 @@ fn segment() -> String {
     "64MiB".to_owned()
 }
 
-impl Default for RawOperators {
+impl Default for RawWitness {
     fn default() -> Self {
         Self {
-            listen: SocketAddr::from(([127, 0, 0, 1], 9443)),
+            policy: None,
+            key: None,
+            max_unwitnessed_age: "15m".to_owned(),
         }
     }
 }
@@ -215,6 +226,7 @@ impl RawConfig {
     pub(super) fn check(self, path: &Path, text: &str) -> Result<Config, Vec<Fault>> {
         let mut faults = Faults::of(path, text);
         let journal = self.journal.check(path, &mut faults);
+        let witness = self.witness.check(path, &journal.path, &mut faults);
         let sources = self
             .source
             .into_iter()
@@ -228,14 +240,8 @@ impl RawConfig {
             "an offset such as `+08:00`",
             parse_offset,
         );
-        if !self.operators.listen.ip().is_loopback() {
-            let message = format!(
-                "{} is not a loopback address, and this door asks for no certificate; \
-                 listen on 127.0.0.1 and let a reverse proxy or an SSH tunnel reach it",
-                self.operators.listen
-            );
-            faults.add("operators.listen", message);
-        }
+        let operators = self.operators.check(&mut faults);
+        let subjects = self.subjects.map(|subjects| subjects.check(&mut faults));
         let absolute = |file: PathBuf| beside(path, file);
         faults.unless(Config {
             department: self.department,
@@ -244,7 +250,8 @@ impl RawConfig {
             directory: absolute(self.federation.directory),
             systems: self.systems.within(path),
             peers: self.peers.within(path),
-            operators: self.operators.listen,
+            operators,
+            subjects,
             registry: absolute(self.registry.path),
             agreements: absolute(self.policy.agreements),
             guardrails: absolute(self.policy.guardrails),
@@ -256,6 +263,7 @@ impl RawConfig {
             limits,
             sources,
             journal,
+            witness,
             file: path.to_owned(),
         })
     }
@@ -315,6 +323,28 @@ fn post_quantum(key: &Path) -> PathBuf {
         path.as_mut_os_string().push(extension);
     }
     path
+}
+
+impl RawWitness {
+    fn check(self, settings: &Path, journal: &Path, faults: &mut Faults<'_>) -> WitnessConfig {
+        let key = "witness.max_unwitnessed_age";
+        let text = &self.max_unwitnessed_age;
+        let max_unwitnessed_age = faults.parsed(key, text, DURATION, parse_span);
+        if max_unwitnessed_age < Duration::from_secs(1) {
+            // Checkpoints are cosigned about once a second.
+            faults.add(key, "must be at least 1s".to_owned());
+        }
+        WitnessConfig {
+            policy: self.policy.map(|policy| beside(settings, policy)),
+            key: match self.key {
+                Some(key) => beside(settings, key),
+                None => journal.with_file_name("witness.key"),
+            },
+            state: journal.with_file_name("witness.state"),
+            max_unwitnessed_age,
+            demanded: true,
+        }
+    }
 }
 
 impl RawLimits {

@@ -12,6 +12,8 @@ use tonic::Status;
 use tonic_types::ErrorDetails;
 use tonic_types::StatusExt;
 
+use super::operators::reader::NotGranted;
+use super::operators::unread::Unread;
 use crate::audit::Receipt;
 use crate::exchange::refusal::Cause;
 use crate::exchange::refusal::Refusal;
@@ -81,7 +83,9 @@ fn code(cause: &Cause) -> Code {
         Cause::Amended => Code::Aborted,
         Cause::ClientGone => Code::Cancelled,
         Cause::ClientStalled(_) => Code::DeadlineExceeded,
-        Cause::Stopping | Cause::Unlogged(_) | Cause::SubjectKeys(_) => Code::Unavailable,
+        Cause::Stopping | Cause::Unlogged(_) | Cause::SubjectKeys(_) | Cause::Unwitnessed(_) => {
+            Code::Unavailable
+        }
         Cause::Panicked | Cause::NoRandomness(_) => Code::Internal,
     }
 }
@@ -160,6 +164,27 @@ pub(super) fn overloaded() -> Status {
         "the gateway has too many requests under way",
         details,
     )
+}
+
+/// Why a reader at the operators' door was not answered.
+pub(super) fn unread(unread: &Unread) -> Status {
+    let code = match unread {
+        Unread::NotGranted(NotGranted::NoToken | NotGranted::UnknownToken) => Code::Unauthenticated,
+        Unread::NotGranted(NotGranted::RightMissing { .. }) => Code::PermissionDenied,
+        Unread::Invalid { .. } => Code::InvalidArgument,
+        Unread::NotFound => Code::NotFound,
+        Unread::Unlogged(_) => Code::Unavailable,
+        Unread::Failed(_) => Code::Internal,
+    };
+    let mut metadata = HashMap::new();
+    if let Unread::NotGranted(NotGranted::RightMissing { right, .. }) = unread {
+        metadata.insert("right".to_owned(), right.to_string());
+    }
+    let mut details = ErrorDetails::with_error_info(unread.reason(), DOMAIN, metadata);
+    if let Unread::Invalid { field, why } = unread {
+        details.add_bad_request_violation(*field, why);
+    }
+    Status::with_error_details(code, unread.to_string(), details)
 }
 
 /// The connection carries no identity: a fault of the gateway itself.

@@ -17,6 +17,7 @@ use crate::clock::Clock;
 use crate::config::Config;
 use crate::door::catalog::CatalogDoor;
 use crate::door::exchange::ExchangeDoor;
+use crate::door::operators::Operators;
 use crate::door::peer::PeerDoor;
 use crate::door::reflection::Reflection;
 use crate::door::server::DoorServer;
@@ -47,7 +48,7 @@ impl Doors {
     pub(super) async fn bind(config: &Config) -> Result<Self, StartError> {
         let (systems, at_systems) = listen("systems", config.systems.listen).await?;
         let (peers, at_peers) = listen("peers", config.peers.listen).await?;
-        let (operators, at_operators) = listen("operators", config.operators).await?;
+        let (operators, at_operators) = listen("operators", config.operators.listen).await?;
         let addresses = Addresses {
             systems: at_systems,
             peers: at_peers,
@@ -112,7 +113,7 @@ impl Gateway {
         health
             .set_serving::<ExchangeServiceServer<ExchangeDoor>>()
             .await;
-        let reflection = Reflection::new(self.exchange.clone())?;
+        let reflection = Reflection::at_systems(self.exchange.clone())?;
 
         let peers = Routes::new(self.exchange_service(Door::Peers))
             .add_service(health_service.clone())
@@ -132,12 +133,23 @@ impl Gateway {
         // Not on the tracker, which a stop waits for: this door tells until the very end that the gateway is stopping.
         self.last.spawn(operators::run(
             doors.operators,
-            self.exchange.clone(),
-            metrics,
-            self.stop.clone(),
+            self.operators(metrics).routes().await?,
             self.stopped.clone(),
         ));
         Ok(())
+    }
+
+    fn operators(&self, metrics: PrometheusHandle) -> Operators {
+        let config = &self.config;
+        Operators {
+            exchange: self.exchange.clone(),
+            metrics,
+            stop: self.stop.clone(),
+            journal: config.journal.path.clone(),
+            readers: config.operators.readers.clone(),
+            subjects: config.subjects.clone(),
+            offset: config.offset,
+        }
     }
 
     fn exchange_service(&self, door: Door) -> ExchangeServiceServer<ExchangeDoor> {

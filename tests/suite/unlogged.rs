@@ -5,6 +5,7 @@ use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
 
+use landbridge::door::operators::reader::Right;
 use tokio::time::timeout;
 use tonic::Code;
 
@@ -63,6 +64,7 @@ async fn a_full_disk_means_refusal_until_there_is_room_again() {
         eprintln!("not root: no small disk can be mounted");
         return;
     };
+    let token = world.reader("tax", "lin", &[Right::Tiles]);
     let (_civil, tax) = tokio::join!(
         world.start("civil"),
         world.start_with("tax", &[("JOURNAL__SEGMENT", "64KiB")])
@@ -88,6 +90,14 @@ async fn a_full_disk_means_refusal_until_there_is_room_again() {
     let (status, body) = tax.page("/readyz").await;
     assert_eq!(status, 503, "{body}");
     assert_eq!(tax.page("/livez").await.0, 200);
+    let authorization = format!("Bearer {token}");
+    let headers = [("Authorization", authorization.as_str())];
+    let unread = tax.fetch("/journal/checkpoint", &headers).await;
+    assert_eq!(
+        (unread.status, unread.json()["reason"].as_str()),
+        (503, Some("JOURNAL_UNAVAILABLE")),
+        "nothing is read that is not on record"
+    );
     let on_record = |world: &World| world.journal("tax").of_case("CASE-1").len();
     assert_eq!(
         on_record(&world),

@@ -25,11 +25,12 @@ pub(super) fn run(options: &JournalOptions, output: &OutputOptions) -> Run {
     for path in made {
         writeln!(io::stderr(), "made `{}`; back it up", path.display())?;
     }
-    let keys = keys.verifiers(&config.origin().to_string())?;
+    let origin = config.origin().to_string();
+    let keys = keys.verifiers(&origin)?;
     let mut out = io::stdout().lock();
     if json {
         let keys = keys.map(|key: VerifierKey| key.to_string());
-        let told = serde_json::json!({ "origin": config.origin().to_string(), "vkeys": keys });
+        let told = serde_json::json!({ "origin": origin, "vkeys": keys });
         writeln!(out, "{told}")?;
     } else {
         for key in &keys {

@@ -13,6 +13,7 @@ use crate::audit::Receipt;
 use crate::cli::Cli;
 use crate::cli::exit::Exit;
 use crate::clock::Clock;
+use crate::door::operators::reader::Token;
 
 /// A journal of three entries, closed; gives its public key.
 fn journal(dir: &Path) -> (String, Vec<Receipt>) {
@@ -44,6 +45,55 @@ fn run(dir: &Path, words: &[&str]) -> Exit {
     let line = ["landbridge", "audit"].iter().chain(words).copied();
     let line = line.chain(["--journal", &journal]);
     Cli::try_parse_from(line).unwrap().run()
+}
+
+#[test]
+fn a_token_comes_with_the_stanza_that_knows_it() {
+    let line = [
+        "landbridge",
+        "audit",
+        "token",
+        "lin.auditor",
+        "--rights",
+        "search,tiles",
+    ];
+    let Ok(Cli {
+        verb: crate::cli::Verb::Audit(args),
+        ..
+    }) = Cli::try_parse_from(line)
+    else {
+        panic!("not taken");
+    };
+    let What::Token(args) = args.what else {
+        panic!("another verb");
+    };
+    let token = Token::fresh().unwrap();
+    let text = args.text(&token);
+    assert_eq!(text.matches(token.reveal()).count(), 1);
+    let stanza = &text[text.find("[[operators.reader]]").unwrap()..];
+    let settings: toml::Table = toml::from_str(stanza).unwrap();
+    let reader = &settings["operators"]["reader"][0];
+    assert_eq!(reader["name"].as_str(), Some("lin.auditor"));
+    assert_eq!(
+        reader["token_sha256"].as_str().unwrap().parse(),
+        Ok(token.digest())
+    );
+    let rights: Vec<_> = reader["rights"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|right| right.as_str().unwrap())
+        .collect();
+    assert_eq!(rights, ["tiles", "search"]);
+
+    for words in [
+        &["lin"][..],
+        &["lin", "--rights", "all"],
+        &["Lin Wei", "--rights", "search"],
+    ] {
+        let line = ["landbridge", "audit", "token"].iter().chain(words);
+        assert!(Cli::try_parse_from(line).is_err(), "{words:?}");
+    }
 }
 
 #[test]
