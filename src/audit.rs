@@ -9,6 +9,7 @@ pub mod journals;
 pub mod key;
 pub mod merkle;
 pub mod note;
+pub mod quorum;
 pub mod reader;
 pub mod search;
 pub mod subject;

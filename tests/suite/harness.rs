@@ -46,12 +46,22 @@ pub(crate) struct World {
 }
 
 impl World {
-    /// A hundred residents; no gateway runs yet.
+    /// A hundred residents; no gateway runs yet. No journal has witnesses, so that a gateway is ready alone.
     pub(crate) async fn new() -> Self {
         Self::with_residents(100).await
     }
 
     pub(crate) async fn with_residents(residents: u32) -> Self {
+        let world = Self::witnessed(residents).await;
+        for (department, _) in DEPARTMENTS {
+            let policy = format!("policy = \"witnesses/{department}.policy\"");
+            edit(&world.federation.settings(department), &policy, "");
+        }
+        world
+    }
+
+    /// Each gateway has the two others as witnesses, and is ready when one of them answers.
+    pub(crate) async fn witnessed(residents: u32) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let federation =
             Federation::lay_out(folder.path(), free_ports(), Clock::System.now()).unwrap();
