@@ -9,6 +9,7 @@ pub mod journals;
 pub mod key;
 pub mod merkle;
 pub mod note;
+pub mod proof;
 pub mod quorum;
 pub mod reader;
 pub mod search;
