@@ -12,6 +12,7 @@ pub mod note;
 pub mod proof;
 pub mod quorum;
 pub mod reader;
+pub mod receipt;
 pub mod search;
 pub mod subject;
 pub mod tiles;
@@ -19,6 +20,7 @@ pub mod verify;
 pub mod witness;
 
 mod disk;
+mod edge;
 mod entry;
 mod error;
 mod follow;

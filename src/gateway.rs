@@ -49,7 +49,7 @@ use crate::fault::Fault;
 use crate::identity::Cut;
 use crate::identity::Door;
 use crate::identity::acceptor::Acceptor;
-use crate::identity::material::Material;
+use crate::name::DepartmentId;
 use assemble::Assembled;
 use assemble::Reach;
 use assemble::Trusted;
@@ -162,13 +162,13 @@ impl Gateway {
     ) -> Result<Self, StartError> {
         let orders = Orders::listen(&config).map_err(StartError::Signals)?;
         let (assembled, reach) = rehearse(&config, &clock).await?;
+        tell_warnings(&assembled, &config);
         let Assembled {
             snapshot,
             systems,
             peers,
             witnesses,
         } = assembled;
-        tell_material(&[&systems, &peers]);
         let doors = Doors::bind(&config).await?;
 
         let secret = files::secret(&config.journal.secret).map_err(|source| StartError::Key {
@@ -176,13 +176,16 @@ impl Gateway {
             source,
         })?;
         let (held, key) = open_journal(&config, &clock)?;
+        tell_if_unverifiable(held.journal(), &snapshot.journals, &config.department);
         let witness = open_witness(&config, snapshot.journals.clone(), &clock)?;
         let ledger = restore::ledger(&config.journal.path, clock.now(), config.offset)?;
+        let seen = restore::seen(&config.journal.path, clock.now())?;
         let directory = snapshot.directory.clone();
         let exchange = Arc::new(Exchange::new(
             config.department.clone(),
             Arc::new(snapshot),
             ledger,
+            seen,
             held.journal().clone(),
             Secrets::derive(&secret)?,
             clock.clone(),
@@ -303,7 +306,7 @@ impl Gateway {
     }
 
     async fn put_in_place(&self, assembled: Assembled) {
-        tell_material(&[&assembled.systems, &assembled.peers]);
+        tell_warnings(&assembled, &self.config);
         let Assembled {
             snapshot,
             systems,
@@ -378,17 +381,25 @@ impl Gateway {
     }
 }
 
-/// Certificates and revocation lists end: operators see it coming.
-fn tell_material(materials: &[&Material]) {
-    for material in materials {
-        for warning in material.warnings() {
-            tracing::warn!(%warning, "a certificate's file");
-        }
+/// What ends, and what keeps departments from being asked: operators see it coming.
+fn tell_warnings(assembled: &Assembled, config: &Config) {
+    for warning in assembled.warnings(config) {
+        tracing::warn!(%warning, "something needs to be mended");
+    }
+    for material in [&assembled.systems, &assembled.peers] {
         for expiry in material.expiries() {
             let at = expiry.at.seconds() as f64;
             metrics::gauge!("landbridge_expires_timestamp_seconds", "file" => expiry.file.clone(), "what" => expiry.what)
                 .set(at);
         }
+    }
+}
+
+/// Others do not ask a department whose receipts they cannot verify.
+fn tell_if_unverifiable(journal: &Journal, journals: &Journals, department: &DepartmentId) {
+    if let Err(error) = journals.checkpoint(department, journal.checkpoint().note()) {
+        let origin = journal.origin();
+        tracing::warn!(%error, origin, "others cannot verify this journal: its key is not in the directory; add what `landbridge audit key` prints");
     }
 }
 
@@ -431,11 +442,7 @@ fn open_witness(
     clock: &Clock,
 ) -> Result<Witness, StartError> {
     let (settings, name) = (&config.witness, config.witness_name());
-    let key = if settings.key.exists() {
-        CosignerKey::load(&settings.key, &name)?
-    } else {
-        CosignerKey::create(&settings.key, &name)?
-    };
+    let (key, _) = CosignerKey::load_or_create(&settings.key, &name)?;
     let own = config.department.clone();
     Ok(Witness::open(
         &settings.state,

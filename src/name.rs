@@ -223,6 +223,12 @@ impl ExchangeId {
         self.0.as_bytes()
     }
 
+    /// When it was made, by the clock of whoever made it: milliseconds since 1970.
+    pub fn millis(&self) -> u64 {
+        let [a, b, c, d, e, f, ..] = *self.bytes();
+        u64::from_be_bytes([0, 0, a, b, c, d, e, f])
+    }
+
     /// Reads 16 bytes that must be a UUID version 7.
     pub fn from_slice(bytes: &[u8]) -> Option<Self> {
         let uuid = Uuid::from_slice(bytes).ok()?;

@@ -30,6 +30,7 @@ use crate::audit::note::VerifierKey;
 use crate::audit::reader::ReadError;
 use crate::audit::reader::Reader;
 use crate::config::Config;
+use key::KeyArgs;
 use prove::ProveArgs;
 use search::SearchArgs;
 use show::ShowArgs;
@@ -72,7 +73,7 @@ enum What {
     /// Verifies such proofs offline, without a journal
     VerifyProof(VerifyProofArgs),
     /// Prints the public keys that verify the journal, for the directory and for auditors; makes them before the first start
-    Key,
+    Key(KeyArgs),
 }
 
 /// Taken by every verb of `audit`.
@@ -106,7 +107,7 @@ struct Place {
 impl AuditArgs {
     pub(super) fn run(self, output: &OutputOptions) -> Run {
         match self.what {
-            What::Key => key::run(&self.journal, output),
+            What::Key(args) => args.run(&self.journal, output),
             What::VerifyProof(args) => args.run(self.journal, output),
             What::Search(args) => args.run(&self.journal.place()?, output),
             What::Show(args) => args.run(&self.journal.place()?, output),
@@ -151,7 +152,7 @@ impl JournalOptions {
 /// The public halves of a gateway's own keys. None before they were made.
 fn own_keys(config: &Config) -> Result<Vec<VerifierKey>, Failure> {
     let (journal, post_quantum) = (&config.journal.key, &config.journal.post_quantum_key);
-    let origin = config.origin();
+    let origin = config.origin().to_string();
     let mut keys = Vec::new();
     if journal.exists() {
         keys.push(JournalKey::load(journal)?.verifier(&origin)?);

@@ -1,5 +1,6 @@
 //! From files to one state of the gateway, or to every fault in them: the same for a start, a reload and a check.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
 use std::sync::Arc;
@@ -16,6 +17,7 @@ use crate::identity::connector::Connector;
 use crate::identity::directory::Directory;
 use crate::identity::material::Material;
 use crate::identity::spiffe::SpiffeId;
+use crate::name::AgreementId;
 use crate::name::DepartmentId;
 use crate::policy::PolicyInput;
 use crate::policy::PolicySet;
@@ -51,6 +53,38 @@ pub struct Trusted {
     pub peers: Material,
     pub directory: Arc<Directory>,
     pub journals: Arc<Journals>,
+}
+
+impl Assembled {
+    /// What an administrator should know though nothing is refused for it: certificates that end, and providers that
+    /// cannot be asked because nobody could verify their receipts.
+    pub fn warnings(&self, config: &Config) -> Vec<Fault> {
+        let materials = [&self.systems, &self.peers].into_iter();
+        let mut warnings: Vec<Fault> = materials.flat_map(Material::warnings).cloned().collect();
+        let consumed = self.snapshot.policy.agreements().filter(|agreement| {
+            agreement.consumer == config.department && agreement.provider != config.department
+        });
+        let mut told = BTreeSet::new();
+        for agreement in consumed {
+            let provider = &agreement.provider;
+            if !self.snapshot.journals.can_prove(provider) && told.insert(provider) {
+                warnings.push(unproven(config, &agreement.id, provider));
+            }
+        }
+        warnings
+    }
+}
+
+fn unproven(config: &Config, agreement: &AgreementId, provider: &DepartmentId) -> Fault {
+    Fault {
+        file: config.directory.display().to_string(),
+        line: 0,
+        column: 0,
+        key: format!("department[{provider}].journal"),
+        message: format!(
+            "has no key, so that `{provider}` is not asked for what {agreement} grants; add the line that `landbridge audit key --config <settings>` prints there"
+        ),
+    }
 }
 
 impl Trusted {
