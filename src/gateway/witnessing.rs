@@ -6,6 +6,7 @@ mod confirm;
 mod round;
 mod state;
 
+use std::slice::from_ref;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -160,7 +161,7 @@ impl Witnessing {
         let satisfies = |checkpoint: &SignedCheckpoint| {
             witnesses.is_some_and(|witnesses| witnesses.policy.satisfied(checkpoint).is_ok())
         };
-        note.and_then(|note| SignedCheckpoint::open(&note, &[self.key.clone()]).ok())
+        note.and_then(|note| SignedCheckpoint::open(&note, from_ref(&self.key)).ok())
             .filter(satisfies)
             .map_or(0, |checkpoint| checkpoint.size())
     }

@@ -125,6 +125,16 @@ impl World {
 
     /// Starts a gateway without waiting for it.
     pub(crate) fn launch(&self, department: &str, settings: &[(&str, &str)]) -> Gateway {
+        self.launch_saying(department, settings, &[])
+    }
+
+    /// Starts a gateway with further words on its command line.
+    pub(crate) fn launch_saying(
+        &self,
+        department: &str,
+        settings: &[(&str, &str)],
+        words: &[&str],
+    ) -> Gateway {
         let agreements = format!("{department}/agreements");
         let mut all = vec![("LOG__FORMAT", "json"), ("POLICY__AGREEMENTS", &agreements)];
         all.extend_from_slice(settings);
@@ -132,12 +142,19 @@ impl World {
             &self.federation.settings(department),
             self.ports(department),
             &all,
+            words,
         )
     }
 
     /// The gateways of civil and tax: provider and consumer of the agreement that most tests are about.
     pub(crate) async fn pair(&self) -> (Gateway, Gateway) {
         tokio::join!(self.start("civil"), self.start("tax"))
+    }
+
+    /// The gateways of civil, tax and market, which witness one another's journals.
+    pub(crate) async fn trio(&self) -> [Gateway; 3] {
+        let start = |department| self.start(department);
+        tokio::join!(start("civil"), start("tax"), start("market")).into()
     }
 
     /// A system at its own gateway's door.

@@ -40,18 +40,14 @@ impl KeyArgs {
             return Err(failure.mend("give the gateway's settings with `--config FILE`"));
         };
         let config = Config::load(config).map_err(Failure::Faults)?;
-        let (name, keys) = match self.witness {
-            true => cosigner(&config)?,
-            false => journal(&config)?,
+        let (what, (name, keys)) = match self.witness {
+            true => ("witness", cosigner(&config)?),
+            false => ("origin", journal(&config)?),
         };
         let mut out = io::stdout().lock();
         if json {
             let keys: Vec<String> = keys.iter().map(VerifierKey::to_string).collect();
-            writeln!(
-                out,
-                "{}",
-                serde_json::json!({ "origin": name, "vkeys": keys })
-            )?;
+            writeln!(out, "{}", serde_json::json!({ what: name, "vkeys": keys }))?;
         } else {
             for key in &keys {
                 writeln!(out, "{key}")?;
