@@ -101,7 +101,8 @@ impl Witnessing {
         let refused = released.is_err();
         // Nobody waits for it any more when the gateway stops.
         let _ = confirmed.send(released);
-        if !refused {
+        // Whether there is a policy is settled at the start; what it says may change.
+        if !refused && self.witnesses.load().is_some() {
             self.keep_witnessed().await;
         }
     }
@@ -120,7 +121,6 @@ impl Witnessing {
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             ticks.tick().await;
-            // Without a policy there is nobody to ask.
             let Some(witnesses) = self.witnesses.load_full() else {
                 continue;
             };
