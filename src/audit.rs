@@ -13,6 +13,7 @@ pub mod proof;
 pub mod quorum;
 pub mod reader;
 pub mod receipt;
+pub mod reconcile;
 pub mod search;
 pub mod subject;
 pub mod tiles;

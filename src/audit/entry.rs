@@ -157,6 +157,7 @@ impl Entry {
                 index: peer.index,
                 leaf_hash: peer.leaf_hash,
             }),
+            asker: None,
         };
         Ok(Pending {
             leaf,

@@ -123,6 +123,9 @@ pub struct Leaf {
     pub exchange_digest: Hash,
     pub record_commitment: Hash,
     pub peer: Option<PeerEntry>,
+    /// In a provider's leaf: the first 8 bytes of the SHA-256 of the origin of the journal that the consumer's gateway says
+    /// it keeps. It lets journals be compared by their leaves alone.
+    pub asker: Option<[u8; 8]>,
 }
 
 /// Bytes that are not a leaf.
@@ -132,7 +135,8 @@ pub struct BadLeaf(&'static str);
 
 impl Leaf {
     /// The layout: magic 4, kind 1, role 1, outcome 1, zero 1, time in microseconds 8, exchange id 16, exchange digest 32,
-    /// record commitment 32, peer log 8, peer index 8, peer leaf hash 32; numbers big-endian.
+    /// record commitment 32, peer log 8, peer index 8, peer leaf hash 32; numbers big-endian. Without a peer's entry the index
+    /// is 2^64-1 and the hash zero; the log then is the asker's, or zero.
     pub fn encode(&self) -> [u8; LEAF_BYTES] {
         let mut leaf = [0; LEAF_BYTES];
         leaf[..4].copy_from_slice(&MAGIC);
@@ -147,6 +151,9 @@ impl Leaf {
         leaf[64..96].copy_from_slice(&self.record_commitment);
         let index = self.peer.map_or(NO_PEER_INDEX, |peer| peer.index);
         leaf[104..112].copy_from_slice(&index.to_be_bytes());
+        if let Some(asker) = &self.asker {
+            leaf[96..104].copy_from_slice(asker);
+        }
         if let Some(peer) = &self.peer {
             leaf[96..104].copy_from_slice(&peer.log);
             leaf[112..].copy_from_slice(&peer.leaf_hash);
@@ -164,7 +171,7 @@ impl Leaf {
             return Err(BadLeaf("it does not begin with `LBJ1`"));
         }
         let [kind, role, outcome, zero] = take(&mut rest);
-        let leaf = Self {
+        let mut leaf = Self {
             kind: Kind::from_code(kind).ok_or(BadLeaf("its kind is unknown"))?,
             role: Role::from_code(role).ok_or(BadLeaf("its role is unknown"))?,
             outcome: Outcome::from_code(outcome).ok_or(BadLeaf("its outcome is unknown"))?,
@@ -174,16 +181,36 @@ impl Leaf {
             exchange: parse_exchange(take(&mut rest)),
             exchange_digest: take(&mut rest),
             record_commitment: take(&mut rest),
-            peer: parse_peer(
-                take(&mut rest),
-                u64::from_be_bytes(take(&mut rest)),
-                take(&mut rest),
-            )?,
+            peer: None,
+            asker: None,
         };
+        let (log, index, leaf_hash) = (
+            take(&mut rest),
+            u64::from_be_bytes(take(&mut rest)),
+            take(&mut rest),
+        );
+        leaf.names(log, index, leaf_hash)?;
         if zero != 0 {
             return Err(BadLeaf("its unused byte is not zero"));
         }
         Ok(leaf)
+    }
+
+    /// Reads what it says of the other side's journal.
+    fn names(&mut self, log: [u8; 8], index: u64, leaf_hash: Hash) -> Result<(), BadLeaf> {
+        if index != NO_PEER_INDEX {
+            self.peer = Some(PeerEntry {
+                log,
+                index,
+                leaf_hash,
+            });
+            return Ok(());
+        }
+        if leaf_hash != [0; 32] || (log != [0; 8] && self.role != Role::Provider) {
+            return Err(BadLeaf("it names a peer's leaf without its index"));
+        }
+        self.asker = (log != [0; 8]).then_some(log);
+        Ok(())
     }
 }
 
@@ -200,20 +227,6 @@ pub(super) fn log_id(origin: &str) -> [u8; 8] {
 
 fn parse_exchange(bytes: [u8; 16]) -> Option<ExchangeId> {
     (bytes != [0; 16]).then(|| ExchangeId::new(Uuid::from_bytes(bytes)))
-}
-
-fn parse_peer(log: [u8; 8], index: u64, leaf_hash: Hash) -> Result<Option<PeerEntry>, BadLeaf> {
-    if index != NO_PEER_INDEX {
-        return Ok(Some(PeerEntry {
-            log,
-            index,
-            leaf_hash,
-        }));
-    }
-    if log != [0; 8] || leaf_hash != [0; 32] {
-        return Err(BadLeaf("it names a peer's leaf without its index"));
-    }
-    Ok(None)
 }
 
 /// The next `N` bytes; zeros beyond the end, which the fixed length of a leaf rules out.

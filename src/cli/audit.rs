@@ -5,6 +5,7 @@ mod key;
 mod plain;
 mod policy;
 mod prove;
+mod reconcile;
 mod search;
 mod show;
 mod tail;
@@ -32,6 +33,7 @@ use crate::audit::reader::Reader;
 use crate::config::Config;
 use key::KeyArgs;
 use prove::ProveArgs;
+use reconcile::ReconcileArgs;
 use search::SearchArgs;
 use show::ShowArgs;
 use tail::TailArgs;
@@ -47,6 +49,7 @@ use verify_proof::VerifyProofArgs;
   landbridge audit tail --config config/civil.toml -f
   landbridge audit prove --config config/civil.toml 0198f3c2-7d1e-7a44-9b1f-2f0c6d1f8a11
   landbridge audit verify --journal var/civil/journal --vkey gov.example/civil/1+59181114+AVDYWOCYXsx/YEGKrwzFq1h/QsJXCohAlanozKzQ9lRc
+  landbridge audit reconcile var/civil/journal var/tax/journal --vkey <civil's key> --vkey <tax's key>
 
 A journal can be read while its gateway writes it.
 
@@ -72,6 +75,8 @@ enum What {
     Prove(ProveArgs),
     /// Verifies such proofs offline, without a journal
     VerifyProof(VerifyProofArgs),
+    /// Compares what two departments' journals say of the exchanges between them
+    Reconcile(ReconcileArgs),
     /// Prints the public keys that verify the journal, for the directory and for auditors; makes them before the first start
     Key(KeyArgs),
 }
@@ -114,6 +119,7 @@ impl AuditArgs {
             What::Tail(args) => args.run(&self.journal.place()?, output),
             What::Verify(args) => args.run(&self.journal.place()?, output),
             What::Prove(args) => args.run(&self.journal.place()?, output),
+            What::Reconcile(args) => args.run(&self.journal.vkey, output),
         }
     }
 }

@@ -32,6 +32,7 @@ fn provider() -> Leaf {
         exchange_digest: digest(),
         record_commitment: record_commitment(&[0x22; 32], b"provider record"),
         peer: None,
+        asker: None,
     }
 }
 
@@ -71,6 +72,10 @@ fn a_leaf_is_read_as_it_was_written() {
     for leaf in [
         provider(),
         consumer(),
+        Leaf {
+            asker: Some(log_id("gov.example/tax/1")),
+            ..provider()
+        },
         Leaf {
             exchange: None,
             role: Role::None,

@@ -1,0 +1,214 @@
+//! Reconciliation: what two journals say of the exchanges between them, compared.
+//!
+//! Needs leaves only, so that an oversight body can compare the journals of all departments without seeing a record.
+
+pub mod mirror;
+
+use std::collections::BTreeMap;
+
+use super::Outcome;
+use super::merkle;
+use super::merkle::Frontier;
+use super::merkle::Hash;
+use crate::name::ExchangeId;
+
+/// Into so many parts a window is divided to find where two journals differ: by the last byte of the exchange id, which is
+/// random, where its first ones are the time.
+pub const BUCKETS: usize = 256;
+
+/// One exchange, as one of its two journals has it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Item {
+    pub exchange: ExchangeId,
+    /// Equal at both gateways when both say the same.
+    pub digest: Hash,
+    pub standing: Standing,
+}
+
+/// What a journal claims of the other side.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Standing {
+    /// The other side has it too: a provider's entry, or a consumer's with the provider's receipt.
+    Shared,
+    /// The consumer's gateway refused before it asked.
+    Denied,
+    /// The consumer's gateway asked, or would have, and got no evidence that the provider logged it.
+    Unanswered,
+}
+
+/// The count of a set of exchanges and the root over them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Summary {
+    pub count: u64,
+    /// RFC 6962 tree hash over `exchange id || exchange digest`, 48 bytes each, in ascending order.
+    pub root: Hash,
+}
+
+/// What is the matter with an exchange.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Class {
+    /// The provider answered, and the consumer has no answer on record: a time-out, or a crash.
+    AnswerLost,
+    /// The consumer's gateway refused it by itself.
+    DeniedLocally,
+    /// The consumer has no answer, the provider no entry.
+    NoAnswer,
+    /// Both have it, and not as the same.
+    Altered,
+    /// The consumer holds the provider's receipt for it, and the provider's journal does not have it.
+    Missing,
+}
+
+/// An exchange of which two journals do not say the same.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Difference {
+    pub exchange: ExchangeId,
+    pub class: Class,
+    pub consumer: Option<Hash>,
+    pub provider: Option<Hash>,
+}
+
+impl Item {
+    /// Of an entry at the consumer. `heard`: it names the provider's entry.
+    pub fn consumer(exchange: ExchangeId, digest: Hash, outcome: Outcome, heard: bool) -> Self {
+        let standing = match outcome {
+            // Refused evidence is a claim about the provider all the same.
+            Outcome::ReceiptRefused => Standing::Shared,
+            Outcome::Answered | Outcome::Denied | Outcome::ProviderError if heard => {
+                Standing::Shared
+            }
+            Outcome::Denied => Standing::Denied,
+            _ => Standing::Unanswered,
+        };
+        Self {
+            exchange,
+            digest,
+            standing,
+        }
+    }
+
+    pub fn provider(exchange: ExchangeId, digest: Hash) -> Self {
+        Self {
+            exchange,
+            digest,
+            standing: Standing::Shared,
+        }
+    }
+
+    fn bucket(&self) -> usize {
+        usize::from(self.exchange.bytes()[15])
+    }
+}
+
+impl Class {
+    pub const ALL: [Self; 5] = [
+        Self::AnswerLost,
+        Self::DeniedLocally,
+        Self::NoAnswer,
+        Self::Altered,
+        Self::Missing,
+    ];
+
+    /// The word that people and records use.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::AnswerLost => "answer-lost",
+            Self::DeniedLocally => "denied-locally",
+            Self::NoAnswer => "no-answer",
+            Self::Altered => "altered",
+            Self::Missing => "missing",
+        }
+    }
+
+    /// Whether it has no innocent cause.
+    pub fn is_alarm(self) -> bool {
+        match self {
+            Self::Altered | Self::Missing => true,
+            Self::AnswerLost | Self::DeniedLocally | Self::NoAnswer => false,
+        }
+    }
+}
+
+/// Of what both sides should have. The items need no order.
+pub fn summary(items: &[Item]) -> Summary {
+    let shared = items
+        .iter()
+        .filter(|item| item.standing == Standing::Shared);
+    let mut sorted: Vec<[u8; 48]> = shared.map(encoded).collect();
+    sorted.sort_unstable();
+    let mut tree = Frontier::default();
+    for item in &sorted {
+        tree.push(merkle::leaf_hash(item));
+    }
+    Summary {
+        count: tree.size(),
+        root: tree.root(),
+    }
+}
+
+fn encoded(item: &Item) -> [u8; 48] {
+    let mut bytes = [0; 48];
+    bytes[..16].copy_from_slice(item.exchange.bytes());
+    bytes[16..].copy_from_slice(&item.digest);
+    bytes
+}
+
+/// The items by their bucket.
+pub fn buckets(items: &[Item]) -> Vec<Vec<Item>> {
+    let mut buckets = vec![Vec::new(); BUCKETS];
+    for item in items {
+        if let Some(bucket) = buckets.get_mut(item.bucket()) {
+            bucket.push(*item);
+        }
+    }
+    buckets
+}
+
+/// What the two sides of the same exchanges say differently, in the order of the exchange ids.
+pub fn differences(consumer: &[Item], provider: &[Item]) -> Vec<Difference> {
+    let mut pairs: BTreeMap<_, (Option<Item>, Option<Item>)> = BTreeMap::new();
+    for (exchange, item) in by_exchange(consumer) {
+        pairs.entry(exchange).or_default().0 = Some(item);
+    }
+    for (exchange, item) in by_exchange(provider) {
+        pairs.entry(exchange).or_default().1 = Some(item);
+    }
+    let differences = pairs.into_iter().filter_map(|(exchange, (own, theirs))| {
+        let class = class(own.as_ref(), theirs.as_ref())?;
+        Some(Difference {
+            exchange,
+            class,
+            consumer: own.map(|item| item.digest),
+            provider: theirs.map(|item| item.digest),
+        })
+    });
+    differences.collect()
+}
+
+/// An exchange that stands twice in one journal counts as what it was first: a repeated request is refused.
+fn by_exchange(items: &[Item]) -> BTreeMap<ExchangeId, Item> {
+    let mut found = BTreeMap::new();
+    for item in items {
+        found.entry(item.exchange).or_insert(*item);
+    }
+    found
+}
+
+/// None if both say the same.
+fn class(consumer: Option<&Item>, provider: Option<&Item>) -> Option<Class> {
+    match (consumer, provider) {
+        (Some(own), Some(theirs)) if own.digest == theirs.digest => None,
+        (Some(own), Some(_)) if own.standing == Standing::Unanswered => Some(Class::AnswerLost),
+        (Some(_), Some(_)) => Some(Class::Altered),
+        (Some(own), None) => Some(match own.standing {
+            Standing::Shared => Class::Missing,
+            Standing::Denied => Class::DeniedLocally,
+            Standing::Unanswered => Class::NoAnswer,
+        }),
+        (None, Some(_)) => Some(Class::AnswerLost),
+        (None, None) => None,
+    }
+}
+
+#[cfg(test)]
+mod tests;

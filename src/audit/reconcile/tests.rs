@@ -1,0 +1,275 @@
+use proptest::prelude::*;
+
+use super::mirror::Mirror;
+use super::mirror::MirrorError;
+use super::*;
+use crate::audit::Entry;
+use crate::audit::Journal;
+use crate::audit::JournalKey;
+use crate::audit::JournalKeys;
+use crate::audit::JournalSettings;
+use crate::audit::Kind;
+use crate::audit::PeerLeaf;
+use crate::audit::Role;
+use crate::audit::note::VerifierKey;
+use crate::audit::testing::exchange;
+use crate::audit::testing::exchange_id;
+use crate::audit::testing::keys;
+use crate::audit::testing::settings;
+use crate::audit::testing::temporary;
+use crate::clock::Clock;
+
+fn id(n: u8) -> ExchangeId {
+    exchange_id(u64::from(n))
+}
+
+fn shared(n: u8, digest: u8) -> Item {
+    Item::provider(id(n), [digest; 32])
+}
+
+fn unheard(n: u8, outcome: Outcome) -> Item {
+    Item::consumer(id(n), [0; 32], outcome, false)
+}
+
+#[test]
+fn each_difference_has_its_class() {
+    let rows: [(Option<Item>, Option<Item>, Option<Class>); 8] = [
+        (Some(shared(1, 1)), Some(shared(1, 1)), None),
+        (Some(shared(1, 1)), Some(shared(1, 2)), Some(Class::Altered)),
+        (Some(shared(1, 1)), None, Some(Class::Missing)),
+        (None, Some(shared(1, 1)), Some(Class::AnswerLost)),
+        (
+            Some(unheard(1, Outcome::NoAnswer)),
+            Some(shared(1, 1)),
+            Some(Class::AnswerLost),
+        ),
+        (
+            Some(unheard(1, Outcome::NoAnswer)),
+            None,
+            Some(Class::NoAnswer),
+        ),
+        (
+            Some(unheard(1, Outcome::Denied)),
+            None,
+            Some(Class::DeniedLocally),
+        ),
+        (
+            Some(unheard(1, Outcome::ReceiptRefused)),
+            None,
+            Some(Class::Missing),
+        ),
+    ];
+    for (consumer, provider, class) in rows {
+        let found = differences(consumer.as_slice(), provider.as_slice());
+        assert_eq!(
+            found.first().map(|d| d.class),
+            class,
+            "{consumer:?} {provider:?}"
+        );
+    }
+}
+
+#[test]
+fn a_cut_stream_whose_provider_was_heard_is_no_alarm() {
+    let cut = Item::consumer(id(1), [1; 32], Outcome::CutShort, true);
+    let found = differences(&[cut], &[shared(1, 2)]);
+    assert_eq!(found[0].class, Class::AnswerLost);
+}
+
+#[test]
+fn a_summary_is_of_what_both_sides_should_have() {
+    let items = [shared(2, 2), shared(1, 1)];
+    let with_denied = [shared(1, 1), unheard(3, Outcome::Denied), shared(2, 2)];
+    assert_eq!(summary(&items), summary(&with_denied));
+    assert_eq!(summary(&items).count, 2);
+    let leaf = |item: &Item| merkle::leaf_hash(&encoded(item));
+    let root = merkle::node_hash(&leaf(&items[1]), &leaf(&items[0]));
+    assert_eq!(summary(&items).root, root);
+    assert_eq!(summary(&[]).root, merkle::empty_root());
+}
+
+proptest! {
+    #[test]
+    fn sides_agree_exactly_when_their_summaries_do(
+        consumer in prop::collection::btree_map(0..40u8, 0..3u8, 0..30),
+        provider in prop::collection::btree_map(0..40u8, 0..3u8, 0..30),
+    ) {
+        let items = |side: &BTreeMap<u8, u8>| -> Vec<Item> {
+            side.iter().rev().map(|(&n, &digest)| shared(n, digest)).collect()
+        };
+        let (own, theirs) = (items(&consumer), items(&provider));
+        let found = differences(&own, &theirs);
+        prop_assert_eq!(found.is_empty(), summary(&own) == summary(&theirs));
+
+        // What differs is found in the buckets that differ, and only there.
+        let by_bucket = buckets(&own).into_iter().zip(buckets(&theirs));
+        let mut in_buckets: Vec<_> = by_bucket
+            .filter(|(own, theirs)| summary(own) != summary(theirs))
+            .flat_map(|(own, theirs)| differences(&own, &theirs))
+            .collect();
+        in_buckets.sort_by_key(|difference| difference.exchange);
+        prop_assert_eq!(in_buckets, found);
+    }
+}
+
+/// Two departments' journals, by hand.
+struct Pair {
+    dirs: [tempfile::TempDir; 2],
+    journals: [Journal; 2],
+    keys: [VerifierKey; 2],
+}
+
+const CONSUMER: usize = 0;
+const PROVIDER: usize = 1;
+
+impl Pair {
+    fn new() -> Self {
+        let dirs = [temporary(), temporary()];
+        let origins = ["gov.example/tax/1", "gov.example/civil/1"];
+        let opened = [CONSUMER, PROVIDER].map(|side| {
+            let settings = JournalSettings {
+                origin: origins[side].to_owned(),
+                ..settings(dirs[side].path(), 1 << 16)
+            };
+            let keys = JournalKeys {
+                journal: JournalKey::from_seed([side as u8 + 1; 32]),
+                ..keys()
+            };
+            let vkey = keys.journal.verifier(origins[side]).unwrap();
+            let (journal, _) = Journal::open(settings, keys, Clock::System).unwrap();
+            (journal, vkey)
+        });
+        let [(consumer, first), (provider, second)] = opened;
+        Self {
+            dirs,
+            journals: [consumer, provider],
+            keys: [first, second],
+        }
+    }
+
+    /// An exchange that both have on record.
+    async fn exchanged(&self, n: u64) {
+        let receipt = self.journals[PROVIDER].append(exchange(n)).await.unwrap();
+        let peer = PeerLeaf {
+            origin: receipt.origin().to_owned(),
+            index: receipt.index(),
+            leaf_hash: receipt.leaf_hash(),
+        };
+        self.asked(exchange(n), Some(peer)).await;
+    }
+
+    async fn asked(&self, entry: Entry, peer: Option<PeerLeaf>) {
+        let entry = Entry {
+            role: Role::Consumer,
+            peer,
+            ..entry
+        };
+        self.journals[CONSUMER].append(entry).await.unwrap();
+    }
+
+    fn mirrors(&self) -> [Mirror; 2] {
+        self.journals.iter().for_each(Journal::close);
+        [CONSUMER, PROVIDER].map(|side| Mirror::open(self.dirs[side].path(), &self.keys).unwrap())
+    }
+}
+
+#[tokio::test]
+async fn two_journals_that_say_the_same_agree() {
+    let pair = Pair::new();
+    for n in 0..700 {
+        pair.exchanged(n).await;
+    }
+    let [consumer, provider] = pair.mirrors();
+    let comparison = consumer.against(&provider);
+    assert_eq!((comparison.agreed, comparison.differences), (700, vec![]));
+    assert_eq!(provider.against(&consumer).agreed, 0);
+}
+
+#[tokio::test]
+async fn what_one_side_lacks_or_says_otherwise_is_named() {
+    let pair = Pair::new();
+    pair.exchanged(1).await;
+    // The provider has dropped it, or never logged it: the consumer names an entry that is not there.
+    let invented = PeerLeaf {
+        origin: "gov.example/civil/1".to_owned(),
+        index: 0,
+        leaf_hash: [7; 32],
+    };
+    pair.asked(exchange(2), Some(invented.clone())).await;
+    // Both have it, but the entry that the consumer's receipt named is another one.
+    pair.journals[PROVIDER].append(exchange(3)).await.unwrap();
+    pair.asked(exchange(3), Some(invented)).await;
+    let denied = Entry {
+        outcome: Outcome::Denied,
+        ..exchange(4)
+    };
+    pair.asked(denied, None).await;
+
+    let [consumer, provider] = pair.mirrors();
+    let comparison = consumer.against(&provider);
+    let classes = comparison.differences.iter().map(|d| (d.exchange, d.class));
+    assert_eq!(comparison.agreed, 1);
+    assert_eq!(
+        classes.collect::<Vec<_>>(),
+        [
+            (id(2), Class::Missing),
+            (id(3), Class::Altered),
+            (id(4), Class::DeniedLocally)
+        ]
+    );
+}
+
+#[tokio::test]
+async fn a_stream_counts_as_it_ended() {
+    let pair = Pair::new();
+    let opening = Entry {
+        kind: Kind::Intent,
+        outcome: Outcome::None,
+        exchange_digest: [1; 32],
+        ..exchange(1)
+    };
+    let closing = Entry {
+        kind: Kind::StreamEnd,
+        ..exchange(1)
+    };
+    pair.journals[PROVIDER]
+        .append(opening.clone())
+        .await
+        .unwrap();
+    pair.asked(opening, None).await;
+    let receipt = pair.journals[PROVIDER]
+        .append(closing.clone())
+        .await
+        .unwrap();
+    let peer = PeerLeaf {
+        origin: receipt.origin().to_owned(),
+        index: receipt.index(),
+        leaf_hash: receipt.leaf_hash(),
+    };
+    pair.asked(closing, Some(peer)).await;
+    let [consumer, provider] = pair.mirrors();
+    let comparison = consumer.against(&provider);
+    assert_eq!((comparison.agreed, comparison.differences), (1, vec![]));
+}
+
+#[tokio::test]
+async fn leaves_that_do_not_lead_to_the_signed_root_are_refused() {
+    let pair = Pair::new();
+    pair.exchanged(1).await;
+    pair.journals.iter().for_each(Journal::close);
+    let dir = pair.dirs[PROVIDER].path();
+    let mut leaves = std::fs::read(dir.join("leaves.dat")).unwrap();
+    leaves[40] ^= 1;
+    std::fs::write(dir.join("leaves.dat"), leaves).unwrap();
+    let refused = Mirror::open(dir, &pair.keys).unwrap_err();
+    assert!(
+        matches!(refused, MirrorError::OtherRoot { size: 1, .. }),
+        "{refused}"
+    );
+    let stranger = [pair.keys[CONSUMER].clone()];
+    let refused = Mirror::open(dir, &stranger).unwrap_err();
+    assert!(
+        matches!(refused, MirrorError::Checkpoint { .. }),
+        "{refused}"
+    );
+}

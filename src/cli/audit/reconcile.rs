@@ -1,0 +1,176 @@
+//! `audit reconcile`: compares what two journals say of the exchanges between them.
+
+use std::io;
+use std::io::Write;
+use std::path::PathBuf;
+
+use clap::Args;
+use serde_json::json;
+
+use crate::audit::note::VerifierKey;
+use crate::audit::reconcile::Class;
+use crate::audit::reconcile::Difference;
+use crate::audit::reconcile::mirror::Comparison;
+use crate::audit::reconcile::mirror::Mirror;
+use crate::audit::reconcile::mirror::MirrorError;
+use crate::cli::exit::Exit;
+use crate::cli::exit::Failure;
+use crate::cli::exit::Run;
+use crate::cli::output::OutputOptions;
+use crate::cli::table::Table;
+use crate::registry::hex;
+
+#[derive(Args)]
+#[command(after_help = "Examples:
+  landbridge audit reconcile var/civil/journal var/tax/journal --vkey <civil's key> --vkey <tax's key>
+  landbridge audit reconcile civil-tiles/ tax-tiles/ --vkey <…> --vkey <…> --json
+
+It reads leaves only, which hold no personal data. Each difference is of a class:
+  altered         both have the exchange, and not as the same: an alarm
+  missing         the asker holds the other's receipt, and the other has no such entry: an alarm
+  answer-lost     the other answered, and the asker has no answer on record: a time-out or a crash
+  no-answer       the asker got no answer, and the other has no entry; it may have asked a third department
+  denied-locally  the asker's gateway refused it by itself
+
+Exit codes: 0 nothing is alarming, 1 it cannot be read, 3 an alarm, or a journal that does not hold, 64 bad usage.")]
+pub(super) struct ReconcileArgs {
+    /// One journal: its folder, or an exported tlog-tiles directory
+    #[arg(value_name = "A")]
+    first: PathBuf,
+    /// The other one
+    #[arg(value_name = "B")]
+    second: PathBuf,
+}
+
+/// The exchanges in which one department asked the other.
+struct Direction<'a> {
+    consumer: &'a Mirror,
+    provider: &'a Mirror,
+    comparison: Comparison,
+}
+
+impl ReconcileArgs {
+    pub(super) fn run(self, trusted: &[VerifierKey], output: &OutputOptions) -> Run {
+        let json = output.for_one()?;
+        if trusted.is_empty() {
+            let failure = Failure::usage("no keys to verify the journals with");
+            return Err(failure.mend(
+                "give each department's public key with `--vkey`: the directory lists them",
+            ));
+        }
+        let (first, second) = match (
+            Mirror::open(&self.first, trusted),
+            Mirror::open(&self.second, trusted),
+        ) {
+            (Ok(first), Ok(second)) => (first, second),
+            (Err(error), _) | (_, Err(error)) => return Err(unreliable(error)),
+        };
+        let directions = [
+            Direction::of(&first, &second),
+            Direction::of(&second, &first),
+        ];
+        let mut out = io::stdout().lock();
+        if json {
+            let directions: Vec<_> = directions.iter().map(Direction::json).collect();
+            writeln!(out, "{}", json!({ "directions": directions }))?;
+        } else {
+            for direction in &directions {
+                direction.write(&mut out)?;
+            }
+        }
+        out.flush()?;
+        let alarm = |direction: &Direction<'_>| direction.alarms() > 0;
+        Ok(if directions.iter().any(alarm) {
+            Exit::Unverified
+        } else {
+            Exit::Done
+        })
+    }
+}
+
+/// Leaves that do not hold are evidence; files that cannot be read are none.
+fn unreliable(error: MirrorError) -> Failure {
+    let exit = match &error {
+        MirrorError::Checkpoint { .. }
+        | MirrorError::Bundle(_)
+        | MirrorError::Leaf { .. }
+        | MirrorError::OtherRoot { .. } => Exit::Unverified,
+        MirrorError::NoLog(_)
+        | MirrorError::Unreadable { .. }
+        | MirrorError::Journal(_)
+        | MirrorError::Tile { .. } => Exit::Failed,
+    };
+    Failure::Error {
+        exit,
+        error: error.into(),
+        mend: None,
+    }
+}
+
+impl<'a> Direction<'a> {
+    fn of(consumer: &'a Mirror, provider: &'a Mirror) -> Self {
+        Self {
+            consumer,
+            provider,
+            comparison: consumer.against(provider),
+        }
+    }
+
+    fn count(&self, class: Class) -> usize {
+        let differences = self.comparison.differences.iter();
+        differences.filter(|d| d.class == class).count()
+    }
+
+    fn alarms(&self) -> usize {
+        let differences = self.comparison.differences.iter();
+        differences.filter(|d| d.class.is_alarm()).count()
+    }
+
+    fn write(&self, to: &mut impl Write) -> io::Result<()> {
+        writeln!(
+            to,
+            "{} ({} entries) asked {} ({} entries)",
+            self.consumer.origin(),
+            self.consumer.size(),
+            self.provider.origin(),
+            self.provider.size()
+        )?;
+        let mut counts = vec![("agreed", self.comparison.agreed.to_string())];
+        for class in Class::ALL {
+            counts.push((class.as_str(), self.count(class).to_string()));
+        }
+        writeln!(to, "{}", Table::of_pairs(counts))?;
+        let alarms = self.comparison.differences.iter();
+        for difference in alarms.filter(|d| d.class.is_alarm()) {
+            writeln!(
+                to,
+                "ALARM: exchange {} is {}",
+                difference.exchange,
+                difference.class.as_str()
+            )?;
+        }
+        writeln!(to)
+    }
+
+    fn json(&self) -> serde_json::Value {
+        let log = |mirror: &Mirror| json!({ "origin": mirror.origin(), "size": mirror.size() });
+        let differences = self.comparison.differences.iter();
+        json!({
+            "consumer": log(self.consumer),
+            "provider": log(self.provider),
+            "agreed": self.comparison.agreed,
+            "alarms": self.alarms(),
+            "differences": differences.map(difference).collect::<Vec<_>>(),
+        })
+    }
+}
+
+fn difference(difference: &Difference) -> serde_json::Value {
+    json!({
+        "exchange": difference.exchange.to_string(),
+        "class": difference.class.as_str(),
+        "alarm": difference.class.is_alarm(),
+        "consumer": difference.consumer.map(|digest| hex(&digest)),
+        "provider": difference.provider.map(|digest| hex(&digest)),
+    })
+}
