@@ -155,7 +155,12 @@ impl Config {
 
     /// Under which name this department's gateway cosigns.
     pub fn witness_name(&self) -> String {
-        format!("{}/{}/witness", self.trust_domain, self.department)
+        self.witness_name_of(&self.department)
+    }
+
+    /// Under which name another department's gateway cosigns.
+    pub fn witness_name_of(&self, department: &DepartmentId) -> String {
+        format!("{}/{department}/witness", self.trust_domain)
     }
 
     /// What this replica's journal is called.

@@ -40,6 +40,7 @@ use crate::audit::reader::Reader;
 use crate::config::Config;
 use crate::fault::chain;
 use export::ExportArgs;
+use key::KeyArgs;
 use prove::ProveArgs;
 use reconcile::ReconcileArgs;
 use search::SearchArgs;
@@ -96,7 +97,7 @@ enum What {
     /// Compares what two departments' journals say of the exchanges between them
     Reconcile(ReconcileArgs),
     /// Prints the public keys that verify the journal, for the directory and for auditors; makes them before the first start
-    Key,
+    Key(KeyArgs),
     /// Makes a token, with which somebody may read at the operators' door
     Token(TokenArgs),
 }
@@ -142,7 +143,7 @@ impl AuditArgs {
             What::VerifyProof(args) => args.run(journal, output),
             What::Reconcile(args) => args.run(&journal.vkey, output),
             What::Export(args) => args.run(&journal.place()?, output),
-            What::Key => key::run(&journal, output),
+            What::Key(args) => args.run(&journal, output),
             What::Token(args) => args.run(output),
         }
     }

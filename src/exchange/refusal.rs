@@ -3,7 +3,6 @@
 use std::time::Duration;
 
 use time::UtcOffset;
-use tonic::Code;
 
 use super::replay::BadExchangeId;
 use super::secret::NoRandomness;

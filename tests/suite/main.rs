@@ -26,3 +26,4 @@ mod streams;
 mod surfaces;
 mod sweep;
 mod unlogged;
+mod witnesses;
