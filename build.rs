@@ -2,7 +2,7 @@
 
 use std::{env, error::Error, fs, path::PathBuf};
 
-const FILES: [&str; 5] = [
+const FILES: [&str; 6] = [
     "landbridge/v1/annotations.proto",
     "landbridge/v1/audit.proto",
     "landbridge/v1/catalog.proto",

@@ -71,7 +71,8 @@ pub struct Difference {
 }
 
 impl Item {
-    /// Of an entry at the consumer. `heard`: it names the provider's entry.
+    /// Of an entry at the consumer. `heard`: it names the provider's entry of the answer; a stream that was cut has none, and
+    /// each side's account of it ends where that side saw it end.
     pub fn consumer(exchange: ExchangeId, digest: Hash, outcome: Outcome, heard: bool) -> Self {
         let standing = match outcome {
             // Refused evidence is a claim about the provider all the same.

@@ -154,6 +154,7 @@ impl Gateway {
             metrics,
             stop: self.stop.clone(),
             journal: config.journal.path.clone(),
+            witnessed: config.witness.policy.is_some(),
             readers: config.operators.readers.clone(),
             subjects: config.subjects.clone(),
             offset: config.offset,
