@@ -233,7 +233,8 @@ fn keys_are_made_before_the_first_start_and_never_again() {
     assert_eq!(Cli::try_parse_from(line).unwrap().run(), Exit::Done);
     let made = own_keys(&config).unwrap();
     let names: Vec<&str> = made.iter().map(VerifierKey::name).collect();
-    assert_eq!(names, [config.origin(), config.origin()]);
+    let origin = config.origin().to_string();
+    assert_eq!(names, [origin.as_str(), origin.as_str()]);
     assert!(
         config
             .journal
