@@ -234,7 +234,7 @@ fn keys_are_made_before_the_first_start_and_never_again() {
     let made = own_keys(&config).unwrap();
     let names: Vec<&str> = made.iter().map(VerifierKey::name).collect();
     let origin = config.origin().to_string();
-    assert_eq!(names, [&origin, &origin]);
+    assert_eq!(names, [origin.as_str(), origin.as_str()]);
     assert!(
         config
             .journal
