@@ -10,6 +10,7 @@ mod prove;
 mod reconcile;
 mod search;
 mod show;
+mod subject;
 mod tail;
 mod verify;
 mod verify_proof;
@@ -42,6 +43,7 @@ use prove::ProveArgs;
 use reconcile::ReconcileArgs;
 use search::SearchArgs;
 use show::ShowArgs;
+use subject::SubjectArgs;
 use tail::TailArgs;
 use verify::VerifyArgs;
 use verify_proof::VerifyProofArgs;
@@ -51,12 +53,13 @@ use verify_proof::VerifyProofArgs;
   landbridge audit search --config config/civil.toml --peer tax --since 7d
   landbridge audit search --journal var/civil/journal --outcome denied --reason FIELD_NOT_GRANTED --json
   landbridge audit search --config config/civil.toml --subject national_id=990101199001011234
+  landbridge audit subject --config config/civil.toml national_id=990101199001011234
   landbridge audit show --config config/civil.toml 0198f3c2-7d1e-7a44-9b1f-2f0c6d1f8a11
   landbridge audit tail --config config/civil.toml -f
   landbridge audit export --config config/civil.toml --format bundle --out evidence --since 7d
   landbridge audit prove --config config/civil.toml 0198f3c2-7d1e-7a44-9b1f-2f0c6d1f8a11
   landbridge audit verify --journal var/civil/journal --vkey gov.example/civil/1+59181114+AVDYWOCYXsx/YEGKrwzFq1h/QsJXCohAlanozKzQ9lRc
-  landbridge audit reconcile var/civil/journal var/tax/journal --vkey <civil's key> --vkey <tax's key>
+  landbridge audit reconcile var/civil/journal var/tax/journal --vkey gov.example/civil/1+59181114+AVDYWOCYXsx/YEGKrwzFq1h/QsJXCohAlanozKzQ9lRc
 
 A journal can be read while its gateway writes it.
 
@@ -72,6 +75,8 @@ pub(super) struct AuditArgs {
 enum What {
     /// Finds entries, the newest first
     Search(Box<SearchArgs>),
+    /// Lists who received a person's data, when, for which purpose and under which agreement
+    Subject(SubjectArgs),
     /// Shows one entry, or all of one exchange, in full and with its proof
     Show(ShowArgs),
     /// Shows the newest entries, and with `-f` those that come
@@ -114,15 +119,18 @@ struct Place {
     offset: UtcOffset,
     /// From `--vkey`, or else the public halves of the gateway's own keys.
     trusted: Vec<VerifierKey>,
-    /// Where the gateway keeps the keys of subject tags.
-    subjects: Option<PathBuf>,
+    /// The gateway's settings, if they were given.
+    config: Option<Config>,
 }
 
 impl AuditArgs {
     pub(super) fn run(self, output: &OutputOptions) -> Run {
         let journal = self.journal;
         match self.what {
+            What::Key => key::run(&journal, output),
+            What::VerifyProof(args) => args.run(journal, output),
             What::Search(args) => args.run(&journal.place()?, output),
+            What::Subject(args) => args.run(&journal.place()?, output),
             What::Show(args) => args.run(&journal.place()?, output),
             What::Tail(args) => args.run(&journal.place()?, output),
             What::Verify(args) => args.run(&journal.place()?, output),
@@ -161,7 +169,7 @@ impl JournalOptions {
                 .or(config.as_ref().map(|config| config.offset))
                 .unwrap_or(UtcOffset::UTC),
             trusted,
-            subjects: config.map(|config| config.journal.subjects),
+            config,
         })
     }
 }

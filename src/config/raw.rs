@@ -281,12 +281,12 @@ impl RawJournal {
             Some(given) => beside(settings, given),
             None => path.with_file_name(name),
         };
-        let key = neighbour(self.key, "journal.key");
         let secret = neighbour(self.secret, "secret.key");
         let subjects = match self.subjects {
             Some(given) => beside(settings, given),
             None => secret.with_file_name("subjects"),
         };
+        let key = neighbour(self.key, "journal.key");
         JournalConfig {
             post_quantum_key: post_quantum(&key),
             key,

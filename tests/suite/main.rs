@@ -8,6 +8,7 @@
     reason = "a test may stop where it stands"
 )]
 
+mod audit;
 mod clients;
 mod exchange;
 mod foreign;

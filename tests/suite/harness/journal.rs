@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use landbridge::audit::JournalKey;
 use landbridge::audit::Leaf;
+use landbridge::audit::note::VerifierKey;
 use landbridge::audit::reader::Reader;
 use landbridge::audit::verify::Report;
 use landbridge::audit::verify::verify;
@@ -120,13 +121,15 @@ impl Journal {
         .await
     }
 
+    /// The public half of its own key.
+    pub(crate) fn vkey(&self) -> VerifierKey {
+        let key = JournalKey::load(&self.key).unwrap();
+        key.verifier(&self.origin).unwrap()
+    }
+
     /// Proves the whole journal against its own key; gives what was found.
     pub(crate) fn verified(&self) -> Report {
-        let key = JournalKey::load(&self.key)
-            .unwrap()
-            .verifier(&self.origin)
-            .unwrap();
-        let report = verify(&self.dir, &[key]);
+        let report = verify(&self.dir, &[self.vkey()]);
         assert!(
             report.fault.is_none(),
             "{}: {}",
