@@ -135,10 +135,8 @@ impl AuditArgs {
             What::Tail(args) => args.run(&journal.place()?, output),
             What::Verify(args) => args.run(&journal.place()?, output),
             What::Prove(args) => args.run(&journal.place()?, output),
-            What::VerifyProof(args) => args.run(journal, output),
             What::Reconcile(args) => args.run(&journal.vkey, output),
             What::Export(args) => args.run(&journal.place()?, output),
-            What::Key => key::run(&journal, output),
         }
     }
 }
