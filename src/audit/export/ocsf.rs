@@ -75,7 +75,16 @@ fn event(row: &Row, origin: &str) -> Result<Json, json::Undescribed> {
         },
         "unmapped": entry,
     });
-    let about = match &row.record.kind {
+    if let (Json::Object(event), Json::Object(about)) = (&mut event, about(row, origin)) {
+        event.extend(about);
+    }
+    drop_nulls(&mut event);
+    Ok(event)
+}
+
+/// Who did what to whom; a start or a stop is of the gateway itself.
+fn about(row: &Row, origin: &str) -> Json {
+    match &row.record.kind {
         Some(Record::Exchange(record)) => of_exchange(row, record),
         Some(Record::StreamEnd(record)) => of_end(row, record),
         Some(Record::Connection(record)) => json!({
@@ -93,15 +102,10 @@ fn event(row: &Row, origin: &str) -> Result<Json, json::Undescribed> {
         Some(Record::Lifecycle(_)) => json!({ "app": product() }),
         _ => json!({
             "actor": { "app_name": PRODUCT },
-            "api": { "operation": leaf.kind.as_str(), "service": { "name": "journal" } },
+            "api": { "operation": row.stored.leaf.kind.as_str(), "service": { "name": "journal" } },
             "src_endpoint": { "name": origin },
         }),
-    };
-    if let (Json::Object(event), Json::Object(about)) = (&mut event, about) {
-        event.extend(about);
     }
-    drop_nulls(&mut event);
-    Ok(event)
 }
 
 fn product() -> Json {
