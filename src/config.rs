@@ -59,6 +59,8 @@ pub struct JournalConfig {
     pub path: PathBuf,
     /// The signing key, made at the first start.
     pub key: PathBuf,
+    /// The second signing key, ML-DSA-44, beside the first: `journal-pq.key`. Made at the first start.
+    pub post_quantum_key: PathBuf,
     /// The secret of subject tags, pseudonyms and cursors, made at the first start.
     pub secret: PathBuf,
     /// How long a commit waits for company.
@@ -106,5 +108,11 @@ impl Config {
     pub fn load(path: &Path) -> Result<Self, Vec<Fault>> {
         let (raw, text) = raw::RawConfig::load(path)?;
         raw.check(path, &text)
+    }
+
+    /// The name of the replica's journal.
+    pub fn origin(&self) -> String {
+        let (federation, department) = (&self.trust_domain, &self.department);
+        format!("{federation}/{department}/{}", self.journal.replica)
     }
 }

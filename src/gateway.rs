@@ -24,7 +24,7 @@ use tokio_util::task::TaskTracker;
 use crate::audit::Entry;
 use crate::audit::Journal;
 use crate::audit::JournalError;
-use crate::audit::JournalKey;
+use crate::audit::JournalKeys;
 use crate::audit::JournalSettings;
 use crate::audit::key::KeyError;
 use crate::audit::reader::ReadError;
@@ -311,22 +311,15 @@ fn tell_cut(cut: &[Cut]) {
 
 fn open_journal(config: &Config, clock: &Clock) -> Result<Journal, StartError> {
     let settings = &config.journal;
-    let key = if settings.key.exists() {
-        JournalKey::load(&settings.key)?
-    } else {
-        JournalKey::create(&settings.key)?
-    };
+    let (keys, _) = JournalKeys::load_or_create(&settings.key, &settings.post_quantum_key)?;
     let (journal, recovery) = Journal::open(
         JournalSettings {
             dir: settings.path.clone(),
-            origin: format!(
-                "{}/{}/{}",
-                config.trust_domain, config.department, settings.replica
-            ),
+            origin: config.origin(),
             linger: settings.linger,
             segment_bytes: settings.segment_bytes,
         },
-        key,
+        keys,
         clock.clone(),
     )?;
     if recovery.cut_bytes > 0 {

@@ -16,7 +16,7 @@ use super::testing::Publish;
 use super::testing::copy;
 use super::testing::exchange;
 use super::testing::exchange_record;
-use super::testing::key;
+use super::testing::keys;
 use super::testing::open;
 use super::testing::open_at;
 use super::testing::record_of;
@@ -74,7 +74,7 @@ fn assert_whole(dir: &Path, entries: u64) {
 async fn a_receipt_names_what_is_on_disk() {
     let dir = temporary();
     let (journal, recovery) =
-        Journal::open(settings(dir.path(), 1 << 20), key(), Clock::fixed(NOON)).unwrap();
+        Journal::open(settings(dir.path(), 1 << 20), keys(), Clock::fixed(NOON)).unwrap();
     assert_eq!((recovery.entries, recovery.cut_bytes), (0, 0));
     let receipts = append_all(&journal, 0, 3).await;
     let stored = stored(dir.path());
@@ -115,7 +115,7 @@ async fn a_receipt_goes_to_the_peer_and_comes_back_as_its_leaf() {
 async fn a_thousand_concurrent_appends_get_indexes_of_their_own() {
     let dir = temporary();
     let (journal, _) =
-        Journal::open(settings(dir.path(), 1 << 16), key(), Clock::fixed(NOON)).unwrap();
+        Journal::open(settings(dir.path(), 1 << 16), keys(), Clock::fixed(NOON)).unwrap();
     let appended = join_all((0..1_000).map(|n| journal.append(exchange(n)))).await;
     let mut indexes: Vec<_> = appended
         .into_iter()
@@ -324,7 +324,7 @@ async fn a_full_queue_refuses_entries_but_never_ends_of_streams() {
         Arc::new(disk.clone()),
         every,
         settings(dir.path(), 64 << 20),
-        key(),
+        keys(),
         Clock::fixed(NOON),
     )
     .unwrap();
@@ -355,7 +355,7 @@ fn a_journal_that_cannot_be_made_is_not_opened() {
     fs::write(dir.path().join("file"), "").unwrap();
     let opened = Journal::open(
         settings(&dir.path().join("file"), 4_096),
-        key(),
+        keys(),
         Clock::System,
     );
     assert!(matches!(opened, Err(JournalError::Disk(_))));
@@ -364,7 +364,7 @@ fn a_journal_that_cannot_be_made_is_not_opened() {
         ..settings(dir.path(), 4_096)
     };
     assert!(matches!(
-        Journal::open(bad, key(), Clock::System),
+        Journal::open(bad, keys(), Clock::System),
         Err(JournalError::Origin(_))
     ));
 }
