@@ -3,6 +3,7 @@
 mod faults;
 mod quantity;
 mod raw;
+pub mod retention;
 mod source;
 
 use std::net::SocketAddr;
@@ -12,6 +13,7 @@ use std::time::Duration;
 
 use time::UtcOffset;
 
+use crate::audit::retention::Retention;
 use crate::fault::Fault;
 use crate::identity::material::MaterialPaths;
 use crate::name::DepartmentId;
@@ -35,6 +37,7 @@ pub struct Config {
     pub agreements: PathBuf,
     pub guardrails: PathBuf,
     pub journal: JournalConfig,
+    pub retention: Retention,
     pub log: LogConfig,
     pub limits: Limits,
     pub sources: Vec<SourceConfig>,

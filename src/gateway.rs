@@ -7,6 +7,7 @@ mod files;
 mod operators;
 mod restore;
 mod run;
+mod upkeep;
 mod watch;
 
 use std::io;
@@ -175,6 +176,7 @@ impl Gateway {
             .record(Entry::lifecycle("started", env!("CARGO_PKG_VERSION")))
             .await;
         gateway.open(doors, metrics).await?;
+        gateway.keep_up();
         Ok(gateway)
     }
 
@@ -309,7 +311,8 @@ fn tell_cut(cut: &[Cut]) {
     }
 }
 
-fn open_journal(config: &Config, clock: &Clock) -> Result<Journal, StartError> {
+/// Opens the journal that the settings name, and makes its keys if there are none.
+pub fn open_journal(config: &Config, clock: &Clock) -> Result<Journal, StartError> {
     let settings = &config.journal;
     let (keys, _) = JournalKeys::load_or_create(&settings.key, &settings.post_quantum_key)?;
     let (journal, recovery) = Journal::open(

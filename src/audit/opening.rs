@@ -115,7 +115,7 @@ impl Opening {
             role: stored.leaf.role,
             exchange: stored.leaf.exchange,
             exchange_digest: stored.leaf.exchange_digest,
-            record: blank_end(&stored.record()?),
+            record: stored.record()?.as_ref().map(blank_end).unwrap_or_default(),
         })
     }
 
@@ -152,6 +152,7 @@ impl Opening {
             (&mut record.consumer, &known.consumer),
             (&mut record.record_type, &known.record_type),
             (&mut record.agreement, &known.agreement),
+            (&mut record.purpose, &known.purpose),
         ] {
             if field.is_empty() {
                 field.clone_from(known);
@@ -183,6 +184,7 @@ fn blank_end(opening: &pb::JournalRecord) -> pb::StreamEndRecord {
         record_type: exchange.record_type.clone(),
         agreement: exchange.agreement.clone(),
         grant: exchange.grant,
+        purpose: exchange.purpose.clone(),
         ..pb::StreamEndRecord::default()
     }
 }

@@ -49,6 +49,13 @@ pub enum ReadError {
     },
 }
 
+impl ReadError {
+    /// Whether it is no more than a want of space: see there.
+    pub(super) fn may_be_retried(&self) -> bool {
+        matches!(self, Self::Disk(error) if error.may_be_retried())
+    }
+}
+
 /// Reads one segment. Bytes are read ahead; what may have been written since is read again before it is judged.
 #[derive(Debug)]
 struct Scanner {

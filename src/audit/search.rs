@@ -47,7 +47,8 @@ pub struct Criteria {
 pub struct Hit {
     pub index: u64,
     pub leaf: Leaf,
-    pub record: pb::JournalRecord,
+    /// `None` once it was erased; then only what asks for nothing that stood in it finds the entry.
+    pub record: Option<pb::JournalRecord>,
     /// How a streamed exchange ended; `None` while it is open, and for every other entry.
     pub end: Option<End>,
 }
@@ -115,7 +116,8 @@ impl Criteria {
     }
 
     fn record_fits(&self, hit: &Hit) -> bool {
-        match &hit.record.kind {
+        let record = hit.record.as_ref();
+        match record.and_then(|record| record.kind.as_ref()) {
             Some(journal_record::Kind::Exchange(record)) => {
                 self.exchange_fits(record, hit.end.as_ref())
             }

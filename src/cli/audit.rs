@@ -1,6 +1,7 @@
 //! `audit`: reads a journal, and proves it.
 
 mod entry;
+mod expire;
 mod plain;
 mod reconcile;
 mod search;
@@ -27,7 +28,9 @@ use crate::audit::checkpoint::Checkpoint;
 use crate::audit::note::VerifierKey;
 use crate::audit::reader::ReadError;
 use crate::audit::reader::Reader;
+use crate::audit::retention::Retention;
 use crate::config::Config;
+use expire::ExpireArgs;
 use reconcile::ReconcileArgs;
 use search::SearchArgs;
 use show::ShowArgs;
@@ -42,6 +45,7 @@ use verify::VerifyArgs;
   landbridge audit show --config config/civil.toml 0198f3c2-7d1e-7a44-9b1f-2f0c6d1f8a11
   landbridge audit tail --config config/civil.toml -f
   landbridge audit verify --journal var/civil/journal --vkey gov.example/civil/1+59181114+AVDYWOCYXsx/YEGKrwzFq1h/QsJXCohAlanozKzQ9lRc
+  landbridge audit expire --config config/civil.toml --dry-run
   landbridge audit reconcile var/civil/journal var/tax/journal --vkey <civil's key> --vkey <tax's key>
 
 A journal can be read while its gateway writes it.
@@ -66,6 +70,8 @@ enum What {
     Verify(VerifyArgs),
     /// Compares what two departments' journals say of the exchanges between them
     Reconcile(ReconcileArgs),
+    /// Erases the records whose retention has ended, or shows which those are
+    Expire(ExpireArgs),
     /// Prints the public key that verifies the journal, for the directory and for auditors
     Key,
 }
@@ -96,6 +102,8 @@ struct Place {
     trusted: Vec<VerifierKey>,
     /// Where the gateway keeps the secret of subject tags.
     secret: Option<PathBuf>,
+    /// The settings' rules.
+    retention: Option<Retention>,
 }
 
 impl AuditArgs {
@@ -107,6 +115,7 @@ impl AuditArgs {
             What::Tail(args) => args.run(&journal.place()?, output),
             What::Verify(args) => args.run(&journal.place()?, output),
             What::Reconcile(args) => args.run(&journal.vkey, output),
+            What::Expire(args) => args.run(journal.config.as_deref(), journal.utc_offset, output),
             What::Key => key(&journal.place()?),
         }
     }
@@ -138,6 +147,7 @@ impl JournalOptions {
                 .or(config.as_ref().map(|config| config.offset))
                 .unwrap_or(UtcOffset::UTC),
             trusted,
+            retention: config.as_ref().map(|config| config.retention.clone()),
             secret: config.map(|config| config.journal.secret),
         })
     }

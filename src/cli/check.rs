@@ -11,6 +11,7 @@ use super::exit::Run;
 use super::output::OutputOptions;
 use crate::clock::Clock;
 use crate::config::Config;
+use crate::config::retention::unknown_types;
 use crate::fault::Fault;
 use crate::gateway::assemble::Assembled;
 use crate::gateway::assemble::rehearse;
@@ -48,22 +49,22 @@ impl CheckArgs {
             };
             return Err(Failure::Faults(unasked.into_iter().map(fault).collect()));
         }
-        tell(&assembled, &self.config, &output);
+        tell(&assembled, &config, &output);
         Ok(Exit::Done)
     }
 }
 
-fn tell(assembled: &Assembled, config: &std::path::Path, output: &OutputOptions) {
+fn tell(assembled: &Assembled, config: &Config, output: &OutputOptions) {
     let snapshot = &assembled.snapshot;
     let revision = hex(snapshot.policy.revision());
     let (records, agreements) = (
         snapshot.registry.records().count(),
         snapshot.policy.agreements().count(),
     );
-    let warnings: Vec<&Fault> = [&assembled.systems, &assembled.peers]
-        .iter()
-        .flat_map(|m| m.warnings())
-        .collect();
+    let file = config.file.display().to_string();
+    let mut warnings = unknown_types(&config.retention, &snapshot.registry, &file);
+    let materials = [&assembled.systems, &assembled.peers];
+    warnings.extend(materials.iter().flat_map(|m| m.warnings()).cloned());
     if output.is_json() {
         let told = json!({
             "faults": [], "warnings": warnings, "record_types": records,
@@ -77,6 +78,6 @@ fn tell(assembled: &Assembled, config: &std::path::Path, output: &OutputOptions)
     }
     println!(
         "{}: no faults; {records} record types, {agreements} agreements, policy revision {revision}",
-        config.display()
+        config.file.display()
     );
 }

@@ -17,6 +17,7 @@ use super::quantity::DURATION;
 use super::quantity::SIZE;
 use super::quantity::parse_offset;
 use super::quantity::parse_size;
+use super::retention::RawRetention;
 use super::source;
 use crate::clock::parse_span;
 use crate::fault::Fault;
@@ -43,6 +44,8 @@ pub(super) struct RawConfig {
     registry: RawRegistry,
     policy: RawPolicy,
     journal: RawJournal,
+    #[serde(default)]
+    retention: RawRetention,
     #[serde(default)]
     log: RawLog,
     #[serde(default)]
@@ -211,6 +214,7 @@ impl RawConfig {
     pub(super) fn check(self, path: &Path, text: &str) -> Result<Config, Vec<Fault>> {
         let mut faults = Faults::of(path, text);
         let journal = self.journal.check(path, &mut faults);
+        let retention = self.retention.check(&mut faults);
         let sources = self
             .source
             .into_iter()
@@ -250,6 +254,7 @@ impl RawConfig {
             limits,
             sources,
             journal,
+            retention,
             file: path.to_owned(),
         })
     }

@@ -18,7 +18,7 @@ pub(super) fn ledger(journal: &Path, now: Moment, offset: UtcOffset) -> Result<L
     let ledger = Ledger::new(offset);
     for entry in Reader::open(journal).since(day_start(now, offset))? {
         let entry = entry?;
-        if let Some(spent) = spent(&entry.record()?) {
+        if let Some(spent) = entry.record()?.as_ref().and_then(spent) {
             ledger.restore(&spent, entry.leaf.time);
         }
     }

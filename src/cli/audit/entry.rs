@@ -41,7 +41,7 @@ impl Row {
     pub(super) fn new(
         index: u64,
         leaf: &Leaf,
-        record: &pb::JournalRecord,
+        record: Option<&pb::JournalRecord>,
         end: Option<(&Leaf, &pb::StreamEndRecord)>,
         offset: UtcOffset,
     ) -> Self {
@@ -58,6 +58,12 @@ impl Row {
                 .exchange
                 .map(|exchange| exchange.to_string())
                 .unwrap_or_default(),
+        };
+        let Some(record) = record else {
+            return Self {
+                what: "record erased".to_owned(),
+                ..row
+            };
         };
         match &record.kind {
             Some(Record::Exchange(record)) => row.of_exchange(leaf, record, end),
@@ -181,17 +187,18 @@ fn outcome(leaf: &Leaf, reason: &str, records: u64) -> String {
     }
 }
 
-/// All of an entry, for programs.
+/// All of an entry, for programs; without its record once that was erased.
 pub(super) fn json(
     index: u64,
     leaf: &Leaf,
-    record: &pb::JournalRecord,
+    record: Option<&pb::JournalRecord>,
     offset: UtcOffset,
 ) -> anyhow::Result<Json> {
     Ok(serde_json::json!({
         "index": index,
         "leaf": leaf_json(leaf, offset),
-        "record": plain::record(record)?,
+        "erased": record.is_none(),
+        "record": record.map(plain::record).transpose()?,
     }))
 }
 

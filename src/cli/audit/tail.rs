@@ -59,9 +59,16 @@ impl TailArgs {
 fn print(stored: &Stored, json: bool, place: &Place) -> Result<(), Failure> {
     let record = stored.record().map_err(unreadable)?;
     let line = if json {
-        entry::json(stored.index, &stored.leaf, &record, place.offset)?.to_string()
+        entry::json(stored.index, &stored.leaf, record.as_ref(), place.offset)?.to_string()
     } else {
-        let line = Row::new(stored.index, &stored.leaf, &record, None, place.offset).line();
+        let line = Row::new(
+            stored.index,
+            &stored.leaf,
+            record.as_ref(),
+            None,
+            place.offset,
+        )
+        .line();
         printable(&line).into_owned()
     };
     let mut out = io::stdout().lock();

@@ -8,10 +8,12 @@ use clap::Args;
 use super::Place;
 use super::WHICH;
 use super::unreadable;
+use crate::audit::pace::Pace;
 use crate::audit::reader::ReadError;
 use crate::audit::verify::Fault;
 use crate::audit::verify::Report;
-use crate::audit::verify::verify;
+use crate::audit::verify::Scope;
+use crate::audit::verify::verify_within;
 use crate::cli::exit::Exit;
 use crate::cli::exit::Failure;
 use crate::cli::exit::Run;
@@ -23,12 +25,20 @@ use crate::fault::chain;
 use crate::registry::hex;
 
 #[derive(Args)]
-pub(super) struct VerifyArgs {}
+pub(super) struct VerifyArgs {
+    /// Holds erasures to the terms that the settings name now, not only to those that they name themselves
+    #[arg(long, requires = "config")]
+    retention: bool,
+}
 
 impl VerifyArgs {
     pub(super) fn run(self, place: &Place, output: &OutputOptions) -> Run {
         let json = output.for_one()?;
-        let mut report = verify(&place.dir, place.trusted()?);
+        let scope = Scope {
+            retention: place.retention.as_ref().filter(|_| self.retention),
+            published_only: false,
+        };
+        let mut report = verify_within(&place.dir, place.trusted()?, scope, &mut Pace::full());
         if !place.dir.is_dir() {
             let failure = Failure::from(anyhow::anyhow!(
                 "there is no folder `{}`",
@@ -85,6 +95,9 @@ fn write(report: &Report, place: &Place, to: &mut impl Write) -> io::Result<()> 
         .map(|(kind, count)| format!("{kind} {count}"))
         .collect();
     pairs.push(("kinds", kinds.join(", ")));
+    if report.erased > 0 {
+        pairs.push(("records erased", report.erased.to_string()));
+    }
     if !report.open_streams.is_empty() {
         pairs.push(("open streams", report.open_streams.len().to_string()));
     }
@@ -122,6 +135,7 @@ fn to_json(report: &Report, place: &Place) -> serde_json::Value {
         "first": report.times.map(|(first, _)| when::rfc3339(first, place.offset)),
         "last": report.times.map(|(_, last)| when::rfc3339(last, place.offset)),
         "kinds": report.kinds,
+        "erased": report.erased,
         "open_streams": report.open_streams,
         "torn_bytes": report.torn_bytes,
     })
