@@ -11,6 +11,8 @@ pub mod key;
 pub mod merkle;
 pub mod note;
 pub mod pace;
+pub mod proof;
+pub mod quorum;
 pub mod reader;
 pub mod reconcile;
 pub mod retention;
@@ -334,7 +336,7 @@ impl Journal {
     pub fn scrub(&self, pace: &mut Pace) -> Result<Report, Arc<Failure>> {
         let scope = Scope {
             published_only: true,
-            retention: None,
+            ..Scope::default()
         };
         let trusted = std::slice::from_ref(&self.shared.verifier);
         let mut report = verify_within(self.layout().root(), trusted, scope, pace);

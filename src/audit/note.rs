@@ -13,7 +13,8 @@ pub use vkey::VerifierKey;
 const SIGNATURE_START: &str = "\u{2014} ";
 /// More lines than any quorum of witnesses needs.
 const MAX_SIGNATURES: usize = 64;
-const MAX_NOTE_BYTES: usize = 64 * 1024;
+/// Sixteen signatures of the longest post-quantum kind fit.
+const MAX_NOTE_BYTES: usize = 128 * 1024;
 
 /// What was wrong with a note or a key.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

@@ -25,6 +25,9 @@ use super::merkle::Hash;
 use super::note::VerifierKey;
 use super::pace::Pace;
 use super::pace::Stopped;
+use super::quorum::Unwitnessed;
+use super::quorum::WitnessPolicy;
+use super::quorum::Witnessed;
 use super::reader::ReadError;
 use super::retention::Retention;
 use super::scan::Walker;
@@ -43,6 +46,10 @@ use withheld::Withheld;
 pub struct Report {
     /// The published checkpoint, verified.
     pub checkpoint: Option<SignedCheckpoint>,
+    /// The checkpoint that witnesses cosigned last, verified as the journal's own.
+    pub witnessed: Option<SignedCheckpoint>,
+    /// By whom, as the policy counts; None without a policy.
+    pub witnesses: Option<Witnessed>,
     /// Entries that are proven, those behind the checkpoint included.
     pub entries: u64,
     pub commits: u64,
@@ -67,6 +74,10 @@ pub enum Fault {
     NoCheckpoint,
     #[error("the published checkpoint does not hold")]
     Checkpoint(#[from] CheckpointError),
+    #[error("the witnessed checkpoint does not hold")]
+    Witnessed(#[source] CheckpointError),
+    #[error("the journal is not witnessed enough")]
+    Unwitnessed(#[from] Unwitnessed),
     #[error(transparent)]
     Read(#[from] ReadError),
     #[error("entry {entry}: {what}")]
@@ -108,7 +119,7 @@ pub enum EntryFault {
     NotAnErasure,
 }
 
-/// Verifies the journal in a directory. Its checkpoint must be signed by one of the keys.
+/// Verifies the journal in a directory. Its checkpoints must be signed by one of the keys.
 pub fn verify(dir: &Path, trusted: &[VerifierKey]) -> Report {
     verify_within(dir, trusted, Scope::default(), &mut Pace::full())
 }
@@ -116,6 +127,8 @@ pub fn verify(dir: &Path, trusted: &[VerifierKey]) -> Report {
 /// What is verified.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Scope<'a> {
+    /// Whose witnesses must have seen it.
+    pub witnesses: Option<&'a WitnessPolicy>,
     /// The rules that erasures must have kept to. Without them they are held to the terms that they name themselves.
     pub retention: Option<&'a Retention>,
     /// Not what lies behind the published checkpoint: a running gateway is writing there.
@@ -132,8 +145,20 @@ pub fn verify_within(
     let mut report = Report::default();
     report.fault = Verifier::new(dir, trusted, &mut report)
         .and_then(|verifier| verifier.run(scope, pace))
+        .and_then(|()| match scope.witnesses {
+            Some(policy) => check_witnesses(policy, &mut report),
+            None => Ok(()),
+        })
         .err();
     report
+}
+
+/// Without a witnessed checkpoint the published one may do: a policy can be content with no witness.
+fn check_witnesses(policy: &WitnessPolicy, report: &mut Report) -> Result<(), Fault> {
+    let checkpoint = report.witnessed.as_ref().or(report.checkpoint.as_ref());
+    let checkpoint = checkpoint.ok_or(Fault::NoCheckpoint)?;
+    report.witnesses = Some(policy.satisfied(checkpoint)?);
+    Ok(())
 }
 
 struct Verifier<'a> {
@@ -151,12 +176,19 @@ struct Verifier<'a> {
 impl<'a> Verifier<'a> {
     fn new(dir: &Path, trusted: &[VerifierKey], report: &'a mut Report) -> Result<Self, Fault> {
         let layout = Layout::new(dir);
+        // First: what is witnessed was published before, so the published one that is read next reaches as far.
+        let witnessed = layout
+            .read_witnessed()
+            .map_err(ReadError::from)?
+            .map(|note| SignedCheckpoint::open(&note, trusted).map_err(Fault::Witnessed))
+            .transpose()?;
         let note = layout
             .read_signed()
             .map_err(ReadError::from)?
             .ok_or(Fault::NoCheckpoint)?;
         let checkpoint = SignedCheckpoint::open(&note, trusted)?;
         report.checkpoint = Some(checkpoint.clone());
+        report.witnessed = witnessed;
         let compare = Compare {
             published: checkpoint.size(),
         };
@@ -177,6 +209,7 @@ impl<'a> Verifier<'a> {
         self.check_root()?;
         loop {
             if scope.published_only && self.frontier.size() >= self.checkpoint.size() {
+                // Nor what witnesses have seen: they may have seen more since the checkpoint was read.
                 return self.check_erased(scope.retention);
             }
             match self.step() {
@@ -191,19 +224,40 @@ impl<'a> Verifier<'a> {
             }
         }
         self.report.torn_bytes = self.walker.torn_bytes()?;
-        self.report.open_streams = self.streams.keys().copied().collect();
+        self.report.open_streams = std::mem::take(&mut self.streams).into_keys().collect();
         let (published, found) = (self.checkpoint.size(), self.frontier.size());
         if found < published {
             return Err(Fault::CutBack { published, found });
         }
+        self.check_witnessed()?;
         self.check_erased(scope.retention)
     }
 
+    /// What is not there any more must have been erased when it was due.
     fn check_erased(&self, retention: Option<&Retention>) -> Result<(), Fault> {
         match self.withheld.find(retention) {
             Some((entry, what)) => Err(Fault::Entry { entry, what }),
             None => Ok(()),
         }
+    }
+
+    /// What witnesses have seen must be the beginning of what is there now.
+    fn check_witnessed(&self) -> Result<(), Fault> {
+        let Some(witnessed) = &self.report.witnessed else {
+            return Ok(());
+        };
+        let (size, found) = (witnessed.size(), self.checkpoint.size());
+        if found < size {
+            return Err(Fault::CutBack {
+                published: size,
+                found,
+            });
+        }
+        // The tree's files were compared with the entries.
+        if self.tiles.root(size)? != *witnessed.root() {
+            return Err(Fault::OtherRoot { size });
+        }
+        Ok(())
     }
 
     /// Whether a fault is that of a commit that nobody was told of. One that was published is never such.

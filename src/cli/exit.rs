@@ -82,6 +82,15 @@ impl Failure {
         }
     }
 
+    /// What was to be proven is not so.
+    pub(super) fn unverified(error: impl Into<anyhow::Error>) -> Self {
+        Self::Error {
+            exit: Exit::Unverified,
+            error: error.into(),
+            mend: None,
+        }
+    }
+
     /// Says what the user can do about it.
     pub(super) fn mend(self, hint: impl Into<String>) -> Self {
         match self {

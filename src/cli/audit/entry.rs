@@ -202,7 +202,7 @@ pub(super) fn json(
     }))
 }
 
-fn leaf_json(leaf: &Leaf, offset: UtcOffset) -> Json {
+pub(super) fn leaf_json(leaf: &Leaf, offset: UtcOffset) -> Json {
     let digest = (leaf.exchange_digest != [0; 32]).then(|| hex(&leaf.exchange_digest));
     let peer = leaf.peer.map(|peer| {
         serde_json::json!({ "log": hex(&peer.log), "index": peer.index, "leaf_hash": hex(&peer.leaf_hash) })
@@ -215,6 +215,7 @@ fn leaf_json(leaf: &Leaf, offset: UtcOffset) -> Json {
         "exchange": leaf.exchange.map(|exchange| exchange.to_string()),
         "exchange_digest": digest,
         "record_commitment": hex(&leaf.record_commitment),
+        "asker": leaf.asker.map(|asker| hex(&asker)),
         "peer": peer,
     })
 }

@@ -11,6 +11,7 @@ use crate::audit::JournalKeys;
 use crate::audit::JournalSettings;
 use crate::audit::Receipt;
 use crate::cli::Cli;
+use crate::cli::exit::Exit;
 use crate::clock::Clock;
 
 /// A journal of three entries, closed; gives its public key.
@@ -116,7 +117,13 @@ fn an_entry_is_one_line_that_names_what_matters() {
         .unwrap()
         .unwrap();
     let record = stored.record().unwrap().unwrap();
-    let row = entry::Row::new(stored.index, &stored.leaf, Some(&record), None, UtcOffset::UTC);
+    let row = entry::Row::new(
+        stored.index,
+        &stored.leaf,
+        Some(&record),
+        None,
+        UtcOffset::UTC,
+    );
     let cells = row.cells();
     assert_eq!(cells[2..5], ["lifecycle", "", "stopped"]);
     assert_eq!(cells[7], "0.1.0");
@@ -138,4 +145,38 @@ fn long_lists_are_counted_for_people() {
         ]
         .map(|(name, value)| (name.to_owned(), value.to_owned()))
     );
+}
+
+#[test]
+fn keys_are_made_before_the_first_start_and_never_again() {
+    let dir = tempfile::tempdir().unwrap();
+    let settings = dir.path().join("config/civil.toml");
+    fs::create_dir_all(settings.parent().unwrap()).unwrap();
+    let sample = Path::new(env!("CARGO_MANIFEST_DIR")).join("config/civil.toml");
+    fs::copy(sample, &settings).unwrap();
+    let config = Config::load(&settings).unwrap();
+    assert!(own_keys(&config).unwrap().is_empty());
+    let settings = settings.display().to_string();
+    let line = ["landbridge", "audit", "key", "--config", &settings];
+    assert_eq!(Cli::try_parse_from(line).unwrap().run(), Exit::Done);
+    let made = own_keys(&config).unwrap();
+    let names: Vec<&str> = made.iter().map(VerifierKey::name).collect();
+    assert_eq!(names, [config.origin(), config.origin()]);
+    assert!(
+        config
+            .journal
+            .post_quantum_key
+            .ends_with("var/civil/journal-pq.key")
+    );
+    assert_eq!(Cli::try_parse_from(line).unwrap().run(), Exit::Done);
+    assert_eq!(own_keys(&config).unwrap(), made);
+}
+
+#[test]
+fn several_keys_can_be_given_at_once_as_they_are_printed() {
+    let dir = tempfile::tempdir().unwrap();
+    let (vkey, _) = journal(dir.path());
+    let stranger = VerifierKey::new("stranger", [1; 32]).unwrap();
+    let both = format!("{vkey}\n{stranger}");
+    assert_eq!(run(dir.path(), &["verify", "--vkey", &both]), Exit::Done);
 }

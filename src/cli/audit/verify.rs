@@ -7,7 +7,10 @@ use clap::Args;
 
 use super::Place;
 use super::WHICH;
+use super::policy::PolicyOptions;
+use super::policy::witnesses_json;
 use super::unreadable;
+use crate::audit::checkpoint::SignedCheckpoint;
 use crate::audit::pace::Pace;
 use crate::audit::reader::ReadError;
 use crate::audit::verify::Fault;
@@ -29,12 +32,16 @@ pub(super) struct VerifyArgs {
     /// Holds erasures to the terms that the settings name now, not only to those that they name themselves
     #[arg(long, requires = "config")]
     retention: bool,
+    #[command(flatten)]
+    policy: PolicyOptions,
 }
 
 impl VerifyArgs {
     pub(super) fn run(self, place: &Place, output: &OutputOptions) -> Run {
         let json = output.for_one()?;
+        let policy = self.policy.load()?;
         let scope = Scope {
+            witnesses: policy.as_ref(),
             retention: place.retention.as_ref().filter(|_| self.retention),
             published_only: false,
         };
@@ -89,6 +96,15 @@ fn write(report: &Report, place: &Place, to: &mut impl Write) -> io::Result<()> 
         pairs.push(("from", when::shown(first, place.offset)));
         pairs.push(("to", when::shown(last, place.offset)));
     }
+    if let Some(witnessed) = &report.witnessed {
+        pairs.push(("witnessed", format!("at {} entries", witnessed.size())));
+    }
+    for (witness, time) in report.witnesses.iter().flat_map(|by| &by.cosigners) {
+        let time = time.map_or("at no stated time".to_owned(), |time| {
+            when::shown(time, place.offset)
+        });
+        pairs.push(("witness", format!("{}, {time}", witness.name)));
+    }
     let kinds: Vec<_> = report
         .kinds
         .iter()
@@ -130,6 +146,8 @@ fn to_json(report: &Report, place: &Place) -> serde_json::Value {
         "verified": report.fault.is_none(),
         "fault": report.fault.as_ref().map(|fault| chain(fault)),
         "checkpoint": checkpoint,
+        "witnessed_size": report.witnessed.as_ref().map(SignedCheckpoint::size),
+        "witnesses": report.witnesses.as_ref().map(|by| witnesses_json(by, place.offset)),
         "entries": report.entries,
         "commits": report.commits,
         "first": report.times.map(|(first, _)| when::rfc3339(first, place.offset)),

@@ -145,7 +145,7 @@ fn blank(dir: &Path, is_blank: impl Fn(u64) -> bool) {
 fn fault(dir: &Path, retention: Option<&Retention>) -> Option<(u64, EntryFault)> {
     let scope = Scope {
         retention,
-        published_only: false,
+        ..Scope::default()
     };
     match verify_within(dir, &[vkey()], scope, &mut Pace::full()).fault? {
         Fault::Entry { entry, what } => Some((entry, what)),
