@@ -44,8 +44,9 @@ impl Erasures {
         Ok(erasures)
     }
 
-    /// The one that speaks for an erased entry, found by the leaves, which are fewer bytes than their records.
-    pub fn of(reader: &Reader, entry: u64) -> Result<Option<Erasure>, ReadError> {
+    /// The one that may speak for an entry that was erased, found by the leaves, which are fewer bytes than their records.
+    pub fn of(reader: &Reader, erased: &Stored) -> Result<Option<Erasure>, ReadError> {
+        let (entry, time) = (erased.index, erased.leaf.time);
         let tiles = Tiles::of(reader.layout().clone());
         let mut first = entry + 1;
         loop {
@@ -58,6 +59,7 @@ impl Erasures {
                 let kind = Leaf::parse(leaf).map(|leaf| leaf.kind);
                 if kind == Ok(Kind::Erasure)
                     && let Some(found) = covering(reader, index, entry)?
+                    && found.was_due(time)
                 {
                     return Ok(Some(found));
                 }
@@ -93,12 +95,29 @@ impl Erasures {
         });
         for range in &record.ranges {
             if range.first < range.end && range.end <= index {
-                // Should two speak for the same, the earlier one does.
-                self.ranges
-                    .entry(range.first)
-                    .or_insert((range.end, number));
+                self.claim(range.first, range.end, number);
             }
         }
+    }
+
+    /// Should two speak for the same, the later one does: the earlier one came too early, and was not carried out.
+    fn claim(&mut self, first: u64, end: u64, number: usize) {
+        let before = self.ranges.range(..first).next_back();
+        if let Some((&start, &(reaches, other))) = before
+            && reaches > first
+        {
+            self.ranges.insert(start, (first, other));
+            if reaches > end {
+                self.ranges.insert(end, (reaches, other));
+            }
+        }
+        while let Some((&start, &(reaches, other))) = self.ranges.range(first..end).next() {
+            self.ranges.remove(&start);
+            if reaches > end {
+                self.ranges.insert(end, (reaches, other));
+            }
+        }
+        self.ranges.insert(first, (end, number));
     }
 
     pub(super) fn covering(&self, entry: u64) -> Option<&Erasure> {

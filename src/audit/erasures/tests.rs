@@ -21,9 +21,21 @@ fn an_erasure_speaks_for_its_ranges_and_nothing_else() {
     let (first, second) = (Some(20), Some(30));
     assert_eq!(
         by,
-        [None, None, first, first, second, second, None, first, None]
+        [None, None, second, first, second, second, None, first, None]
     );
     assert!(erasures.covers_any(0, 3) && erasures.covers_any(5, 6) && !erasures.covers_any(8, 20));
+}
+
+#[test]
+fn the_later_of_two_that_speak_for_the_same_counts() {
+    let mut erasures = Erasures::default();
+    erasures.add(20, NOON, &record(&[(0, 4), (5, 6), (7, 12)]));
+    erasures.add(30, NOON, &record(&[(2, 9)]));
+    erasures.add(40, NOON, &record(&[(3, 4)]));
+    let by: Vec<_> = (0..13)
+        .map(|entry| erasures.covering(entry).map_or(0, |erasure| erasure.index))
+        .collect();
+    assert_eq!(by, [20, 20, 30, 40, 30, 30, 30, 30, 30, 20, 20, 20, 0]);
 }
 
 #[test]
