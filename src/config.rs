@@ -17,6 +17,7 @@ use crate::audit::retention::Retention;
 use crate::fault::Fault;
 use crate::identity::material::MaterialPaths;
 use crate::name::DepartmentId;
+use crate::name::Origin;
 use crate::name::TrustDomain;
 use crate::source::sql::settings::DatabaseUrl;
 use crate::source::sql::settings::SqlSettings;
@@ -113,9 +114,9 @@ impl Config {
         raw.check(path, &text)
     }
 
-    /// The name of the replica's journal.
-    pub fn origin(&self) -> String {
-        let (federation, department) = (&self.trust_domain, &self.department);
-        format!("{federation}/{department}/{}", self.journal.replica)
+    /// What this replica's journal is called.
+    pub fn origin(&self) -> Origin {
+        let (domain, department) = (self.trust_domain.clone(), self.department.clone());
+        Origin::new(domain, department, self.journal.replica)
     }
 }

@@ -143,7 +143,7 @@ impl Erasures {
 
 impl Erasure {
     /// Whether the term that it names had ended for a record of that time.
-    pub fn was_due(&self, time: Moment) -> bool {
+    pub(super) fn was_due(&self, time: Moment) -> bool {
         self.keep.is_some_and(|keep| keep.due(time) <= self.time)
     }
 }

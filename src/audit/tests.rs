@@ -92,28 +92,6 @@ async fn a_receipt_names_what_is_on_disk() {
 }
 
 #[tokio::test]
-async fn a_receipt_goes_to_the_peer_and_comes_back_as_its_leaf() {
-    let dir = temporary();
-    let (journal, _) = open(&Flaky::default(), dir.path(), Publish::Always).unwrap();
-    let receipt = journal.append(exchange(1)).await.unwrap();
-    let (peer, leaf) = PeerLeaf::from_receipt(&pb::Receipt::from(&receipt)).unwrap();
-    assert_eq!(
-        (peer.origin.as_str(), peer.index, peer.leaf_hash),
-        (ORIGIN, 0, receipt.leaf_hash())
-    );
-    assert_eq!(leaf.exchange_digest, exchange(1).exchange_digest);
-    let consumer = Entry {
-        role: Role::Consumer,
-        peer: Some(peer),
-        ..exchange(1)
-    };
-    let second = journal.append(consumer).await.unwrap();
-    let named = Leaf::parse(second.leaf()).unwrap().peer.unwrap();
-    assert_eq!((named.index, named.leaf_hash), (0, receipt.leaf_hash()));
-    journal.close();
-}
-
-#[tokio::test]
 async fn a_thousand_concurrent_appends_get_indexes_of_their_own() {
     let dir = temporary();
     let (journal, _) =
@@ -190,7 +168,7 @@ async fn a_stream_is_closed_by_an_entry_of_its_own() {
     let dir = temporary();
     let (journal, _) = open(&Flaky::default(), dir.path(), Publish::Always).unwrap();
     let open = journal.begin(exchange(1)).await.unwrap();
-    assert_eq!(open.receipt().index(), 0);
+    assert_eq!(open.index(), 0);
     let end = open.close(stream_end(5)).await.unwrap();
     assert_eq!(end.index(), 1);
     journal.close();

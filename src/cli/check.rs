@@ -11,7 +11,6 @@ use super::exit::Run;
 use super::output::OutputOptions;
 use crate::clock::Clock;
 use crate::config::Config;
-use crate::config::retention::unknown_types;
 use crate::fault::Fault;
 use crate::gateway::assemble::Assembled;
 use crate::gateway::assemble::rehearse;
@@ -23,7 +22,8 @@ use crate::registry::hex;
   landbridge check --config config/civil.toml --json
 
 Every fault is told at once, each with its file, line, key and mend. Databases are asked for their tables' columns; one
-that cannot be asked is a fault here, though a gateway would start without it.
+that cannot be asked is a fault here, though a gateway would start without it. Warned of are certificates that end soon,
+and providers that this department cannot ask because the directory has no key of their journal.
 
 Exit codes: 0 no faults, 64 faults.")]
 pub(super) struct CheckArgs {
@@ -61,10 +61,7 @@ fn tell(assembled: &Assembled, config: &Config, output: &OutputOptions) {
         snapshot.registry.records().count(),
         snapshot.policy.agreements().count(),
     );
-    let file = config.file.display().to_string();
-    let mut warnings = unknown_types(&config.retention, &snapshot.registry, &file);
-    let materials = [&assembled.systems, &assembled.peers];
-    warnings.extend(materials.iter().flat_map(|m| m.warnings()).cloned());
+    let warnings = assembled.warnings(config);
     if output.is_json() {
         let told = json!({
             "faults": [], "warnings": warnings, "record_types": records,

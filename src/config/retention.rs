@@ -2,6 +2,7 @@
 
 use serde::Deserialize;
 
+use super::Config;
 use super::faults::Faults;
 use crate::audit::retention::Class;
 use crate::audit::retention::DEFAULT;
@@ -108,13 +109,13 @@ fn keep(text: &str, key: &str, faults: &mut Faults<'_>) -> Option<Keep> {
 
 /// What classes name and the registry does not have: a slip of the pen, or a type that is gone and whose records are not.
 /// No fault, for the latter's sake.
-pub fn unknown_types(retention: &Retention, registry: &Registry, file: &str) -> Vec<Fault> {
+pub fn unknown_types(config: &Config, registry: &Registry) -> Vec<Fault> {
     let mut warnings = Vec::new();
-    for (number, class) in retention.classes.iter().enumerate() {
+    for (number, class) in config.retention.classes.iter().enumerate() {
         for (place, name) in class.record_types.iter().enumerate() {
             if registry.record(name.as_str()).is_err() {
                 warnings.push(Fault {
-                    file: file.to_owned(),
+                    file: config.file.display().to_string(),
                     line: 0,
                     column: 0,
                     key: format!("retention.class[{number}].record_types[{place}]"),

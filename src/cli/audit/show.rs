@@ -222,10 +222,9 @@ impl RecordProof {
             Some(false) => return Ok(Self::Changed),
             None => {}
         }
-        let erasure = Erasures::of(&place.reader(), stored.index).map_err(unreadable)?;
+        let erasure = Erasures::of(&place.reader(), stored).map_err(unreadable)?;
         let signed_for = |erasure: &Erasure| {
             checkpoint.is_some_and(|checkpoint| erasure.index < checkpoint.size)
-                && erasure.was_due(stored.leaf.time)
         };
         Ok(erasure
             .filter(signed_for)
