@@ -2,11 +2,12 @@
 
 use std::{env, error::Error, fs, path::PathBuf};
 
-const FILES: [&str; 4] = [
+const FILES: [&str; 5] = [
     "landbridge/v1/annotations.proto",
     "landbridge/v1/catalog.proto",
     "landbridge/v1/exchange.proto",
     "landbridge/v1/journal.proto",
+    "landbridge/v1/peer.proto",
 ];
 
 fn main() -> Result<(), Box<dyn Error>> {

@@ -7,7 +7,10 @@ pub mod cosignature;
 pub mod digest;
 pub mod erasures;
 pub mod expiry;
+pub mod export;
+pub mod index;
 pub mod journals;
+pub mod json;
 pub mod key;
 pub mod merkle;
 pub mod note;
@@ -21,6 +24,7 @@ pub mod retention;
 pub mod search;
 pub mod subject;
 pub mod tiles;
+pub mod usage;
 pub mod verify;
 
 mod disk;

@@ -3,6 +3,7 @@
 mod faults;
 mod quantity;
 mod raw;
+mod reconciliation;
 pub mod retention;
 mod source;
 
@@ -38,6 +39,7 @@ pub struct Config {
     pub agreements: PathBuf,
     pub guardrails: PathBuf,
     pub journal: JournalConfig,
+    pub reconciliation: ReconciliationConfig,
     pub retention: Retention,
     pub log: LogConfig,
     pub limits: Limits,
@@ -65,13 +67,24 @@ pub struct JournalConfig {
     pub key: PathBuf,
     /// The second signing key, ML-DSA-44, beside the first: `journal-pq.key`. Made at the first start.
     pub post_quantum_key: PathBuf,
-    /// The secret of subject tags, pseudonyms and cursors, made at the first start.
+    /// The secret of pseudonyms and cursors, made at the first start.
     pub secret: PathBuf,
+    /// The folder of the monthly keys of subject tags.
+    pub subjects: PathBuf,
     /// How long a commit waits for company.
     pub linger: Duration,
     /// The replica's number: each replica has its own journal.
     pub replica: u32,
     pub segment_bytes: u64,
+}
+
+/// When this department's journal is compared with those of the departments that it asks.
+#[derive(Debug, Clone, Copy)]
+pub struct ReconciliationConfig {
+    /// The span of time whose exchanges are compared at once: from a second to a day.
+    pub window: Duration,
+    /// How long after its end, so that late entries are in.
+    pub after: Duration,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Deserialize)]

@@ -2,6 +2,7 @@
 
 pub mod catalog;
 pub mod exchange;
+pub mod peer;
 pub mod reflection;
 pub mod server;
 

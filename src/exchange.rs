@@ -179,7 +179,7 @@ impl Exchange {
             self.seen.admit(consumer, exchange, draft.begun())?;
         }
         let query = ask.check(snapshot, &self.department)?;
-        draft.checked(&query, &self.secrets);
+        draft.checked(&query, self.secrets.subjects.month(draft.begun())?);
         let permit = snapshot.policy.decide(&caller, query, draft.begun())?;
         draft.permitted(&permit);
         if let Some(relay) = &ask.relay {

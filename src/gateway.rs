@@ -5,6 +5,7 @@ pub mod assemble;
 mod doors;
 mod files;
 mod operators;
+mod reconcile;
 mod restore;
 mod run;
 mod upkeep;
@@ -27,9 +28,15 @@ use crate::audit::Journal;
 use crate::audit::JournalError;
 use crate::audit::JournalKeys;
 use crate::audit::JournalSettings;
+use crate::audit::expiry::Expiry;
+use crate::audit::index::IndexError;
+use crate::audit::index::IndexFollower;
 use crate::audit::journals::Journals;
 use crate::audit::key::KeyError;
 use crate::audit::reader::ReadError;
+use crate::audit::reconcile::books::Books;
+use crate::audit::subject::SubjectKeyError;
+use crate::audit::subject::SubjectKeys;
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::exchange::Exchange;
@@ -46,6 +53,7 @@ use assemble::assemble;
 use assemble::rehearse;
 use doors::Doors;
 use doors::acceptor;
+use reconcile::Reconciler;
 use run::Orders;
 
 /// How long streams that were cut off may take to write their closing entries.
@@ -61,6 +69,8 @@ pub struct Gateway {
     systems: Arc<Acceptor>,
     peers: Arc<Acceptor>,
     addresses: Addresses,
+    /// Keeps the search index behind the journal.
+    index: IndexFollower,
     /// What a stop waits for: connections, requests, streams.
     tracker: TaskTracker,
     /// What ends after them: the operators' door.
@@ -101,6 +111,10 @@ pub enum StartError {
     Quotas(#[from] ReadError),
     #[error("the journal cannot be opened")]
     Journal(#[from] JournalError),
+    #[error("the monthly keys of subjects are not to be had; see `journal.subjects`")]
+    SubjectKeys(#[from] SubjectKeyError),
+    #[error(transparent)]
+    Index(#[from] IndexError),
     #[error("the system gives no random bytes")]
     NoRandomness(#[from] crate::exchange::secret::NoRandomness),
     #[error(
@@ -145,9 +159,13 @@ impl Gateway {
             path: config.journal.secret.clone(),
             source,
         })?;
+        let subjects = SubjectKeys::open(&config.journal.subjects)?;
+        // Made now rather than in the first exchange, where a folder that cannot be written would be found too late.
+        subjects.month(clock.now())?;
         let journal = open_journal(&config, &clock)?;
         tell_if_unverifiable(&journal, &snapshot.journals, &config.department);
         let ledger = restore::ledger(&config.journal.path, clock.now(), config.offset)?;
+        let index = follow(&config, &journal)?;
         let seen = restore::seen(&config.journal.path, clock.now())?;
         let directory = snapshot.directory.clone();
         let exchange = Arc::new(Exchange::new(
@@ -156,14 +174,16 @@ impl Gateway {
             ledger,
             seen,
             journal,
-            Secrets::derive(&secret)?,
+            Secrets::new(&secret, subjects.clone())?,
             clock.clone(),
         ));
 
+        let expiry = Expiry::new(exchange.journal(), config.retention.clone(), subjects);
         let gateway = Self {
             systems: acceptor(Door::Systems, systems, directory.clone(), &config, &clock),
             peers: acceptor(Door::Peers, peers, directory, &config, &clock),
             addresses: doors.addresses(),
+            index,
             config,
             clock,
             exchange,
@@ -180,7 +200,7 @@ impl Gateway {
             .record(Entry::lifecycle("started", env!("CARGO_PKG_VERSION")))
             .await;
         gateway.open(doors, metrics).await?;
-        gateway.keep_up();
+        gateway.keep_up(expiry);
         Ok(gateway)
     }
 
@@ -260,9 +280,13 @@ impl Gateway {
         self.drain().await;
         self.record(Entry::lifecycle("stopped", env!("CARGO_PKG_VERSION")))
             .await;
-        let journal = self.exchange.journal().clone();
-        // It waits for the commit thread, which an async task must not.
-        if let Err(error) = tokio::task::spawn_blocking(move || journal.close()).await {
+        let (journal, index) = (self.exchange.journal().clone(), self.index);
+        let close = move || {
+            journal.close();
+            index.close();
+        };
+        // It waits for their threads, which an async task must not.
+        if let Err(error) = tokio::task::spawn_blocking(close).await {
             tracing::error!(%error, "the journal was not closed");
         }
         self.stopped.cancel();
@@ -285,6 +309,19 @@ impl Gateway {
         );
         // For the closing entries of streams. Clients that do not take their last bytes are not waited for.
         let _ = timeout(LAST_ENTRIES, self.tracker.wait()).await;
+    }
+
+    fn books(&self) -> Books {
+        Books::new(self.exchange.journal().clone(), &self.config.journal.path)
+    }
+
+    fn reconciler(&self) -> Reconciler {
+        Reconciler::new(
+            self.exchange.clone(),
+            self.reach.peers.clone(),
+            self.books(),
+            self.config.reconciliation,
+        )
     }
 
     async fn record(&self, entry: Entry) {
@@ -321,6 +358,12 @@ fn tell_cut(cut: &[Cut]) {
         let (peer, reason) = (cut.peer.id(), cut.refusal.reason());
         tracing::warn!(%peer, reason, "connection closed: no longer trusted");
     }
+}
+
+/// What is durable is indexed, and nothing else.
+fn follow(config: &Config, journal: &Journal) -> Result<IndexFollower, IndexError> {
+    let journal = journal.clone();
+    IndexFollower::start(&config.journal.path, move || journal.checkpoint().size())
 }
 
 /// Opens the journal that the settings name, and makes its keys if there are none.

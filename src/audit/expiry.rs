@@ -30,6 +30,8 @@ use super::reader::ReadError;
 use super::reader::Reader;
 use super::retention::Keep;
 use super::retention::Retention;
+use super::subject::SubjectKeyError;
+use super::subject::SubjectKeys;
 use super::subject::epoch;
 use crate::clock::Moment;
 use crate::pb;
@@ -52,6 +54,7 @@ const POLL: Duration = Duration::from_millis(5);
 pub struct Expiry {
     journal: Journal,
     retention: Retention,
+    keys: SubjectKeys,
     /// What former passes learnt of segments, by their first entry: each is read again only when something in it is due.
     surveys: BTreeMap<u64, Survey>,
 }
@@ -82,6 +85,8 @@ pub enum ExpiryError {
     Unwritten(#[from] Unwritten),
     #[error("the erasure's entry is not published, so nothing was erased")]
     Unpublished,
+    #[error("a month's subject key is not destroyed, though its last records are erased")]
+    Keys(#[from] SubjectKeyError),
     #[error("the clock went back, so nothing was erased")]
     Clock,
     #[error("the journal has failed")]
@@ -119,10 +124,11 @@ pub fn preview(dir: &Path, retention: &Retention, now: Moment) -> Result<Expired
 }
 
 impl Expiry {
-    pub fn new(journal: &Journal, retention: Retention) -> Self {
+    pub fn new(journal: &Journal, retention: Retention, keys: SubjectKeys) -> Self {
         Self {
             journal: journal.clone(),
             retention,
+            keys,
             surveys: BTreeMap::new(),
         }
     }
@@ -167,6 +173,10 @@ impl Expiry {
         let announced = pass.announced.entries().iter();
         let epochs = announced.flat_map(|erasure| &erasure.epochs);
         pass.expired.epochs.extend(epochs);
+        for &month in &pass.expired.epochs {
+            // Dies before this: the month's last records are gone, and its key stands; the next pass destroys it.
+            self.keys.destroy(month)?;
+        }
         // Dies before this: the next pass finds nothing left to do, and gets here too.
         self.mark("")?;
         Ok(pass.expired)

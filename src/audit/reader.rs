@@ -1,5 +1,7 @@
 //! Reads a journal's directory, also while its daemon writes.
 
+pub(super) mod commits;
+
 use std::path::Path;
 
 use bytes::Bytes;
@@ -13,6 +15,7 @@ use super::leaf::LEAF_BYTES;
 use super::leaf::Leaf;
 use super::leaf::leaf_hash;
 use super::merkle::Hash;
+use super::scan::CommitAt;
 pub use super::scan::ReadError;
 use super::scan::Walker;
 use super::scan::backward::BackWalker;
@@ -87,8 +90,13 @@ impl Reader {
 
     /// The entries from the newest to the oldest.
     pub fn backward(&self) -> Result<Backward, ReadError> {
+        self.backward_to(CommitAt::BEGINNING)
+    }
+
+    /// The entries from the newest to the first of that commit, without a look at what lies before it.
+    pub(super) fn backward_to(&self, oldest: CommitAt) -> Result<Backward, ReadError> {
         Ok(Backward {
-            walker: BackWalker::new(self.layout.clone())?,
+            walker: BackWalker::new(self.layout.clone(), oldest)?,
             entries: Vec::new(),
         })
     }
@@ -96,6 +104,20 @@ impl Reader {
     /// One entry, if the journal has it.
     pub fn entry(&self, index: u64) -> Result<Option<Stored>, ReadError> {
         self.forward(index)?.next().transpose()
+    }
+
+    /// One entry of that commit or a later one: the nearer, the sooner it is found.
+    pub(super) fn entry_near(
+        &self,
+        near: CommitAt,
+        index: u64,
+    ) -> Result<Option<Stored>, ReadError> {
+        let mut walker = Walker::near(self.layout.clone(), near, index)?;
+        let raw = settled(&mut walker)?
+            .into_iter()
+            .flat_map(Frame::into_entries)
+            .find(|(found, _)| *found == index);
+        raw.map(Stored::new).transpose()
     }
 
     /// The note of the published checkpoint, unverified.
@@ -172,6 +194,16 @@ impl std::fmt::Debug for Stored {
     }
 }
 
+/// The next commit; `None` at the end, which the writer may just be writing.
+fn settled(walker: &mut Walker) -> Result<Option<Frame>, ReadError> {
+    match walker.next() {
+        Err(ReadError::Damaged { .. }) if walker.is_torn_tail()? => Ok(None),
+        // What looked damaged was just being written when commits already follow it.
+        Err(ReadError::Damaged { .. }) => walker.next(),
+        other => other,
+    }
+}
+
 /// Entries, the oldest first.
 #[derive(Debug)]
 pub struct Forward {
@@ -184,13 +216,7 @@ pub struct Forward {
 
 impl Forward {
     fn refill(&mut self) -> Result<bool, ReadError> {
-        let frame = match self.walker.next() {
-            Err(ReadError::Damaged { .. }) if self.walker.is_torn_tail()? => None,
-            // What looked damaged was just being written when commits already follow it.
-            Err(ReadError::Damaged { .. }) => self.walker.next()?,
-            other => other?,
-        };
-        let Some(frame) = frame else {
+        let Some(frame) = settled(&mut self.walker)? else {
             return Ok(false);
         };
         self.entries = frame.into_entries().rev().collect();

@@ -82,6 +82,14 @@ impl Failure {
         }
     }
 
+    /// Ends with that code.
+    pub(super) fn exiting(self, exit: Exit) -> Self {
+        match self {
+            Self::Error { error, mend, .. } => Self::Error { exit, error, mend },
+            told => told,
+        }
+    }
+
     /// What was to be proven is not so.
     pub(super) fn unverified(error: impl Into<anyhow::Error>) -> Self {
         Self::Error {

@@ -17,6 +17,7 @@ use super::quantity::DURATION;
 use super::quantity::SIZE;
 use super::quantity::parse_offset;
 use super::quantity::parse_size;
+use super::reconciliation::RawReconciliation;
 use super::retention::RawRetention;
 use super::source;
 use crate::clock::parse_span;
@@ -44,6 +45,8 @@ pub(super) struct RawConfig {
     registry: RawRegistry,
     policy: RawPolicy,
     journal: RawJournal,
+    #[serde(default)]
+    reconciliation: RawReconciliation,
     #[serde(default)]
     retention: RawRetention,
     #[serde(default)]
@@ -97,6 +100,7 @@ struct RawJournal {
     path: PathBuf,
     key: Option<PathBuf>,
     secret: Option<PathBuf>,
+    subjects: Option<PathBuf>,
     #[serde(default = "one_millisecond")]
     linger: String,
     #[serde(default = "first")]
@@ -221,6 +225,7 @@ impl RawConfig {
             .filter_map(|s| source::check(s, path, &mut faults))
             .collect();
         let limits = self.limits.check(&mut faults);
+        let reconciliation = self.reconciliation.check(&mut faults);
         let offset = faults.parsed(
             "utc_offset",
             &self.utc_offset,
@@ -251,6 +256,7 @@ impl RawConfig {
                 format: self.log.format,
                 level: self.log.level,
             },
+            reconciliation,
             limits,
             sources,
             journal,
@@ -285,11 +291,17 @@ impl RawJournal {
             Some(given) => beside(settings, given),
             None => path.with_file_name(name),
         };
+        let secret = neighbour(self.secret, "secret.key");
+        let subjects = match self.subjects {
+            Some(given) => beside(settings, given),
+            None => secret.with_file_name("subjects"),
+        };
         let key = neighbour(self.key, "journal.key");
         JournalConfig {
             post_quantum_key: post_quantum(&key),
             key,
-            secret: neighbour(self.secret, "secret.key"),
+            secret,
+            subjects,
             linger: faults.parsed("journal.linger", &self.linger, DURATION, parse_span),
             segment_bytes: faults.parsed("journal.segment", &self.segment, SIZE, parse_size),
             replica: self.replica,

@@ -81,7 +81,7 @@ fn code(cause: &Cause) -> Code {
         Cause::Amended => Code::Aborted,
         Cause::ClientGone => Code::Cancelled,
         Cause::ClientStalled(_) => Code::DeadlineExceeded,
-        Cause::Stopping | Cause::Unlogged(_) => Code::Unavailable,
+        Cause::Stopping | Cause::Unlogged(_) | Cause::SubjectKeys(_) => Code::Unavailable,
         Cause::Panicked | Cause::NoRandomness(_) => Code::Internal,
     }
 }
@@ -132,6 +132,22 @@ fn metadata(cause: &Cause) -> HashMap<String, String> {
         }
         _ => HashMap::new(),
     }
+}
+
+/// A part of a peer's question about journals that makes no sense.
+pub(super) fn unfit(part: &'static str) -> Status {
+    let mut details =
+        ErrorDetails::with_error_info("REQUEST_INVALID", DOMAIN, HashMap::<String, String>::new());
+    details.add_bad_request_violation(part, "it is missing or does not fit the rest");
+    Status::with_error_details(Code::InvalidArgument, format!("unfit `{part}`"), details)
+}
+
+/// What is asked for is not yet on record, or not yet over.
+pub(super) fn not_yet() -> Status {
+    let mut details =
+        ErrorDetails::with_error_info("NOT_YET", DOMAIN, HashMap::<String, String>::new());
+    details.set_retry_info(Some(Duration::from_secs(10)));
+    Status::with_error_details(Code::Unavailable, "not yet; ask again later", details)
 }
 
 /// Too much is under way already. Nothing was begun, so nothing is on record.

@@ -8,6 +8,7 @@ use crate::audit::Outcome;
 use crate::audit::Receipt;
 use crate::audit::Unwritten;
 use crate::audit::receipt::BadReceipt;
+use crate::audit::subject::SubjectKeyError;
 use crate::name::DepartmentId;
 use crate::name::ExchangeId;
 use crate::name::RecordType;
@@ -73,6 +74,8 @@ pub enum Cause {
     Stopping,
     #[error("the journal cannot be written")]
     Unlogged(#[from] Unwritten),
+    #[error("the month's key, under which subjects are logged, is not to be had")]
+    SubjectKeys(#[from] SubjectKeyError),
     #[error("the exchange ended in a panic; the log has its place")]
     Panicked,
     #[error(transparent)]
@@ -108,7 +111,7 @@ impl Cause {
             Self::ClientGone => "CLIENT_GONE",
             Self::ClientStalled(_) => "CLIENT_STALLED",
             Self::Stopping => "STOPPING",
-            Self::Unlogged(_) => "JOURNAL_UNAVAILABLE",
+            Self::Unlogged(_) | Self::SubjectKeys(_) => "JOURNAL_UNAVAILABLE",
             Self::Panicked | Self::NoRandomness(_) => "INTERNAL",
         }
     }
@@ -119,7 +122,7 @@ impl Cause {
             Self::Denied(denial) => denial.for_peer(),
             Self::Source(error) => error.for_asker(),
             Self::NotFound => "no such record".to_owned(),
-            Self::Unlogged(_) => {
+            Self::Unlogged(_) | Self::SubjectKeys(_) => {
                 "the gateway cannot log exchanges now, so it answers none".to_owned()
             }
             Self::NoJournalKey(provider) => {
@@ -165,7 +168,9 @@ impl Cause {
         match self {
             Self::Denied(denial) => denial.retry(),
             Self::Source(SourceError::Refused(refusal)) => refusal.retry,
-            Self::Unlogged(_) | Self::Stopping => Some(Duration::from_secs(1)),
+            Self::Unlogged(_) | Self::SubjectKeys(_) | Self::Stopping => {
+                Some(Duration::from_secs(1))
+            }
             _ => None,
         }
     }
@@ -181,7 +186,9 @@ impl Cause {
             | Self::Stopping
             | Self::PeerRevoked => Outcome::CutShort,
             Self::Unproven(_) => Outcome::ReceiptRefused,
-            Self::Unlogged(_) | Self::Panicked | Self::NoRandomness(_) => Outcome::ProviderError,
+            Self::Unlogged(_) | Self::SubjectKeys(_) | Self::Panicked | Self::NoRandomness(_) => {
+                Outcome::ProviderError
+            }
             Self::Note { .. }
             | Self::Relay(_)
             | Self::ForeignRelay

@@ -183,7 +183,7 @@ impl AnswerStream {
         let mut batch = Vec::with_capacity(passed.len());
         for (raw, record) in passed {
             let sent = if provider { &record } else { &raw };
-            self.draft.released(&raw, sent, &self.exchange.secrets)?;
+            self.draft.released(&raw, sent)?;
             if let Some(opened) = &mut self.opened {
                 opened.releasing(1, sent.len() as u64);
             }

@@ -57,7 +57,7 @@ impl Exchange {
             } else {
                 &raw
             };
-            draft.released(&raw, sent, &exchange.secrets)?;
+            draft.released(&raw, sent)?;
             Ok(Found::Whole(Body::Record(record), warrant))
         })
         .await

@@ -17,6 +17,7 @@ use crate::clock::Clock;
 use crate::config::Config;
 use crate::door::catalog::CatalogDoor;
 use crate::door::exchange::ExchangeDoor;
+use crate::door::peer::PeerDoor;
 use crate::door::reflection::Reflection;
 use crate::door::server::DoorServer;
 use crate::door::server::ServerLimits;
@@ -27,6 +28,7 @@ use crate::identity::directory::Directory;
 use crate::identity::material::Material;
 use crate::pb::catalog_service_server::CatalogServiceServer;
 use crate::pb::exchange_service_server::ExchangeServiceServer;
+use crate::pb::peer_service_server::PeerServiceServer;
 
 /// The largest block of request headers.
 const MAX_HEADER_BYTES: u32 = 16 * 1024;
@@ -112,8 +114,9 @@ impl Gateway {
             .await;
         let reflection = Reflection::new(self.exchange.clone())?;
 
-        let peers =
-            Routes::new(self.exchange_service(Door::Peers)).add_service(health_service.clone());
+        let peers = Routes::new(self.exchange_service(Door::Peers))
+            .add_service(health_service.clone())
+            .add_service(self.peer_service());
         let systems = Routes::new(self.exchange_service(Door::Systems))
             .add_service(health_service)
             .add_service(CatalogServiceServer::new(CatalogDoor::new(
@@ -125,6 +128,7 @@ impl Gateway {
         let peers = self.server(Door::Peers, self.peers.clone(), peers);
         self.tracker.spawn(systems.run(doors.systems));
         self.tracker.spawn(peers.run(doors.peers));
+        self.tracker.spawn(self.reconciler().run(self.stop.clone()));
         // Not on the tracker, which a stop waits for: this door tells until the very end that the gateway is stopping.
         self.last.spawn(operators::run(
             doors.operators,
@@ -149,6 +153,13 @@ impl Gateway {
         );
         ExchangeServiceServer::new(service)
             .max_decoding_message_size(limits.max_message)
+            .max_encoding_message_size(usize::MAX)
+    }
+
+    fn peer_service(&self) -> PeerServiceServer<PeerDoor> {
+        let service = PeerDoor::new(self.books(), self.clock.clone());
+        PeerServiceServer::new(service)
+            .max_decoding_message_size(self.config.limits.max_message)
             .max_encoding_message_size(usize::MAX)
     }
 

@@ -40,7 +40,7 @@ pub(super) fn seen(journal: &Path, now: Moment) -> Result<Seen, ReadError> {
         let (Role::Provider, Some(exchange)) = (entry.leaf.role, entry.leaf.exchange) else {
             continue;
         };
-        if let Some(Kind::Exchange(record)) = entry.record()?.kind
+        if let Some(Kind::Exchange(record)) = entry.record()?.and_then(|record| record.kind)
             && let Ok(consumer) = record.consumer.parse()
         {
             seen.restore(&consumer, exchange);

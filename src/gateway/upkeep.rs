@@ -29,13 +29,12 @@ const PACE: u64 = 8 << 20;
 
 impl Gateway {
     /// Until the gateway stops.
-    pub(super) fn keep_up(&self) {
+    pub(super) fn keep_up(&self, expiry: Expiry) {
         let upkeep = Upkeep {
             journal: self.exchange.journal().clone(),
             clock: self.clock.clone(),
             stop: self.stop.clone(),
         };
-        let expiry = Expiry::new(&upkeep.journal, self.config.retention.clone());
         self.tracker.spawn(upkeep.run(expiry));
     }
 }

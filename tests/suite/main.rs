@@ -8,12 +8,15 @@
     reason = "a test may stop where it stands"
 )]
 
+mod audit;
 mod clients;
 mod exchange;
+mod foreign;
 mod harness;
 mod hostile;
 mod identity;
 mod layout;
+mod reconcile;
 mod receipts;
 mod reload;
 mod sources;

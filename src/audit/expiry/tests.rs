@@ -1,4 +1,5 @@
 mod crashes;
+mod readers;
 
 use std::fs;
 use std::path::Path;
@@ -133,7 +134,16 @@ impl Live {
     }
 
     fn pass(&self) -> Result<Expired, ExpiryError> {
-        Expiry::new(&self.journal, rules()).pass(self.clock.now(), &mut Pace::full())
+        self.expiry().pass(self.clock.now(), &mut Pace::full())
+    }
+
+    fn expiry(&self) -> Expiry {
+        Expiry::new(&self.journal, rules(), self.keys())
+    }
+
+    /// Beside the journal's files, which are searched for what was erased.
+    fn keys(&self) -> SubjectKeys {
+        SubjectKeys::open(&self.dir.path().join("subjects")).unwrap()
     }
 
     fn reader(&self) -> Reader {
@@ -366,7 +376,7 @@ fn a_clock_that_went_back_erases_nothing() {
     let live = Live::new();
     live.append(entry(0, TYPES[0]));
     let later = Moment::from_micros(NOON.micros() + 20 * DAY);
-    let passed = Expiry::new(&live.journal, rules()).pass(later, &mut Pace::full());
+    let passed = live.expiry().pass(later, &mut Pace::full());
     assert!(matches!(passed, Err(ExpiryError::Clock)));
     assert!(live.erased().is_empty());
     // What was announced too early permits nothing, now or later.
@@ -422,7 +432,7 @@ proptest! {
         let proofs: Vec<_> = (0..before.size())
             .map(|index| tiles.inclusion(index, before.size()).unwrap())
             .collect();
-        let mut expiry = Expiry::new(&live.journal, rules());
+        let mut expiry = live.expiry();
         for wait in waits {
             live.advance(wait);
             expiry.pass(live.clock.now(), &mut Pace::full()).unwrap();

@@ -14,6 +14,7 @@ use crate::audit::expiry::Expiry;
 use crate::audit::expiry::ExpiryError;
 use crate::audit::expiry::preview;
 use crate::audit::pace::Pace;
+use crate::audit::subject::SubjectKeys;
 use crate::cli::exit::Exit;
 use crate::cli::exit::Failure;
 use crate::cli::exit::Run;
@@ -78,7 +79,8 @@ fn erased(config: &Config) -> Result<Expired, Failure> {
         return foreseen(config);
     }
     let journal = open_journal(config, &Clock::System).map_err(not_opened)?;
-    let mut expiry = Expiry::new(&journal, config.retention.clone());
+    let keys = SubjectKeys::open(&config.journal.subjects)?;
+    let mut expiry = Expiry::new(&journal, config.retention.clone(), keys);
     let passed = expiry.pass(Clock::System.now(), &mut Pace::full());
     journal.close();
     passed.map_err(failed)

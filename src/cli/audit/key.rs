@@ -25,11 +25,11 @@ pub(super) fn run(options: &JournalOptions, output: &OutputOptions) -> Run {
     for path in made {
         writeln!(io::stderr(), "made `{}`; back it up", path.display())?;
     }
-    let keys = keys.verifiers(&config.origin())?;
+    let keys = keys.verifiers(&config.origin().to_string())?;
     let mut out = io::stdout().lock();
     if json {
         let keys = keys.map(|key: VerifierKey| key.to_string());
-        let told = serde_json::json!({ "origin": config.origin(), "vkeys": keys });
+        let told = serde_json::json!({ "origin": config.origin().to_string(), "vkeys": keys });
         writeln!(out, "{told}")?;
     } else {
         for key in &keys {

@@ -8,7 +8,6 @@ use serde_json::Value as Json;
 
 use super::Place;
 use super::claimed;
-use super::entry;
 use super::plain;
 use super::unreadable;
 use super::which::Which;
@@ -17,6 +16,7 @@ use crate::audit::checkpoint::Checkpoint;
 use crate::audit::checkpoint::SignedCheckpoint;
 use crate::audit::erasures::Erasure;
 use crate::audit::erasures::Erasures;
+use crate::audit::json;
 use crate::audit::merkle::verify_inclusion;
 use crate::audit::reader::Stored;
 use crate::audit::tiles::TileError;
@@ -95,7 +95,7 @@ impl ShowArgs {
 impl Shown {
     fn new(stored: &Stored, place: &Place) -> Result<Self, Failure> {
         let record = stored.record().map_err(unreadable)?;
-        let entry = entry::json(stored.index, &stored.leaf, record.as_ref(), place.offset)?;
+        let entry = json::entry(stored.index, &stored.leaf, record.as_ref(), place.offset)?;
         Ok(Self {
             entry,
             proof: Proof::of(stored, place)?,

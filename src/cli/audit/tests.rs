@@ -79,11 +79,9 @@ fn a_journal_is_not_verified_without_a_key_nor_with_anothers() {
     );
 }
 
-#[test]
-fn a_changed_byte_of_a_record_is_found() {
-    let dir = tempfile::tempdir().unwrap();
-    let (vkey, _) = journal(dir.path());
-    let segments = fs::read_dir(dir.path().join("journal/seg")).unwrap();
+/// Changes a byte of a record.
+fn spoil(dir: &Path) {
+    let segments = fs::read_dir(dir.join("journal/seg")).unwrap();
     for segment in segments.map(|segment| segment.unwrap().path()) {
         let mut bytes = fs::read(&segment).unwrap();
         let place = bytes.windows(7).position(|window| window == b"stopped");
@@ -92,10 +90,40 @@ fn a_changed_byte_of_a_record_is_found() {
         }
         fs::write(&segment, bytes).unwrap();
     }
+}
+
+#[test]
+fn a_changed_byte_of_a_record_is_found() {
+    let dir = tempfile::tempdir().unwrap();
+    let (vkey, _) = journal(dir.path());
+    spoil(dir.path());
     assert_eq!(
         run(dir.path(), &["verify", "--vkey", &vkey]),
         Exit::Unverified
     );
+}
+
+#[test]
+fn an_export_is_written_once_and_only_of_a_journal_that_verifies() {
+    let dir = tempfile::tempdir().unwrap();
+    let (vkey, _) = journal(dir.path());
+    let out = dir.path().join("out.csv");
+    let to = out.display().to_string();
+    let export = |more: &[&str]| {
+        let words = ["export", "--format", "csv", "--out", &to];
+        run(dir.path(), &[words.as_slice(), more].concat())
+    };
+    assert_eq!(export(&[]), Exit::Usage, "there is no key to verify with");
+    assert_eq!(export(&["--vkey", &vkey, "--json"]), Exit::Done);
+    assert_eq!(fs::read_to_string(&out).unwrap().lines().count(), 4);
+    assert_eq!(export(&["--vkey", &vkey]), Exit::Usage, "it is there");
+    fs::remove_file(&out).unwrap();
+
+    spoil(dir.path());
+    assert_eq!(export(&["--vkey", &vkey]), Exit::Unverified);
+    assert!(!out.exists());
+    fs::remove_dir_all(dir.path().join("journal")).unwrap();
+    assert_eq!(export(&["--vkey", &vkey]), Exit::Failed);
 }
 
 #[test]
@@ -161,7 +189,8 @@ fn keys_are_made_before_the_first_start_and_never_again() {
     assert_eq!(Cli::try_parse_from(line).unwrap().run(), Exit::Done);
     let made = own_keys(&config).unwrap();
     let names: Vec<&str> = made.iter().map(VerifierKey::name).collect();
-    assert_eq!(names, [config.origin(), config.origin()]);
+    let origin = config.origin().to_string();
+    assert_eq!(names, [&origin, &origin]);
     assert!(
         config
             .journal

@@ -6,7 +6,6 @@ use std::io::Write;
 use clap::Args;
 
 use super::Place;
-use super::WHICH;
 use super::policy::PolicyOptions;
 use super::policy::witnesses_json;
 use super::unreadable;
@@ -18,7 +17,6 @@ use crate::audit::verify::Report;
 use crate::audit::verify::Scope;
 use crate::audit::verify::verify_within;
 use crate::cli::exit::Exit;
-use crate::cli::exit::Failure;
 use crate::cli::exit::Run;
 use crate::cli::output::OutputOptions;
 use crate::cli::table::Table;
@@ -42,17 +40,15 @@ impl VerifyArgs {
         let policy = self.policy.load()?;
         let scope = Scope {
             witnesses: policy.as_ref(),
-            retention: place.retention.as_ref().filter(|_| self.retention),
+            retention: place
+                .config
+                .as_ref()
+                .filter(|_| self.retention)
+                .map(|config| &config.retention),
             published_only: false,
         };
         let mut report = verify_within(&place.dir, place.trusted()?, scope, &mut Pace::full());
-        if !place.dir.is_dir() {
-            let failure = Failure::from(anyhow::anyhow!(
-                "there is no folder `{}`",
-                place.dir.display()
-            ));
-            return Err(failure.mend(WHICH));
-        }
+        place.demand_folder()?;
         // A file that cannot be read proves nothing, neither way.
         if let Some(Fault::Read(ReadError::Disk(disk))) = report.fault.take_if(is_unreadable) {
             return Err(unreadable(disk.into()));

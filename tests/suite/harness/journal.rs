@@ -91,6 +91,26 @@ impl Journal {
         }
     }
 
+    /// Waits until a signed checkpoint covers all that is there now.
+    pub(crate) async fn published(&self) {
+        let entries = self.entries().len();
+        let look = async {
+            let mut ticks = tokio::time::interval(Duration::from_millis(10));
+            loop {
+                ticks.tick().await;
+                let note = Reader::open(&self.dir).published().unwrap();
+                let size = note.as_deref().and_then(|note| note.lines().nth(1));
+                if size.is_some_and(|size| size.parse::<usize>().unwrap() >= entries) {
+                    return;
+                }
+            }
+        };
+        assert!(
+            timeout(PATIENCE, look).await.is_ok(),
+            "no checkpoint of {entries} entries was published"
+        );
+    }
+
     /// Waits for the end of a stream.
     pub(crate) async fn end_of(&self, exchange: ExchangeId) -> pb::StreamEndRecord {
         self.awaits(|entry| match &entry.kind {
