@@ -5,6 +5,7 @@ mod operators;
 mod quantity;
 mod raw;
 mod reconciliation;
+pub mod retention;
 mod source;
 mod subjects;
 
@@ -15,6 +16,7 @@ use std::time::Duration;
 
 use time::UtcOffset;
 
+use crate::audit::retention::Retention;
 use crate::door::operators::reader::Readers;
 use crate::door::operators::visibility::Visibility;
 use crate::fault::Fault;
@@ -45,6 +47,7 @@ pub struct Config {
     pub journal: JournalConfig,
     pub reconciliation: ReconciliationConfig,
     pub witness: WitnessConfig,
+    pub retention: Retention,
     pub log: LogConfig,
     pub limits: Limits,
     pub sources: Vec<SourceConfig>,

@@ -8,6 +8,7 @@ mod operators;
 mod reconcile;
 mod restore;
 mod run;
+mod upkeep;
 mod watch;
 mod witnesses;
 mod witnessing;
@@ -34,6 +35,7 @@ use crate::audit::JournalKeys;
 use crate::audit::JournalSettings;
 use crate::audit::Unwritten;
 use crate::audit::cosignature::CosignerKey;
+use crate::audit::expiry::Expiry;
 use crate::audit::index::IndexError;
 use crate::audit::index::IndexFollower;
 use crate::audit::journals::Journals;
@@ -204,10 +206,11 @@ impl Gateway {
             ledger,
             seen,
             held.journal().clone(),
-            Secrets::new(&secret, subjects)?,
+            Secrets::new(&secret, subjects.clone())?,
             clock.clone(),
         ));
 
+        let expiry = Expiry::new(exchange.journal(), config.retention.clone(), subjects);
         let (confirm, confirmed) = oneshot::channel();
         let gateway = Self {
             systems: acceptor(Door::Systems, systems, directory.clone(), &config, &clock),
@@ -238,6 +241,7 @@ impl Gateway {
                 .witnessing(key)
                 .run(held, confirm, gateway.stop.clone()),
         );
+        gateway.keep_up(expiry);
         Ok(gateway)
     }
 
@@ -451,8 +455,11 @@ fn follow(config: &Config, journal: &Journal) -> Result<IndexFollower, IndexErro
     IndexFollower::start(&config.journal.path, move || journal.checkpoint().size())
 }
 
-/// The journal, and the public half of the key that signs it.
-fn open_journal(config: &Config, clock: &Clock) -> Result<(HeldJournal, VerifierKey), StartError> {
+/// The journal, and the public half of the key that signs it. Makes its keys if there are none.
+pub fn open_journal(
+    config: &Config,
+    clock: &Clock,
+) -> Result<(HeldJournal, VerifierKey), StartError> {
     let (settings, origin) = (&config.journal, config.origin().to_string());
     let (keys, _) = JournalKeys::load_or_create(&settings.key, &settings.post_quantum_key)?;
     let [key, _] = keys.verifiers(&origin).map_err(JournalError::Origin)?;

@@ -2,6 +2,7 @@
 
 mod criteria;
 mod entry;
+mod expire;
 mod export;
 mod key;
 mod plain;
@@ -39,6 +40,7 @@ use crate::audit::reader::ReadError;
 use crate::audit::reader::Reader;
 use crate::config::Config;
 use crate::fault::chain;
+use expire::ExpireArgs;
 use export::ExportArgs;
 use key::KeyArgs;
 use prove::ProveArgs;
@@ -63,6 +65,7 @@ use verify_proof::VerifyProofArgs;
   landbridge audit export --config config/civil.toml --format bundle --out evidence --since 7d
   landbridge audit prove --config config/civil.toml 0198f3c2-7d1e-7a44-9b1f-2f0c6d1f8a11
   landbridge audit verify --journal var/civil/journal --vkey gov.example/civil/1+59181114+AVDYWOCYXsx/YEGKrwzFq1h/QsJXCohAlanozKzQ9lRc
+  landbridge audit expire --config config/civil.toml --dry-run
   landbridge audit reconcile var/civil/journal var/tax/journal --vkey gov.example/civil/1+59181114+AVDYWOCYXsx/YEGKrwzFq1h/QsJXCohAlanozKzQ9lRc
 
 A journal can be read while its gateway writes it. What is read from its files leaves no trace in it: that is for the
@@ -96,6 +99,8 @@ enum What {
     VerifyProof(VerifyProofArgs),
     /// Compares what two departments' journals say of the exchanges between them
     Reconcile(ReconcileArgs),
+    /// Erases the records whose retention has ended, or shows which those are
+    Expire(ExpireArgs),
     /// Prints the public keys that verify the journal, for the directory and for auditors; makes them before the first start
     Key(KeyArgs),
     /// Makes a token, with which somebody may read at the operators' door
@@ -142,6 +147,7 @@ impl AuditArgs {
             What::Prove(args) => args.run(&journal.place()?, output),
             What::VerifyProof(args) => args.run(journal, output),
             What::Reconcile(args) => args.run(&journal.vkey, output),
+            What::Expire(args) => args.run(journal.config.as_deref(), journal.utc_offset, output),
             What::Export(args) => args.run(&journal.place()?, output),
             What::Key(args) => args.run(&journal, output),
             What::Token(args) => args.run(output),

@@ -21,6 +21,7 @@ use super::quantity::SIZE;
 use super::quantity::parse_offset;
 use super::quantity::parse_size;
 use super::reconciliation::RawReconciliation;
+use super::retention::RawRetention;
 use super::source;
 use super::subjects::RawSubjects;
 use crate::clock::parse_span;
@@ -50,6 +51,8 @@ pub(super) struct RawConfig {
     journal: RawJournal,
     #[serde(default)]
     reconciliation: RawReconciliation,
+    #[serde(default)]
+    retention: RawRetention,
     #[serde(default)]
     witness: RawWitness,
     #[serde(default)]
@@ -227,6 +230,7 @@ impl RawConfig {
         let mut faults = Faults::of(path, text);
         let journal = self.journal.check(path, &mut faults);
         let witness = self.witness.check(path, &journal.path, &mut faults);
+        let retention = self.retention.check(&mut faults);
         let sources = self
             .source
             .into_iter()
@@ -264,6 +268,7 @@ impl RawConfig {
             sources,
             journal,
             witness,
+            retention,
             file: path.to_owned(),
         })
     }

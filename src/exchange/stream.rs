@@ -125,6 +125,8 @@ impl AnswerStream {
 
     async fn batch(&mut self) -> Result<Option<Vec<Bytes>>, Cause> {
         loop {
+            // Nothing leaves when its end could not be logged.
+            self.exchange.journal.still_holds()?;
             self.still_permitted()?;
             let left =
                 u64::from(self.records.permit().limit()).saturating_sub(self.draft.records());

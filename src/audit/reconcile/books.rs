@@ -94,7 +94,7 @@ impl Books {
 }
 
 fn as_consumer(hit: &Hit) -> Option<Window> {
-    let Some(Record::Reconciliation(record)) = &hit.record.kind else {
+    let Some(Record::Reconciliation(record)) = hit.told() else {
         return None;
     };
     let window = pb::Window {

@@ -140,7 +140,7 @@ fn rows(hits: &[Hit], place: &Place) -> Vec<Listed> {
         Listed(Row::new(
             hit.index,
             &hit.leaf,
-            &hit.record,
+            hit.record.as_ref(),
             end,
             place.offset,
         ))
@@ -151,12 +151,12 @@ fn rows(hits: &[Hit], place: &Place) -> Vec<Listed> {
 fn print_json(hits: &[Hit], place: &Place) -> Result<(), Failure> {
     let mut out = io::stdout().lock();
     for hit in hits {
-        let mut json = json::entry(hit.index, &hit.leaf, &hit.record, place.offset)?;
+        let mut json = json::entry(hit.index, &hit.leaf, hit.record.as_ref(), place.offset)?;
         if let Some(end) = &hit.end {
             let record = pb::JournalRecord {
                 kind: Some(pb::journal_record::Kind::StreamEnd(end.record.clone())),
             };
-            let end = json::entry(end.index, &end.leaf, &record, place.offset)?;
+            let end = json::entry(end.index, &end.leaf, Some(&record), place.offset)?;
             json.as_object_mut()
                 .map(|json| json.insert("end".to_owned(), end));
         }

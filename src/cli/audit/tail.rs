@@ -88,9 +88,16 @@ async fn follow(reader: &Reader, next: u64, json: bool, place: &Place) -> Run {
 fn print(stored: &Stored, json: bool, place: &Place) -> Result<(), Failure> {
     let record = stored.record().map_err(unreadable)?;
     let line = if json {
-        json::entry(stored.index, &stored.leaf, &record, place.offset)?.to_string()
+        json::entry(stored.index, &stored.leaf, record.as_ref(), place.offset)?.to_string()
     } else {
-        let line = Row::new(stored.index, &stored.leaf, &record, None, place.offset).line();
+        let line = Row::new(
+            stored.index,
+            &stored.leaf,
+            record.as_ref(),
+            None,
+            place.offset,
+        )
+        .line();
         printable(&line).into_owned()
     };
     Ok(writeln!(io::stdout(), "{line}")?)

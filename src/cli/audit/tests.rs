@@ -194,8 +194,14 @@ fn an_entry_is_one_line_that_names_what_matters() {
         .entry(receipts[1].index())
         .unwrap()
         .unwrap();
-    let record = stored.record().unwrap();
-    let row = entry::Row::new(stored.index, &stored.leaf, &record, None, UtcOffset::UTC);
+    let record = stored.record().unwrap().unwrap();
+    let row = entry::Row::new(
+        stored.index,
+        &stored.leaf,
+        Some(&record),
+        None,
+        UtcOffset::UTC,
+    );
     let cells = row.cells();
     assert_eq!(cells[2..5], ["lifecycle", "", "stopped"]);
     assert_eq!(cells[7], "0.1.0");

@@ -54,7 +54,7 @@ impl Journal {
         let entries = stored.map(|stored| Entry {
             index: stored.index,
             leaf: stored.leaf,
-            kind: stored.record().unwrap().kind.unwrap(),
+            kind: stored.record().unwrap().unwrap().kind.unwrap(),
         });
         entries.collect()
     }
