@@ -3,11 +3,14 @@
 //! An answer is released against a `Receipt`, and only the journal makes one: when the entry is on disk.
 
 pub mod checkpoint;
+pub mod cosignature;
 pub mod digest;
+pub mod journals;
 pub mod key;
 pub mod merkle;
 pub mod note;
 pub mod reader;
+pub mod receipt;
 pub mod reconcile;
 pub mod search;
 pub mod subject;
@@ -15,6 +18,7 @@ pub mod tiles;
 pub mod verify;
 
 mod disk;
+mod edge;
 mod entry;
 mod error;
 mod follow;
@@ -23,6 +27,7 @@ mod keeper;
 mod layout;
 mod leaf;
 mod opening;
+mod publish;
 mod recover;
 mod scan;
 mod segment;
@@ -59,11 +64,13 @@ pub use entry::Receipt;
 pub use error::Failure;
 pub use error::JournalError;
 pub use error::JournalState;
+pub use error::PublishError;
 pub use error::Unwritten;
 pub use frame::BadFrame;
 use keeper::Keeper;
 use keeper::SpareSegment;
 pub use key::JournalKey;
+pub use key::JournalKeys;
 use layout::Layout;
 pub use leaf::BadLeaf;
 pub use leaf::Kind;
@@ -76,6 +83,8 @@ pub use leaf::leaf_hash;
 pub use opening::OpenEntry;
 use opening::Opening;
 pub use opening::StreamEnd;
+use publish::Publisher;
+use publish::WitnessedNote;
 use writer::Batch;
 use writer::Message;
 use writer::Pending;
@@ -111,6 +120,9 @@ struct Shared {
     origin: Arc<str>,
     /// The latest commit's. Written by the commit thread.
     checkpoint: ArcSwap<SignedCheckpoint>,
+    /// What `state/signed` holds. Written by the keeper.
+    published: ArcSwap<SignedCheckpoint>,
+    witnessed: WitnessedNote,
     failed: OnceLock<Arc<Failure>>,
     /// Why entries were refused for want of room. Emptied by the keeper when there is room again.
     full: ArcSwapOption<DiskError>,
@@ -139,22 +151,23 @@ impl Journal {
     /// less than it has published is refused.
     pub fn open(
         settings: JournalSettings,
-        key: JournalKey,
+        keys: JournalKeys,
         clock: Clock,
     ) -> Result<(Self, Recovery), JournalError> {
-        Self::open_on(Arc::new(RealDisk), PUBLISH_EVERY, settings, key, clock)
+        Self::open_on(Arc::new(RealDisk), PUBLISH_EVERY, settings, keys, clock)
     }
 
     fn open_on(
         disk: Arc<dyn Disk>,
         publish_every: Duration,
         settings: JournalSettings,
-        key: JournalKey,
+        keys: JournalKeys,
         clock: Clock,
     ) -> Result<(Self, Recovery), JournalError> {
-        let verifier = key
-            .verifier(&settings.origin)
+        let [verifier, post_quantum] = keys
+            .verifiers(&settings.origin)
             .map_err(JournalError::Origin)?;
+        let key = keys.journal;
         let layout = Layout::new(&settings.dir);
         let mut recovered = recover::recover(&*disk, &layout, &verifier, settings.segment_bytes)?;
         let frontier = recovered.follower.frontier().clone();
@@ -167,15 +180,30 @@ impl Journal {
             &verifier,
         );
         // Before the first entry is taken, so that a journal with entries always has a published checkpoint.
-        keeper::publish(&*disk, &layout, &mut recovered.follower, &checkpoint)?;
-
-        let shared = Arc::new(Shared::new(settings.origin, checkpoint));
+        let publisher = Publisher {
+            disk: disk.clone(),
+            layout: layout.clone(),
+            key: keys.post_quantum,
+            verifier: post_quantum,
+            clock: clock.clone(),
+        };
+        let published = publisher.publish(&mut recovered.follower, &checkpoint)?;
+        let shared = Arc::new(Shared {
+            origin: settings.origin.into(),
+            checkpoint: ArcSwap::from_pointee(checkpoint),
+            published: ArcSwap::from_pointee(published),
+            witnessed: WitnessedNote::new(disk.clone(), layout.clone()),
+            failed: OnceLock::new(),
+            full: ArcSwapOption::empty(),
+            spare: SpareSegment::default(),
+            waiting: AtomicUsize::new(0),
+            thread: Mutex::new(None),
+        });
         let (queue, messages) = mpsc::channel();
         let (rolled, roll) = mpsc::channel();
         let spare_bytes = recovered.segment.next_capacity(settings.segment_bytes);
         let keeper = Keeper {
-            disk: disk.clone(),
-            layout: layout.clone(),
+            publisher,
             shared: shared.clone(),
             follower: recovered.follower,
             spare_bytes,
@@ -243,6 +271,17 @@ impl Journal {
         self.shared.checkpoint.load_full()
     }
 
+    /// The one that others read, with both of the journal's signatures. The tree's files hold at least its entries.
+    pub fn published(&self) -> Arc<SignedCheckpoint> {
+        self.shared.published.load_full()
+    }
+
+    /// Makes a published checkpoint durable with the cosignatures that witnesses have added to it. The caller has verified
+    /// them. Blocks until it is on disk. A failure leaves the former one; it does not end the journal.
+    pub fn publish_witnessed(&self, checkpoint: &SignedCheckpoint) -> Result<(), DiskError> {
+        self.shared.witnessed.replace(checkpoint)
+    }
+
     /// The journal's name.
     pub fn origin(&self) -> &str {
         &self.shared.origin
@@ -308,18 +347,6 @@ impl Journal {
 }
 
 impl Shared {
-    fn new(origin: String, checkpoint: SignedCheckpoint) -> Self {
-        Self {
-            origin: origin.into(),
-            checkpoint: ArcSwap::from_pointee(checkpoint),
-            failed: OnceLock::new(),
-            full: ArcSwapOption::empty(),
-            spare: SpareSegment::default(),
-            waiting: AtomicUsize::new(0),
-            thread: Mutex::new(None),
-        }
-    }
-
     fn fail(&self, failure: Failure) {
         tracing::error!(error = %chain(&failure), "the journal has failed");
         // The first failure is the one to know; others follow from it.

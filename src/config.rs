@@ -15,6 +15,7 @@ use time::UtcOffset;
 use crate::fault::Fault;
 use crate::identity::material::MaterialPaths;
 use crate::name::DepartmentId;
+use crate::name::Origin;
 use crate::name::TrustDomain;
 use crate::source::sql::settings::DatabaseUrl;
 use crate::source::sql::settings::SqlSettings;
@@ -59,6 +60,8 @@ pub struct JournalConfig {
     pub path: PathBuf,
     /// The signing key, made at the first start.
     pub key: PathBuf,
+    /// The second signing key, ML-DSA-44, beside the first: `journal-pq.key`. Made at the first start.
+    pub post_quantum_key: PathBuf,
     /// The secret of subject tags, pseudonyms and cursors, made at the first start.
     pub secret: PathBuf,
     /// How long a commit waits for company.
@@ -106,5 +109,11 @@ impl Config {
     pub fn load(path: &Path) -> Result<Self, Vec<Fault>> {
         let (raw, text) = raw::RawConfig::load(path)?;
         raw.check(path, &text)
+    }
+
+    /// What this replica's journal is called.
+    pub fn origin(&self) -> Origin {
+        let (domain, department) = (self.trust_domain.clone(), self.department.clone());
+        Origin::new(domain, department, self.journal.replica)
     }
 }

@@ -24,8 +24,9 @@ use tokio_util::task::TaskTracker;
 use crate::audit::Entry;
 use crate::audit::Journal;
 use crate::audit::JournalError;
-use crate::audit::JournalKey;
+use crate::audit::JournalKeys;
 use crate::audit::JournalSettings;
+use crate::audit::journals::Journals;
 use crate::audit::key::KeyError;
 use crate::audit::reader::ReadError;
 use crate::clock::Clock;
@@ -36,7 +37,7 @@ use crate::fault::Fault;
 use crate::identity::Cut;
 use crate::identity::Door;
 use crate::identity::acceptor::Acceptor;
-use crate::identity::material::Material;
+use crate::name::DepartmentId;
 use assemble::Assembled;
 use assemble::Reach;
 use assemble::Trusted;
@@ -131,12 +132,12 @@ impl Gateway {
     ) -> Result<Self, StartError> {
         let orders = Orders::listen(&config).map_err(StartError::Signals)?;
         let (assembled, reach) = rehearse(&config, &clock).await?;
+        tell_warnings(&assembled, &config);
         let Assembled {
             snapshot,
             systems,
             peers,
         } = assembled;
-        tell_material(&[&systems, &peers]);
         let doors = Doors::bind(&config).await?;
 
         let secret = files::secret(&config.journal.secret).map_err(|source| StartError::Key {
@@ -144,12 +145,15 @@ impl Gateway {
             source,
         })?;
         let journal = open_journal(&config, &clock)?;
+        tell_if_unverifiable(&journal, &snapshot.journals, &config.department);
         let ledger = restore::ledger(&config.journal.path, clock.now(), config.offset)?;
+        let seen = restore::seen(&config.journal.path, clock.now())?;
         let directory = snapshot.directory.clone();
         let exchange = Arc::new(Exchange::new(
             config.department.clone(),
             Arc::new(snapshot),
             ledger,
+            seen,
             journal,
             Secrets::derive(&secret)?,
             clock.clone(),
@@ -218,7 +222,7 @@ impl Gateway {
     }
 
     async fn put_in_place(&self, assembled: Assembled) {
-        tell_material(&[&assembled.systems, &assembled.peers]);
+        tell_warnings(&assembled, &self.config);
         let Assembled {
             snapshot,
             systems,
@@ -288,17 +292,25 @@ impl Gateway {
     }
 }
 
-/// Certificates and revocation lists end: operators see it coming.
-fn tell_material(materials: &[&Material]) {
-    for material in materials {
-        for warning in material.warnings() {
-            tracing::warn!(%warning, "a certificate's file");
-        }
+/// What ends, and what keeps departments from being asked: operators see it coming.
+fn tell_warnings(assembled: &Assembled, config: &Config) {
+    for warning in assembled.warnings(config) {
+        tracing::warn!(%warning, "something needs to be mended");
+    }
+    for material in [&assembled.systems, &assembled.peers] {
         for expiry in material.expiries() {
             let at = expiry.at.seconds() as f64;
             metrics::gauge!("landbridge_expires_timestamp_seconds", "file" => expiry.file.clone(), "what" => expiry.what)
                 .set(at);
         }
+    }
+}
+
+/// Others do not ask a department whose receipts they cannot verify.
+fn tell_if_unverifiable(journal: &Journal, journals: &Journals, department: &DepartmentId) {
+    if let Err(error) = journals.checkpoint(department, journal.checkpoint().note()) {
+        let origin = journal.origin();
+        tracing::warn!(%error, origin, "others cannot verify this journal: its key is not in the directory; add what `landbridge audit key` prints");
     }
 }
 
@@ -311,22 +323,15 @@ fn tell_cut(cut: &[Cut]) {
 
 fn open_journal(config: &Config, clock: &Clock) -> Result<Journal, StartError> {
     let settings = &config.journal;
-    let key = if settings.key.exists() {
-        JournalKey::load(&settings.key)?
-    } else {
-        JournalKey::create(&settings.key)?
-    };
+    let (keys, _) = JournalKeys::load_or_create(&settings.key, &settings.post_quantum_key)?;
     let (journal, recovery) = Journal::open(
         JournalSettings {
             dir: settings.path.clone(),
-            origin: format!(
-                "{}/{}/{}",
-                config.trust_domain, config.department, settings.replica
-            ),
+            origin: config.origin().to_string(),
             linger: settings.linger,
             segment_bytes: settings.segment_bytes,
         },
-        key,
+        keys,
         clock.clone(),
     )?;
     if recovery.cut_bytes > 0 {

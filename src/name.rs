@@ -156,6 +156,60 @@ impl FieldPath {
     }
 }
 
+/// A journal, as its checkpoints name it: `<trust domain>/<department>/<replica>`, e.g. `gov.example/civil/1`.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Origin {
+    domain: TrustDomain,
+    department: DepartmentId,
+    replica: u32,
+}
+
+impl Origin {
+    pub fn new(domain: TrustDomain, department: DepartmentId, replica: u32) -> Self {
+        Self {
+            domain,
+            department,
+            replica,
+        }
+    }
+
+    pub fn domain(&self) -> &TrustDomain {
+        &self.domain
+    }
+
+    pub fn department(&self) -> &DepartmentId {
+        &self.department
+    }
+}
+
+impl FromStr for Origin {
+    type Err = NameError;
+
+    fn from_str(s: &str) -> Result<Self, NameError> {
+        let parts = || {
+            let (domain, rest) = s.split_once('/')?;
+            let (department, replica) = rest.split_once('/')?;
+            let (domain, department) = (domain.parse().ok()?, department.parse().ok()?);
+            let origin = Self::new(domain, department, replica.parse().ok()?);
+            // One form only: neither `+1` nor `01`.
+            (origin.to_string() == s).then_some(origin)
+        };
+        parts().ok_or_else(|| {
+            NameError::new(
+                s,
+                "a journal's origin",
+                "`<trust domain>/<department>/<replica>`, such as `gov.example/civil/1`",
+            )
+        })
+    }
+}
+
+impl fmt::Display for Origin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}/{}", self.domain, self.department, self.replica)
+    }
+}
+
 /// One exchange, at both gateways: a UUID version 7, whose time is that of the asking gateway.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ExchangeId(Uuid);
@@ -167,6 +221,12 @@ impl ExchangeId {
 
     pub fn bytes(&self) -> &[u8; 16] {
         self.0.as_bytes()
+    }
+
+    /// When it was made, by the clock of whoever made it: milliseconds since 1970.
+    pub fn millis(&self) -> u64 {
+        let [a, b, c, d, e, f, ..] = *self.bytes();
+        u64::from_be_bytes([0, 0, a, b, c, d, e, f])
     }
 
     /// Reads 16 bytes that must be a UUID version 7.

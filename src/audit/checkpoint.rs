@@ -5,7 +5,9 @@ use base64::engine::general_purpose::STANDARD;
 
 use super::merkle::Hash;
 use super::note;
+use super::note::KeyKind;
 use super::note::NoteError;
+use super::note::Signer;
 use super::note::VerifierKey;
 
 /// The state of a journal: the root of its tree at a size.
@@ -81,14 +83,19 @@ impl SignedCheckpoint {
         Self { checkpoint, note }
     }
 
-    /// Verifies a note: one of the trusted keys must bear the name of the journal and have signed it.
+    /// Verifies a note: an Ed25519 log key among the trusted must bear the name of the journal and have signed it. A bad
+    /// signature of any trusted key, a cosigner's too, refuses the note.
     pub fn open(note: &str, trusted: &[VerifierKey]) -> Result<Self, CheckpointError> {
         let opened = note::open(note, trusted)?;
         let checkpoint = Checkpoint::parse(&opened.text)?;
-        if !opened.signers.contains(&checkpoint.origin) {
+        let speaks_for_it = |signer: &Signer| {
+            signer.key.kind() == KeyKind::Ed25519 && signer.key.name() == checkpoint.origin
+        };
+        if !opened.signers.iter().any(speaks_for_it) {
+            let names: Vec<&str> = opened.signers.iter().map(|by| by.key.name()).collect();
             return Err(CheckpointError::OtherOrigin {
+                signer: names.join("`, `"),
                 found: checkpoint.origin,
-                signer: opened.signers.join("`, `"),
             });
         }
         Ok(Self::new(checkpoint, note.to_owned()))
@@ -109,6 +116,22 @@ impl SignedCheckpoint {
     /// The signed note, as others verify it.
     pub fn note(&self) -> &str {
         &self.note
+    }
+
+    /// What was signed, with its last newline and with the extension lines, if there are any.
+    pub fn text(&self) -> &str {
+        let end = self.note.rfind("\n\n").unwrap_or_default();
+        self.note.get(..=end).unwrap_or_default()
+    }
+
+    /// The same checkpoint with further signature lines, each without its newline. They are not verified; lines that are
+    /// none, and more than a note may have, are refused.
+    pub fn with_lines<'a>(
+        &self,
+        lines: impl IntoIterator<Item = &'a str>,
+    ) -> Result<Self, NoteError> {
+        let note = note::extend(&self.note, lines)?;
+        Ok(Self::new(self.checkpoint.clone(), note))
     }
 }
 

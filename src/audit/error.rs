@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use super::checkpoint::CheckpointError;
 use super::disk::DiskError;
+use super::key::Unsigned;
 use super::note::NoteError;
 use super::reader::ReadError;
 use super::tiles::TileError;
@@ -35,6 +36,8 @@ pub enum JournalError {
     Damaged(#[from] ReadError),
     #[error("the journal's tree cannot be read")]
     Tree(#[from] TileError),
+    #[error(transparent)]
+    Unsigned(#[from] Unsigned),
     #[error("the journal's threads cannot be started")]
     Thread(#[source] io::Error),
 }
@@ -45,7 +48,31 @@ pub enum Failure {
     #[error("a commit could not be made durable")]
     Commit(#[source] DiskError),
     #[error("a checkpoint could not be published")]
-    Unpublished(#[source] ReadError),
+    Unpublished(#[source] PublishError),
+}
+
+/// Why a checkpoint was not published.
+#[derive(Debug, thiserror::Error)]
+pub enum PublishError {
+    #[error(transparent)]
+    Read(#[from] ReadError),
+    #[error(transparent)]
+    Unsigned(#[from] Unsigned),
+}
+
+impl From<DiskError> for PublishError {
+    fn from(error: DiskError) -> Self {
+        Self::Read(error.into())
+    }
+}
+
+impl From<PublishError> for JournalError {
+    fn from(error: PublishError) -> Self {
+        match error {
+            PublishError::Read(error) => Self::Damaged(error),
+            PublishError::Unsigned(error) => Self::Unsigned(error),
+        }
+    }
 }
 
 /// An entry that is not in the journal. What it was to prove must not happen.

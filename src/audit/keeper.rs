@@ -14,13 +14,10 @@ use std::time::Instant;
 
 use super::Failure;
 use super::Shared;
-use super::checkpoint::SignedCheckpoint;
-use super::disk;
-use super::disk::Disk;
 use super::disk::DiskError;
+use super::error::PublishError;
 use super::follow::Follower;
-use super::frame::BadFrame;
-use super::layout::Layout;
+use super::publish::Publisher;
 use super::reader::ReadError;
 use super::segment;
 use crate::fault::chain;
@@ -94,8 +91,7 @@ impl SpareSegment {
 
 /// Owns the tree's files and the published checkpoint.
 pub(super) struct Keeper {
-    pub(super) disk: Arc<dyn Disk>,
-    pub(super) layout: Layout,
+    pub(super) publisher: Publisher,
     pub(super) shared: Arc<Shared>,
     pub(super) follower: Follower,
     /// The size of the next spare segment.
@@ -135,9 +131,10 @@ impl Keeper {
             return;
         }
         // One that a former run left is as good, whatever its size.
-        let made = match self.layout.spare().exists() {
+        let Publisher { disk, layout, .. } = &self.publisher;
+        let made = match layout.spare().exists() {
             true => Ok(()),
-            false => segment::make_spare(&*self.disk, &self.layout, self.spare_bytes),
+            false => segment::make_spare(&**disk, layout, self.spare_bytes),
         };
         match made {
             Ok(()) => {
@@ -158,31 +155,17 @@ impl Keeper {
         if checkpoint.size() == self.published || self.shared.failed.get().is_some() {
             return;
         }
-        match publish(&*self.disk, &self.layout, &mut self.follower, &checkpoint) {
-            Ok(()) => self.published = checkpoint.size(),
-            Err(ReadError::Disk(error)) if error.may_be_retried() => {
+        match self.publisher.publish(&mut self.follower, &checkpoint) {
+            Ok(published) => {
+                self.published = checkpoint.size();
+                self.shared.published.store(Arc::new(published));
+            }
+            Err(PublishError::Read(ReadError::Disk(error))) if error.may_be_retried() => {
                 tracing::warn!(error = %chain(&error), "the journal's checkpoint is not published");
             }
             Err(error) => self.shared.fail(Failure::Unpublished(error)),
         }
     }
-}
-
-/// Follows the segments up to the checkpoint and puts it into `state/signed`.
-pub(super) fn publish(
-    disk: &dyn Disk,
-    layout: &Layout,
-    follower: &mut Follower,
-    checkpoint: &SignedCheckpoint,
-) -> Result<(), ReadError> {
-    while follower.frontier().size() < checkpoint.size() && follower.step()? {}
-    if follower.frontier().root() != *checkpoint.root() {
-        return Err(follower.walker().damaged(BadFrame::Root));
-    }
-    follower.flush()?;
-    // Dies before this: the older checkpoint stands, and the next recovery follows further. After: it begins here.
-    disk::replace(disk, &layout.signed(), checkpoint.note().as_bytes())?;
-    Ok(())
 }
 
 /// Tells whoever waits that no spare segment will come, also when the thread panics.

@@ -1,27 +1,36 @@
 //! The key that signs a journal's checkpoints.
 
+mod file;
+mod post_quantum;
+
 use std::fmt;
-use std::fs;
-use std::fs::OpenOptions;
 use std::io;
-use std::io::Write;
-use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 use std::path::PathBuf;
 
 use aws_lc_rs::rand::SystemRandom;
 use aws_lc_rs::signature::Ed25519KeyPair;
 use aws_lc_rs::signature::KeyPair;
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
-use rustls::pki_types::PrivatePkcs8KeyDer;
-use rustls::pki_types::pem::PemObject;
 
 use super::checkpoint::Checkpoint;
 use super::checkpoint::SignedCheckpoint;
 use super::note;
+use super::note::KeyKind;
 use super::note::NoteError;
 use super::note::VerifierKey;
+pub use post_quantum::PostQuantumKey;
+pub use post_quantum::Unsigned;
+
+const ED25519: &str = "Ed25519";
+
+/// The keys of one journal.
+#[derive(Debug)]
+pub struct JournalKeys {
+    /// Signs every commit.
+    pub journal: JournalKey,
+    /// Signs what is published, a second time.
+    pub post_quantum: PostQuantumKey,
+}
 
 /// An Ed25519 key pair.
 pub struct JournalKey(Ed25519KeyPair);
@@ -29,74 +38,79 @@ pub struct JournalKey(Ed25519KeyPair);
 /// A key file that cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum KeyError {
-    #[error("cannot read the journal key `{}`", path.display())]
+    #[error("cannot read the key `{}`", path.display())]
     Unreadable {
         path: PathBuf,
         #[source]
         source: io::Error,
     },
-    #[error("cannot create the journal key `{}`", path.display())]
+    #[error("cannot create the key `{}`", path.display())]
     NotCreated {
         path: PathBuf,
         #[source]
         source: io::Error,
     },
-    #[error("`{}` is not an Ed25519 private key in PKCS#8, as `openssl genpkey -algorithm ed25519` writes it", path.display())]
-    NotAKey { path: PathBuf },
+    #[error("`{}` is not an {algorithm} private key in PKCS#8, as `openssl genpkey -algorithm {algorithm}` writes it", path.display())]
+    NotAKey {
+        path: PathBuf,
+        algorithm: &'static str,
+    },
+    #[error("the key's name cannot be used")]
+    Name(#[source] NoteError),
     #[error("the system gives no random numbers")]
     NoRandomness,
+}
+
+impl JournalKeys {
+    /// Reads both files, and makes each that is not there. Gives the paths of those that it made, too.
+    pub fn load_or_create(
+        journal: &Path,
+        post_quantum: &Path,
+    ) -> Result<(Self, Vec<PathBuf>), KeyError> {
+        let mut made = Vec::new();
+        let mut is_there = |path: &Path| {
+            let there = path.exists();
+            if !there {
+                made.push(path.to_owned());
+            }
+            there
+        };
+        let keys = Self {
+            journal: match is_there(journal) {
+                true => JournalKey::load(journal)?,
+                false => JournalKey::create(journal)?,
+            },
+            post_quantum: match is_there(post_quantum) {
+                true => PostQuantumKey::load(post_quantum)?,
+                false => PostQuantumKey::create(post_quantum)?,
+            },
+        };
+        Ok((keys, made))
+    }
+
+    /// The public halves, under the name of the journal that they sign: Ed25519, then ML-DSA-44.
+    pub fn verifiers(&self, origin: &str) -> Result<[VerifierKey; 2], NoteError> {
+        Ok([
+            self.journal.verifier(origin)?,
+            self.post_quantum.verifier(origin)?,
+        ])
+    }
 }
 
 impl JournalKey {
     /// Reads a PKCS#8 file, PEM or DER.
     pub fn load(path: &Path) -> Result<Self, KeyError> {
-        let bytes = fs::read(path).map_err(|source| KeyError::Unreadable {
-            path: path.to_owned(),
-            source,
-        })?;
-        let not_a_key = || KeyError::NotAKey {
-            path: path.to_owned(),
-        };
-        let pair = if bytes.starts_with(b"-----") {
-            let der = PrivatePkcs8KeyDer::from_pem_slice(&bytes).map_err(|_| not_a_key())?;
-            Ed25519KeyPair::from_pkcs8_maybe_unchecked(der.secret_pkcs8_der())
-        } else {
-            Ed25519KeyPair::from_pkcs8_maybe_unchecked(&bytes)
-        };
-        pair.map(Self).map_err(|_| not_a_key())
+        load_ed25519(path).map(Self)
     }
 
     /// Makes a key and writes it, for its owner's eyes only, to a file that must not exist.
     pub fn create(path: &Path) -> Result<Self, KeyError> {
-        let document = Ed25519KeyPair::generate_pkcs8v1(&SystemRandom::new())
-            .map_err(|_| KeyError::NoRandomness)?;
-        let pair = Ed25519KeyPair::from_pkcs8_maybe_unchecked(document.as_ref())
-            .map_err(|_| KeyError::NoRandomness)?;
-        let pem = format!(
-            "-----BEGIN PRIVATE KEY-----\n{}\n-----END PRIVATE KEY-----\n",
-            STANDARD.encode(document.as_ref())
-        );
-        let written = OpenOptions::new()
-            .write(true)
-            .create_new(true)
-            .mode(0o600)
-            .open(path)
-            .and_then(|mut file| {
-                file.write_all(pem.as_bytes())
-                    .and_then(|()| file.sync_all())
-            });
-        written.map_err(|source| KeyError::NotCreated {
-            path: path.to_owned(),
-            source,
-        })?;
-        Ok(Self(pair))
+        create_ed25519(path).map(Self)
     }
 
     /// The public half, under the name of the journal that it signs.
     pub fn verifier(&self, origin: &str) -> Result<VerifierKey, NoteError> {
-        // An Ed25519 public key always has 32 bytes.
-        let key = self.0.public_key().as_ref().try_into().unwrap_or([0; 32]);
-        VerifierKey::new(origin, key)
+        VerifierKey::of(KeyKind::Ed25519, origin, public_half(&self.0))
     }
 
     pub(super) fn sign(&self, checkpoint: Checkpoint, verifier: &VerifierKey) -> SignedCheckpoint {
@@ -114,6 +128,24 @@ impl fmt::Debug for JournalKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("JournalKey(..)")
     }
+}
+
+pub(super) fn public_half(pair: &Ed25519KeyPair) -> &[u8] {
+    pair.public_key().as_ref()
+}
+
+pub(super) fn load_ed25519(path: &Path) -> Result<Ed25519KeyPair, KeyError> {
+    let der = file::read(path, ED25519)?;
+    Ed25519KeyPair::from_pkcs8_maybe_unchecked(&der).map_err(|_| file::not_a_key(path, ED25519))
+}
+
+pub(super) fn create_ed25519(path: &Path) -> Result<Ed25519KeyPair, KeyError> {
+    let document = Ed25519KeyPair::generate_pkcs8v1(&SystemRandom::new())
+        .map_err(|_| KeyError::NoRandomness)?;
+    let pair = Ed25519KeyPair::from_pkcs8_maybe_unchecked(document.as_ref())
+        .map_err(|_| KeyError::NoRandomness)?;
+    file::create(path, document.as_ref())?;
+    Ok(pair)
 }
 
 #[cfg(test)]

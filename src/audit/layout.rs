@@ -7,7 +7,8 @@ use std::path::PathBuf;
 
 use super::disk::DiskError;
 
-/// A journal's directory: `seg/<first index>.seg`, `leaves.dat`, `hash/<level>.dat`, `state/signed`, `lock`.
+/// A journal's directory: `seg/<first index>.seg`, `leaves.dat`, `hash/<level>.dat`, `state/signed`,
+/// `state/witnessed`, `lock`.
 #[derive(Debug, Clone)]
 pub(super) struct Layout {
     root: PathBuf,
@@ -63,6 +64,11 @@ impl Layout {
         self.state().join("signed")
     }
 
+    /// The checkpoint that witnesses have cosigned last.
+    pub(super) fn witnessed(&self) -> PathBuf {
+        self.state().join("witnessed")
+    }
+
     pub(super) fn lock(&self) -> PathBuf {
         self.root.join("lock")
     }
@@ -85,11 +91,19 @@ impl Layout {
 
     /// The published note, if there is one.
     pub(super) fn read_signed(&self) -> Result<Option<String>, DiskError> {
-        let path = self.signed();
-        match fs::read_to_string(&path) {
-            Ok(note) => Ok(Some(note)),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-            Err(source) => Err(DiskError::new("read", &path, source)),
-        }
+        read_note(&self.signed())
+    }
+
+    /// The witnessed note, if there is one.
+    pub(super) fn read_witnessed(&self) -> Result<Option<String>, DiskError> {
+        read_note(&self.witnessed())
+    }
+}
+
+fn read_note(path: &Path) -> Result<Option<String>, DiskError> {
+    match fs::read_to_string(path) {
+        Ok(note) => Ok(Some(note)),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(source) => Err(DiskError::new("read", path, source)),
     }
 }

@@ -1,16 +1,15 @@
 //! Signed notes (C2SP signed-note): a text and the signatures below it.
 
-use std::fmt;
-use std::str::FromStr;
+mod vkey;
 
-use aws_lc_rs::signature;
 use aws_lc_rs::signature::Ed25519KeyPair;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 
-use super::merkle;
+use crate::clock::Moment;
+pub use vkey::KeyKind;
+pub use vkey::VerifierKey;
 
-const ED25519: u8 = 1;
 const SIGNATURE_START: &str = "\u{2014} ";
 /// More lines than any quorum of witnesses needs.
 const MAX_SIGNATURES: usize = 64;
@@ -29,120 +28,53 @@ pub enum NoteError {
     Unsigned,
 }
 
-/// The public half of a journal's key: `<name>+<key id, 8 hex digits>+<base64 of type and key>`.
-#[derive(Clone, PartialEq, Eq)]
-pub struct VerifierKey {
-    name: String,
-    id: [u8; 4],
-    key: [u8; 32],
-}
-
 /// A note at least one of whose signatures a trusted key has verified.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Note {
     pub text: String,
-    /// The names of the trusted keys that signed, in the order of the note.
-    pub signers: Vec<String>,
+    /// The trusted keys that signed, each once, in the order of the note.
+    pub signers: Vec<Signer>,
 }
 
-impl VerifierKey {
-    /// An Ed25519 key under the name of its log. The name has neither white space nor `+`.
-    pub fn new(name: &str, key: [u8; 32]) -> Result<Self, NoteError> {
-        if !is_key_name(name) {
-            return Err(NoteError::MalformedKey(
-                "the name is empty or has white space or `+`",
-            ));
-        }
-        let hash = merkle::sha256(&[name.as_bytes(), b"\n", &[ED25519], &key]);
-        let [a, b, c, d, ..] = hash;
-        Ok(Self {
-            name: name.to_owned(),
-            id: [a, b, c, d],
-            key,
-        })
-    }
-
-    pub fn name(&self) -> &str {
-        &self.name
-    }
-
-    fn verifies(&self, text: &str, signature: &[u8]) -> bool {
-        signature::UnparsedPublicKey::new(&signature::ED25519, &self.key)
-            .verify(text.as_bytes(), signature)
-            .is_ok()
-    }
-}
-
-impl fmt::Display for VerifierKey {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut typed = vec![ED25519];
-        typed.extend(self.key);
-        write!(
-            f,
-            "{}+{:08x}+{}",
-            self.name,
-            u32::from_be_bytes(self.id),
-            STANDARD.encode(typed)
-        )
-    }
-}
-
-impl fmt::Debug for VerifierKey {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Display::fmt(self, f)
-    }
-}
-
-impl FromStr for VerifierKey {
-    type Err = NoteError;
-
-    fn from_str(s: &str) -> Result<Self, NoteError> {
-        let malformed = NoteError::MalformedKey;
-        let (name, rest) = s.split_once('+').ok_or(malformed("it has no `+`"))?;
-        let (id, key) = rest
-            .split_once('+')
-            .ok_or(malformed("it has one `+` only"))?;
-        let typed = STANDARD
-            .decode(key)
-            .map_err(|_| malformed("the key is not base64"))?;
-        let Some((&ED25519, key)) = typed.split_first() else {
-            return Err(malformed("only Ed25519 keys are known"));
-        };
-        let key = key
-            .try_into()
-            .map_err(|_| malformed("an Ed25519 key has 32 bytes"))?;
-        let key = Self::new(name, key)?;
-        if id != format!("{:08x}", u32::from_be_bytes(key.id)) {
-            return Err(malformed("the key id is not that of the name and key"));
-        }
-        Ok(key)
-    }
+/// A trusted key whose signature verified.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Signer {
+    pub key: VerifierKey,
+    /// When a cosigner signed, as it states; None if it states no time.
+    pub time: Option<Moment>,
 }
 
 /// The note of a text that ends in a newline, signed under the name of `verifier`.
 pub(super) fn sign(text: &str, pair: &Ed25519KeyPair, verifier: &VerifierKey) -> String {
-    let mut signature = verifier.id.to_vec();
-    signature.extend_from_slice(pair.sign(text.as_bytes()).as_ref());
+    let line = signature_line(verifier, pair.sign(text.as_bytes()).as_ref());
+    format!("{text}\n{line}\n")
+}
+
+/// A signature line without its newline.
+pub(super) fn signature_line(verifier: &VerifierKey, signature: &[u8]) -> String {
+    let bytes = [verifier.id().as_slice(), signature].concat();
     format!(
-        "{text}\n{SIGNATURE_START}{} {}\n",
-        verifier.name,
-        STANDARD.encode(signature)
+        "{SIGNATURE_START}{} {}",
+        verifier.name(),
+        STANDARD.encode(bytes)
     )
 }
 
 /// The text of a note that a trusted key signed. Signatures of other keys are ignored; a bad one of a trusted key is not.
 pub fn open(note: &str, trusted: &[VerifierKey]) -> Result<Note, NoteError> {
-    let (text, signatures) = split(note)?;
-    let mut signers = Vec::new();
-    for line in signatures {
+    let (text, lines) = split(note)?;
+    let mut signers: Vec<Signer> = Vec::new();
+    for line in lines {
         let (name, id, signature) = parse_signature(line)?;
-        let Some(key) = trusted.iter().find(|key| key.name == name && key.id == id) else {
+        let known = |key: &&VerifierKey| key.name() == name && *key.id() == id;
+        let Some(key) = trusted.iter().find(known) else {
             continue;
         };
-        if !key.verifies(text, &signature) {
-            return Err(NoteError::BadSignature(key.name.clone()));
+        let time = key.verify(text, &signature)?;
+        if signers.iter().all(|signer| signer.key != *key) {
+            let key = key.clone();
+            signers.push(Signer { key, time });
         }
-        signers.push(key.name.clone());
     }
     if signers.is_empty() {
         return Err(NoteError::Unsigned);
@@ -151,6 +83,21 @@ pub fn open(note: &str, trusted: &[VerifierKey]) -> Result<Note, NoteError> {
         text: text.to_owned(),
         signers,
     })
+}
+
+/// The note with more signature lines below its own. What they sign is not checked.
+pub(super) fn extend<'a>(
+    note: &str,
+    lines: impl IntoIterator<Item = &'a str>,
+) -> Result<String, NoteError> {
+    let mut extended = note.to_owned();
+    for line in lines {
+        parse_signature(line)?;
+        extended.push_str(line);
+        extended.push('\n');
+    }
+    split(&extended)?;
+    Ok(extended)
 }
 
 /// A note's text and its signature lines, none of which has been checked.

@@ -28,7 +28,9 @@ const INTERRUPTED: &str = "INTERRUPTED";
 #[derive(Debug)]
 #[must_use = "a dropped stream is recorded as abandoned"]
 pub struct OpenEntry {
-    receipt: Receipt,
+    index: u64,
+    /// Until it is taken: it holds its whole commit's nodes, and a stream may last.
+    receipt: Option<Receipt>,
     /// Taken when the closing entry is on its way.
     opening: Option<Opening>,
 }
@@ -54,8 +56,13 @@ pub(super) struct Opening {
 
 impl OpenEntry {
     /// The opening entry's.
-    pub fn receipt(&self) -> &Receipt {
-        &self.receipt
+    pub fn index(&self) -> u64 {
+        self.index
+    }
+
+    /// The opening entry's, once.
+    pub fn take_receipt(&mut self) -> Option<Receipt> {
+        self.receipt.take()
     }
 
     /// Counts what is being released, so that an abandoned stream's closing entry tells it too.
@@ -72,11 +79,8 @@ impl OpenEntry {
             return Err(Unwritten::Closed);
         };
         let (reply, receipt) = oneshot::channel();
-        let entry = opening.entry(self.receipt.index, end);
-        if let Err(unwritten) = opening
-            .journal
-            .send_end(&entry, self.receipt.index, Some(reply))
-        {
+        let entry = opening.entry(self.index, end);
+        if let Err(unwritten) = opening.journal.send_end(&entry, self.index, Some(reply)) {
             // Too long a record, say: the drop writes a shorter one.
             self.opening = Some(opening);
             return Err(unwritten);
@@ -90,9 +94,9 @@ impl Drop for OpenEntry {
         let Some(opening) = self.opening.take() else {
             return;
         };
-        if let Err(error) = opening.end_unasked(self.receipt.index, ABANDONED) {
+        if let Err(error) = opening.end_unasked(self.index, ABANDONED) {
             // The next recovery finds the stream open and closes it.
-            tracing::error!(opened_at = self.receipt.index, %error, "a stream's end is not in the journal");
+            tracing::error!(opened_at = self.index, %error, "a stream's end is not in the journal");
         }
     }
 }
@@ -121,7 +125,8 @@ impl Opening {
 
     pub(super) fn opened(self, receipt: Receipt) -> OpenEntry {
         OpenEntry {
-            receipt,
+            index: receipt.index,
+            receipt: Some(receipt),
             opening: Some(self),
         }
     }

@@ -98,6 +98,11 @@ impl Reader {
     pub fn published(&self) -> Result<Option<String>, ReadError> {
         Ok(self.layout.read_signed()?)
     }
+
+    /// The note of the checkpoint that witnesses have cosigned last, unverified.
+    pub fn witnessed(&self) -> Result<Option<String>, ReadError> {
+        Ok(self.layout.read_witnessed()?)
+    }
 }
 
 impl Stored {

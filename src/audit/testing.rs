@@ -17,6 +17,7 @@ use super::Entry;
 use super::Journal;
 use super::JournalError;
 use super::JournalKey;
+use super::JournalKeys;
 use super::JournalSettings;
 use super::Kind;
 use super::Outcome;
@@ -25,6 +26,7 @@ use super::Role;
 use super::disk::Disk;
 use super::disk::DiskError;
 use super::disk::DiskFile;
+use super::key::PostQuantumKey;
 use super::note::VerifierKey;
 use crate::clock::Clock;
 use crate::clock::Moment;
@@ -37,6 +39,13 @@ pub(super) const NOON: Moment = Moment::from_micros(1_795_392_000_000_000);
 
 pub(super) fn key() -> JournalKey {
     JournalKey::from_seed([7; 32])
+}
+
+pub(super) fn keys() -> JournalKeys {
+    JournalKeys {
+        journal: key(),
+        post_quantum: PostQuantumKey::from_seed([8; 32]),
+    }
 }
 
 pub(super) fn vkey() -> VerifierKey {
@@ -82,7 +91,7 @@ pub(super) fn open_at(
         Arc::new(disk.clone()),
         every,
         settings(dir, 4_096),
-        key(),
+        keys(),
         clock,
     )
 }

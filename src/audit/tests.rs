@@ -16,7 +16,7 @@ use super::testing::Publish;
 use super::testing::copy;
 use super::testing::exchange;
 use super::testing::exchange_record;
-use super::testing::key;
+use super::testing::keys;
 use super::testing::open;
 use super::testing::open_at;
 use super::testing::record_of;
@@ -74,7 +74,7 @@ fn assert_whole(dir: &Path, entries: u64) {
 async fn a_receipt_names_what_is_on_disk() {
     let dir = temporary();
     let (journal, recovery) =
-        Journal::open(settings(dir.path(), 1 << 20), key(), Clock::fixed(NOON)).unwrap();
+        Journal::open(settings(dir.path(), 1 << 20), keys(), Clock::fixed(NOON)).unwrap();
     assert_eq!((recovery.entries, recovery.cut_bytes), (0, 0));
     let receipts = append_all(&journal, 0, 3).await;
     let stored = stored(dir.path());
@@ -90,32 +90,10 @@ async fn a_receipt_names_what_is_on_disk() {
 }
 
 #[tokio::test]
-async fn a_receipt_goes_to_the_peer_and_comes_back_as_its_leaf() {
-    let dir = temporary();
-    let (journal, _) = open(&Flaky::default(), dir.path(), Publish::Always).unwrap();
-    let receipt = journal.append(exchange(1)).await.unwrap();
-    let (peer, leaf) = PeerLeaf::from_receipt(&pb::Receipt::from(&receipt)).unwrap();
-    assert_eq!(
-        (peer.origin.as_str(), peer.index, peer.leaf_hash),
-        (ORIGIN, 0, receipt.leaf_hash())
-    );
-    assert_eq!(leaf.exchange_digest, exchange(1).exchange_digest);
-    let consumer = Entry {
-        role: Role::Consumer,
-        peer: Some(peer),
-        ..exchange(1)
-    };
-    let second = journal.append(consumer).await.unwrap();
-    let named = Leaf::parse(second.leaf()).unwrap().peer.unwrap();
-    assert_eq!((named.index, named.leaf_hash), (0, receipt.leaf_hash()));
-    journal.close();
-}
-
-#[tokio::test]
 async fn a_thousand_concurrent_appends_get_indexes_of_their_own() {
     let dir = temporary();
     let (journal, _) =
-        Journal::open(settings(dir.path(), 1 << 16), key(), Clock::fixed(NOON)).unwrap();
+        Journal::open(settings(dir.path(), 1 << 16), keys(), Clock::fixed(NOON)).unwrap();
     let appended = join_all((0..1_000).map(|n| journal.append(exchange(n)))).await;
     let mut indexes: Vec<_> = appended
         .into_iter()
@@ -188,7 +166,7 @@ async fn a_stream_is_closed_by_an_entry_of_its_own() {
     let dir = temporary();
     let (journal, _) = open(&Flaky::default(), dir.path(), Publish::Always).unwrap();
     let open = journal.begin(exchange(1)).await.unwrap();
-    assert_eq!(open.receipt().index(), 0);
+    assert_eq!(open.index(), 0);
     let end = open.close(stream_end(5)).await.unwrap();
     assert_eq!(end.index(), 1);
     journal.close();
@@ -324,7 +302,7 @@ async fn a_full_queue_refuses_entries_but_never_ends_of_streams() {
         Arc::new(disk.clone()),
         every,
         settings(dir.path(), 64 << 20),
-        key(),
+        keys(),
         Clock::fixed(NOON),
     )
     .unwrap();
@@ -355,7 +333,7 @@ fn a_journal_that_cannot_be_made_is_not_opened() {
     fs::write(dir.path().join("file"), "").unwrap();
     let opened = Journal::open(
         settings(&dir.path().join("file"), 4_096),
-        key(),
+        keys(),
         Clock::System,
     );
     assert!(matches!(opened, Err(JournalError::Disk(_))));
@@ -364,7 +342,7 @@ fn a_journal_that_cannot_be_made_is_not_opened() {
         ..settings(dir.path(), 4_096)
     };
     assert!(matches!(
-        Journal::open(bad, key(), Clock::System),
+        Journal::open(bad, keys(), Clock::System),
         Err(JournalError::Origin(_))
     ));
 }

@@ -1,6 +1,7 @@
 //! The commit thread: it alone appends to the segments, many entries to one flush.
 
 use std::collections::BTreeSet;
+use std::mem;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::sync::mpsc;
@@ -21,6 +22,8 @@ use super::Unwritten;
 use super::checkpoint::Checkpoint;
 use super::disk::Disk;
 use super::disk::DiskError;
+use super::edge::Commit;
+use super::edge::Edge;
 use super::frame::COMMIT_BYTES;
 use super::frame::ENTRY_OVERHEAD;
 use super::frame::FrameBuilder;
@@ -221,6 +224,8 @@ impl Writer {
         let time = self.clock.now().max(self.last_time);
         let mut frontier = self.frontier.clone();
         let mut leaves = Vec::with_capacity(batch.entries.len());
+        // About as many subtrees above the leaves as there are leaves, and what closes the tree's older peaks.
+        let mut completed = Vec::with_capacity(2 * batch.entries.len() + 64);
         batch.frame.clear();
         for (index, pending) in (first..).zip(&batch.entries) {
             let leaf = Leaf {
@@ -228,7 +233,7 @@ impl Writer {
                 ..pending.leaf
             }
             .encode();
-            frontier.push(leaf_hash(&leaf));
+            frontier.push_with(leaf_hash(&leaf), |hash| completed.push(hash));
             batch.frame.push(&leaf, &pending.salt, &pending.record);
             leaves.push(leaf);
             match pending.then {
@@ -245,23 +250,25 @@ impl Writer {
         // Dies before this: nothing is on disk, and nobody was told. During it: see there.
         self.segment.append(frame)?;
         // Dies from here on: the entries are in the journal; a recovery signs and publishes their checkpoint.
-        self.frontier = frontier;
+        let before = mem::replace(&mut self.frontier, frontier);
         self.last_time = time;
         let checkpoint = Checkpoint {
             origin: self.shared.origin.to_string(),
             size: first + u64::from(count),
             root,
         };
-        self.shared
-            .checkpoint
-            .store(Arc::new(self.key.sign(checkpoint, &self.verifier)));
+        let checkpoint = Arc::new(self.key.sign(checkpoint, &self.verifier));
+        self.shared.checkpoint.store(checkpoint.clone());
+        // Paths are worked out by whoever sends a receipt; here each entry costs the copies of two hashes.
+        let edge = Edge::new(before, completed);
+        let commit = Arc::new(Commit { checkpoint, edge });
 
         metrics::counter!("landbridge_journal_entries_total").increment(u64::from(count));
         metrics::histogram!("landbridge_journal_commit_seconds").record(started.elapsed());
         batch.bytes = 0;
         for ((index, leaf), pending) in (first..).zip(leaves).zip(batch.entries.drain(..)) {
             pending.acknowledge(Receipt {
-                origin: self.shared.origin.clone(),
+                commit: commit.clone(),
                 index,
                 leaf,
             });

@@ -280,8 +280,10 @@ impl RawJournal {
             Some(given) => beside(settings, given),
             None => path.with_file_name(name),
         };
+        let key = neighbour(self.key, "journal.key");
         JournalConfig {
-            key: neighbour(self.key, "journal.key"),
+            post_quantum_key: post_quantum(&key),
+            key,
             secret: neighbour(self.secret, "secret.key"),
             linger: faults.parsed("journal.linger", &self.linger, DURATION, parse_span),
             segment_bytes: faults.parsed("journal.segment", &self.segment, SIZE, parse_size),
@@ -289,6 +291,18 @@ impl RawJournal {
             path,
         }
     }
+}
+
+/// `journal-pq.key` beside `journal.key`.
+fn post_quantum(key: &Path) -> PathBuf {
+    let mut name = key.file_stem().unwrap_or_default().to_owned();
+    name.push("-pq");
+    let mut path = key.with_file_name(name);
+    if let Some(extension) = key.extension() {
+        path.as_mut_os_string().push(".");
+        path.as_mut_os_string().push(extension);
+    }
+    path
 }
 
 impl RawLimits {

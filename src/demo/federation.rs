@@ -7,6 +7,9 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::sample;
+use crate::audit::JournalKey;
+use crate::audit::key::KeyError;
+use crate::audit::note::NoteError;
 use crate::clock::Moment;
 use crate::identity::pki::Authority;
 use crate::identity::pki::PkiError;
@@ -14,6 +17,7 @@ use crate::identity::pki::Term;
 use crate::identity::spiffe::SpiffeId;
 use crate::name::DepartmentId;
 use crate::name::NameError;
+use crate::name::Origin;
 use crate::name::SystemName;
 use crate::name::TrustDomain;
 
@@ -79,11 +83,15 @@ pub enum LayOutError {
     #[error("a certificate could not be made")]
     Pki(#[from] PkiError),
     #[error(transparent)]
+    JournalKey(#[from] KeyError),
+    #[error(transparent)]
+    Verifier(#[from] NoteError),
+    #[error(transparent)]
     Name(#[from] NameError),
 }
 
 impl Federation {
-    /// Writes settings, registry, agreements, guardrails and certificates. A folder that an earlier run has filled is left
+    /// Writes settings, registry, agreements, guardrails, certificates and the journals' keys. A folder that an earlier run has filled is left
     /// as it is: what was changed in it since is somebody's work.
     pub fn lay_out(folder: &Path, ports: [Ports; 3], now: Moment) -> Result<Self, LayOutError> {
         let federation = Self {
@@ -105,6 +113,7 @@ impl Federation {
             write(&folder.join(name), &federation.ported(text))?;
         }
         federation.certificates(now)?;
+        federation.journal_keys()?;
         // Last: a folder without it is not taken for a whole one.
         write(&path, &stamp)?;
         Ok(federation)
@@ -162,6 +171,36 @@ impl Federation {
         }
         Ok(())
     }
+
+    /// Makes the keys that sign the journals and tells them in the directory: nobody asks a department whose journal's key
+    /// is not there.
+    fn journal_keys(&self) -> Result<(), LayOutError> {
+        let domain: TrustDomain = sample::TRUST_DOMAIN.parse()?;
+        let directory = self.folder.join("config/directory.toml");
+        let failed = |path: &Path| {
+            let path = path.to_owned();
+            |source| LayOutError::File { path, source }
+        };
+        let mut text = fs::read_to_string(&directory).map_err(failed(&directory))?;
+        for (department, _) in DEPARTMENTS {
+            let var = self.folder.join("var").join(department);
+            fs::create_dir_all(&var).map_err(failed(&var))?;
+            let origin = Origin::new(domain.clone(), department.parse()?, 1).to_string();
+            let key = JournalKey::create(&var.join("journal.key"))?.verifier(&origin)?;
+            text = with_key(&text, department, &key.to_string());
+        }
+        write(&directory, &text)
+    }
+}
+
+/// The directory with a key for a department that had none.
+fn with_key(directory: &str, department: &str, key: &str) -> String {
+    let id = format!("id = \"{department}\"");
+    let Some((before, after)) = directory.split_once(&id) else {
+        return directory.to_owned();
+    };
+    let after = after.replacen("journal = []", &format!("journal = [\"{key}\"]"), 1);
+    format!("{before}{id}{after}")
 }
 
 fn stamp(ports: &[Ports; 3]) -> String {

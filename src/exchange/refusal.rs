@@ -2,12 +2,12 @@
 
 use std::time::Duration;
 
-use tonic::Code;
-
+use super::replay::BadExchangeId;
 use super::secret::NoRandomness;
 use crate::audit::Outcome;
 use crate::audit::Receipt;
 use crate::audit::Unwritten;
+use crate::audit::receipt::BadReceipt;
 use crate::name::DepartmentId;
 use crate::name::ExchangeId;
 use crate::name::RecordType;
@@ -53,6 +53,14 @@ pub enum Cause {
     NotFound,
     #[error(transparent)]
     Source(#[from] SourceError),
+    #[error(
+        "the directory has no journal key of `{0}`, so that its answers could not be proven; add what `landbridge audit key` prints there to its `journal`"
+    )]
+    NoJournalKey(DepartmentId),
+    #[error("the provider's answer is not proven to be on its record")]
+    Unproven(#[from] BadReceipt),
+    #[error(transparent)]
+    ExchangeId(#[from] BadExchangeId),
     #[error("the peer's certificate was revoked, or its department left the directory")]
     PeerRevoked,
     #[error("the agreement was amended meanwhile; ask again")]
@@ -91,6 +99,10 @@ impl Cause {
             Self::Denied(denial) => denial.reason(),
             Self::NotFound => "NOT_FOUND",
             Self::Source(error) => error.reason(),
+            Self::NoJournalKey(_) => "PROVIDER_JOURNAL_UNKNOWN",
+            Self::Unproven(_) => "RECEIPT_REFUSED",
+            Self::ExchangeId(BadExchangeId::Replayed) => "EXCHANGE_REPLAYED",
+            Self::ExchangeId(BadExchangeId::OutOfTime) => "EXCHANGE_OUT_OF_TIME",
             Self::PeerRevoked => "PEER_REVOKED",
             Self::Amended => "AGREEMENT_AMENDED",
             Self::ClientGone => "CLIENT_GONE",
@@ -110,6 +122,13 @@ impl Cause {
             Self::Unlogged(_) => {
                 "the gateway cannot log exchanges now, so it answers none".to_owned()
             }
+            Self::NoJournalKey(provider) => {
+                format!("answers of `{provider}` cannot be proven yet: the directory has no key of its journal")
+            }
+            Self::Unproven(_) => {
+                "the provider's gateway did not prove that it has the exchange on record; its answer is withheld"
+                    .to_owned()
+            }
             Self::Panicked | Self::NoRandomness(_) => "internal error".to_owned(),
             Self::ForeignRelay => "`relay` is set by gateways only".to_owned(),
             Self::Note { .. }
@@ -118,6 +137,7 @@ impl Cause {
             | Self::NotOwner { .. }
             | Self::Query(_)
             | Self::Cursor
+            | Self::ExchangeId(_)
             | Self::PeerRevoked
             | Self::Amended
             | Self::ClientGone
@@ -130,7 +150,7 @@ impl Cause {
     pub fn location(&self) -> Option<String> {
         match self {
             Self::Note { field, .. } => Some((*field).to_owned()),
-            Self::Relay(_) | Self::ForeignRelay => Some("relay".to_owned()),
+            Self::Relay(_) | Self::ForeignRelay | Self::ExchangeId(_) => Some("relay".to_owned()),
             Self::UnknownRecordType(_) => Some("record_type".to_owned()),
             Self::NotOwner { .. } => Some("provider".to_owned()),
             Self::Query(invalid) => Some(invalid.location.clone()),
@@ -160,6 +180,7 @@ impl Cause {
             | Self::ClientStalled(_)
             | Self::Stopping
             | Self::PeerRevoked => Outcome::CutShort,
+            Self::Unproven(_) => Outcome::ReceiptRefused,
             Self::Unlogged(_) | Self::Panicked | Self::NoRandomness(_) => Outcome::ProviderError,
             Self::Note { .. }
             | Self::Relay(_)
@@ -168,6 +189,8 @@ impl Cause {
             | Self::NotOwner { .. }
             | Self::Query(_)
             | Self::Cursor
+            | Self::NoJournalKey(_)
+            | Self::ExchangeId(_)
             | Self::Denied(_) => Outcome::Denied,
         }
     }
@@ -187,19 +210,13 @@ fn invalid_reason(reason: &Reason) -> &'static str {
     }
 }
 
-/// A refusal by the provider is logged at the consumer as what it was at the provider.
 fn source_outcome(error: &SourceError) -> Outcome {
     match error {
-        SourceError::Refused(refusal) => match refusal.code {
-            Code::NotFound => Outcome::Answered,
-            Code::InvalidArgument | Code::PermissionDenied | Code::ResourceExhausted => {
-                Outcome::Denied
-            }
-            _ => Outcome::ProviderError,
-        },
-        SourceError::PeerUnreachable(_) | SourceError::PeerTimeout | SourceError::Garbled(_) => {
-            Outcome::NoAnswer
-        }
+        // Unless its receipt says otherwise: what the provider has not on record is no answer.
+        SourceError::Refused(_)
+        | SourceError::PeerUnreachable(_)
+        | SourceError::PeerTimeout
+        | SourceError::Garbled(_) => Outcome::NoAnswer,
         SourceError::Unavailable(_)
         | SourceError::Timeout(_)
         | SourceError::Misfit(_)

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use crate::audit::journals::Journals;
 use crate::identity::directory::Directory;
 use crate::policy::PolicySet;
 use crate::registry::Registry;
@@ -13,5 +14,7 @@ pub struct Snapshot {
     pub registry: Registry,
     pub policy: PolicySet,
     pub directory: Arc<Directory>,
+    /// The keys that prove what a department has on record.
+    pub journals: Arc<Journals>,
     pub sources: Sources,
 }

@@ -1,11 +1,13 @@
 //! From files to one state of the gateway, or to every fault in them: the same for a start, a reload and a check.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
 use std::sync::Arc;
 
 use super::files::policy_files;
 use super::files::unreadable;
+use crate::audit::journals::Journals;
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::exchange::snapshot::Snapshot;
@@ -14,6 +16,7 @@ use crate::identity::connector::Connector;
 use crate::identity::directory::Directory;
 use crate::identity::material::Material;
 use crate::identity::spiffe::SpiffeId;
+use crate::name::AgreementId;
 use crate::name::DepartmentId;
 use crate::policy::PolicyInput;
 use crate::policy::PolicySet;
@@ -46,6 +49,39 @@ pub struct Trusted {
     pub systems: Material,
     pub peers: Material,
     pub directory: Arc<Directory>,
+    pub journals: Arc<Journals>,
+}
+
+impl Assembled {
+    /// What an administrator should know though nothing is refused for it: certificates that end, and providers that
+    /// cannot be asked because nobody could verify their receipts.
+    pub fn warnings(&self, config: &Config) -> Vec<Fault> {
+        let materials = [&self.systems, &self.peers].into_iter();
+        let mut warnings: Vec<Fault> = materials.flat_map(Material::warnings).cloned().collect();
+        let consumed = self.snapshot.policy.agreements().filter(|agreement| {
+            agreement.consumer == config.department && agreement.provider != config.department
+        });
+        let mut told = BTreeSet::new();
+        for agreement in consumed {
+            let provider = &agreement.provider;
+            if !self.snapshot.journals.can_prove(provider) && told.insert(provider) {
+                warnings.push(unproven(config, &agreement.id, provider));
+            }
+        }
+        warnings
+    }
+}
+
+fn unproven(config: &Config, agreement: &AgreementId, provider: &DepartmentId) -> Fault {
+    Fault {
+        file: config.directory.display().to_string(),
+        line: 0,
+        column: 0,
+        key: format!("department[{provider}].journal"),
+        message: format!(
+            "has no key, so that `{provider}` is not asked for what {agreement} grants; add the line that `landbridge audit key --config <settings>` prints there"
+        ),
+    }
 }
 
 impl Trusted {
@@ -54,12 +90,13 @@ impl Trusted {
         let id = SpiffeId::department_of(config.trust_domain.clone(), config.department.clone());
         let systems = Material::load_as(&id, &config.systems.material, clock.now());
         let peers = Material::load_as(&id, &config.peers.material, clock.now());
-        let directory = directory(&config.directory);
+        let directory = members(config);
         match (systems, peers, directory) {
-            (Ok(systems), Ok(peers), Ok(directory)) => Ok(Self {
+            (Ok(systems), Ok(peers), Ok((directory, journals))) => Ok(Self {
                 systems,
                 peers,
                 directory: Arc::new(directory),
+                journals: Arc::new(journals),
             }),
             (systems, peers, directory) => Err([systems.err(), peers.err(), directory.err()]
                 .into_iter()
@@ -126,6 +163,7 @@ pub async fn assemble(
                 registry,
                 policy,
                 directory: trusted.directory,
+                journals: trusted.journals,
                 sources,
             },
             systems: trusted.systems,
@@ -181,6 +219,14 @@ async fn sources(
 pub fn directory(path: &Path) -> Result<Directory, Vec<Fault>> {
     let text = fs::read_to_string(path).map_err(|error| vec![unreadable(path, &error)])?;
     Directory::parse(&path.display().to_string(), &text)
+}
+
+/// The directory, and whose keys sign the journals of its departments.
+fn members(config: &Config) -> Result<(Directory, Journals), Vec<Fault>> {
+    let directory = directory(&config.directory)?;
+    let file = config.directory.display().to_string();
+    let journals = Journals::read(&file, &directory, &config.trust_domain)?;
+    Ok((directory, journals))
 }
 
 /// Compiles the policy's files against a registry.

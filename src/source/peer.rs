@@ -268,7 +268,7 @@ impl PeerRows {
     }
 
     /// Of the provider's closing entry, once the trailer is there.
-    pub(super) fn receipt(&mut self) -> Option<pb::Receipt> {
-        self.trailer.as_mut()?.receipt.take()
+    pub(super) fn closing_receipt(&self) -> Option<&pb::Receipt> {
+        self.trailer.as_ref()?.receipt.as_ref()
     }
 }

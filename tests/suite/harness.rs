@@ -4,6 +4,7 @@ pub(crate) mod asked;
 pub(crate) mod client;
 pub(crate) mod gateway;
 pub(crate) mod http2;
+pub(crate) mod impostor;
 pub(crate) mod journal;
 pub(crate) mod records;
 pub(crate) mod refusal;

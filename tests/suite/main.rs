@@ -14,6 +14,7 @@ mod harness;
 mod hostile;
 mod identity;
 mod layout;
+mod receipts;
 mod reload;
 mod sources;
 mod stop;

@@ -1,4 +1,8 @@
+use std::fs;
 use std::os::unix::fs::PermissionsExt;
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 
 use super::*;
 

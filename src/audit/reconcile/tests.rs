@@ -6,6 +6,7 @@ use super::*;
 use crate::audit::Entry;
 use crate::audit::Journal;
 use crate::audit::JournalKey;
+use crate::audit::JournalKeys;
 use crate::audit::JournalSettings;
 use crate::audit::Kind;
 use crate::audit::PeerLeaf;
@@ -13,6 +14,7 @@ use crate::audit::Role;
 use crate::audit::note::VerifierKey;
 use crate::audit::testing::exchange;
 use crate::audit::testing::exchange_id;
+use crate::audit::testing::keys;
 use crate::audit::testing::settings;
 use crate::audit::testing::temporary;
 use crate::clock::Clock;
@@ -131,7 +133,14 @@ impl Pair {
             };
             let key = JournalKey::from_seed([side as u8 + 1; 32]);
             let vkey = key.verifier(origins[side]).unwrap();
-            (Journal::open(settings, key, Clock::System).unwrap().0, vkey)
+            let keys = JournalKeys {
+                journal: key,
+                ..keys()
+            };
+            (
+                Journal::open(settings, keys, Clock::System).unwrap().0,
+                vkey,
+            )
         });
         let [(consumer, first), (provider, second)] = opened;
         Self {

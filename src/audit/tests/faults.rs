@@ -17,7 +17,7 @@ use crate::audit::testing::NOON;
 use crate::audit::testing::Publish;
 use crate::audit::testing::exchange;
 use crate::audit::testing::exchange_record;
-use crate::audit::testing::key;
+use crate::audit::testing::keys;
 use crate::audit::testing::open;
 use crate::audit::testing::record_of;
 use crate::audit::testing::settings;
@@ -44,8 +44,8 @@ async fn scenario(disk: &Flaky, dir: &Path) -> (Vec<Receipt>, bool) {
             Err(_) => failures += 1,
         }
     }
-    if let Ok(stream) = stream {
-        receipts.push(stream.receipt().clone());
+    if let Ok(mut stream) = stream {
+        receipts.extend(stream.take_receipt());
         match stream.close(stream_end(3)).await {
             Ok(receipt) => receipts.push(receipt),
             Err(_) => failures += 1,
@@ -141,7 +141,7 @@ async fn a_full_disk_refuses_entries_lets_streams_end_and_recovers() {
         Arc::new(disk.clone()),
         Duration::from_millis(1),
         settings(dir.path(), 16 << 10),
-        key(),
+        keys(),
         Clock::fixed(NOON),
     )
     .unwrap();

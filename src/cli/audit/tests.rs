@@ -7,6 +7,7 @@ use clap::Parser;
 use super::*;
 use crate::audit::Entry;
 use crate::audit::Journal;
+use crate::audit::JournalKeys;
 use crate::audit::JournalSettings;
 use crate::audit::Receipt;
 use crate::cli::Cli;
@@ -14,15 +15,16 @@ use crate::clock::Clock;
 
 /// A journal of three entries, closed; gives its public key.
 fn journal(dir: &Path) -> (String, Vec<Receipt>) {
-    let key = JournalKey::create(&dir.join("journal.key")).unwrap();
-    let vkey = key.verifier("gov.example/civil/1").unwrap().to_string();
+    let key = dir.join("journal.key");
+    let (keys, _) = JournalKeys::load_or_create(&key, &dir.join("journal-pq.key")).unwrap();
+    let [vkey, _] = keys.verifiers("gov.example/civil/1").unwrap();
     let settings = JournalSettings {
         dir: dir.join("journal"),
         origin: "gov.example/civil/1".to_owned(),
         linger: Duration::ZERO,
         segment_bytes: 1 << 20,
     };
-    let (journal, _) = Journal::open(settings, key, Clock::System).unwrap();
+    let (journal, _) = Journal::open(settings, keys, Clock::System).unwrap();
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
@@ -33,7 +35,7 @@ fn journal(dir: &Path) -> (String, Vec<Receipt>) {
             .unwrap()
     });
     journal.close();
-    (vkey, receipts.to_vec())
+    (vkey.to_string(), receipts.to_vec())
 }
 
 fn run(dir: &Path, words: &[&str]) -> Exit {
