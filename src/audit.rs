@@ -29,6 +29,7 @@ mod leaf;
 mod opening;
 mod publish;
 mod recover;
+mod salt;
 mod scan;
 mod segment;
 mod writer;
@@ -321,7 +322,7 @@ impl Journal {
     /// Queues a closing entry, however many entries wait.
     fn send_end(
         &self,
-        entry: &Entry,
+        entry: Entry,
         opened_at: u64,
         reply: Option<oneshot::Sender<Result<Receipt, Unwritten>>>,
     ) -> Result<(), Unwritten> {

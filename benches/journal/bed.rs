@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use anyhow::Context;
 use landbridge::audit::Journal;
-use landbridge::audit::JournalKey;
+use landbridge::audit::JournalKeys;
 use landbridge::audit::JournalSettings;
 use landbridge::clock::Clock;
 use metrics_exporter_prometheus::PrometheusBuilder;
@@ -53,18 +53,19 @@ impl Bed {
                 linger,
                 segment_bytes: SEGMENT_BYTES,
             },
-            self.key(name)?,
+            self.keys(name)?,
             Clock::System,
         )?;
         Ok(journal)
     }
 
-    pub(crate) fn key(&self, name: &str) -> anyhow::Result<JournalKey> {
-        let file = self.folder.join(format!("{name}.key"));
-        match file.exists() {
-            true => Ok(JournalKey::load(&file)?),
-            false => Ok(JournalKey::create(&file)?),
-        }
+    pub(crate) fn keys(&self, name: &str) -> anyhow::Result<JournalKeys> {
+        let [ed25519, post_quantum] = ["key", "pq.key"].map(|kind| {
+            let file = format!("{name}.{kind}");
+            self.folder.join(file)
+        });
+        let (keys, _) = JournalKeys::load_or_create(&ed25519, &post_quantum)?;
+        Ok(keys)
     }
 
     /// The commits of all journals since the start. Each is one flush of the log.

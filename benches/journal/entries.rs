@@ -1,5 +1,8 @@
 //! Entries as a provider's gateway writes them for a look-up.
 
+use std::sync::LazyLock;
+
+use bytes::Bytes;
 use landbridge::audit::Entry;
 use landbridge::audit::Kind;
 use landbridge::audit::Outcome;
@@ -32,6 +35,7 @@ pub(crate) fn record_bytes() -> usize {
 
 fn record(n: u64, digest: &[u8; 32]) -> pb::ExchangeRecord {
     let bytes = || digest.to_vec().into();
+    let settled = || SETTLED.clone();
     pb::ExchangeRecord {
         consumer: "tax".to_owned(),
         provider: "civil".to_owned(),
@@ -41,10 +45,10 @@ fn record(n: u64, digest: &[u8; 32]) -> pb::ExchangeRecord {
         case_reference: format!("2026-{n:06}"),
         mode: "get".to_owned(),
         record_type: "civil.v1.Resident".to_owned(),
-        schema_digest: bytes(),
+        schema_digest: settled(),
         agreement: "CIV-TAX-2026-01".to_owned(),
-        agreement_digest: bytes(),
-        policy_revision: bytes(),
+        agreement_digest: settled(),
+        policy_revision: settled(),
         fields: ["id_number", "name", "address", "marital_status"]
             .map(str::to_owned)
             .to_vec(),
@@ -64,6 +68,9 @@ fn record(n: u64, digest: &[u8; 32]) -> pb::ExchangeRecord {
         ..Default::default()
     }
 }
+
+/// A digest that many exchanges share.
+static SETTLED: LazyLock<Bytes> = LazyLock::new(|| vec![0xa5; 32].into());
 
 /// A UUID version 7 that tells its number.
 fn exchange(n: u64) -> ExchangeId {

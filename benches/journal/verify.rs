@@ -70,9 +70,9 @@ fn row(bed: &Bed, extent: Extent, in_flight: u64, entries: u64) -> anyhow::Resul
 }
 
 fn round(bed: &Bed, name: &str, entries: u64) -> anyhow::Result<[f64; 7]> {
-    let key = bed.key(name)?.verifier(ORIGIN)?;
+    let keys = bed.keys(name)?.verifiers(ORIGIN)?;
     let meter = Meter::start()?;
-    let report = verify::verify(&bed.dir(name), &[key]);
+    let report = verify::verify(&bed.dir(name), &keys);
     let spent = meter.read()?;
     if let Some(fault) = report.fault {
         return Err(fault.into());

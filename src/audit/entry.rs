@@ -20,6 +20,7 @@ use super::leaf::Outcome;
 use super::leaf::PeerEntry;
 use super::leaf::Role;
 use super::merkle::Hash;
+use super::salt;
 use super::writer::Pending;
 use super::writer::Then;
 use crate::clock::Moment;
@@ -135,15 +136,14 @@ impl Entry {
         }
     }
 
-    pub(super) fn pending(&self, then: Then) -> Result<Pending, Unwritten> {
+    pub(super) fn pending(self, then: Then) -> Result<Pending, Unwritten> {
         let record = self.record.encode_to_vec();
         if record.len() > MAX_RECORD_BYTES {
             return Err(Unwritten::TooLarge {
                 bytes: record.len() + ENTRY_OVERHEAD,
             });
         }
-        let mut salt = [0; 32];
-        aws_lc_rs::rand::fill(&mut salt).map_err(|_| Unwritten::NoRandomness)?;
+        let salt = salt::fresh().map_err(|_| Unwritten::NoRandomness)?;
         let leaf = Leaf {
             kind: self.kind,
             role: self.role,
