@@ -95,6 +95,8 @@ use writer::Writer;
 /// The entries that may wait for a commit; closing entries of streams are taken beyond it.
 const INTAKE: usize = 8_192;
 const PUBLISH_EVERY: Duration = Duration::from_secs(1);
+/// Whether this build is one for measurements, whose journal keeps nothing.
+const IS_NULL: bool = cfg!(feature = "null-journal");
 
 #[derive(Debug, Clone)]
 pub struct JournalSettings {
@@ -155,6 +157,11 @@ impl Journal {
         keys: JournalKeys,
         clock: Clock,
     ) -> Result<(Self, Recovery), JournalError> {
+        if IS_NULL {
+            tracing::error!(
+                "THIS BUILD KEEPS NO JOURNAL (feature `null-journal`): it is for measurements only, and must never serve"
+            );
+        }
         Self::open_on(Arc::new(RealDisk), PUBLISH_EVERY, settings, keys, clock)
     }
 
@@ -221,7 +228,10 @@ impl Journal {
             key,
             verifier,
             clock,
-            linger: settings.linger,
+            linger: match IS_NULL {
+                true => Duration::ZERO,
+                false => settings.linger,
+            },
             greatest_bytes: settings.segment_bytes,
             segment: recovered.segment,
             frontier,

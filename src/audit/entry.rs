@@ -6,6 +6,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use prost::Message;
 
+use super::IS_NULL;
 use super::Unwritten;
 use super::checkpoint::SignedCheckpoint;
 use super::digest::record_commitment;
@@ -137,6 +138,9 @@ impl Entry {
     }
 
     pub(super) fn pending(self, then: Then) -> Result<Pending, Unwritten> {
+        if IS_NULL {
+            return Ok(self.bound(then, [0; 32], Vec::new(), [0; 32]));
+        }
         let record = self.record.encode_to_vec();
         if record.len() > MAX_RECORD_BYTES {
             return Err(Unwritten::TooLarge {
@@ -144,6 +148,11 @@ impl Entry {
             });
         }
         let salt = salt::fresh().map_err(|_| Unwritten::NoRandomness)?;
+        let commitment = record_commitment(&salt, &record);
+        Ok(self.bound(then, salt, record, commitment))
+    }
+
+    fn bound(self, then: Then, salt: [u8; 32], record: Vec<u8>, commitment: Hash) -> Pending {
         let leaf = Leaf {
             kind: self.kind,
             role: self.role,
@@ -151,7 +160,7 @@ impl Entry {
             time: Moment::from_micros(0),
             exchange: self.exchange,
             exchange_digest: self.exchange_digest,
-            record_commitment: record_commitment(&salt, &record),
+            record_commitment: commitment,
             peer: self.peer.as_ref().map(|peer| PeerEntry {
                 log: leaf::log_id(&peer.origin),
                 index: peer.index,
@@ -159,12 +168,12 @@ impl Entry {
             }),
             asker: None,
         };
-        Ok(Pending {
+        Pending {
             leaf,
             salt,
             record,
             then,
-        })
+        }
     }
 }
 
