@@ -7,6 +7,7 @@ use super::leaf::leaf_hash;
 use super::merkle::Frontier;
 use super::scan::ReadError;
 use super::scan::Walker;
+use super::tiles::writer::Growth;
 use super::tiles::writer::TileWriter;
 use crate::clock::Moment;
 
@@ -60,22 +61,15 @@ impl Follower {
             return Ok(false);
         };
         let mut frontier = self.frontier.clone();
-        let hashes: Vec<_> = frame
-            .entries()
-            .iter()
-            .map(|entry| leaf_hash(&entry.leaf))
-            .collect();
-        hashes.iter().for_each(|&hash| frontier.push(hash));
+        let mut growth = Growth::default();
+        for entry in frame.entries() {
+            growth.push(&mut frontier, leaf_hash(&entry.leaf));
+        }
         if frontier.root() != frame.header.root {
             return Err(self.walker.damaged(BadFrame::Root));
         }
         let last = LastCommit::of(&frame)?;
-        let leaves: Vec<_> = frame
-            .entries()
-            .iter()
-            .flat_map(|entry| entry.leaf)
-            .collect();
-        self.tiles.append(&leaves, hashes)?;
+        self.tiles.append(&frame.leaves(), &growth)?;
         self.walker.pass(&frame.header);
         self.frontier = frontier;
         self.last = last.or(self.last);

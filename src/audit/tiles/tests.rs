@@ -1,3 +1,4 @@
+use super::writer::Growth;
 use super::writer::TileWriter;
 use super::*;
 use crate::audit::disk::RealDisk;
@@ -14,12 +15,17 @@ fn write(dir: &Path, from: u64, size: u64, lot: u64) {
     let layout = Layout::new(dir);
     std::fs::create_dir_all(layout.hash_dir()).unwrap();
     let mut writer = TileWriter::open(&RealDisk, &layout, from).unwrap();
+    let mut tree = Frontier::default();
+    (0..from).for_each(|n| tree.push(merkle::leaf_hash(&leaf(n))));
     let mut at = from;
     while at < size {
         let end = (at + lot).min(size);
         let leaves: Vec<_> = (at..end).map(leaf).collect();
-        let hashes = leaves.iter().map(|leaf| merkle::leaf_hash(leaf)).collect();
-        writer.append(leaves.as_flattened(), hashes).unwrap();
+        let mut growth = Growth::default();
+        for leaf in &leaves {
+            growth.push(&mut tree, merkle::leaf_hash(leaf));
+        }
+        writer.append(leaves.as_flattened(), &growth).unwrap();
         at = end;
     }
     writer.flush().unwrap();
