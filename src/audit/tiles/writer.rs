@@ -11,11 +11,16 @@ use crate::audit::leaf::LEAF_BYTES;
 use crate::audit::merkle::Frontier;
 use crate::audit::merkle::Hash;
 
+/// A flush of all that a second brings at once would hold up those of commits.
+const FLUSH_EVERY: usize = 512 << 10;
+
 /// Writes each leaf and each completed tile's root at its place.
 pub(in crate::audit) struct TileWriter {
     leaves: Box<dyn DiskFile>,
     levels: Vec<Box<dyn DiskFile>>,
     size: u64,
+    /// Bytes of leaves.
+    unflushed: usize,
 }
 
 /// What the levels of tiles gain while a tree grows: the hashes of its leaves and of each tile that they complete.
@@ -61,6 +66,7 @@ impl TileWriter {
             leaves,
             levels,
             size,
+            unflushed: 0,
         })
     }
 
@@ -80,6 +86,11 @@ impl TileWriter {
             file.write_at(hashes.as_flattened(), at)?;
         }
         self.size += (leaves.len() / LEAF_BYTES) as u64;
+        self.unflushed += leaves.len();
+        if self.unflushed >= FLUSH_EVERY {
+            self.flush()?;
+            self.unflushed = 0;
+        }
         Ok(())
     }
 
