@@ -9,6 +9,8 @@ pub mod journals;
 pub mod key;
 pub mod merkle;
 pub mod note;
+pub mod proof;
+pub mod quorum;
 pub mod reader;
 pub mod receipt;
 pub mod reconcile;
@@ -16,6 +18,7 @@ pub mod search;
 pub mod subject;
 pub mod tiles;
 pub mod verify;
+pub mod witness;
 
 mod disk;
 mod edge;
@@ -32,6 +35,7 @@ mod recover;
 mod salt;
 mod scan;
 mod segment;
+mod standing;
 mod writer;
 
 use std::fmt;
@@ -86,6 +90,8 @@ use opening::Opening;
 pub use opening::StreamEnd;
 use publish::Publisher;
 use publish::WitnessedNote;
+pub use standing::HeldJournal;
+pub use standing::Standing;
 use writer::Batch;
 use writer::Message;
 use writer::Pending;
@@ -126,6 +132,8 @@ struct Shared {
     /// What `state/signed` holds. Written by the keeper.
     published: ArcSwap<SignedCheckpoint>,
     witnessed: WitnessedNote,
+    /// Written by whoever asks the witnesses.
+    standing: ArcSwap<Standing>,
     failed: OnceLock<Arc<Failure>>,
     /// Why entries were refused for want of room. Emptied by the keeper when there is room again.
     full: ArcSwapOption<DiskError>,
@@ -165,6 +173,15 @@ impl Journal {
         Self::open_on(Arc::new(RealDisk), PUBLISH_EVERY, settings, keys, clock)
     }
 
+    /// The same, but takes no entry until it is released: what is there may be a copy made earlier.
+    pub fn open_held(
+        settings: JournalSettings,
+        keys: JournalKeys,
+        clock: Clock,
+    ) -> Result<(HeldJournal, Recovery), JournalError> {
+        Self::open_held_on(Arc::new(RealDisk), PUBLISH_EVERY, settings, keys, clock)
+    }
+
     fn open_on(
         disk: Arc<dyn Disk>,
         publish_every: Duration,
@@ -172,6 +189,17 @@ impl Journal {
         keys: JournalKeys,
         clock: Clock,
     ) -> Result<(Self, Recovery), JournalError> {
+        let (held, recovery) = Self::open_held_on(disk, publish_every, settings, keys, clock)?;
+        Ok((held.release()?, recovery))
+    }
+
+    fn open_held_on(
+        disk: Arc<dyn Disk>,
+        publish_every: Duration,
+        settings: JournalSettings,
+        keys: JournalKeys,
+        clock: Clock,
+    ) -> Result<(HeldJournal, Recovery), JournalError> {
         let [verifier, post_quantum] = keys
             .verifiers(&settings.origin)
             .map_err(JournalError::Origin)?;
@@ -201,6 +229,9 @@ impl Journal {
             checkpoint: ArcSwap::from_pointee(checkpoint),
             published: ArcSwap::from_pointee(published),
             witnessed: WitnessedNote::new(disk.clone(), layout.clone()),
+            standing: ArcSwap::from_pointee(Standing::Unconfirmed {
+                why: "no witness has been asked yet".to_owned(),
+            }),
             failed: OnceLock::new(),
             full: ArcSwapOption::empty(),
             spare: SpareSegment::default(),
@@ -247,15 +278,11 @@ impl Journal {
             drop(lock);
         })?;
         *shared.thread.lock().unwrap_or_else(PoisonError::into_inner) = Some(thread);
-        let journal = Self { queue, shared };
-        for stored in &recovered.unclosed {
-            // They are queued before anybody has the journal; should they fail, the next recovery finds them again.
-            let ended = Opening::interrupted(&journal, stored)?.end_interrupted(stored.index);
-            if let Err(error) = ended {
-                tracing::error!(opened_at = stored.index, %error, "a stream's end is not in the journal");
-            }
-        }
-        Ok((journal, recovered.report))
+        let held = HeldJournal {
+            journal: Self { queue, shared },
+            unclosed: recovered.unclosed,
+        };
+        Ok((held, recovered.report))
     }
 
     /// Gives a receipt when the entry is durable. Once this was polled, the entry is written whether or not anybody waits.
@@ -321,7 +348,23 @@ impl Journal {
         }
     }
 
+    /// What the witnesses think of it.
+    pub fn standing(&self) -> Arc<Standing> {
+        self.shared.standing.load_full()
+    }
+
+    /// What the witnesses think of it from now on. Only a release makes a held journal anything but unconfirmed.
+    pub fn stand(&self, standing: Standing) {
+        let is_held = |standing: &Standing| matches!(standing, Standing::Unconfirmed { .. });
+        if is_held(&self.standing()) == is_held(&standing) {
+            self.shared.standing.store(Arc::new(standing));
+        }
+    }
+
     fn send_new(&self, pending: Pending) -> Result<(), Unwritten> {
+        if let Standing::Unconfirmed { .. } = &**self.shared.standing.load() {
+            return Err(Unwritten::Unconfirmed);
+        }
         if self.shared.waiting.fetch_add(1, Ordering::Relaxed) >= INTAKE {
             self.shared.waiting.fetch_sub(1, Ordering::Relaxed);
             return Err(Unwritten::Busy);

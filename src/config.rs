@@ -36,6 +36,7 @@ pub struct Config {
     pub agreements: PathBuf,
     pub guardrails: PathBuf,
     pub journal: JournalConfig,
+    pub witness: WitnessConfig,
     pub log: LogConfig,
     pub limits: Limits,
     pub sources: Vec<SourceConfig>,
@@ -69,6 +70,21 @@ pub struct JournalConfig {
     /// The replica's number: each replica has its own journal.
     pub replica: u32,
     pub segment_bytes: u64,
+}
+
+/// The witnesses of the own journal, and the own witness of the others' journals.
+#[derive(Debug, Clone)]
+pub struct WitnessConfig {
+    /// Which witnesses the own journal wants; without it none are asked.
+    pub policy: Option<PathBuf>,
+    /// The key that cosigns the others' checkpoints, made at the first start.
+    pub key: PathBuf,
+    /// What it has cosigned.
+    pub state: PathBuf,
+    /// How old an entry may be that no quorum has cosigned, before nothing more is answered.
+    pub max_unwitnessed_age: Duration,
+    /// Whether a start waits for the witnesses, and answers end when they fall silent. Only the command line says no.
+    pub demanded: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Deserialize)]
@@ -109,6 +125,16 @@ impl Config {
     pub fn load(path: &Path) -> Result<Self, Vec<Fault>> {
         let (raw, text) = raw::RawConfig::load(path)?;
         raw.check(path, &text)
+    }
+
+    /// Under which name this department's gateway cosigns.
+    pub fn witness_name(&self) -> String {
+        self.witness_name_of(&self.department)
+    }
+
+    /// Under which name another department's gateway cosigns.
+    pub fn witness_name_of(&self, department: &DepartmentId) -> String {
+        format!("{}/{department}/witness", self.trust_domain)
     }
 
     /// What this replica's journal is called.

@@ -4,6 +4,8 @@ pub mod catalog;
 pub mod exchange;
 pub mod reflection;
 pub mod server;
+pub mod tiles;
+pub mod witness;
 
 mod pump;
 mod status;

@@ -131,6 +131,7 @@ impl Exchange {
         ask: &mut Ask,
         draft: &mut Draft,
     ) -> Result<Found, Cause> {
+        Cause::of_standing(&self.journal.standing())?;
         let snapshot = self.snapshot();
         let permit = self.permit(&snapshot, caller, ask, draft)?;
         self.ledger.admit(&permit, draft.begun())?;

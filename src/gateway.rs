@@ -8,6 +8,8 @@ mod operators;
 mod restore;
 mod run;
 mod watch;
+mod witnesses;
+mod witnessing;
 
 use std::io;
 use std::net::SocketAddr;
@@ -15,20 +17,30 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use arc_swap::ArcSwapOption;
 use metrics_exporter_prometheus::PrometheusHandle;
 use tokio::sync::Mutex;
+use tokio::sync::oneshot;
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::audit::Entry;
+use crate::audit::HeldJournal;
 use crate::audit::Journal;
 use crate::audit::JournalError;
 use crate::audit::JournalKeys;
 use crate::audit::JournalSettings;
+use crate::audit::Unwritten;
+use crate::audit::cosignature::CosignerKey;
 use crate::audit::journals::Journals;
 use crate::audit::key::KeyError;
+use crate::audit::note::VerifierKey;
 use crate::audit::reader::ReadError;
+use crate::audit::reader::Reader;
+use crate::audit::tiles::Tiles;
+use crate::audit::witness::Witness;
+use crate::audit::witness::WitnessError;
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::exchange::Exchange;
@@ -46,6 +58,11 @@ use assemble::rehearse;
 use doors::Doors;
 use doors::acceptor;
 use run::Orders;
+use witnesses::Witnesses;
+pub use witnessing::Contradiction;
+pub use witnessing::WitnessState;
+pub use witnessing::WitnessStates;
+use witnessing::Witnessing;
 
 /// How long streams that were cut off may take to write their closing entries.
 const LAST_ENTRIES: Duration = Duration::from_secs(1);
@@ -57,6 +74,13 @@ pub struct Gateway {
     clock: Clock,
     exchange: Arc<Exchange>,
     reach: Reach,
+    /// Cosigns the journals of others.
+    witness: Witness,
+    /// Cosign the own journal. Swapped whole at a reload.
+    witnesses: Arc<ArcSwapOption<Witnesses>>,
+    states: WitnessStates,
+    /// Tells when the own journal takes entries, or why it never may.
+    confirmed: oneshot::Receiver<Result<(), StartError>>,
     systems: Arc<Acceptor>,
     peers: Arc<Acceptor>,
     addresses: Addresses,
@@ -100,6 +124,12 @@ pub enum StartError {
     Quotas(#[from] ReadError),
     #[error("the journal cannot be opened")]
     Journal(#[from] JournalError),
+    #[error("the journal is not the one that its witnesses know")]
+    Contradicted(#[from] Contradiction),
+    #[error("the witness cannot be opened")]
+    Witness(#[from] WitnessError),
+    #[error("the task that asks the witnesses has ended")]
+    NotConfirmed,
     #[error("the system gives no random bytes")]
     NoRandomness(#[from] crate::exchange::secret::NoRandomness),
     #[error(
@@ -137,6 +167,7 @@ impl Gateway {
             snapshot,
             systems,
             peers,
+            witnesses,
         } = assembled;
         let doors = Doors::bind(&config).await?;
 
@@ -144,8 +175,9 @@ impl Gateway {
             path: config.journal.secret.clone(),
             source,
         })?;
-        let journal = open_journal(&config, &clock)?;
-        tell_if_unverifiable(&journal, &snapshot.journals, &config.department);
+        let (held, key) = open_journal(&config, &clock)?;
+        tell_if_unverifiable(held.journal(), &snapshot.journals, &config.department);
+        let witness = open_witness(&config, snapshot.journals.clone(), &clock)?;
         let ledger = restore::ledger(&config.journal.path, clock.now(), config.offset)?;
         let seen = restore::seen(&config.journal.path, clock.now())?;
         let directory = snapshot.directory.clone();
@@ -154,11 +186,12 @@ impl Gateway {
             Arc::new(snapshot),
             ledger,
             seen,
-            journal,
+            held.journal().clone(),
             Secrets::derive(&secret)?,
             clock.clone(),
         ));
 
+        let (confirm, confirmed) = oneshot::channel();
         let gateway = Self {
             systems: acceptor(Door::Systems, systems, directory.clone(), &config, &clock),
             peers: acceptor(Door::Peers, peers, directory, &config, &clock),
@@ -167,6 +200,10 @@ impl Gateway {
             clock,
             exchange,
             reach,
+            witness,
+            witnesses: Arc::new(ArcSwapOption::new(witnesses.map(Arc::new))),
+            states: WitnessStates::default(),
+            confirmed,
             tracker: TaskTracker::new(),
             last: TaskTracker::new(),
             stop: CancellationToken::new(),
@@ -175,11 +212,58 @@ impl Gateway {
             orders,
             reloading: Mutex::new(()),
         };
-        gateway
-            .record(Entry::lifecycle("started", env!("CARGO_PKG_VERSION")))
-            .await;
+        let held = gateway.release_unless_witnessed(held).await?;
         gateway.open(doors, metrics).await?;
+        // After the doors: gateways that start together are one another's witnesses.
+        gateway.tracker.spawn(
+            gateway
+                .witnessing(key)
+                .run(held, confirm, gateway.stop.clone()),
+        );
         Ok(gateway)
+    }
+
+    /// Without witnesses nobody is waited for.
+    async fn release_unless_witnessed(
+        &self,
+        held: HeldJournal,
+    ) -> Result<Option<HeldJournal>, StartError> {
+        let has_witnesses = self.witnesses.load().is_some();
+        if has_witnesses && self.config.witness.demanded {
+            return Ok(Some(held));
+        }
+        let journal = held.release()?;
+        if has_witnesses {
+            tracing::warn!(
+                "started without witnesses, as the command line has it: nobody has confirmed that the journal is its \
+                 newest state, and exchanges are answered though nobody witnesses them"
+            );
+            witnessing::started(&journal, "started without witnesses").await;
+        } else {
+            witnessing::started(&journal, "started").await;
+        }
+        Ok(None)
+    }
+
+    fn witnessing(&self, key: VerifierKey) -> Witnessing {
+        let journal = &self.config.journal.path;
+        Witnessing {
+            exchange: self.exchange.clone(),
+            peers: self.reach.peers.clone(),
+            witnesses: self.witnesses.clone(),
+            states: self.states.clone(),
+            origin: self.config.origin(),
+            key,
+            tiles: Tiles::open(journal),
+            reader: Reader::open(journal),
+            max_age: self.config.witness.max_unwitnessed_age,
+            demanded: self.config.witness.demanded,
+        }
+    }
+
+    /// How each witness of the own journal is doing.
+    pub fn witness_states(&self) -> &WitnessStates {
+        &self.states
     }
 
     pub fn addresses(&self) -> Addresses {
@@ -227,7 +311,10 @@ impl Gateway {
             snapshot,
             systems,
             peers,
+            witnesses,
         } = assembled;
+        self.witness.know(snapshot.journals.clone());
+        self.witnesses.store(witnesses.map(Arc::new));
         let (directory, revision) = (snapshot.directory.clone(), *snapshot.policy.revision());
         let changed = revision != *self.exchange.snapshot().policy.revision();
         // Policy before trust: a connection that stays must already be judged by the new policy.
@@ -286,8 +373,10 @@ impl Gateway {
     }
 
     async fn record(&self, entry: Entry) {
-        if let Err(error) = self.exchange.journal().append(entry).await {
-            tracing::error!(%error, "an event of the gateway is not on record");
+        match self.exchange.journal().append(entry).await {
+            // A journal that may be a copy made earlier takes not even this.
+            Ok(_) | Err(Unwritten::Unconfirmed) => {}
+            Err(error) => tracing::error!(%error, "an event of the gateway is not on record"),
         }
     }
 }
@@ -321,13 +410,15 @@ fn tell_cut(cut: &[Cut]) {
     }
 }
 
-fn open_journal(config: &Config, clock: &Clock) -> Result<Journal, StartError> {
-    let settings = &config.journal;
+/// The journal, and the public half of the key that signs it.
+fn open_journal(config: &Config, clock: &Clock) -> Result<(HeldJournal, VerifierKey), StartError> {
+    let (settings, origin) = (&config.journal, config.origin().to_string());
     let (keys, _) = JournalKeys::load_or_create(&settings.key, &settings.post_quantum_key)?;
-    let (journal, recovery) = Journal::open(
+    let [key, _] = keys.verifiers(&origin).map_err(JournalError::Origin)?;
+    let (held, recovery) = Journal::open_held(
         JournalSettings {
             dir: settings.path.clone(),
-            origin: config.origin().to_string(),
+            origin,
             linger: settings.linger,
             segment_bytes: settings.segment_bytes,
         },
@@ -341,5 +432,23 @@ fn open_journal(config: &Config, clock: &Clock) -> Result<Journal, StartError> {
             "the journal ended in an unfinished commit, which was cut off; no answer had left with it"
         );
     }
-    Ok(journal)
+    Ok((held, key))
+}
+
+/// The witness of the others' journals, and its key, which is made at the first start.
+fn open_witness(
+    config: &Config,
+    journals: Arc<Journals>,
+    clock: &Clock,
+) -> Result<Witness, StartError> {
+    let (settings, name) = (&config.witness, config.witness_name());
+    let (key, _) = CosignerKey::load_or_create(&settings.key, &name)?;
+    let own = config.department.clone();
+    Ok(Witness::open(
+        &settings.state,
+        key,
+        own,
+        journals,
+        clock.clone(),
+    )?)
 }

@@ -73,7 +73,7 @@ impl Checkpoint {
 }
 
 /// Decimal without leading zeros, so that a size has one form only.
-fn parse_size(text: &str) -> Option<u64> {
+pub(super) fn parse_size(text: &str) -> Option<u64> {
     let size: u64 = text.parse().ok()?;
     (size.to_string() == text).then_some(size)
 }

@@ -85,6 +85,9 @@ pub enum Unwritten {
     /// Entries are taken again when there is room.
     #[error("the journal cannot grow")]
     Full(#[source] Arc<DiskError>),
+    /// Entries are taken when a quorum has.
+    #[error("the journal's witnesses have not confirmed yet that this is its newest state")]
+    Unconfirmed,
     #[error("the journal has failed")]
     Failed(#[source] Arc<Failure>),
     #[error("the journal is closed")]

@@ -13,7 +13,8 @@ pub use vkey::VerifierKey;
 const SIGNATURE_START: &str = "\u{2014} ";
 /// More lines than any quorum of witnesses needs.
 const MAX_SIGNATURES: usize = 64;
-const MAX_NOTE_BYTES: usize = 64 * 1024;
+/// Sixteen signatures of the longest post-quantum kind fit.
+const MAX_NOTE_BYTES: usize = 128 * 1024;
 
 /// What was wrong with a note or a key.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -98,6 +99,24 @@ pub(super) fn extend<'a>(
     }
     split(&extended)?;
     Ok(extended)
+}
+
+/// The note with the signature lines of these keys only, which are not verified. Fails if there are none.
+pub(super) fn only(note: &str, keys: &[VerifierKey]) -> Result<String, NoteError> {
+    let (text, lines) = split(note)?;
+    let mut reduced = format!("{text}\n");
+    let empty = reduced.len();
+    for line in lines {
+        let (name, id, _) = parse_signature(line)?;
+        if keys.iter().any(|key| key.name() == name && *key.id() == id) {
+            reduced.push_str(line);
+            reduced.push('\n');
+        }
+    }
+    if reduced.len() == empty {
+        return Err(NoteError::Unsigned);
+    }
+    Ok(reduced)
 }
 
 /// A note's text and its signature lines, none of which has been checked.

@@ -95,3 +95,6 @@ impl fmt::Debug for WitnessedNote {
             .finish_non_exhaustive()
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,4 +1,6 @@
 mod faults;
+mod foreign;
+mod hostile;
 
 use std::fs;
 use std::path::Path;

@@ -92,11 +92,7 @@ impl Tiles {
             .checked_mul(u64::from(TILE_WIDTH))
             .ok_or(TileError::Beyond)?;
         let leaves = self.leaves(first, width.into())?;
-        let length = (LEAF_BYTES as u16).to_be_bytes();
-        Ok(leaves
-            .chunks(LEAF_BYTES)
-            .flat_map(|leaf| [&length, leaf].concat())
-            .collect())
+        Ok(bundle(leaves.chunks(LEAF_BYTES)))
     }
 
     /// The bytes of `count` leaves from the index `first` on.
@@ -139,6 +135,13 @@ impl Tiles {
         )?;
         Ok(perfect_root(hashes.as_chunks().0.to_vec()))
     }
+}
+
+/// Each entry, of 65,535 bytes at most, after its length.
+fn bundle<'a>(entries: impl Iterator<Item = &'a [u8]>) -> Vec<u8> {
+    entries
+        .flat_map(|entry| [&(entry.len() as u16).to_be_bytes(), entry].concat())
+        .collect()
 }
 
 /// The root of a subtree of 2^k leaves.

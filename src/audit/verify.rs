@@ -22,6 +22,9 @@ use super::leaf::Leaf;
 use super::leaf::leaf_hash;
 use super::merkle::Frontier;
 use super::note::VerifierKey;
+use super::quorum::Unwitnessed;
+use super::quorum::WitnessPolicy;
+use super::quorum::Witnessed;
 use super::reader::ReadError;
 use super::scan::Walker;
 use super::tiles::TileError;
@@ -39,6 +42,10 @@ use compare::Compare;
 pub struct Report {
     /// The published checkpoint, verified.
     pub checkpoint: Option<SignedCheckpoint>,
+    /// The checkpoint that witnesses cosigned last, verified as the journal's own.
+    pub witnessed: Option<SignedCheckpoint>,
+    /// By whom, as the policy counts; None without a policy.
+    pub witnesses: Option<Witnessed>,
     /// Entries that are proven, those behind the checkpoint included.
     pub entries: u64,
     pub commits: u64,
@@ -60,6 +67,10 @@ pub enum Fault {
     NoCheckpoint,
     #[error("the published checkpoint does not hold")]
     Checkpoint(#[from] CheckpointError),
+    #[error("the witnessed checkpoint does not hold")]
+    Witnessed(#[source] CheckpointError),
+    #[error("the journal is not witnessed enough")]
+    Unwitnessed(#[from] Unwitnessed),
     #[error(transparent)]
     Read(#[from] ReadError),
     #[error("entry {entry}: {what}")]
@@ -91,13 +102,34 @@ pub enum EntryFault {
     OtherExchange(u64),
 }
 
-/// Verifies the journal in a directory. Its checkpoint must be signed by one of the keys.
+/// Verifies the journal in a directory. Its checkpoints must be signed by one of the keys.
 pub fn verify(dir: &Path, trusted: &[VerifierKey]) -> Report {
+    verify_witnessed(dir, trusted, None)
+}
+
+/// Verifies the journal in a directory, and whether the policy's witnesses have seen it.
+pub fn verify_witnessed(
+    dir: &Path,
+    trusted: &[VerifierKey],
+    policy: Option<&WitnessPolicy>,
+) -> Report {
     let mut report = Report::default();
     report.fault = Verifier::new(dir, trusted, &mut report)
         .and_then(Verifier::run)
+        .and_then(|()| match policy {
+            Some(policy) => check_witnesses(policy, &mut report),
+            None => Ok(()),
+        })
         .err();
     report
+}
+
+/// Without a witnessed checkpoint the published one may do: a policy can be content with no witness.
+fn check_witnesses(policy: &WitnessPolicy, report: &mut Report) -> Result<(), Fault> {
+    let checkpoint = report.witnessed.as_ref().or(report.checkpoint.as_ref());
+    let checkpoint = checkpoint.ok_or(Fault::NoCheckpoint)?;
+    report.witnesses = Some(policy.satisfied(checkpoint)?);
+    Ok(())
 }
 
 struct Verifier<'a> {
@@ -114,12 +146,19 @@ struct Verifier<'a> {
 impl<'a> Verifier<'a> {
     fn new(dir: &Path, trusted: &[VerifierKey], report: &'a mut Report) -> Result<Self, Fault> {
         let layout = Layout::new(dir);
+        // First: what is witnessed was published before, so the published one that is read next reaches as far.
+        let witnessed = layout
+            .read_witnessed()
+            .map_err(ReadError::from)?
+            .map(|note| SignedCheckpoint::open(&note, trusted).map_err(Fault::Witnessed))
+            .transpose()?;
         let note = layout
             .read_signed()
             .map_err(ReadError::from)?
             .ok_or(Fault::NoCheckpoint)?;
         let checkpoint = SignedCheckpoint::open(&note, trusted)?;
         report.checkpoint = Some(checkpoint.clone());
+        report.witnessed = witnessed;
         let compare = Compare {
             published: checkpoint.size(),
         };
@@ -150,13 +189,31 @@ impl<'a> Verifier<'a> {
             }
         }
         self.report.torn_bytes = self.walker.torn_bytes()?;
-        self.report.open_streams = self.streams.into_keys().collect();
+        self.report.open_streams = std::mem::take(&mut self.streams).into_keys().collect();
         let (published, found) = (self.checkpoint.size(), self.frontier.size());
         if found < published {
-            Err(Fault::CutBack { published, found })
-        } else {
-            Ok(())
+            return Err(Fault::CutBack { published, found });
         }
+        self.check_witnessed()
+    }
+
+    /// What witnesses have seen must be the beginning of what is there now.
+    fn check_witnessed(&self) -> Result<(), Fault> {
+        let Some(witnessed) = &self.report.witnessed else {
+            return Ok(());
+        };
+        let (size, found) = (witnessed.size(), self.checkpoint.size());
+        if found < size {
+            return Err(Fault::CutBack {
+                published: size,
+                found,
+            });
+        }
+        // The tree's files were compared with the entries.
+        if self.tiles.root(size)? != *witnessed.root() {
+            return Err(Fault::OtherRoot { size });
+        }
+        Ok(())
     }
 
     /// Whether a fault is that of a commit that nobody was told of. One that was published is never such.

@@ -1,38 +1,44 @@
 //! `audit`: reads a journal, and proves it.
 
 mod entry;
+mod key;
 mod plain;
+mod policy;
+mod prove;
 mod reconcile;
 mod search;
 mod show;
 mod tail;
 mod verify;
+mod verify_proof;
+mod which;
 
 use std::io;
-use std::io::Write;
-use std::path::Path;
 use std::path::PathBuf;
 
 use clap::Args;
 use clap::Subcommand;
 use time::UtcOffset;
 
-use super::exit::Exit;
 use super::exit::Failure;
 use super::exit::Run;
 use super::output::OutputOptions;
 use super::when;
 use crate::audit::JournalKey;
 use crate::audit::checkpoint::Checkpoint;
+use crate::audit::key::PostQuantumKey;
 use crate::audit::note::VerifierKey;
 use crate::audit::reader::ReadError;
 use crate::audit::reader::Reader;
 use crate::config::Config;
+use key::KeyArgs;
+use prove::ProveArgs;
 use reconcile::ReconcileArgs;
 use search::SearchArgs;
 use show::ShowArgs;
 use tail::TailArgs;
 use verify::VerifyArgs;
+use verify_proof::VerifyProofArgs;
 
 #[derive(Args)]
 #[command(after_help = "Examples:
@@ -41,6 +47,7 @@ use verify::VerifyArgs;
   landbridge audit search --config config/civil.toml --subject national_id=990101199001011234
   landbridge audit show --config config/civil.toml 0198f3c2-7d1e-7a44-9b1f-2f0c6d1f8a11
   landbridge audit tail --config config/civil.toml -f
+  landbridge audit prove --config config/civil.toml 0198f3c2-7d1e-7a44-9b1f-2f0c6d1f8a11
   landbridge audit verify --journal var/civil/journal --vkey gov.example/civil/1+59181114+AVDYWOCYXsx/YEGKrwzFq1h/QsJXCohAlanozKzQ9lRc
   landbridge audit reconcile var/civil/journal var/tax/journal --vkey <civil's key> --vkey <tax's key>
 
@@ -64,10 +71,14 @@ enum What {
     Tail(TailArgs),
     /// Proves the whole journal: every record, every hash, and the signed checkpoint
     Verify(VerifyArgs),
+    /// Writes the proof that an entry stands in the journal, for whoever has only the public keys
+    Prove(ProveArgs),
+    /// Verifies such proofs offline, without a journal
+    VerifyProof(VerifyProofArgs),
     /// Compares what two departments' journals say of the exchanges between them
     Reconcile(ReconcileArgs),
-    /// Prints the public key that verifies the journal, for the directory and for auditors
-    Key,
+    /// Prints the public keys that verify the journal, for the directory and for auditors; makes them before the first start
+    Key(KeyArgs),
 }
 
 /// Taken by every verb of `audit`.
@@ -80,8 +91,8 @@ struct JournalOptions {
     /// The gateway's settings, which say where its journal is
     #[arg(long, global = true, env = "LANDBRIDGE_CONFIG", value_name = "FILE")]
     config: Option<PathBuf>,
-    /// A public key that is trusted to have signed the journal; may be given several times
-    #[arg(long, global = true, value_name = "KEY")]
+    /// A public key that is trusted to have signed the journal; may be given several times, or several of them a line each
+    #[arg(long, global = true, value_name = "KEY", value_delimiter = '\n')]
     vkey: Vec<VerifierKey>,
     /// Shows and reads times at this offset [default: that of the settings, or UTC]
     #[arg(long, global = true, value_name = "+HH:MM", value_parser = when::offset, allow_hyphen_values = true)]
@@ -92,7 +103,7 @@ struct JournalOptions {
 struct Place {
     dir: PathBuf,
     offset: UtcOffset,
-    /// From `--vkey`, or else the public half of the gateway's own key.
+    /// From `--vkey`, or else the public halves of the gateway's own keys.
     trusted: Vec<VerifierKey>,
     /// Where the gateway keeps the secret of subject tags.
     secret: Option<PathBuf>,
@@ -100,14 +111,15 @@ struct Place {
 
 impl AuditArgs {
     pub(super) fn run(self, output: &OutputOptions) -> Run {
-        let journal = self.journal;
         match self.what {
-            What::Search(args) => args.run(&journal.place()?, output),
-            What::Show(args) => args.run(&journal.place()?, output),
-            What::Tail(args) => args.run(&journal.place()?, output),
-            What::Verify(args) => args.run(&journal.place()?, output),
-            What::Reconcile(args) => args.run(&journal.vkey, output),
-            What::Key => key(&journal.place()?),
+            What::Key(args) => args.run(&self.journal, output),
+            What::VerifyProof(args) => args.run(self.journal, output),
+            What::Search(args) => args.run(&self.journal.place()?, output),
+            What::Show(args) => args.run(&self.journal.place()?, output),
+            What::Tail(args) => args.run(&self.journal.place()?, output),
+            What::Verify(args) => args.run(&self.journal.place()?, output),
+            What::Prove(args) => args.run(&self.journal.place()?, output),
+            What::Reconcile(args) => args.run(&self.journal.vkey, output),
         }
     }
 }
@@ -129,7 +141,7 @@ impl JournalOptions {
         };
         let mut trusted = self.vkey;
         if let (true, Some(config)) = (trusted.is_empty(), &config) {
-            trusted.extend(own_key(&config.journal.key, &dir)?);
+            trusted.extend(own_keys(config)?);
         }
         Ok(Place {
             dir,
@@ -143,31 +155,18 @@ impl JournalOptions {
     }
 }
 
-/// The public half of a gateway's own key, under the name that its journal bears. None before the first start.
-fn own_key(path: &Path, dir: &Path) -> Result<Option<VerifierKey>, Failure> {
-    if !path.exists() {
-        return Ok(None);
+/// The public halves of a gateway's own keys. None before they were made.
+fn own_keys(config: &Config) -> Result<Vec<VerifierKey>, Failure> {
+    let (journal, post_quantum) = (&config.journal.key, &config.journal.post_quantum_key);
+    let origin = config.origin().to_string();
+    let mut keys = Vec::new();
+    if journal.exists() {
+        keys.push(JournalKey::load(journal)?.verifier(&origin)?);
     }
-    let Some(note) = Reader::open(dir).published().map_err(unreadable)? else {
-        return Ok(None);
-    };
-    // Unverified: the name is only tried, and a wrong one verifies nothing.
-    let origin = note.lines().next().unwrap_or_default();
-    Ok(Some(JournalKey::load(path)?.verifier(origin)?))
-}
-
-fn key(place: &Place) -> Run {
-    if place.trusted.is_empty() {
-        let failure = Failure::usage("no key is known for this journal");
-        return Err(failure
-            .mend("give the settings of a gateway that has been started with `--config FILE`"));
+    if post_quantum.exists() {
+        keys.push(PostQuantumKey::load(post_quantum)?.verifier(&origin)?);
     }
-    let mut out = io::stdout().lock();
-    for key in &place.trusted {
-        writeln!(out, "{key}")?;
-    }
-    out.flush()?;
-    Ok(Exit::Done)
+    Ok(keys)
 }
 
 impl Place {

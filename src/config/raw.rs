@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 use std::path::Path;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use serde::Deserialize;
 
@@ -12,6 +13,7 @@ use super::JournalConfig;
 use super::Limits;
 use super::LogConfig;
 use super::LogFormat;
+use super::WitnessConfig;
 use super::faults::Faults;
 use super::quantity::DURATION;
 use super::quantity::SIZE;
@@ -43,6 +45,8 @@ pub(super) struct RawConfig {
     registry: RawRegistry,
     policy: RawPolicy,
     journal: RawJournal,
+    #[serde(default)]
+    witness: RawWitness,
     #[serde(default)]
     log: RawLog,
     #[serde(default)]
@@ -104,6 +108,14 @@ struct RawJournal {
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields, default)]
+struct RawWitness {
+    policy: Option<PathBuf>,
+    key: Option<PathBuf>,
+    max_unwitnessed_age: String,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
 struct RawLog {
     format: LogFormat,
     level: String,
@@ -141,6 +153,16 @@ impl Default for RawOperators {
     fn default() -> Self {
         Self {
             listen: SocketAddr::from(([127, 0, 0, 1], 9443)),
+        }
+    }
+}
+
+impl Default for RawWitness {
+    fn default() -> Self {
+        Self {
+            policy: None,
+            key: None,
+            max_unwitnessed_age: "15m".to_owned(),
         }
     }
 }
@@ -211,6 +233,7 @@ impl RawConfig {
     pub(super) fn check(self, path: &Path, text: &str) -> Result<Config, Vec<Fault>> {
         let mut faults = Faults::of(path, text);
         let journal = self.journal.check(path, &mut faults);
+        let witness = self.witness.check(path, &journal.path, &mut faults);
         let sources = self
             .source
             .into_iter()
@@ -250,6 +273,7 @@ impl RawConfig {
             limits,
             sources,
             journal,
+            witness,
             file: path.to_owned(),
         })
     }
@@ -303,6 +327,28 @@ fn post_quantum(key: &Path) -> PathBuf {
         path.as_mut_os_string().push(extension);
     }
     path
+}
+
+impl RawWitness {
+    fn check(self, settings: &Path, journal: &Path, faults: &mut Faults<'_>) -> WitnessConfig {
+        let key = "witness.max_unwitnessed_age";
+        let text = &self.max_unwitnessed_age;
+        let max_unwitnessed_age = faults.parsed(key, text, DURATION, parse_span);
+        if max_unwitnessed_age < Duration::from_secs(1) {
+            // Checkpoints are cosigned about once a second.
+            faults.add(key, "must be at least 1s".to_owned());
+        }
+        WitnessConfig {
+            policy: self.policy.map(|policy| beside(settings, policy)),
+            key: match self.key {
+                Some(key) => beside(settings, key),
+                None => journal.with_file_name("witness.key"),
+            },
+            state: journal.with_file_name("witness.state"),
+            max_unwitnessed_age,
+            demanded: true,
+        }
+    }
 }
 
 impl RawLimits {

@@ -81,7 +81,7 @@ fn code(cause: &Cause) -> Code {
         Cause::Amended => Code::Aborted,
         Cause::ClientGone => Code::Cancelled,
         Cause::ClientStalled(_) => Code::DeadlineExceeded,
-        Cause::Stopping | Cause::Unlogged(_) => Code::Unavailable,
+        Cause::Stopping | Cause::Unlogged(_) | Cause::Unwitnessed(_) => Code::Unavailable,
         Cause::Panicked | Cause::NoRandomness(_) => Code::Internal,
     }
 }

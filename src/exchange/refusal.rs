@@ -2,12 +2,16 @@
 
 use std::time::Duration;
 
+use time::UtcOffset;
+
 use super::replay::BadExchangeId;
 use super::secret::NoRandomness;
 use crate::audit::Outcome;
 use crate::audit::Receipt;
+use crate::audit::Standing;
 use crate::audit::Unwritten;
 use crate::audit::receipt::BadReceipt;
+use crate::clock::Moment;
 use crate::name::DepartmentId;
 use crate::name::ExchangeId;
 use crate::name::RecordType;
@@ -73,6 +77,8 @@ pub enum Cause {
     Stopping,
     #[error("the journal cannot be written")]
     Unlogged(#[from] Unwritten),
+    #[error("no quorum of witnesses has cosigned what the journal took from {} on", .0.at(UtcOffset::UTC))]
+    Unwitnessed(Moment),
     #[error("the exchange ended in a panic; the log has its place")]
     Panicked,
     #[error(transparent)]
@@ -86,6 +92,15 @@ impl From<Malformed> for Cause {
 }
 
 impl Cause {
+    /// Why nothing is answered while the journal stands like that.
+    pub(super) fn of_standing(standing: &Standing) -> Result<(), Self> {
+        match standing {
+            Standing::Good => Ok(()),
+            Standing::Unconfirmed { .. } => Err(Unwritten::Unconfirmed.into()),
+            Standing::Unwitnessed { since, .. } => Err(Self::Unwitnessed(*since)),
+        }
+    }
+
     /// The stable reason, for `google.rpc.ErrorInfo` and for the journal.
     pub fn reason(&self) -> &str {
         match self {
@@ -108,7 +123,9 @@ impl Cause {
             Self::ClientGone => "CLIENT_GONE",
             Self::ClientStalled(_) => "CLIENT_STALLED",
             Self::Stopping => "STOPPING",
+            Self::Unlogged(Unwritten::Unconfirmed) => "JOURNAL_UNCONFIRMED",
             Self::Unlogged(_) => "JOURNAL_UNAVAILABLE",
+            Self::Unwitnessed(_) => "JOURNAL_UNWITNESSED",
             Self::Panicked | Self::NoRandomness(_) => "INTERNAL",
         }
     }
@@ -119,6 +136,14 @@ impl Cause {
             Self::Denied(denial) => denial.for_peer(),
             Self::Source(error) => error.for_asker(),
             Self::NotFound => "no such record".to_owned(),
+            Self::Unlogged(Unwritten::Unconfirmed) => {
+                "the gateway waits for the witnesses of its journal, and answers nothing before"
+                    .to_owned()
+            }
+            Self::Unwitnessed(_) => {
+                "nobody has witnessed the gateway's journal for too long, so it answers nothing"
+                    .to_owned()
+            }
             Self::Unlogged(_) => {
                 "the gateway cannot log exchanges now, so it answers none".to_owned()
             }
@@ -165,7 +190,9 @@ impl Cause {
         match self {
             Self::Denied(denial) => denial.retry(),
             Self::Source(SourceError::Refused(refusal)) => refusal.retry,
-            Self::Unlogged(_) | Self::Stopping => Some(Duration::from_secs(1)),
+            Self::Unlogged(_) | Self::Unwitnessed(_) | Self::Stopping => {
+                Some(Duration::from_secs(1))
+            }
             _ => None,
         }
     }
@@ -181,7 +208,9 @@ impl Cause {
             | Self::Stopping
             | Self::PeerRevoked => Outcome::CutShort,
             Self::Unproven(_) => Outcome::ReceiptRefused,
-            Self::Unlogged(_) | Self::Panicked | Self::NoRandomness(_) => Outcome::ProviderError,
+            Self::Unlogged(_) | Self::Unwitnessed(_) | Self::Panicked | Self::NoRandomness(_) => {
+                Outcome::ProviderError
+            }
             Self::Note { .. }
             | Self::Relay(_)
             | Self::ForeignRelay

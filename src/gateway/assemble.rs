@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use super::files::policy_files;
 use super::files::unreadable;
+use super::witnesses::Witnesses;
 use crate::audit::journals::Journals;
 use crate::clock::Clock;
 use crate::config::Config;
@@ -33,6 +34,8 @@ pub struct Assembled {
     pub systems: Material,
     /// What the peers door and outbound connections show and trust.
     pub peers: Material,
+    /// Whom the own journal's checkpoints go to; none if the settings name no policy.
+    pub witnesses: Option<Witnesses>,
 }
 
 /// What outlives reloads: pools of connections to databases and peers.
@@ -149,6 +152,7 @@ pub async fn assemble(
     if !departments.contains(&config.department) {
         faults.push(not_a_member(config));
     }
+    let witnesses = keep(Witnesses::read(config, &trusted.directory), &mut faults);
     let policy = keep(policy(config, &departments, &registry), &mut faults);
     let sources = match reach {
         Some(reach) => keep(
@@ -157,8 +161,8 @@ pub async fn assemble(
         ),
         None => None,
     };
-    match (policy, sources) {
-        (Some(policy), Some(sources)) if faults.is_empty() => Ok(Assembled {
+    match (policy, sources, witnesses) {
+        (Some(policy), Some(sources), Some(witnesses)) if faults.is_empty() => Ok(Assembled {
             snapshot: Snapshot {
                 registry,
                 policy,
@@ -168,6 +172,7 @@ pub async fn assemble(
             },
             systems: trusted.systems,
             peers: trusted.peers,
+            witnesses,
         }),
         _ => Err(faults),
     }

@@ -15,11 +15,13 @@ use super::StartError;
 use super::operators;
 use crate::clock::Clock;
 use crate::config::Config;
+use crate::door;
 use crate::door::catalog::CatalogDoor;
 use crate::door::exchange::ExchangeDoor;
 use crate::door::reflection::Reflection;
 use crate::door::server::DoorServer;
 use crate::door::server::ServerLimits;
+use crate::door::tiles::ServedJournal;
 use crate::identity::Door;
 use crate::identity::acceptor::AcceptLimits;
 use crate::identity::acceptor::Acceptor;
@@ -114,6 +116,12 @@ impl Gateway {
 
         let peers =
             Routes::new(self.exchange_service(Door::Peers)).add_service(health_service.clone());
+        let peers = Routes::from(
+            peers
+                .into_axum_router()
+                .nest("/witness", door::witness::routes(self.witness.clone()))
+                .nest("/journal", door::tiles::routes(self.served_journal())),
+        );
         let systems = Routes::new(self.exchange_service(Door::Systems))
             .add_service(health_service)
             .add_service(CatalogServiceServer::new(CatalogDoor::new(
@@ -134,6 +142,15 @@ impl Gateway {
             self.stopped.clone(),
         ));
         Ok(())
+    }
+
+    /// What peers may read of the own journal.
+    fn served_journal(&self) -> ServedJournal {
+        ServedJournal {
+            dir: self.config.journal.path.clone(),
+            entries: false,
+            witnessed: self.config.witness.policy.is_some(),
+        }
     }
 
     fn exchange_service(&self, door: Door) -> ExchangeServiceServer<ExchangeDoor> {

@@ -9,10 +9,12 @@ use axum::http::header::CONTENT_TYPE;
 use axum::response::IntoResponse;
 use axum::routing::get;
 use metrics_exporter_prometheus::PrometheusHandle;
+use time::UtcOffset;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
 use crate::audit::JournalState;
+use crate::audit::Standing;
 use crate::exchange::Exchange;
 
 #[derive(Clone)]
@@ -50,8 +52,9 @@ async fn readyz(State(operators): State<Operators>) -> (StatusCode, String) {
     if operators.stop.is_cancelled() {
         return (StatusCode::SERVICE_UNAVAILABLE, "stopping\n".to_owned());
     }
-    let unlogged = match operators.exchange.journal().state() {
-        JournalState::Writable => return (StatusCode::OK, "ready\n".to_owned()),
+    let journal = operators.exchange.journal();
+    let unlogged = match journal.state() {
+        JournalState::Writable => return standing(&journal.standing()),
         JournalState::Full(reason) => reason.to_string(),
         JournalState::Failed(reason) => reason.to_string(),
     };
@@ -59,6 +62,20 @@ async fn readyz(State(operators): State<Operators>) -> (StatusCode, String) {
         StatusCode::SERVICE_UNAVAILABLE,
         format!("the journal cannot be written: {unlogged}\n"),
     )
+}
+
+fn standing(standing: &Standing) -> (StatusCode, String) {
+    let not_ready = match standing {
+        Standing::Good => return (StatusCode::OK, "ready\n".to_owned()),
+        Standing::Unconfirmed { why } => {
+            format!("the witnesses have not confirmed the journal yet: {why}\n")
+        }
+        Standing::Unwitnessed { since, why } => {
+            let since = since.at(UtcOffset::UTC);
+            format!("the journal has not been witnessed since {since}: {why}\n")
+        }
+    };
+    (StatusCode::SERVICE_UNAVAILABLE, not_ready)
 }
 
 async fn render(State(operators): State<Operators>) -> impl IntoResponse {

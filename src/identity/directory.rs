@@ -37,6 +37,8 @@ pub struct Department {
     pub endpoints: Vec<Endpoint>,
     /// The verifier keys of its journals, as <https://c2sp.org/signed-note> writes them.
     pub journal: Vec<String>,
+    /// The verifier key with which its gateway cosigns the others' journals, if it does.
+    pub witness: Option<String>,
 }
 
 /// Where a gateway listens: a host name or an address, and a port.
@@ -73,6 +75,7 @@ struct RawDepartment {
     endpoints: Spanned<Vec<Spanned<String>>>,
     #[serde(default)]
     journal: Vec<Spanned<String>>,
+    witness: Option<Spanned<String>>,
 }
 
 impl Directory {
@@ -165,19 +168,27 @@ impl Reader<'_> {
         }
         let mut journal = Vec::new();
         for (number, raw) in raw.journal.into_iter().enumerate() {
-            if !is_verifier_key(raw.get_ref()) {
-                let message = "is not a verifier key: expected `<name>+<8 hexadecimal digits>+<base64>`, as `landbridge audit` prints it";
-                self.fault(raw.span(), &key(&format!("journal[{number}]")), message);
-            }
-            journal.push(raw.into_inner());
+            journal.push(self.verifier_key(raw, &key(&format!("journal[{number}]"))));
         }
+        let witness = raw
+            .witness
+            .map(|raw| self.verifier_key(raw, &key("witness")));
         Some(Department {
             id: self.parse(&raw.id, &key("id"))?,
             name: raw.name,
             name_zh: raw.name_zh,
             endpoints,
             journal,
+            witness,
         })
+    }
+
+    fn verifier_key(&mut self, raw: Spanned<String>, key: &str) -> String {
+        if !is_verifier_key(raw.get_ref()) {
+            let message = "is not a verifier key: expected `<name>+<8 hexadecimal digits>+<base64>`, as `landbridge audit key` prints it";
+            self.fault(raw.span(), key, message);
+        }
+        raw.into_inner()
     }
 
     fn parse<T: FromStr<Err: fmt::Display>>(

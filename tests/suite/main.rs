@@ -22,3 +22,4 @@ mod streams;
 mod surfaces;
 mod sweep;
 mod unlogged;
+mod witnesses;

@@ -5,6 +5,7 @@ use super::*;
 use crate::audit::key::JournalKey;
 use crate::audit::merkle;
 use crate::audit::merkle::Frontier;
+use crate::audit::testing::TESSERA_ENTRIES;
 
 fn signed(key: &JournalKey, origin: &str, entries: &[&str]) -> SignedCheckpoint {
     let mut frontier = Frontier::default();
@@ -58,9 +59,77 @@ fn a_tree_is_signed_as_other_tools_sign_it() {
     );
 }
 
+/// Root and signature of each checkpoint of transparency-dev/tessera's testdata/log, by its size.
+const TESSERA: [(&str, &str); 16] = [
+    (
+        "47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=",
+        "M9e0lhxJACzE1KoUdqKuPa+9p6R7dSW8BlEvrg/noo8FkGg6PbJoRNOcdjqjOq89wVvTA60eubCc4oufo5BvIVEgtQc=",
+    ),
+    (
+        "0Nc2CrefWKseHj/mStd+LqC8B+NrX0btIiPt2SmN+ek=",
+        "M9e0lhr9kuLxGdAtaUrhm84TQffVsLdcy808sN0a3WyniNlfcr9+bywoiIke1YYciCNjJGkCgIlQ8b16jhsmg/SChAM=",
+    ),
+    (
+        "T1X2GdkhUjV3iyufF9b0kVsWFxIU0VI4EpNml2Teci4=",
+        "M9e0llH4NKmlf0u7C8tkJioQOmi7l5ELqljXgKRg6R3G5JJ7vx7emDWo5fpqKuA/Dk/jRrI6il+7QCVirNhyUAWGoAk=",
+    ),
+    (
+        "Wqx3HImawpLnS/Gv4ubjAvi1WIOy0b8Ze0amvqbavKk=",
+        "M9e0lvAQRtH832pk2RTbeSeZMkp4FZSdJYFBUjO5SKxuRbywPUF3cx+HUrb50kjd3rUWW/fj53Wj1dwcwh9bGQnqVAg=",
+    ),
+    (
+        "zY1lN35vrXYAPixXSd59LsU29xUJtuW4o2dNNg5Y2Co=",
+        "M9e0lnFuWt0cp60moO4jAkeXvMNLIIOGn4WdyeHQurBt9mBi0tWdfkldiAt9k0FpwuZymvttsVn9uwyouXU3vPpeNAc=",
+    ),
+    (
+        "gy5gl3aksFyiCO95a/1vLXz88A3dRq+0l9Sxte8ZqZQ=",
+        "M9e0lmn5eDHyHP10zJObZdFAX2y1V8fdDKBi4IiHbDYf1TCUBwxZOhqwv2QZCqrdda2zTRTrmnwjwscN5RBTEmZUYAs=",
+    ),
+    (
+        "a6sWvsc2eEzmj72vah7mZ5dwFltivehh2b11qwlp5Jg=",
+        "M9e0ln+nHSdGSHEZBcjvqyYDXDbG8WxDwCDjbbGAMv/NTynAtJWhckSXIpuwpN3yJ4PTtzUbD34YGqIZr6RgJRn16gU=",
+    ),
+    (
+        "IrSXADBqJ7EQoUODSDKROySgNveeL6CFhik2w/+fS7U=",
+        "M9e0luA5JhTRUki/BBQD0QNiH6AEJ2pdtsA5CQjqJErViuuKrN6513RCTL2640wXJv0dCed3neRGI6dMzBq9uANf2Qc=",
+    ),
+    (
+        "bC+VwvrJbalNVjfkdI8kUgs7mJoXrqiXCE7bgnD28pY=",
+        "M9e0lq1EK37dHtgv9O3UzPxisw5vwIPcJsX9ab0xt4mvVfbdUR1fbMjN6sBFYpBoBEmD4+cWhj/AVgI5MitCO5+mews=",
+    ),
+    (
+        "CvhHViE3S9E3htHLR+25mapWoGCJ3WckMq1UtC3VmEY=",
+        "M9e0ls3mdnWX0qk4P3uGG0eYiFRWSwPR+RdeD1ARmrHPHjXP0x9UJWASPFTOTqJo0mp7Epck2O9RFB0J9IjDdAewagw=",
+    ),
+    (
+        "y8/gZsZCtitsMan09tY+k8I7Qpr7Y5fbO2tLi9GQnfU=",
+        "M9e0lrmwaVEOWFZ+HS5ITnRd2YMOSWE5QeoYu+6DHwJLnJ+SVeJ2ZiYeD7lVC5oGJx76gbfLSyCUEq6D8JkarrsuiQQ=",
+    ),
+    (
+        "Yok1cS5VdokGLBy73BC2I16b3atss6KBN9jnIi6Fz/A=",
+        "M9e0lqbRtWirJwbUy4w3VrK2RyzfW8P+OIkc8t6b6AVG/tQd1Q2SN+uCLYzNNFnf/PhzeCdURSGQe1MRnohCxPu21wg=",
+    ),
+    (
+        "uZo6M+IhVna+CLgWCrJs0xBPUHbozHkYTQASduHSLME=",
+        "M9e0lrFzoTgi+ovhrqX0DpsEAp3wLu1coMLIkeCwSkGfS4Ox4pLXo2LHudqm4merh0ZkCNzHr8kQwq5gS5mmimIvdA4=",
+    ),
+    (
+        "av0kLH0VkkVDrTuZzBGIx7d9z5G1l/GlKz/nAV/8woQ=",
+        "M9e0liO8x8xfEOGmZVYODUjQajkEpjccPQ9EkG3yEEDet4K3BWE/DFRPH6H+b6gFFFaG5KS1bBmYS/xeZJs8lj+z+wM=",
+    ),
+    (
+        "SvCd38yNade7xEPY1a/aAc1M3A2AHYVF8lIiUnsH1ao=",
+        "M9e0lu8roIpjC+NXEG7JDkajIahoYDYWgxDtxfx/6rzLoztU9t/PvivZ48xt8ygJpjzaboSpkbVv3Jb+D3NdXWQf5wo=",
+    ),
+    (
+        "rKbDipCvhuX1GZ7g5BBe8sA6BbJ7ja/1nk427v383cs=",
+        "M9e0luh4jTG+UMBqOUo9/q+yAEvx1ilBEniMvjf1zfcBOhg+CKubMt53MvIt/uEWP6zdkdIQzd/fmwlM/dlPWF74ewI=",
+    ),
+];
+
 #[test]
-fn the_test_log_of_tessera_is_rebuilt() {
-    // Published with its private key in transparency-dev/tessera, testdata/log.
+fn every_checkpoint_of_the_test_log_of_tessera_is_rebuilt() {
+    // It is published with its private key.
     let secret = STANDARD
         .decode("AeymY/SZAX0jZcJ8enZ5FY1Dz+wTML2yWSkK+9DSF3eg")
         .unwrap();
@@ -70,14 +139,12 @@ fn the_test_log_of_tessera_is_rebuilt() {
         key.verifier(origin).unwrap().to_string(),
         "example.com/log/testdata+33d7b496+AeHTu4Q3hEIMHNqc6fASMsq3rKNx280NI+oO5xCFkkSx"
     );
-    let entries = [
-        "one", "two", "three", "four", "five", "six", "seven", "eit", "nain", "ten", "ileven",
-        "twelf", "threeten", "fourten", "fivten",
-    ];
-    assert_eq!(
-        signed(&key, origin, &entries).note(),
-        "example.com/log/testdata\n15\nrKbDipCvhuX1GZ7g5BBe8sA6BbJ7ja/1nk427v383cs=\n\n\u{2014} example.com/log/testdata M9e0luh4jTG+UMBqOUo9/q+yAEvx1ilBEniMvjf1zfcBOhg+CKubMt53MvIt/uEWP6zdkdIQzd/fmwlM/dlPWF74ewI=\n"
-    );
+    for (size, (root, signature)) in TESSERA.iter().enumerate() {
+        assert_eq!(
+            signed(&key, origin, &TESSERA_ENTRIES[..size]).note(),
+            format!("{origin}\n{size}\n{root}\n\n\u{2014} {origin} {signature}\n")
+        );
+    }
 }
 
 #[test]
@@ -124,4 +191,31 @@ fn a_malformed_checkpoint_is_refused_with_what_is_wrong() {
             .size,
         1
     );
+}
+
+#[test]
+fn the_text_is_what_was_signed_with_its_extension_lines() {
+    let key = JournalKey::from_seed([5; 32]);
+    let made = signed(&key, "log", &["an entry"]);
+    assert_eq!(made.text(), made.checkpoint.text());
+    let root = STANDARD.encode([0; 32]);
+    let text = format!("log\n1\n{root}\nextension\n");
+    let extended = SignedCheckpoint::new(
+        Checkpoint::parse(&text).unwrap(),
+        format!("{text}\n\u{2014} log AAAAAAAA\n"),
+    );
+    assert_eq!(extended.text(), text);
+}
+
+#[test]
+fn further_signature_lines_stand_below_the_logs_own() {
+    let key = JournalKey::from_seed([5; 32]);
+    let vkey = key.verifier("log").unwrap();
+    let made = signed(&key, "log", &["an entry"]);
+    let more = made.with_lines(["\u{2014} witness AAAAAAAA"]).unwrap();
+    assert_eq!(
+        more.note(),
+        format!("{}\u{2014} witness AAAAAAAA\n", made.note())
+    );
+    assert_eq!(SignedCheckpoint::open(more.note(), &[vkey]), Ok(more));
 }

@@ -72,3 +72,75 @@ fn a_file_that_is_no_key_is_refused() {
         );
     }
 }
+
+#[test]
+fn a_post_quantum_key_loads_again_and_is_its_owners_only() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("journal-pq.key");
+    let created = PostQuantumKey::create(&path).unwrap();
+    let loaded = PostQuantumKey::load(&path).unwrap();
+    let verifier = created.verifier("log").unwrap();
+    assert_eq!(loaded.verifier("log").unwrap(), verifier);
+    assert_eq!(verifier.kind(), KeyKind::MlDsa44);
+    assert_eq!(
+        fs::metadata(&path).unwrap().permissions().mode() & 0o777,
+        0o600
+    );
+    assert!(matches!(
+        PostQuantumKey::create(&path),
+        Err(KeyError::NotCreated { .. })
+    ));
+}
+
+#[test]
+fn a_key_of_another_algorithm_is_refused_by_its_name() {
+    let dir = tempfile::tempdir().unwrap();
+    let (journal, post_quantum) = (dir.path().join("a"), dir.path().join("b"));
+    JournalKey::create(&journal).unwrap();
+    PostQuantumKey::create(&post_quantum).unwrap();
+    let wrong = PostQuantumKey::load(&journal).unwrap_err().to_string();
+    assert!(
+        wrong.contains("openssl genpkey -algorithm ML-DSA-44"),
+        "{wrong}"
+    );
+    let wrong = JournalKey::load(&post_quantum).unwrap_err().to_string();
+    assert!(
+        wrong.contains("openssl genpkey -algorithm Ed25519"),
+        "{wrong}"
+    );
+}
+
+#[test]
+fn only_the_keys_that_are_missing_are_made() {
+    let dir = tempfile::tempdir().unwrap();
+    let journal = dir.path().join("var/civil/journal.key");
+    let post_quantum = dir.path().join("var/civil/journal-pq.key");
+    let (first, made) = JournalKeys::load_or_create(&journal, &post_quantum).unwrap();
+    assert_eq!(made, [journal.clone(), post_quantum.clone()]);
+    let (again, made) = JournalKeys::load_or_create(&journal, &post_quantum).unwrap();
+    assert_eq!(made, Vec::<PathBuf>::new());
+    assert_eq!(
+        again.verifiers("log").unwrap(),
+        first.verifiers("log").unwrap()
+    );
+    fs::remove_file(&post_quantum).unwrap();
+    let (other, made) = JournalKeys::load_or_create(&journal, &post_quantum).unwrap();
+    assert_eq!(made, [post_quantum]);
+    assert_eq!(
+        other.verifiers("log").unwrap()[0],
+        first.verifiers("log").unwrap()[0]
+    );
+}
+
+#[test]
+fn what_a_crash_left_half_written_is_no_key() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("journal.key");
+    fs::write(dir.path().join("journal.new"), "-----BEGIN PRIV").unwrap();
+    let created = JournalKey::create(&path).unwrap();
+    assert_eq!(
+        JournalKey::load(&path).unwrap().verifier("log").unwrap(),
+        created.verifier("log").unwrap()
+    );
+    assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1);
+}

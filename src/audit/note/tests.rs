@@ -137,3 +137,85 @@ fn a_text_may_have_empty_lines() {
     let note = sign("one\n\nthree\n", &pair, &verifier);
     assert_eq!(open(&note, &[verifier]).unwrap().text, "one\n\nthree\n");
 }
+
+/// A text in the form of a checkpoint, as cosigners sign it.
+fn checkpoint_text() -> String {
+    format!("log\n7\n{}\n", STANDARD.encode([5; 32]))
+}
+
+#[test]
+fn keys_of_each_kind_are_written_as_they_were_read() {
+    for (kind, bytes) in [
+        (KeyKind::Ed25519, 32),
+        (KeyKind::Cosignature, 32),
+        (KeyKind::MlDsa44, 1312),
+    ] {
+        let key = VerifierKey::of(kind, "example.com/key", &vec![9; bytes]).unwrap();
+        let read: VerifierKey = key.to_string().parse().unwrap();
+        assert_eq!((&read, read.kind()), (&key, kind));
+        let short = VerifierKey::of(kind, "example.com/key", &vec![9; bytes - 1]);
+        assert!(matches!(short, Err(NoteError::MalformedKey(_))), "{kind:?}");
+    }
+}
+
+#[test]
+fn one_key_under_two_kinds_is_two_keys() {
+    let log = VerifierKey::of(KeyKind::Ed25519, "name", &[9; 32]).unwrap();
+    let witness = VerifierKey::of(KeyKind::Cosignature, "name", &[9; 32]).unwrap();
+    assert_ne!(log.id(), witness.id());
+    assert!(log.is_same_pair(&witness));
+}
+
+#[test]
+fn the_name_of_an_ml_dsa_key_fits_into_what_it_signs() {
+    let long = "n".repeat(256);
+    assert_eq!(
+        VerifierKey::of(KeyKind::MlDsa44, &long, &[9; 1312]),
+        Err(NoteError::MalformedKey("the name is longer than 255 bytes"))
+    );
+    assert!(VerifierKey::of(KeyKind::MlDsa44, &long[1..], &[9; 1312]).is_ok());
+}
+
+#[test]
+fn a_bad_signature_of_a_known_cosigner_rejects_the_note() {
+    let pair = Ed25519KeyPair::from_seed_unchecked(&[3; 32]).unwrap();
+    let public = KeyPair::public_key(&pair).as_ref();
+    let log = VerifierKey::of(KeyKind::Ed25519, "log", public).unwrap();
+    let note = sign(&checkpoint_text(), &pair, &log);
+    let signature = [1; 72];
+    for (kind, bytes) in [(KeyKind::Cosignature, 32), (KeyKind::MlDsa44, 1312)] {
+        let witness = VerifierKey::of(kind, "witness", &vec![9; bytes]).unwrap();
+        let forged = signature_line(&witness, &signature);
+        let forged = extend(&note, [forged.as_str()]).unwrap();
+        // To whom the cosigner is unknown, its signature says nothing.
+        assert_eq!(names(&open(&forged, &[log.clone()]).unwrap()), ["log"]);
+        assert_eq!(
+            open(&forged, &[log.clone(), witness]),
+            Err(NoteError::BadSignature("witness".to_owned()))
+        );
+    }
+}
+
+#[test]
+fn a_key_that_signed_twice_counts_once() {
+    let line = NOTE.lines().last().unwrap();
+    let twice = extend(NOTE, [line]).unwrap();
+    assert_eq!(names(&open(&twice, &[key()]).unwrap()), ["example.com/foo"]);
+}
+
+#[test]
+fn only_signature_lines_extend_a_note() {
+    for line in [
+        "",
+        "text",
+        "\u{2014} name AAAA",
+        "\u{2014} name AAAAAAAA\n\u{2014} name AAAAAAAA",
+    ] {
+        assert!(extend(NOTE, [line]).is_err(), "{line:?}");
+    }
+    let crowd = vec!["\u{2014} name AAAAAAAA"; 64];
+    assert_eq!(
+        extend(NOTE, crowd),
+        Err(NoteError::Malformed("it has too many signatures"))
+    );
+}

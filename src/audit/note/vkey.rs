@@ -105,6 +105,11 @@ impl VerifierKey {
         self.kind
     }
 
+    /// Whether both are of one key pair, whatever their names.
+    pub(in crate::audit) fn is_same_pair(&self, other: &Self) -> bool {
+        self.key == other.key
+    }
+
     pub(super) fn id(&self) -> &[u8; 4] {
         &self.id
     }

@@ -131,16 +131,13 @@ impl Pair {
                 origin: origins[side].to_owned(),
                 ..settings(dirs[side].path(), 1 << 16)
             };
-            let key = JournalKey::from_seed([side as u8 + 1; 32]);
-            let vkey = key.verifier(origins[side]).unwrap();
             let keys = JournalKeys {
-                journal: key,
+                journal: JournalKey::from_seed([side as u8 + 1; 32]),
                 ..keys()
             };
-            (
-                Journal::open(settings, keys, Clock::System).unwrap().0,
-                vkey,
-            )
+            let vkey = keys.journal.verifier(origins[side]).unwrap();
+            let (journal, _) = Journal::open(settings, keys, Clock::System).unwrap();
+            (journal, vkey)
         });
         let [(consumer, first), (provider, second)] = opened;
         Self {

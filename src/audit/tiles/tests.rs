@@ -3,6 +3,7 @@ use super::writer::TileWriter;
 use super::*;
 use crate::audit::disk::RealDisk;
 use crate::audit::merkle::Frontier;
+use crate::audit::testing::TESSERA_ENTRIES;
 
 fn leaf(n: u64) -> [u8; LEAF_BYTES] {
     let mut leaf = [0; LEAF_BYTES];
@@ -191,4 +192,43 @@ fn a_tree_is_gone_on_with_at_any_size() {
         Err(TileError::Beyond)
     ));
     assert_eq!(Tiles::open(dir.path()).root(500).unwrap(), root(500));
+}
+
+#[test]
+fn the_tile_and_the_bundle_of_the_test_log_of_tessera_are_rebuilt() {
+    // tile/0/000.p/15 and tile/entries/000.p/15, written out by the specification.
+    let mut expected = (Vec::new(), Vec::new());
+    for entry in TESSERA_ENTRIES {
+        let hash = <sha2::Sha256 as sha2::Digest>::digest([&[0], entry.as_bytes()].concat());
+        expected.0.extend_from_slice(&hash);
+        expected.1.extend([0, entry.len() as u8]);
+        expected.1.extend(entry.bytes());
+    }
+    let dir = tempfile::tempdir().unwrap();
+    let layout = Layout::new(dir.path());
+    std::fs::create_dir_all(layout.hash_dir()).unwrap();
+    let mut writer = TileWriter::open(&RealDisk, &layout, 0).unwrap();
+    for entry in TESSERA_ENTRIES {
+        let hash = merkle::leaf_hash(entry.as_bytes());
+        // This journal's leaves have another length; the tree knows their hashes only.
+        writer.append(&[0; LEAF_BYTES], vec![hash]).unwrap();
+    }
+    writer.flush().unwrap();
+    let tile = Tiles::open(dir.path())
+        .read("tile/0/000.p/15".parse().unwrap())
+        .unwrap();
+    assert_eq!(tile, expected.0);
+    assert_eq!(
+        bundle(TESSERA_ENTRIES.iter().map(|entry| entry.as_bytes())),
+        expected.1
+    );
+}
+
+#[test]
+fn a_bundle_is_that_of_the_worked_vectors() {
+    let entries: Vec<String> = (0..7).map(|n| format!("entry {n}")).collect();
+    assert_eq!(
+        crate::registry::hex(&bundle(entries.iter().map(|entry| entry.as_bytes()))),
+        "0007656e74727920300007656e74727920310007656e74727920320007656e74727920330007656e74727920340007656e74727920350007656e7472792036"
+    );
 }

@@ -195,7 +195,7 @@ pub(super) fn json(
     }))
 }
 
-fn leaf_json(leaf: &Leaf, offset: UtcOffset) -> Json {
+pub(super) fn leaf_json(leaf: &Leaf, offset: UtcOffset) -> Json {
     let digest = (leaf.exchange_digest != [0; 32]).then(|| hex(&leaf.exchange_digest));
     let peer = leaf.peer.map(|peer| {
         serde_json::json!({ "log": hex(&peer.log), "index": peer.index, "leaf_hash": hex(&peer.leaf_hash) })

@@ -11,12 +11,12 @@ use super::claimed;
 use super::entry;
 use super::plain;
 use super::unreadable;
+use super::which::Which;
+use super::which::which;
 use crate::audit::checkpoint::Checkpoint;
 use crate::audit::checkpoint::SignedCheckpoint;
 use crate::audit::merkle::verify_inclusion;
 use crate::audit::reader::Stored;
-use crate::audit::search::Criteria;
-use crate::audit::search::search;
 use crate::audit::tiles::TileError;
 use crate::audit::tiles::Tiles;
 use crate::cli::exit::Exit;
@@ -24,7 +24,6 @@ use crate::cli::exit::Failure;
 use crate::cli::exit::Run;
 use crate::cli::output::OutputOptions;
 use crate::cli::table::Table;
-use crate::name::ExchangeId;
 use crate::registry::hex;
 
 #[derive(Args)]
@@ -32,22 +31,6 @@ pub(super) struct ShowArgs {
     /// The id of an exchange, or the index of an entry
     #[arg(value_name = "ID OR INDEX", value_parser = which)]
     which: Which,
-}
-
-#[derive(Clone, Copy)]
-enum Which {
-    Entry(u64),
-    Exchange(ExchangeId),
-}
-
-fn which(text: &str) -> Result<Which, String> {
-    let index = text
-        .strip_prefix('#')
-        .unwrap_or(text)
-        .parse()
-        .map(Which::Entry);
-    let exchange = || text.parse().map(Which::Exchange);
-    index.or_else(|_| exchange()).map_err(|_| "expected an exchange's id, such as answers and `audit search` show it, or an entry's index".to_owned())
 }
 
 /// What is shown of one entry.
@@ -75,13 +58,10 @@ enum Inclusion {
     NotYet,
 }
 
-/// The entries of one exchange: an opening and its end, or one.
-const MAX_ENTRIES: usize = 16;
-
 impl ShowArgs {
     pub(super) fn run(self, place: &Place, output: &OutputOptions) -> Run {
         let json = output.for_one()?;
-        let entries = self.entries(place)?;
+        let entries = self.which.entries(place)?;
         let mut out = io::stdout().lock();
         let mut proven = true;
         for (number, stored) in entries.iter().enumerate() {
@@ -98,33 +78,6 @@ impl ShowArgs {
         }
         out.flush()?;
         Ok(if proven { Exit::Done } else { Exit::Unverified })
-    }
-
-    fn entries(&self, place: &Place) -> Result<Vec<Stored>, Failure> {
-        let reader = place.reader();
-        let mut indexes = Vec::new();
-        match self.which {
-            Which::Entry(index) => indexes.push(index),
-            Which::Exchange(exchange) => {
-                let criteria = Criteria {
-                    exchange: Some(exchange),
-                    ..Criteria::default()
-                };
-                for hit in search(&reader, &criteria, MAX_ENTRIES).map_err(unreadable)? {
-                    indexes.push(hit.index);
-                    indexes.extend(hit.end.map(|end| end.index));
-                }
-                indexes.sort_unstable();
-            }
-        }
-        let mut entries = Vec::new();
-        for index in indexes {
-            entries.extend(reader.entry(index).map_err(unreadable)?);
-        }
-        if entries.is_empty() {
-            return Err(anyhow::anyhow!("the journal has no such entry").into());
-        }
-        Ok(entries)
     }
 }
 

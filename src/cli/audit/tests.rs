@@ -11,6 +11,7 @@ use crate::audit::JournalKeys;
 use crate::audit::JournalSettings;
 use crate::audit::Receipt;
 use crate::cli::Cli;
+use crate::cli::exit::Exit;
 use crate::clock::Clock;
 
 /// A journal of three entries, closed; gives its public key.

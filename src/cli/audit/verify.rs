@@ -7,11 +7,14 @@ use clap::Args;
 
 use super::Place;
 use super::WHICH;
+use super::policy::PolicyOptions;
+use super::policy::witnesses_json;
 use super::unreadable;
+use crate::audit::checkpoint::SignedCheckpoint;
 use crate::audit::reader::ReadError;
 use crate::audit::verify::Fault;
 use crate::audit::verify::Report;
-use crate::audit::verify::verify;
+use crate::audit::verify::verify_witnessed;
 use crate::cli::exit::Exit;
 use crate::cli::exit::Failure;
 use crate::cli::exit::Run;
@@ -23,12 +26,16 @@ use crate::fault::chain;
 use crate::registry::hex;
 
 #[derive(Args)]
-pub(super) struct VerifyArgs {}
+pub(super) struct VerifyArgs {
+    #[command(flatten)]
+    policy: PolicyOptions,
+}
 
 impl VerifyArgs {
     pub(super) fn run(self, place: &Place, output: &OutputOptions) -> Run {
         let json = output.for_one()?;
-        let mut report = verify(&place.dir, place.trusted()?);
+        let policy = self.policy.load()?;
+        let mut report = verify_witnessed(&place.dir, place.trusted()?, policy.as_ref());
         if !place.dir.is_dir() {
             let failure = Failure::from(anyhow::anyhow!(
                 "there is no folder `{}`",
@@ -79,6 +86,15 @@ fn write(report: &Report, place: &Place, to: &mut impl Write) -> io::Result<()> 
         pairs.push(("from", when::shown(first, place.offset)));
         pairs.push(("to", when::shown(last, place.offset)));
     }
+    if let Some(witnessed) = &report.witnessed {
+        pairs.push(("witnessed", format!("at {} entries", witnessed.size())));
+    }
+    for (witness, time) in report.witnesses.iter().flat_map(|by| &by.cosigners) {
+        let time = time.map_or("at no stated time".to_owned(), |time| {
+            when::shown(time, place.offset)
+        });
+        pairs.push(("witness", format!("{}, {time}", witness.name)));
+    }
     let kinds: Vec<_> = report
         .kinds
         .iter()
@@ -117,6 +133,8 @@ fn to_json(report: &Report, place: &Place) -> serde_json::Value {
         "verified": report.fault.is_none(),
         "fault": report.fault.as_ref().map(|fault| chain(fault)),
         "checkpoint": checkpoint,
+        "witnessed_size": report.witnessed.as_ref().map(SignedCheckpoint::size),
+        "witnesses": report.witnesses.as_ref().map(|by| witnesses_json(by, place.offset)),
         "entries": report.entries,
         "commits": report.commits,
         "first": report.times.map(|(first, _)| when::rfc3339(first, place.offset)),

@@ -2,10 +2,13 @@
 
 use std::path::Path;
 use std::path::PathBuf;
+use std::slice::from_ref;
 use std::time::Duration;
 
 use landbridge::audit::JournalKey;
 use landbridge::audit::Leaf;
+use landbridge::audit::checkpoint::SignedCheckpoint;
+use landbridge::audit::note::VerifierKey;
 use landbridge::audit::reader::Reader;
 use landbridge::audit::verify::Report;
 use landbridge::audit::verify::verify;
@@ -100,13 +103,41 @@ impl Journal {
         .await
     }
 
-    /// Proves the whole journal against its own key; gives what was found.
-    pub(crate) fn verified(&self) -> Report {
-        let key = JournalKey::load(&self.key)
+    /// Waits until witnesses have cosigned so many of its entries.
+    pub(crate) async fn witnessed(&self, entries: u64) -> SignedCheckpoint {
+        let key = self.key();
+        let look = async {
+            let mut ticks = tokio::time::interval(Duration::from_millis(20));
+            loop {
+                ticks.tick().await;
+                let note = Reader::open(&self.dir).witnessed().unwrap();
+                let checkpoint =
+                    note.map(|note| SignedCheckpoint::open(&note, from_ref(&key)).unwrap());
+                if let Some(checkpoint) = checkpoint.filter(|found| found.size() >= entries) {
+                    return checkpoint;
+                }
+            }
+        };
+        match timeout(PATIENCE, look).await {
+            Ok(found) => found,
+            Err(_) => panic!(
+                "nobody cosigns {entries} entries; the journal has:\n{}",
+                self.text()
+            ),
+        }
+    }
+
+    /// The public half of its key.
+    pub(crate) fn key(&self) -> VerifierKey {
+        JournalKey::load(&self.key)
             .unwrap()
             .verifier(&self.origin)
-            .unwrap();
-        let report = verify(&self.dir, &[key]);
+            .unwrap()
+    }
+
+    /// Proves the whole journal against its own key; gives what was found.
+    pub(crate) fn verified(&self) -> Report {
+        let report = verify(&self.dir, &[self.key()]);
         assert!(
             report.fault.is_none(),
             "{}: {}",

@@ -1,0 +1,58 @@
+//! Which entries a verb is about: one by its index, or those of an exchange.
+
+use super::Place;
+use super::unreadable;
+use crate::audit::reader::Stored;
+use crate::audit::search::Criteria;
+use crate::audit::search::search;
+use crate::cli::exit::Failure;
+use crate::name::ExchangeId;
+
+#[derive(Clone, Copy)]
+pub(super) enum Which {
+    Entry(u64),
+    Exchange(ExchangeId),
+}
+
+/// The entries of one exchange: an opening and its end, or one.
+const MAX_ENTRIES: usize = 16;
+
+pub(super) fn which(text: &str) -> Result<Which, String> {
+    let index = text
+        .strip_prefix('#')
+        .unwrap_or(text)
+        .parse()
+        .map(Which::Entry);
+    let exchange = || text.parse().map(Which::Exchange);
+    index.or_else(|_| exchange()).map_err(|_| "expected an exchange's id, such as answers and `audit search` show it, or an entry's index".to_owned())
+}
+
+impl Which {
+    /// At least one, the oldest first.
+    pub(super) fn entries(self, place: &Place) -> Result<Vec<Stored>, Failure> {
+        let reader = place.reader();
+        let mut indexes = Vec::new();
+        match self {
+            Self::Entry(index) => indexes.push(index),
+            Self::Exchange(exchange) => {
+                let criteria = Criteria {
+                    exchange: Some(exchange),
+                    ..Criteria::default()
+                };
+                for hit in search(&reader, &criteria, MAX_ENTRIES).map_err(unreadable)? {
+                    indexes.push(hit.index);
+                    indexes.extend(hit.end.map(|end| end.index));
+                }
+                indexes.sort_unstable();
+            }
+        }
+        let mut entries = Vec::new();
+        for index in indexes {
+            entries.extend(reader.entry(index).map_err(unreadable)?);
+        }
+        if entries.is_empty() {
+            return Err(anyhow::anyhow!("the journal has no such entry").into());
+        }
+        Ok(entries)
+    }
+}
