@@ -1,4 +1,4 @@
-//! What the journal does on a real disk: `cargo bench --bench journal [-- durable|open|verify …] [--quick]`.
+//! What the journal does on a real disk: `cargo bench --bench journal [-- durable|open|verify|witness …] [--quick]`.
 //!
 //! Each figure stands beside that of a contender without the journal, measured in turns with it, so that what else the
 //! machine does cancels out of the ratio.
@@ -9,9 +9,11 @@ mod closed;
 mod cost;
 mod durable;
 mod entries;
+mod logs;
 mod open;
 mod table;
 mod verify;
+mod witness;
 
 use std::fs;
 use std::path::Path;
@@ -48,7 +50,7 @@ impl Extent {
     };
 }
 
-const PARTS: [&str; 3] = ["durable", "open", "verify"];
+const PARTS: [&str; 4] = ["durable", "open", "verify", "witness"];
 
 fn main() -> anyhow::Result<()> {
     // Cargo itself adds `--bench`.
@@ -92,6 +94,9 @@ fn measure(extent: Extent, wanted: impl Fn(&str) -> bool) -> anyhow::Result<()> 
     }
     if wanted("verify") {
         verify::run(&bed, extent)?;
+    }
+    if wanted("witness") {
+        witness::run(&bed, extent)?;
     }
     println!("\nload average afterwards: {}", load_average()?);
     Ok(())
