@@ -126,15 +126,16 @@ impl Keeper {
         let gone = Gone(self.shared.clone());
         loop {
             self.make_spare(RETRY_AFTER * every);
-            self.publish();
             match rolled.recv_timeout(every) {
                 Ok(bytes) => {
                     self.spare_bytes = bytes.min(self.greatest_bytes);
                     self.shared.spare.set(Spare::Filling);
+                    self.make_spare(RETRY_AFTER * every);
                 }
                 Err(RecvTimeoutError::Timeout) => {}
                 Err(RecvTimeoutError::Disconnected) => break,
             }
+            self.publish();
         }
         self.publish();
         drop(gone);

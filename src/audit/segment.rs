@@ -114,7 +114,9 @@ fn fill(
         at += step;
         let begun = Instant::now();
         file.flush()?;
-        rest(begun.elapsed());
+        if at < to {
+            rest(begun.elapsed());
+        }
     }
     Ok(())
 }

@@ -208,10 +208,12 @@ fn the_tile_and_the_bundle_of_the_test_log_of_tessera_are_rebuilt() {
     let layout = Layout::new(dir.path());
     std::fs::create_dir_all(layout.hash_dir()).unwrap();
     let mut writer = TileWriter::open(&RealDisk, &layout, 0).unwrap();
+    let mut tree = Frontier::default();
     for entry in TESSERA_ENTRIES {
-        let hash = merkle::leaf_hash(entry.as_bytes());
+        let mut growth = Growth::default();
+        growth.push(&mut tree, merkle::leaf_hash(entry.as_bytes()));
         // This journal's leaves have another length; the tree knows their hashes only.
-        writer.append(&[0; LEAF_BYTES], vec![hash]).unwrap();
+        writer.append(&[0; LEAF_BYTES], &growth).unwrap();
     }
     writer.flush().unwrap();
     let tile = Tiles::open(dir.path())
