@@ -95,7 +95,7 @@ pub struct JournalConfig {
 /// When this department's journal is compared with those of the departments that it asks.
 #[derive(Debug, Clone, Copy)]
 pub struct ReconciliationConfig {
-    /// The span of time whose exchanges are compared at once: from a second to a day.
+    /// The span of time whose exchanges are compared at once: from a second to an hour.
     pub window: Duration,
     /// How long after its end, so that late entries are in.
     pub after: Duration,

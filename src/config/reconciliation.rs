@@ -9,8 +9,7 @@ use super::faults::Faults;
 use super::quantity::DURATION;
 use crate::clock::parse_span;
 
-/// A day.
-const LONGEST: Duration = Duration::from_secs(86_400);
+const LONGEST: Duration = Duration::from_secs(3_600);
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -33,7 +32,7 @@ impl RawReconciliation {
         let key = "reconciliation.window";
         let window = faults.parsed(key, &self.window, DURATION, parse_span);
         if !(Duration::from_secs(1)..=LONGEST).contains(&window) {
-            faults.add(key, "must be between 1s and 24h".to_owned());
+            faults.add(key, "must be between 1s and 1h".to_owned());
         }
         ReconciliationConfig {
             window,

@@ -1,11 +1,13 @@
 //! `PeerService`: what gateways tell one another about their journals.
 
+use std::collections::BTreeSet;
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::Mutex;
 use std::sync::PoisonError;
 use std::time::Duration;
 
+use tokio::sync::Semaphore;
 use tonic::Request;
 use tonic::Response;
 use tonic::Status;
@@ -13,6 +15,7 @@ use tonic::Status;
 use super::status;
 use crate::audit::Entry;
 use crate::audit::Role;
+use crate::audit::index::IndexError;
 use crate::audit::reconcile::Difference;
 use crate::audit::reconcile::Item;
 use crate::audit::reconcile::Summary;
@@ -32,15 +35,21 @@ use crate::pb::peer_service_server::PeerService;
 /// How long a question waits for the index to follow the journal.
 const FOLLOWS_WITHIN: Duration = Duration::from_secs(5);
 const LOOK_AGAIN: Duration = Duration::from_millis(50);
+/// Questions that are answered at a time.
+const PLACES: usize = 4;
+/// Windows of a peer of which it is remembered that they are on record: a week of minutes.
+const REMEMBERED: usize = 7 * 24 * 60;
 
 /// Answers peers that compare their journal with this one.
 #[derive(Debug, Clone)]
 pub struct PeerDoor {
     books: Arc<Books>,
     clock: Clock,
-    /// By asking department: the window up to which comparisons are on record. One that is asked for again is not logged
+    /// By asking department: the windows that are on record, the latest of them. One that is asked for again is not logged
     /// again.
-    settled: Arc<Mutex<HashMap<DepartmentId, Window>>>,
+    settled: Arc<Mutex<HashMap<DepartmentId, BTreeSet<Window>>>>,
+    /// Each question reads and sorts a window's exchanges.
+    places: Arc<Semaphore>,
 }
 
 /// A question that makes sense, and what there is to answer it.
@@ -48,8 +57,15 @@ struct Compared {
     peer: DepartmentId,
     window: Window,
     theirs: Summary,
-    /// This department's exchanges with the peer, as their provider.
+    own: Own,
+}
+
+/// This department's exchanges with the peer, as their provider.
+struct Own {
     items: Vec<Item>,
+    all: Summary,
+    /// Where the two sides differ: the summaries of the parts.
+    parts: Vec<Summary>,
 }
 
 impl PeerDoor {
@@ -58,6 +74,7 @@ impl PeerDoor {
             books: Arc::new(books),
             clock,
             settled: Arc::default(),
+            places: Arc::new(Semaphore::new(PLACES)),
         }
     }
 
@@ -76,26 +93,37 @@ impl PeerDoor {
             return Err(status::not_yet());
         }
         let peer = peer.department().clone();
-        let items = self.items(peer.clone(), window).await?;
+        let own = self.own(peer.clone(), window, theirs).await?;
         Ok(Compared {
             peer,
             window,
             theirs,
-            items,
+            own,
         })
     }
 
     /// Waits for the index to have what the journal has now: what the peer may have heard of.
-    async fn items(&self, peer: DepartmentId, window: Window) -> Result<Vec<Item>, Status> {
+    async fn own(
+        &self,
+        peer: DepartmentId,
+        window: Window,
+        theirs: Summary,
+    ) -> Result<Own, Status> {
+        let Ok(_place) = self.places.try_acquire() else {
+            return Err(status::overloaded());
+        };
         let size = self.books.size();
         let look = async {
             loop {
                 let (books, peer) = (self.books.clone(), peer.clone());
-                let look = move || books.items(size, &peer, Role::Provider, window);
+                let look = move || {
+                    let items = books.items(size, &peer, Role::Provider, window)?;
+                    Ok(items.map(|items| Own::of(items, &theirs)))
+                };
                 match tokio::task::spawn_blocking(look).await {
-                    Ok(Ok(Some(items))) => return Ok(items),
+                    Ok(Ok(Some(own))) => return Ok(own),
                     Ok(Ok(None)) => tokio::time::sleep(LOOK_AGAIN).await,
-                    Ok(Err(error)) => {
+                    Ok::<Result<_, IndexError>, _>(Err(error)) => {
                         tracing::error!(%error, "the journal's index cannot be read");
                         return Err(status::internal());
                     }
@@ -109,37 +137,48 @@ impl PeerDoor {
 
     /// Puts the comparison on record, once. Whatever the peer learns of it is on record before.
     async fn record(&self, compared: &Compared, found: &[Difference]) -> Result<(), Status> {
-        let own = summary(&compared.items);
+        let (peer, window, own) = (&compared.peer, compared.window, &compared.own.all);
         let both_empty = own.count == 0 && compared.theirs.count == 0 && found.is_empty();
-        if both_empty || !self.is_new(compared) {
+        if both_empty || self.is_settled(peer, window) {
             return Ok(());
         }
-        let (peer, window) = (&compared.peer, compared.window);
         tell(peer, Role::Provider, found);
-        let record = window.record(peer, Role::Provider, &own, &compared.theirs, found);
-        let written = self
-            .books
-            .journal()
-            .append(Entry::reconciliation(record))
-            .await;
-        if let Err(error) = written {
+        let record = window.record(peer, Role::Provider, own, &compared.theirs, found);
+        let written = self.books.journal().append(Entry::reconciliation(record));
+        if let Err(error) = written.await {
             tracing::error!(%error, "a comparison with a peer is not on record");
             return Err(status::not_yet());
         }
+        self.settle(peer, window);
         Ok(())
     }
 
-    /// Whether the comparison is of a later window than the peer's last one.
-    fn is_new(&self, compared: &Compared) -> bool {
+    fn is_settled(&self, peer: &DepartmentId, window: Window) -> bool {
+        let settled = self.settled.lock().unwrap_or_else(PoisonError::into_inner);
+        settled
+            .get(peer)
+            .is_some_and(|known| known.contains(&window))
+    }
+
+    fn settle(&self, peer: &DepartmentId, window: Window) {
         let mut settled = self.settled.lock().unwrap_or_else(PoisonError::into_inner);
-        let last = settled.insert(compared.peer.clone(), compared.window);
-        match last {
-            Some(last) if last.start() >= compared.window.start() => {
-                settled.insert(compared.peer.clone(), last);
-                false
-            }
-            _ => true,
+        let known = settled.entry(peer.clone()).or_default();
+        known.insert(window);
+        while known.len() > REMEMBERED {
+            known.pop_first();
         }
+    }
+}
+
+impl Own {
+    fn of(items: Vec<Item>, theirs: &Summary) -> Self {
+        let all = summary(&items);
+        let parts = if all == *theirs {
+            Vec::new()
+        } else {
+            part_summaries(&items)
+        };
+        Self { items, all, parts }
     }
 }
 
@@ -154,16 +193,16 @@ impl PeerService for PeerDoor {
         let compared = self
             .compared(&request, window.as_ref(), all.as_ref())
             .await?;
-        let own = summary(&compared.items);
-        let parts = if own == compared.theirs {
+        let own = &compared.own;
+        if own.all == compared.theirs {
             self.record(&compared, &[]).await?;
-            Vec::new()
         } else {
-            part_summaries(&compared.items)
-        };
+            // What it is comes with the settling; a peer that never settles is told of here.
+            tracing::warn!(peer = %compared.peer, "a peer has other exchanges on record than we have");
+        }
         Ok(Response::new(pb::CompareExchangesResponse {
-            all: Some((&own).into()),
-            parts: parts.iter().map(Into::into).collect(),
+            all: Some((&own.all).into()),
+            parts: own.parts.iter().map(Into::into).collect(),
         }))
     }
 
@@ -177,10 +216,19 @@ impl PeerService for PeerDoor {
             .compared(&request, window.as_ref(), all.as_ref())
             .await?;
         let asked = request.into_inner();
+        if asked.parts.len() > compared.own.parts.len() {
+            return Err(status::unfit("parts"));
+        }
         let theirs = Item::read_all(&asked.items, compared.window, &asked.parts)
             .ok_or_else(|| status::unfit("items"))?;
         let in_parts = |item: &&Item| asked.parts.contains(&item.part());
-        let own: Vec<_> = compared.items.iter().filter(in_parts).copied().collect();
+        let own: Vec<_> = compared
+            .own
+            .items
+            .iter()
+            .filter(in_parts)
+            .copied()
+            .collect();
         self.record(&compared, &disagreements(&theirs, &own))
             .await?;
         Ok(Response::new(pb::SettleExchangesResponse {

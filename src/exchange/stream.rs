@@ -127,6 +127,7 @@ impl AnswerStream {
         loop {
             // Nothing leaves when its end could not be logged.
             self.exchange.journal.still_holds()?;
+            Cause::of_standing(&self.exchange.journal.standing())?;
             self.still_permitted()?;
             let left =
                 u64::from(self.records.permit().limit()).saturating_sub(self.draft.records());

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::time::MissedTickBehavior;
+use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 use tonic::Status;
 
@@ -36,8 +37,10 @@ use crate::source::peer::channel::Peers;
 /// A peer's answer may be as long as the items of all parts.
 const MAX_ANSWER: usize = 16 * 1024 * 1024;
 /// The items that are told at a time; where more differ, the rest is counted only.
-const MAX_ITEMS: usize = 8_192;
+const MAX_ITEMS: u64 = 8_192;
 
+/// How long one peer's round may take; what is left goes on in the next.
+const PATIENCE: Duration = Duration::from_secs(30);
 /// How far back a start looks for where it left off, in microseconds: a week. What is older is compared offline.
 const LOOK_BACK_US: i64 = 7 * 86_400 * 1_000_000;
 
@@ -53,11 +56,20 @@ pub(super) struct Reconciler {
     late: BTreeSet<DepartmentId>,
 }
 
+/// One of the 256 parts, in which the two sides differ.
+struct Part {
+    number: u8,
+    /// Of the side that has more of them.
+    items: u64,
+}
+
 /// Why a window has not been compared. It is tried again.
 #[derive(Debug, thiserror::Error)]
 enum NotCompared {
     #[error("the peer does not answer: {}", .0.message())]
     Peer(Box<Status>),
+    #[error("the peer takes too long")]
+    Late,
     #[error("the peer's answer makes no sense")]
     Garbled,
     #[error("the journal's index cannot be read")]
@@ -125,7 +137,9 @@ impl Reconciler {
                 continue;
             };
             let channel = self.peers.channel(department);
-            match self.catch_up(&provider, channel).await {
+            // One that does not answer must not keep the others from being compared.
+            let compared = timeout(PATIENCE, self.catch_up(&provider, channel)).await;
+            match compared.unwrap_or(Err(NotCompared::Late)) {
                 Ok(()) => _ = self.late.remove(&provider),
                 Err(error) if self.late.insert(provider.clone()) => {
                     tracing::warn!(peer = %provider, %error, "the journals are not compared yet");
@@ -158,13 +172,10 @@ impl Reconciler {
     async fn first(&self, provider: DepartmentId, now: Moment) -> Result<Window, NotCompared> {
         let books = self.books.clone();
         let since = Moment::from_micros(now.micros().saturating_sub(LOOK_BACK_US));
-        let look = move || books.last_compared(&provider, since);
+        let look = move || books.compared_until(&provider, since);
         let last = tokio::task::spawn_blocking(look).await??;
-        Ok(match last {
-            // The settings may have been given another length of window since.
-            Some(last) => Window::containing(last.end(), self.config.window),
-            None => Window::containing(now, self.config.window),
-        })
+        // The settings may have been given another length of window since.
+        Ok(Window::containing(last, self.config.window))
     }
 
     /// A while after its end, so that late answers and their entries are in.
@@ -193,8 +204,14 @@ impl Reconciler {
             disagreements(&items, &shared(&items))
         } else {
             let differing = differing(&items, &told.parts)?;
-            self.settle(&mut client, window, &own, &items, differing)
-                .await?
+            let found = self
+                .settle(&mut client, window, &own, &items, differing)
+                .await?;
+            if found.is_empty() {
+                // Its parts do not add up to what it says of the whole.
+                return Err(NotCompared::Garbled);
+            }
+            found
         };
         self.record(provider, window, (&own, &theirs), &found).await
     }
@@ -206,18 +223,18 @@ impl Reconciler {
         window: Window,
         own: &Summary,
         items: &[Item],
-        differing: Vec<u8>,
+        differing: Vec<Part>,
     ) -> Result<Vec<Difference>, NotCompared> {
         let mut in_parts = Vec::new();
         let mut told = Vec::new();
-        let mut by_part = parts(items);
+        let (mut by_part, mut room) = (parts(items), MAX_ITEMS);
         for part in differing {
-            let of_part = by_part.remove(&part).unwrap_or_default();
-            if !told.is_empty() && in_parts.len() + of_part.len() > MAX_ITEMS {
+            if !told.is_empty() && part.items > room {
                 break;
             }
-            told.push(part);
-            in_parts.extend(of_part);
+            room = room.saturating_sub(part.items);
+            told.push(part.number);
+            in_parts.extend(by_part.remove(&part.number).unwrap_or_default());
         }
         let asked = pb::SettleExchangesRequest {
             window: Some(window.into()),
@@ -271,7 +288,7 @@ fn shared(items: &[Item]) -> Vec<Item> {
 }
 
 /// The parts of which the two sides do not have the same.
-fn differing(items: &[Item], theirs: &[pb::ExchangeSummary]) -> Result<Vec<u8>, NotCompared> {
+fn differing(items: &[Item], theirs: &[pb::ExchangeSummary]) -> Result<Vec<Part>, NotCompared> {
     let theirs: Option<Vec<_>> = theirs
         .iter()
         .map(|part| Summary::read(Some(part)))
@@ -281,6 +298,11 @@ fn differing(items: &[Item], theirs: &[pb::ExchangeSummary]) -> Result<Vec<u8>, 
         .filter(|theirs| theirs.len() == own.len())
         .ok_or(NotCompared::Garbled)?;
     let pairs = (0..=u8::MAX).zip(own.iter().zip(&theirs));
-    let differing = pairs.filter_map(|(part, (own, theirs))| (own != theirs).then_some(part));
-    Ok(differing.collect())
+    let differing = pairs.filter(|(_, (own, theirs))| own != theirs);
+    Ok(differing
+        .map(|(number, (own, theirs))| Part {
+            number,
+            items: own.count.max(theirs.count),
+        })
+        .collect())
 }

@@ -368,11 +368,11 @@ async fn a_refusal_is_on_record_as_what_the_provider_proves_of_it() {
         }
     });
     let refused = system.ask(&nobody().case("unproven")).await.err().unwrap();
-    assert!(refused.is(Code::NotFound, "NOT_FOUND"), "{refused:?}");
+    assert!(refused.is(Code::Internal, "RECEIPT_REFUSED"), "{refused:?}");
     let ours = entry_of(&world, "unproven");
     assert_eq!(
         (ours.leaf.outcome, ours.reason(), ours.leaf.peer),
-        (Outcome::NoAnswer, "NOT_FOUND", None)
+        (Outcome::ReceiptRefused, "RECEIPT_REFUSED", None)
     );
 
     // It found the record, and says that there is none: its journal gives it away.

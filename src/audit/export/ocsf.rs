@@ -114,7 +114,9 @@ fn product() -> Json {
 
 fn class(row: &Row) -> ((u32, &'static str), (u32, &'static str)) {
     match row.told() {
-        Some(Record::Lifecycle(record)) if record.event == "started" => (LIFECYCLE, START),
+        Some(Record::Lifecycle(record)) if record.event.starts_with("started") => {
+            (LIFECYCLE, START)
+        }
         Some(Record::Lifecycle(_)) => (LIFECYCLE, STOP),
         Some(Record::Exchange(_) | Record::StreamEnd(_) | Record::Access(_)) => (API, READ),
         Some(Record::Policy(_)) => (API, UPDATE),

@@ -66,13 +66,9 @@ impl Books {
         Ok(Some(exchanges.iter().map(|e| item(e, side)).collect()))
     }
 
-    /// The last window since that moment of which this gateway, as the consumer, has a comparison with the department on
-    /// record. Reads a database: not for an async task.
-    pub fn last_compared(
-        &self,
-        peer: &DepartmentId,
-        since: Moment,
-    ) -> Result<Option<Window>, IndexError> {
+    /// Up to when this gateway, as the consumer, has comparisons with the department on record; without one since that moment:
+    /// that moment, or when the journal begins. Reads a database: not for an async task.
+    pub fn compared_until(&self, peer: &DepartmentId, since: Moment) -> Result<Moment, IndexError> {
         let (reader, index) = (Reader::open(&self.dir), Index::open(&self.dir)?);
         let criteria = Criteria {
             kind: Some(Kind::Reconciliation),
@@ -85,11 +81,13 @@ impl Books {
             let found = find(&reader, index.as_ref(), &criteria, page)?;
             let mut windows = found.hits.iter().filter_map(as_consumer);
             match (windows.next(), found.next) {
-                (Some(window), _) => return Ok(Some(window)),
-                (None, None) => return Ok(None),
-                (None, before) => page.before = before,
+                (Some(window), _) => return Ok(window.end()),
+                (None, Some(before)) => page.before = Some(before),
+                (None, None) => break,
             }
         }
+        let first = reader.entry(0)?;
+        Ok(first.map_or(since, |first| since.max(first.leaf.time)))
     }
 }
 

@@ -12,18 +12,18 @@ use crate::pb;
 
 /// Differences that one entry names; beyond that it says how many there are.
 const NAMED: usize = 256;
-/// The longest window, in milliseconds: a day.
-const LONGEST_MS: u32 = 86_400_000;
+/// The longest window, in milliseconds: an hour.
+const LONGEST_MS: u32 = 3_600_000;
 
 /// Begins at a multiple of its length, so that both sides mean the same.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Window {
     start_ms: u64,
     length_ms: u32,
 }
 
 impl Window {
-    /// The window of that length in which a moment lies. The length is between a second and a day.
+    /// The window of that length in which a moment lies. The length is between a second and an hour.
     pub fn containing(at: Moment, length: Duration) -> Self {
         let length_ms = u32::try_from(length.as_millis())
             .unwrap_or(LONGEST_MS)

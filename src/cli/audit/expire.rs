@@ -78,8 +78,14 @@ fn erased(config: &Config) -> Result<Expired, Failure> {
         // Otherwise an empty journal would be made.
         return foreseen(config);
     }
+    if config.witness.policy.is_some() {
+        // Only a gateway asks its witnesses whether this journal is the newest state, and not a copy made earlier.
+        let failure = Failure::usage("a journal with witnesses is expired by its gateway");
+        return Err(
+            failure.mend("start the gateway: it erases once an hour; `--dry-run` shows what")
+        );
+    }
     let (held, _) = open_journal(config, &Clock::System).map_err(not_opened)?;
-    // Should it be a copy made earlier, the gateway's next start finds out: it asks the witnesses.
     let journal = held.release()?;
     let keys = SubjectKeys::open(&config.journal.subjects)?;
     let mut expiry = Expiry::new(&journal, config.retention.clone(), keys);

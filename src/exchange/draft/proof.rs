@@ -34,7 +34,8 @@ impl Draft {
         Ok(())
     }
 
-    /// The same for a refusal, which has a receipt unless the provider could write none.
+    /// The same for a refusal, which has a receipt unless the provider could write none. That there is no such record is an
+    /// answer like any other, and wants one.
     pub(in crate::exchange) fn prove_refusal(
         &mut self,
         refusal: &PeerRefusal,
@@ -42,7 +43,10 @@ impl Draft {
         journals: &Journals,
     ) -> Result<(), BadReceipt> {
         let Some(receipt) = &refusal.receipt else {
-            return Ok(());
+            return match refusal.code {
+                Code::NotFound => Err(BadReceipt::Missing),
+                _ => Ok(()),
+            };
         };
         let begun = self
             .peer
