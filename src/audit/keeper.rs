@@ -85,7 +85,7 @@ impl SpareSegment {
     fn rest(&self, time: Duration) -> bool {
         let idle = |_: &mut Spare| !self.awaited.load(Ordering::Relaxed);
         // A panic of whoever else held the lock changes nothing: see `lock`.
-        let _ = self.changed.wait_timeout_while(self.lock(), time, idle);
+        drop(self.changed.wait_timeout_while(self.lock(), time, idle));
         self.awaited.load(Ordering::Relaxed)
     }
 
