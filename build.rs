@@ -2,11 +2,13 @@
 
 use std::{env, error::Error, fs, path::PathBuf};
 
-const FILES: [&str; 4] = [
+const FILES: [&str; 6] = [
     "landbridge/v1/annotations.proto",
+    "landbridge/v1/audit.proto",
     "landbridge/v1/catalog.proto",
     "landbridge/v1/exchange.proto",
     "landbridge/v1/journal.proto",
+    "landbridge/v1/peer.proto",
 ];
 
 fn main() -> Result<(), Box<dyn Error>> {
@@ -39,6 +41,15 @@ fn main() -> Result<(), Box<dyn Error>> {
         "landbridge.v1.Value",
         "landbridge.v1.Value.kind",
         "landbridge.v1.CountRecordsRequest",
+        "landbridge.v1.Subject",
+        "landbridge.v1.SearchRequest",
+        "landbridge.v1.SearchResponse",
+        "landbridge.v1.SearchResponse.part",
+        "landbridge.v1.JournalEntry",
+        "landbridge.v1.StreamEnd",
+        "landbridge.v1.ListUsagesRequest",
+        "landbridge.v1.ListUsagesResponse",
+        "landbridge.v1.Usage",
         "landbridge.v1.ExchangeRecord",
         "landbridge.v1.JournalRecord",
         "landbridge.v1.JournalRecord.kind",

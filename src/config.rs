@@ -1,9 +1,13 @@
 //! Settings: from files and environment to values that cannot be wrong, with every fault at once.
 
 mod faults;
+mod operators;
 mod quantity;
 mod raw;
+mod reconciliation;
+pub mod retention;
 mod source;
+mod subjects;
 
 use std::net::SocketAddr;
 use std::path::Path;
@@ -12,6 +16,9 @@ use std::time::Duration;
 
 use time::UtcOffset;
 
+use crate::audit::retention::Retention;
+use crate::door::operators::reader::Readers;
+use crate::door::operators::visibility::Visibility;
 use crate::fault::Fault;
 use crate::identity::material::MaterialPaths;
 use crate::name::DepartmentId;
@@ -31,15 +38,26 @@ pub struct Config {
     pub directory: PathBuf,
     pub systems: DoorConfig,
     pub peers: DoorConfig,
-    pub operators: SocketAddr,
+    pub operators: OperatorsConfig,
+    /// What people are told of who received their data; nothing without it.
+    pub subjects: Option<Visibility>,
     pub registry: PathBuf,
     pub agreements: PathBuf,
     pub guardrails: PathBuf,
     pub journal: JournalConfig,
+    pub reconciliation: ReconciliationConfig,
     pub witness: WitnessConfig,
+    pub retention: Retention,
     pub log: LogConfig,
     pub limits: Limits,
     pub sources: Vec<SourceConfig>,
+}
+
+/// The door for those who run and audit the gateway: plain HTTP, on loopback only.
+#[derive(Debug, Clone)]
+pub struct OperatorsConfig {
+    pub listen: SocketAddr,
+    pub readers: Readers,
 }
 
 /// A database that records come from.
@@ -63,13 +81,24 @@ pub struct JournalConfig {
     pub key: PathBuf,
     /// The second signing key, ML-DSA-44, beside the first: `journal-pq.key`. Made at the first start.
     pub post_quantum_key: PathBuf,
-    /// The secret of subject tags, pseudonyms and cursors, made at the first start.
+    /// The secret of pseudonyms and cursors, made at the first start.
     pub secret: PathBuf,
+    /// The folder of the monthly keys of subject tags.
+    pub subjects: PathBuf,
     /// How long a commit waits for company.
     pub linger: Duration,
     /// The replica's number: each replica has its own journal.
     pub replica: u32,
     pub segment_bytes: u64,
+}
+
+/// When this department's journal is compared with those of the departments that it asks.
+#[derive(Debug, Clone, Copy)]
+pub struct ReconciliationConfig {
+    /// The span of time whose exchanges are compared at once: from a second to a day.
+    pub window: Duration,
+    /// How long after its end, so that late entries are in.
+    pub after: Duration,
 }
 
 /// The witnesses of the own journal, and the own witness of the others' journals.

@@ -1,7 +1,9 @@
-//! The doors: the gRPC services, at which words come in and statuses go out.
+//! The doors: the services, at which words come in and statuses go out.
 
 pub mod catalog;
 pub mod exchange;
+pub mod operators;
+pub mod peer;
 pub mod reflection;
 pub mod server;
 pub mod tiles;

@@ -23,6 +23,7 @@ use futures::FutureExt;
 use crate::audit::Journal;
 use crate::audit::Kind;
 use crate::audit::Unwritten;
+use crate::audit::subject::SubjectKeys;
 use crate::clock::Clock;
 use crate::identity::Caller;
 use crate::name::DepartmentId;
@@ -106,6 +107,11 @@ impl Exchange {
         &self.journal
     }
 
+    /// By which the journal's entries can be found that are about somebody.
+    pub fn subject_keys(&self) -> &SubjectKeys {
+        &self.secrets.subjects
+    }
+
     pub fn clock(&self) -> &Clock {
         &self.clock
     }
@@ -180,7 +186,7 @@ impl Exchange {
             self.seen.admit(consumer, exchange, draft.begun())?;
         }
         let query = ask.check(snapshot, &self.department)?;
-        draft.checked(&query, &self.secrets);
+        draft.checked(&query, self.secrets.subjects.month(draft.begun())?);
         let permit = snapshot.policy.decide(&caller, query, draft.begun())?;
         draft.permitted(&permit);
         if let Some(relay) = &ask.relay {
@@ -200,6 +206,7 @@ impl Exchange {
             nonce: draft.nonce(random()?),
             grounds: ask.grounds.clone(),
             system: draft.system(),
+            journal: self.journal.origin().to_owned(),
             deadline: ask.deadline,
             traceparent: ask.trace.header(draft.exchange()),
             question: ask.question.clone(),

@@ -5,8 +5,10 @@ pub mod assemble;
 mod doors;
 mod files;
 mod operators;
+mod reconcile;
 mod restore;
 mod run;
+mod upkeep;
 mod watch;
 mod witnesses;
 mod witnessing;
@@ -33,11 +35,17 @@ use crate::audit::JournalKeys;
 use crate::audit::JournalSettings;
 use crate::audit::Unwritten;
 use crate::audit::cosignature::CosignerKey;
+use crate::audit::expiry::Expiry;
+use crate::audit::index::IndexError;
+use crate::audit::index::IndexFollower;
 use crate::audit::journals::Journals;
 use crate::audit::key::KeyError;
 use crate::audit::note::VerifierKey;
 use crate::audit::reader::ReadError;
 use crate::audit::reader::Reader;
+use crate::audit::reconcile::books::Books;
+use crate::audit::subject::SubjectKeyError;
+use crate::audit::subject::SubjectKeys;
 use crate::audit::tiles::Tiles;
 use crate::audit::witness::Witness;
 use crate::audit::witness::WitnessError;
@@ -57,6 +65,7 @@ use assemble::assemble;
 use assemble::rehearse;
 use doors::Doors;
 use doors::acceptor;
+use reconcile::Reconciler;
 use run::Orders;
 use witnesses::Witnesses;
 pub use witnessing::Contradiction;
@@ -84,6 +93,8 @@ pub struct Gateway {
     systems: Arc<Acceptor>,
     peers: Arc<Acceptor>,
     addresses: Addresses,
+    /// Keeps the search index behind the journal.
+    index: IndexFollower,
     /// What a stop waits for: connections, requests, streams.
     tracker: TaskTracker,
     /// What ends after them: the operators' door.
@@ -124,6 +135,10 @@ pub enum StartError {
     Quotas(#[from] ReadError),
     #[error("the journal cannot be opened")]
     Journal(#[from] JournalError),
+    #[error("the monthly keys of subjects are not to be had; see `journal.subjects`")]
+    SubjectKeys(#[from] SubjectKeyError),
+    #[error(transparent)]
+    Index(#[from] IndexError),
     #[error("the journal is not the one that its witnesses know")]
     Contradicted(#[from] Contradiction),
     #[error("the witness cannot be opened")]
@@ -175,10 +190,14 @@ impl Gateway {
             path: config.journal.secret.clone(),
             source,
         })?;
+        let subjects = SubjectKeys::open(&config.journal.subjects)?;
+        // Made now rather than in the first exchange, where a folder that cannot be written would be found too late.
+        subjects.month(clock.now())?;
         let (held, key) = open_journal(&config, &clock)?;
         tell_if_unverifiable(held.journal(), &snapshot.journals, &config.department);
         let witness = open_witness(&config, snapshot.journals.clone(), &clock)?;
         let ledger = restore::ledger(&config.journal.path, clock.now(), config.offset)?;
+        let index = follow(&config, held.journal())?;
         let seen = restore::seen(&config.journal.path, clock.now())?;
         let directory = snapshot.directory.clone();
         let exchange = Arc::new(Exchange::new(
@@ -187,15 +206,17 @@ impl Gateway {
             ledger,
             seen,
             held.journal().clone(),
-            Secrets::derive(&secret)?,
+            Secrets::new(&secret, subjects.clone())?,
             clock.clone(),
         ));
 
+        let expiry = Expiry::new(exchange.journal(), config.retention.clone(), subjects);
         let (confirm, confirmed) = oneshot::channel();
         let gateway = Self {
             systems: acceptor(Door::Systems, systems, directory.clone(), &config, &clock),
             peers: acceptor(Door::Peers, peers, directory, &config, &clock),
             addresses: doors.addresses(),
+            index,
             config,
             clock,
             exchange,
@@ -220,6 +241,7 @@ impl Gateway {
                 .witnessing(key)
                 .run(held, confirm, gateway.stop.clone()),
         );
+        gateway.keep_up(expiry);
         Ok(gateway)
     }
 
@@ -345,9 +367,13 @@ impl Gateway {
         self.drain().await;
         self.record(Entry::lifecycle("stopped", env!("CARGO_PKG_VERSION")))
             .await;
-        let journal = self.exchange.journal().clone();
-        // It waits for the commit thread, which an async task must not.
-        if let Err(error) = tokio::task::spawn_blocking(move || journal.close()).await {
+        let (journal, index) = (self.exchange.journal().clone(), self.index);
+        let close = move || {
+            journal.close();
+            index.close();
+        };
+        // It waits for their threads, which an async task must not.
+        if let Err(error) = tokio::task::spawn_blocking(close).await {
             tracing::error!(%error, "the journal was not closed");
         }
         self.stopped.cancel();
@@ -370,6 +396,19 @@ impl Gateway {
         );
         // For the closing entries of streams. Clients that do not take their last bytes are not waited for.
         let _ = timeout(LAST_ENTRIES, self.tracker.wait()).await;
+    }
+
+    fn books(&self) -> Books {
+        Books::new(self.exchange.journal().clone(), &self.config.journal.path)
+    }
+
+    fn reconciler(&self) -> Reconciler {
+        Reconciler::new(
+            self.exchange.clone(),
+            self.reach.peers.clone(),
+            self.books(),
+            self.config.reconciliation,
+        )
     }
 
     async fn record(&self, entry: Entry) {
@@ -410,8 +449,17 @@ fn tell_cut(cut: &[Cut]) {
     }
 }
 
-/// The journal, and the public half of the key that signs it.
-fn open_journal(config: &Config, clock: &Clock) -> Result<(HeldJournal, VerifierKey), StartError> {
+/// What is durable is indexed, and nothing else.
+fn follow(config: &Config, journal: &Journal) -> Result<IndexFollower, IndexError> {
+    let journal = journal.clone();
+    IndexFollower::start(&config.journal.path, move || journal.checkpoint().size())
+}
+
+/// The journal, and the public half of the key that signs it. Makes its keys if there are none.
+pub fn open_journal(
+    config: &Config,
+    clock: &Clock,
+) -> Result<(HeldJournal, VerifierKey), StartError> {
     let (settings, origin) = (&config.journal, config.origin().to_string());
     let (keys, _) = JournalKeys::load_or_create(&settings.key, &settings.post_quantum_key)?;
     let [key, _] = keys.verifiers(&origin).map_err(JournalError::Origin)?;

@@ -102,6 +102,8 @@ names! {
     RecordType: "a record type", is_qualified_name, "a full message name such as `civil.v1.Resident`";
     /// The path of a field within a record, e.g. `address.district`.
     FieldPath: "a field path", is_dotted, "field names joined by dots, such as `address.district`";
+    /// Somebody who may read the journal at the operators' door, e.g. `lin.auditor`.
+    ReaderName: "a reader's name", is_reader, "1 to 64 of a-z, 0-9, `-`, `_` and `.`, beginning with a letter";
     /// The federation's SPIFFE trust domain, e.g. `gov.example`.
     TrustDomain: "a trust domain", is_trust_domain, "1 to 255 of a-z, 0-9, `.`, `-` and `_`";
 }
@@ -121,6 +123,13 @@ fn is_agreement_id(s: &str) -> bool {
     (1..=64).contains(&s.len())
         && s.bytes()
             .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.'))
+}
+
+fn is_reader(s: &str) -> bool {
+    s.len() <= 64
+        && s.starts_with(|c: char| c.is_ascii_lowercase())
+        && s.bytes()
+            .all(|b| matches!(b, b'a'..=b'z' | b'0'..=b'9' | b'-' | b'_' | b'.'))
 }
 
 fn is_identifier(s: &str) -> bool {
@@ -233,6 +242,12 @@ impl ExchangeId {
     pub fn from_slice(bytes: &[u8]) -> Option<Self> {
         let uuid = Uuid::from_slice(bytes).ok()?;
         (uuid.get_version_num() == 7).then_some(Self(uuid))
+    }
+
+    /// When the asking gateway made it, in milliseconds since 1970: the first 48 bits (RFC 9562, 5.7).
+    pub fn made_ms(&self) -> u64 {
+        let [a, b, c, d, e, f, ..] = *self.bytes();
+        u64::from_be_bytes([0, 0, a, b, c, d, e, f])
     }
 }
 

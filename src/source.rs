@@ -45,6 +45,8 @@ pub struct Terms {
     pub grounds: pb::Grounds,
     /// The asking system's name.
     pub system: String,
+    /// The name of this gateway's journal.
+    pub journal: String,
     /// How long the answer may take to begin.
     pub deadline: Duration,
     pub traceparent: String,

@@ -137,6 +137,16 @@ impl Entry {
         }
     }
 
+    /// How a provider's leaf names the journal of the asking gateway.
+    fn asker(&self) -> Option<[u8; 8]> {
+        let origin = match &self.record.kind {
+            Some(journal_record::Kind::Exchange(record)) => &record.peer_origin,
+            Some(journal_record::Kind::StreamEnd(record)) => &record.peer_origin,
+            _ => return None,
+        };
+        (self.role == Role::Provider && !origin.is_empty()).then(|| leaf::log_id(origin))
+    }
+
     pub(super) fn pending(self, then: Then) -> Result<Pending, Unwritten> {
         if IS_NULL {
             return Ok(self.bound(then, [0; 32], Vec::new(), [0; 32]));
@@ -166,7 +176,7 @@ impl Entry {
                 index: peer.index,
                 leaf_hash: peer.leaf_hash,
             }),
-            asker: None,
+            asker: self.asker(),
         };
         Pending {
             leaf,

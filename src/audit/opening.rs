@@ -119,7 +119,7 @@ impl Opening {
             role: stored.leaf.role,
             exchange: stored.leaf.exchange,
             exchange_digest: stored.leaf.exchange_digest,
-            record: blank_end(&stored.record()?),
+            record: stored.record()?.as_ref().map(blank_end).unwrap_or_default(),
         })
     }
 
@@ -157,6 +157,8 @@ impl Opening {
             (&mut record.consumer, &known.consumer),
             (&mut record.record_type, &known.record_type),
             (&mut record.agreement, &known.agreement),
+            (&mut record.peer_origin, &known.peer_origin),
+            (&mut record.purpose, &known.purpose),
         ] {
             if field.is_empty() {
                 field.clone_from(known);
@@ -188,6 +190,8 @@ fn blank_end(opening: &pb::JournalRecord) -> pb::StreamEndRecord {
         record_type: exchange.record_type.clone(),
         agreement: exchange.agreement.clone(),
         grant: exchange.grant,
+        peer_origin: exchange.peer_origin.clone(),
+        purpose: exchange.purpose.clone(),
         ..pb::StreamEndRecord::default()
     }
 }

@@ -1,18 +1,21 @@
 //! Reads a journal's directory, also while its daemon writes.
 
+pub(super) mod commits;
+
 use std::path::Path;
 
 use bytes::Bytes;
 use prost::Message;
 
-use super::digest::record_commitment;
 use super::frame::Frame;
 use super::frame::RawEntry;
+use super::frame::Sealed;
 use super::layout::Layout;
 use super::leaf::LEAF_BYTES;
 use super::leaf::Leaf;
 use super::leaf::leaf_hash;
 use super::merkle::Hash;
+use super::scan::CommitAt;
 pub use super::scan::ReadError;
 use super::scan::Walker;
 use super::scan::backward::BackWalker;
@@ -31,8 +34,8 @@ pub struct Stored {
     pub index: u64,
     pub leaf: Leaf,
     leaf_bytes: [u8; LEAF_BYTES],
-    salt: [u8; 32],
-    record: Bytes,
+    /// `None` once it was erased.
+    sealed: Option<Sealed>,
 }
 
 impl Reader {
@@ -41,6 +44,10 @@ impl Reader {
         Self {
             layout: Layout::new(dir),
         }
+    }
+
+    pub(super) fn layout(&self) -> &Layout {
+        &self.layout
     }
 
     /// The entries from the index on. After its end it can be asked again for what was written since.
@@ -83,8 +90,13 @@ impl Reader {
 
     /// The entries from the newest to the oldest.
     pub fn backward(&self) -> Result<Backward, ReadError> {
+        self.backward_to(CommitAt::BEGINNING)
+    }
+
+    /// The entries from the newest to the first of that commit, without a look at what lies before it.
+    pub(super) fn backward_to(&self, oldest: CommitAt) -> Result<Backward, ReadError> {
         Ok(Backward {
-            walker: BackWalker::new(self.layout.clone())?,
+            walker: BackWalker::new(self.layout.clone(), oldest)?,
             entries: Vec::new(),
         })
     }
@@ -92,6 +104,20 @@ impl Reader {
     /// One entry, if the journal has it.
     pub fn entry(&self, index: u64) -> Result<Option<Stored>, ReadError> {
         self.forward(index)?.next().transpose()
+    }
+
+    /// One entry of that commit or a later one: the nearer, the sooner it is found.
+    pub(super) fn entry_near(
+        &self,
+        near: CommitAt,
+        index: u64,
+    ) -> Result<Option<Stored>, ReadError> {
+        let mut walker = Walker::near(self.layout.clone(), near, index)?;
+        let raw = settled(&mut walker)?
+            .into_iter()
+            .flat_map(Frame::into_entries)
+            .find(|(found, _)| *found == index);
+        raw.map(Stored::new).transpose()
     }
 
     /// The note of the published checkpoint, unverified.
@@ -115,17 +141,26 @@ impl Stored {
             index,
             leaf,
             leaf_bytes: raw.leaf,
-            salt: raw.salt,
-            record: raw.record,
+            sealed: raw.sealed,
         })
     }
 
-    /// The record, read.
-    pub fn record(&self) -> Result<pb::JournalRecord, ReadError> {
-        pb::JournalRecord::decode(self.record.clone()).map_err(|source| ReadError::Record {
-            entry: self.index,
-            source,
-        })
+    /// The record, read; `None` once it was erased.
+    pub fn record(&self) -> Result<Option<pb::JournalRecord>, ReadError> {
+        let decode = |sealed: &Sealed| pb::JournalRecord::decode(sealed.record.clone());
+        self.sealed
+            .as_ref()
+            .map(decode)
+            .transpose()
+            .map_err(|source| ReadError::Record {
+                entry: self.index,
+                source,
+            })
+    }
+
+    /// Whether its record's retention has ended. The entry that says so is later in the journal.
+    pub fn is_erased(&self) -> bool {
+        self.sealed.is_none()
     }
 
     pub fn leaf_bytes(&self) -> &[u8; LEAF_BYTES] {
@@ -136,14 +171,17 @@ impl Stored {
         leaf_hash(&self.leaf_bytes)
     }
 
-    /// Whether the record is the one to which the leaf commits.
-    pub fn is_bound(&self) -> bool {
-        record_commitment(&self.salt, &self.record) == self.leaf.record_commitment
+    /// Whether the record is the one to which the leaf commits; `None` once it was erased.
+    pub fn is_bound(&self) -> Option<bool> {
+        let bound = |sealed: &Sealed| sealed.commitment() == self.leaf.record_commitment;
+        self.sealed.as_ref().map(bound)
     }
 
-    /// The bytes to which the leaf commits, and their salt.
-    pub fn sealed(&self) -> (&[u8; 32], &Bytes) {
-        (&self.salt, &self.record)
+    /// The bytes to which the leaf commits, and their salt; `None` once they were erased.
+    pub fn sealed(&self) -> Option<(&[u8; 32], &Bytes)> {
+        self.sealed
+            .as_ref()
+            .map(|sealed| (&sealed.salt, &sealed.record))
     }
 }
 
@@ -153,6 +191,16 @@ impl std::fmt::Debug for Stored {
             .field("index", &self.index)
             .field("leaf", &self.leaf)
             .finish_non_exhaustive()
+    }
+}
+
+/// The next commit; `None` at the end, which the writer may just be writing.
+fn settled(walker: &mut Walker) -> Result<Option<Frame>, ReadError> {
+    match walker.next() {
+        Err(ReadError::Damaged { .. }) if walker.is_torn_tail()? => Ok(None),
+        // What looked damaged was just being written when commits already follow it.
+        Err(ReadError::Damaged { .. }) => walker.next(),
+        other => other,
     }
 }
 
@@ -168,13 +216,7 @@ pub struct Forward {
 
 impl Forward {
     fn refill(&mut self) -> Result<bool, ReadError> {
-        let frame = match self.walker.next() {
-            Err(ReadError::Damaged { .. }) if self.walker.is_torn_tail()? => None,
-            // What looked damaged was just being written when commits already follow it.
-            Err(ReadError::Damaged { .. }) => self.walker.next()?,
-            other => other?,
-        };
-        let Some(frame) = frame else {
+        let Some(frame) = settled(&mut self.walker)? else {
             return Ok(false);
         };
         self.entries = frame.into_entries().rev().collect();

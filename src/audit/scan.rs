@@ -49,6 +49,32 @@ pub enum ReadError {
     },
 }
 
+impl ReadError {
+    /// Whether it is no more than a want of space: see there.
+    pub(super) fn may_be_retried(&self) -> bool {
+        matches!(self, Self::Disk(error) if error.may_be_retried())
+    }
+}
+
+/// Where a commit stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct CommitAt {
+    /// The first entry of its segment, which names the file.
+    pub(super) segment: u64,
+    /// The byte in the segment.
+    pub(super) offset: u64,
+    /// Its first entry.
+    pub(super) first: u64,
+}
+
+impl CommitAt {
+    pub(super) const BEGINNING: Self = Self {
+        segment: 0,
+        offset: 0,
+        first: 0,
+    };
+}
+
 /// Reads one segment. Bytes are read ahead; what may have been written since is read again before it is judged.
 #[derive(Debug)]
 struct Scanner {
@@ -257,13 +283,38 @@ impl Walker {
             scanner: None,
             next: first.unwrap_or(0),
         };
-        while let Some(header) = walker.read_header()? {
+        walker.go_to(index)?;
+        Ok(walker)
+    }
+
+    /// Stands before a commit, which must be there.
+    pub(super) fn before(layout: Layout, commit: CommitAt) -> Result<Self, ReadError> {
+        let mut scanner = Scanner::open(&layout, commit.segment)?.ok_or(ReadError::Missing {
+            entry: commit.segment,
+        })?;
+        scanner.offset = commit.offset;
+        Ok(Self {
+            layout,
+            scanner: Some(scanner),
+            next: commit.first,
+        })
+    }
+
+    /// As [`at`](Self::at), for an entry of that commit or of a later one.
+    pub(super) fn near(layout: Layout, near: CommitAt, index: u64) -> Result<Self, ReadError> {
+        let mut walker = Self::before(layout, near)?;
+        walker.go_to(index)?;
+        Ok(walker)
+    }
+
+    fn go_to(&mut self, index: u64) -> Result<(), ReadError> {
+        while let Some(header) = self.read_header()? {
             if header.end() > index {
                 break;
             }
-            walker.pass(&header);
+            self.pass(&header);
         }
-        Ok(walker)
+        Ok(())
     }
 
     /// Where the next commit begins or would begin: the first index of its segment and the byte in it.
@@ -300,7 +351,7 @@ impl Walker {
         self.twice(Scanner::read)
     }
 
-    fn read_header(&mut self) -> Result<Option<Header>, ReadError> {
+    pub(super) fn read_header(&mut self) -> Result<Option<Header>, ReadError> {
         self.twice(Scanner::read_header)
     }
 

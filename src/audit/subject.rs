@@ -1,6 +1,18 @@
 //! Keyed hashes of the people and records that an entry is about: searched for with the key, not guessed without it.
+//!
+//! Each month has a random key of its own, so that tags of two departments or two months cannot be joined, and so that a
+//! month's tags say nothing any more once its key is destroyed.
 
+mod store;
+
+use std::collections::BTreeMap;
 use std::fmt;
+use std::io;
+use std::path::Path;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::PoisonError;
+use std::sync::RwLock;
 
 use aws_lc_rs::hmac;
 use time::UtcOffset;
@@ -9,79 +21,204 @@ use super::digest::length_prefixed;
 use crate::clock::Moment;
 use crate::name::RecordType;
 use crate::pb;
+use store::Store;
 
 /// The tag of one identifier under one month's key.
 pub type Tag = [u8; 16];
 
-/// A department's secret, from which each month's key is derived. Tags of two departments or two months cannot be joined.
+/// A department's monthly keys, in a folder: `2026-11.key`, and `2026-11.destroyed` where a key has been destroyed.
 #[derive(Clone)]
-pub struct SubjectKeys {
-    secret: hmac::Key,
+pub struct SubjectKeys(Arc<Shared>);
+
+struct Shared {
+    store: Store,
+    /// What has been read or made, by month.
+    known: RwLock<BTreeMap<u32, Arc<MonthKey>>>,
+}
+
+/// One month's key.
+pub struct MonthKey {
+    epoch: u32,
+    subjects: hmac::Key,
+    records: hmac::Key,
+}
+
+/// Why a month's key is not to be had.
+#[derive(Debug, thiserror::Error)]
+pub enum SubjectKeyError {
+    #[error("cannot {operation} `{}`", path.display())]
+    File {
+        operation: &'static str,
+        path: PathBuf,
+        #[source]
+        source: io::Error,
+    },
+    #[error("`{}` is no month's key: one has 32 bytes; restore it from its backup", path.display())]
+    NotAKey { path: PathBuf },
+    #[error("the key of {month} has been destroyed and is not made again; is the clock right?")]
+    Destroyed { month: String },
+    #[error("the system gives no random numbers")]
+    NoRandomness,
 }
 
 impl SubjectKeys {
-    pub fn new(secret: &[u8; 32]) -> Self {
-        Self {
-            secret: hmac::Key::new(hmac::HMAC_SHA256, secret),
+    /// Opens the folder for its gateway, which makes a month's key when it first needs one. What an earlier run had left
+    /// half done is done.
+    pub fn open(folder: &Path) -> Result<Self, SubjectKeyError> {
+        let keys = Self::at(folder);
+        keys.0.store.prepare()?;
+        Ok(keys)
+    }
+
+    /// The keys in a folder, for who only reads them.
+    pub fn at(folder: &Path) -> Self {
+        Self(Arc::new(Shared {
+            store: Store::new(folder),
+            known: RwLock::default(),
+        }))
+    }
+
+    /// The key of that time's month. At its first use in a month it is made, and durable before this returns.
+    pub fn month(&self, at: Moment) -> Result<Arc<MonthKey>, SubjectKeyError> {
+        let epoch = epoch(at);
+        if let Some(key) = self.known(epoch) {
+            return Ok(key);
         }
+        let mut known = self.0.known.write().unwrap_or_else(PoisonError::into_inner);
+        // Whoever held the lock before may have made it.
+        if let Some(key) = known.get(&epoch) {
+            return Ok(key.clone());
+        }
+        let secret = match self.0.store.read(epoch)? {
+            Some(secret) => secret,
+            None => self.0.store.make(epoch)?,
+        };
+        let key = Arc::new(MonthKey::new(epoch, &secret));
+        known.insert(epoch, key.clone());
+        Ok(key)
     }
 
-    /// The tag of a person or body that a record is about. `scheme` says what kind of identifier it is, e.g. the full name of
-    /// the field that holds it.
-    pub fn subject(&self, scheme: &str, id: &str, at: Moment) -> pb::SubjectTag {
-        self.subject_in(epoch(at), scheme, id)
+    /// The months that have a key, ascending.
+    pub fn epochs(&self) -> Result<Vec<u32>, SubjectKeyError> {
+        self.0.store.epochs()
     }
 
-    /// The tags that one identifier had in the months from one time to another, at most 1,200 of them.
+    /// Destroys a month's key for good: what its tags are of can be told no more. To be called when the month's last record
+    /// is erased.
+    pub fn destroy(&self, epoch: u32) -> Result<(), SubjectKeyError> {
+        let mut known = self.0.known.write().unwrap_or_else(PoisonError::into_inner);
+        known.remove(&epoch);
+        self.0.store.destroy(epoch)
+    }
+
+    /// The tags that a person or body had from the one time to before the other.
     pub fn subject_between(
         &self,
         scheme: &str,
         id: &str,
-        since: Moment,
-        until: Moment,
-    ) -> Vec<pb::SubjectTag> {
-        (epoch(since)..=epoch(until))
-            .take(1_200)
-            .map(|epoch| self.subject_in(epoch, scheme, id))
-            .collect()
+        since: Option<Moment>,
+        until: Option<Moment>,
+    ) -> Result<Vec<pb::SubjectTag>, SubjectKeyError> {
+        let keys = self.between(since, until)?;
+        Ok(keys.iter().map(|key| key.subject(scheme, id)).collect())
+    }
+
+    /// The tags that a record's key had from the one time to before the other.
+    pub fn record_key_between(
+        &self,
+        record: &RecordType,
+        key: &str,
+        since: Option<Moment>,
+        until: Option<Moment>,
+    ) -> Result<Vec<Tag>, SubjectKeyError> {
+        let keys = self.between(since, until)?;
+        Ok(keys
+            .iter()
+            .map(|month| month.record_key(record, key))
+            .collect())
+    }
+
+    /// Keys of the months that entries of that time may have: an exchange that began in one may be on record in the next.
+    fn between(
+        &self,
+        since: Option<Moment>,
+        until: Option<Moment>,
+    ) -> Result<Vec<Arc<MonthKey>>, SubjectKeyError> {
+        let first = since.map_or(0, |since| epoch(since).saturating_sub(1));
+        let last = until.map_or(u32::MAX, epoch);
+        let mut keys = Vec::new();
+        for epoch in self.epochs()? {
+            if !(first..=last).contains(&epoch) {
+                continue;
+            }
+            if let Some(key) = self.known(epoch) {
+                keys.push(key);
+            } else if let Some(secret) = self.0.store.read(epoch)? {
+                keys.push(Arc::new(MonthKey::new(epoch, &secret)));
+            }
+        }
+        Ok(keys)
+    }
+
+    fn known(&self, epoch: u32) -> Option<Arc<MonthKey>> {
+        let known = self.0.known.read().unwrap_or_else(PoisonError::into_inner);
+        known.get(&epoch).cloned()
+    }
+}
+
+impl MonthKey {
+    fn new(epoch: u32, secret: &[u8; 32]) -> Self {
+        let secret = hmac::Key::new(hmac::HMAC_SHA256, secret);
+        let derived = |purpose: &str| {
+            let derived = hmac::sign(&secret, purpose.as_bytes());
+            hmac::Key::new(hmac::HMAC_SHA256, derived.as_ref())
+        };
+        Self {
+            epoch,
+            subjects: derived("landbridge subject\0"),
+            records: derived("landbridge record key\0"),
+        }
+    }
+
+    /// The tag of a person or body that a record is about. `scheme` says what kind of identifier it is: the name of the
+    /// field that holds it.
+    pub fn subject(&self, scheme: &str, id: &str) -> pb::SubjectTag {
+        pb::SubjectTag {
+            epoch: self.epoch,
+            tag: tag(&self.subjects, scheme, id).to_vec().into(),
+        }
     }
 
     /// The tag of the key by which a record is asked for, so that tries at one record can be counted.
-    pub fn record_key(&self, record: &RecordType, key: &str, at: Moment) -> Tag {
-        self.tag("landbridge record key\0", epoch(at), record.as_str(), key)
+    pub fn record_key(&self, record: &RecordType, key: &str) -> Tag {
+        tag(&self.records, record.as_str(), key)
     }
+}
 
-    fn subject_in(&self, epoch: u32, scheme: &str, id: &str) -> pb::SubjectTag {
-        let tag = self.tag("landbridge subject\0", epoch, scheme, id);
-        pb::SubjectTag {
-            epoch,
-            tag: tag.to_vec().into(),
-        }
+/// `HMAC(HMAC(month's key, purpose), LP(scheme) || LP(id))[:16]`, with HMAC-SHA-256.
+fn tag(key: &hmac::Key, scheme: &str, id: &str) -> Tag {
+    let mut context = hmac::Context::with_key(key);
+    for part in [scheme, id] {
+        length_prefixed(part.as_bytes(), |bytes| context.update(bytes));
     }
-
-    /// `HMAC(HMAC(secret, purpose || u32 epoch), LP(scheme) || LP(id))[:16]`.
-    fn tag(&self, purpose: &str, epoch: u32, scheme: &str, id: &str) -> Tag {
-        let mut derived = hmac::Context::with_key(&self.secret);
-        derived.update(purpose.as_bytes());
-        derived.update(&epoch.to_be_bytes());
-        let mut context =
-            hmac::Context::with_key(&hmac::Key::new(hmac::HMAC_SHA256, derived.sign().as_ref()));
-        for part in [scheme, id] {
-            length_prefixed(part.as_bytes(), |bytes| context.update(bytes));
-        }
-        // An HMAC-SHA-256 has 32 bytes.
-        context
-            .sign()
-            .as_ref()
-            .first_chunk()
-            .copied()
-            .unwrap_or_default()
-    }
+    // An HMAC-SHA-256 has 32 bytes.
+    context
+        .sign()
+        .as_ref()
+        .first_chunk()
+        .copied()
+        .unwrap_or_default()
 }
 
 impl fmt::Debug for SubjectKeys {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("SubjectKeys(..)")
+    }
+}
+
+impl fmt::Debug for MonthKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("MonthKey(..)")
     }
 }
 

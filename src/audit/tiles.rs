@@ -145,7 +145,7 @@ fn bundle<'a>(entries: impl Iterator<Item = &'a [u8]>) -> Vec<u8> {
 }
 
 /// The root of a subtree of 2^k leaves.
-fn perfect_root(mut hashes: Vec<Hash>) -> Hash {
+pub(super) fn perfect_root(mut hashes: Vec<Hash>) -> Hash {
     while hashes.len() > 1 {
         let (pairs, _) = hashes.as_chunks::<2>();
         hashes = pairs

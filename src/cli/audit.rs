@@ -1,6 +1,9 @@
 //! `audit`: reads a journal, and proves it.
 
+mod criteria;
 mod entry;
+mod expire;
+mod export;
 mod key;
 mod plain;
 mod policy;
@@ -8,12 +11,15 @@ mod prove;
 mod reconcile;
 mod search;
 mod show;
+mod subject;
 mod tail;
+mod token;
 mod verify;
 mod verify_proof;
 mod which;
 
 use std::io;
+use std::io::Write;
 use std::path::PathBuf;
 
 use clap::Args;
@@ -23,20 +29,27 @@ use time::UtcOffset;
 use super::exit::Failure;
 use super::exit::Run;
 use super::output::OutputOptions;
+use super::text::printable;
 use super::when;
 use crate::audit::JournalKey;
 use crate::audit::checkpoint::Checkpoint;
+use crate::audit::index::Index;
 use crate::audit::key::PostQuantumKey;
 use crate::audit::note::VerifierKey;
 use crate::audit::reader::ReadError;
 use crate::audit::reader::Reader;
 use crate::config::Config;
+use crate::fault::chain;
+use expire::ExpireArgs;
+use export::ExportArgs;
 use key::KeyArgs;
 use prove::ProveArgs;
 use reconcile::ReconcileArgs;
 use search::SearchArgs;
 use show::ShowArgs;
+use subject::SubjectArgs;
 use tail::TailArgs;
+use token::TokenArgs;
 use verify::VerifyArgs;
 use verify_proof::VerifyProofArgs;
 
@@ -45,13 +58,18 @@ use verify_proof::VerifyProofArgs;
   landbridge audit search --config config/civil.toml --peer tax --since 7d
   landbridge audit search --journal var/civil/journal --outcome denied --reason FIELD_NOT_GRANTED --json
   landbridge audit search --config config/civil.toml --subject national_id=990101199001011234
+  landbridge audit subject --config config/civil.toml national_id=990101199001011234
   landbridge audit show --config config/civil.toml 0198f3c2-7d1e-7a44-9b1f-2f0c6d1f8a11
   landbridge audit tail --config config/civil.toml -f
+  landbridge audit token lin.auditor --rights tiles,search
+  landbridge audit export --config config/civil.toml --format bundle --out evidence --since 7d
   landbridge audit prove --config config/civil.toml 0198f3c2-7d1e-7a44-9b1f-2f0c6d1f8a11
   landbridge audit verify --journal var/civil/journal --vkey gov.example/civil/1+59181114+AVDYWOCYXsx/YEGKrwzFq1h/QsJXCohAlanozKzQ9lRc
-  landbridge audit reconcile var/civil/journal var/tax/journal --vkey <civil's key> --vkey <tax's key>
+  landbridge audit expire --config config/civil.toml --dry-run
+  landbridge audit reconcile var/civil/journal var/tax/journal --vkey gov.example/civil/1+59181114+AVDYWOCYXsx/YEGKrwzFq1h/QsJXCohAlanozKzQ9lRc
 
-A journal can be read while its gateway writes it.
+A journal can be read while its gateway writes it. What is read from its files leaves no trace in it: that is for the
+files' permissions to allow. What is read at the operators' door, with a token, is itself an entry of the journal.
 
 Exit codes: 0 done, 1 it cannot be read, 3 verification failed, 64 bad usage.")]
 pub(super) struct AuditArgs {
@@ -65,20 +83,28 @@ pub(super) struct AuditArgs {
 enum What {
     /// Finds entries, the newest first
     Search(Box<SearchArgs>),
+    /// Lists who received a person's data, when, for which purpose and under which agreement
+    Subject(SubjectArgs),
     /// Shows one entry, or all of one exchange, in full and with its proof
     Show(ShowArgs),
     /// Shows the newest entries, and with `-f` those that come
     Tail(TailArgs),
     /// Proves the whole journal: every record, every hash, and the signed checkpoint
     Verify(VerifyArgs),
+    /// Takes entries out of the journal, proven: Parquet, CSV, JSON lines, OCSF, tlog-tiles, or a bundle of evidence
+    Export(Box<ExportArgs>),
     /// Writes the proof that an entry stands in the journal, for whoever has only the public keys
     Prove(ProveArgs),
     /// Verifies such proofs offline, without a journal
     VerifyProof(VerifyProofArgs),
     /// Compares what two departments' journals say of the exchanges between them
     Reconcile(ReconcileArgs),
+    /// Erases the records whose retention has ended, or shows which those are
+    Expire(ExpireArgs),
     /// Prints the public keys that verify the journal, for the directory and for auditors; makes them before the first start
     Key(KeyArgs),
+    /// Makes a token, with which somebody may read at the operators' door
+    Token(TokenArgs),
 }
 
 /// Taken by every verb of `audit`.
@@ -105,21 +131,26 @@ struct Place {
     offset: UtcOffset,
     /// From `--vkey`, or else the public halves of the gateway's own keys.
     trusted: Vec<VerifierKey>,
-    /// Where the gateway keeps the secret of subject tags.
-    secret: Option<PathBuf>,
+    /// The gateway's settings, if they were given.
+    config: Option<Config>,
 }
 
 impl AuditArgs {
     pub(super) fn run(self, output: &OutputOptions) -> Run {
+        let journal = self.journal;
         match self.what {
-            What::Key(args) => args.run(&self.journal, output),
-            What::VerifyProof(args) => args.run(self.journal, output),
-            What::Search(args) => args.run(&self.journal.place()?, output),
-            What::Show(args) => args.run(&self.journal.place()?, output),
-            What::Tail(args) => args.run(&self.journal.place()?, output),
-            What::Verify(args) => args.run(&self.journal.place()?, output),
-            What::Prove(args) => args.run(&self.journal.place()?, output),
-            What::Reconcile(args) => args.run(&self.journal.vkey, output),
+            What::Search(args) => args.run(&journal.place()?, output),
+            What::Subject(args) => args.run(&journal.place()?, output),
+            What::Show(args) => args.run(&journal.place()?, output),
+            What::Tail(args) => args.run(&journal.place()?, output),
+            What::Verify(args) => args.run(&journal.place()?, output),
+            What::Prove(args) => args.run(&journal.place()?, output),
+            What::VerifyProof(args) => args.run(journal, output),
+            What::Reconcile(args) => args.run(&journal.vkey, output),
+            What::Expire(args) => args.run(journal.config.as_deref(), journal.utc_offset, output),
+            What::Export(args) => args.run(&journal.place()?, output),
+            What::Key(args) => args.run(&journal, output),
+            What::Token(args) => args.run(output),
         }
     }
 }
@@ -150,7 +181,7 @@ impl JournalOptions {
                 .or(config.as_ref().map(|config| config.offset))
                 .unwrap_or(UtcOffset::UTC),
             trusted,
-            secret: config.map(|config| config.journal.secret),
+            config,
         })
     }
 }
@@ -172,6 +203,31 @@ fn own_keys(config: &Config) -> Result<Vec<VerifierKey>, Failure> {
 impl Place {
     fn reader(&self) -> Reader {
         Reader::open(&self.dir)
+    }
+
+    /// The search index, if there is one that can be used: what it does not answer is read from the journal.
+    fn index(&self) -> Option<Index> {
+        match Index::open(&self.dir) {
+            Ok(index) => index,
+            Err(error) => {
+                let told = printable(&chain(&error)).into_owned();
+                // The answer will be right, and late.
+                let _ = writeln!(
+                    io::stderr(),
+                    "note: the whole journal is read, since {told}"
+                );
+                None
+            }
+        }
+    }
+
+    /// A journal that is not there has not failed to verify.
+    fn demand_folder(&self) -> Result<(), Failure> {
+        if self.dir.is_dir() {
+            return Ok(());
+        }
+        let missing = anyhow::anyhow!("there is no folder `{}`", self.dir.display());
+        Err(Failure::from(missing).mend(WHICH))
     }
 
     /// Demands a key: a journal that is checked against nothing is not checked.

@@ -82,6 +82,23 @@ impl Failure {
         }
     }
 
+    /// Ends with that code.
+    pub(super) fn exiting(self, exit: Exit) -> Self {
+        match self {
+            Self::Error { error, mend, .. } => Self::Error { exit, error, mend },
+            told => told,
+        }
+    }
+
+    /// What was to be proven is not so.
+    pub(super) fn unverified(error: impl Into<anyhow::Error>) -> Self {
+        Self::Error {
+            exit: Exit::Unverified,
+            error: error.into(),
+            mend: None,
+        }
+    }
+
     /// Says what the user can do about it.
     pub(super) fn mend(self, hint: impl Into<String>) -> Self {
         match self {

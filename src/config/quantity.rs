@@ -1,7 +1,11 @@
 //! Values that settings give as text: spans of time, sizes, offsets.
 
+use std::time::Duration;
+
 use time::UtcOffset;
 use time::macros::format_description;
+
+use crate::clock::parse_span;
 
 /// `UtcOffset` has no default of its own.
 pub(super) struct Offset(pub(super) UtcOffset);
@@ -13,11 +17,21 @@ impl Default for Offset {
 }
 
 pub(super) const DURATION: &str = "a duration such as `30s`: a number with ms, s, m or h";
+pub(super) const DELAY: &str = "a delay such as `90d`: a number with d, h, m or s";
 pub(super) const SIZE: &str = "a size such as `64MiB`: a number of at least 1 with KiB or MiB";
 
 pub(super) fn parse_offset(text: &str) -> Option<Offset> {
     let format = format_description!("[offset_hour sign:mandatory]:[offset_minute]");
     UtcOffset::parse(text, format).ok().map(Offset)
+}
+
+/// A duration that may be told in days.
+pub(super) fn parse_delay(text: &str) -> Option<Duration> {
+    let Some(days) = text.strip_suffix('d') else {
+        return parse_span(text);
+    };
+    let days = days.trim_end().parse::<u32>().ok()?;
+    Some(Duration::from_secs(u64::from(days) * 24 * 3_600))
 }
 
 pub(super) fn parse_size(text: &str) -> Option<u64> {

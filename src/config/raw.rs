@@ -15,11 +15,15 @@ use super::LogConfig;
 use super::LogFormat;
 use super::WitnessConfig;
 use super::faults::Faults;
+use super::operators::RawOperators;
 use super::quantity::DURATION;
 use super::quantity::SIZE;
 use super::quantity::parse_offset;
 use super::quantity::parse_size;
+use super::reconciliation::RawReconciliation;
+use super::retention::RawRetention;
 use super::source;
+use super::subjects::RawSubjects;
 use crate::clock::parse_span;
 use crate::fault::Fault;
 use crate::fault::position;
@@ -46,11 +50,16 @@ pub(super) struct RawConfig {
     policy: RawPolicy,
     journal: RawJournal,
     #[serde(default)]
+    reconciliation: RawReconciliation,
+    #[serde(default)]
+    retention: RawRetention,
+    #[serde(default)]
     witness: RawWitness,
     #[serde(default)]
     log: RawLog,
     #[serde(default)]
     limits: RawLimits,
+    subjects: Option<RawSubjects>,
     #[serde(default)]
     source: Vec<SqlSettings>,
 }
@@ -74,12 +83,6 @@ struct RawDoor {
 }
 
 #[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-struct RawOperators {
-    listen: SocketAddr,
-}
-
-#[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct RawRegistry {
     path: PathBuf,
@@ -98,6 +101,7 @@ struct RawJournal {
     path: PathBuf,
     key: Option<PathBuf>,
     secret: Option<PathBuf>,
+    subjects: Option<PathBuf>,
     #[serde(default = "one_millisecond")]
     linger: String,
     #[serde(default = "first")]
@@ -147,14 +151,6 @@ fn first() -> u32 {
 
 fn segment() -> String {
     "64MiB".to_owned()
-}
-
-impl Default for RawOperators {
-    fn default() -> Self {
-        Self {
-            listen: SocketAddr::from(([127, 0, 0, 1], 9443)),
-        }
-    }
 }
 
 impl Default for RawWitness {
@@ -234,26 +230,22 @@ impl RawConfig {
         let mut faults = Faults::of(path, text);
         let journal = self.journal.check(path, &mut faults);
         let witness = self.witness.check(path, &journal.path, &mut faults);
+        let retention = self.retention.check(&mut faults);
         let sources = self
             .source
             .into_iter()
             .filter_map(|s| source::check(s, path, &mut faults))
             .collect();
         let limits = self.limits.check(&mut faults);
+        let reconciliation = self.reconciliation.check(&mut faults);
         let offset = faults.parsed(
             "utc_offset",
             &self.utc_offset,
             "an offset such as `+08:00`",
             parse_offset,
         );
-        if !self.operators.listen.ip().is_loopback() {
-            let message = format!(
-                "{} is not a loopback address, and this door asks for no certificate; \
-                 listen on 127.0.0.1 and let a reverse proxy or an SSH tunnel reach it",
-                self.operators.listen
-            );
-            faults.add("operators.listen", message);
-        }
+        let operators = self.operators.check(&mut faults);
+        let subjects = self.subjects.map(|subjects| subjects.check(&mut faults));
         let absolute = |file: PathBuf| beside(path, file);
         faults.unless(Config {
             department: self.department,
@@ -262,7 +254,8 @@ impl RawConfig {
             directory: absolute(self.federation.directory),
             systems: self.systems.within(path),
             peers: self.peers.within(path),
-            operators: self.operators.listen,
+            operators,
+            subjects,
             registry: absolute(self.registry.path),
             agreements: absolute(self.policy.agreements),
             guardrails: absolute(self.policy.guardrails),
@@ -270,10 +263,12 @@ impl RawConfig {
                 format: self.log.format,
                 level: self.log.level,
             },
+            reconciliation,
             limits,
             sources,
             journal,
             witness,
+            retention,
             file: path.to_owned(),
         })
     }
@@ -304,11 +299,17 @@ impl RawJournal {
             Some(given) => beside(settings, given),
             None => path.with_file_name(name),
         };
+        let secret = neighbour(self.secret, "secret.key");
+        let subjects = match self.subjects {
+            Some(given) => beside(settings, given),
+            None => secret.with_file_name("subjects"),
+        };
         let key = neighbour(self.key, "journal.key");
         JournalConfig {
             post_quantum_key: post_quantum(&key),
             key,
-            secret: neighbour(self.secret, "secret.key"),
+            secret,
+            subjects,
             linger: faults.parsed("journal.linger", &self.linger, DURATION, parse_span),
             segment_bytes: faults.parsed("journal.segment", &self.segment, SIZE, parse_size),
             replica: self.replica,

@@ -31,14 +31,41 @@ use crate::pb;
 pub struct Reflection {
     exchange: Arc<Exchange>,
     api: DescriptorPool,
+    /// The services at the door.
+    services: &'static [&'static str],
 }
 
+const AT_SYSTEMS: [&str; 4] = [
+    "landbridge.v1.CatalogService",
+    "landbridge.v1.ExchangeService",
+    HEALTH,
+    REFLECTION,
+];
+const AT_OPERATORS: [&str; 3] = ["landbridge.v1.AuditService", HEALTH, REFLECTION];
+const HEALTH: &str = "grpc.health.v1.Health";
+const REFLECTION: &str = "grpc.reflection.v1.ServerReflection";
+
 impl Reflection {
-    pub fn new(exchange: Arc<Exchange>) -> Result<Self, prost_reflect::DescriptorError> {
+    pub fn at_systems(exchange: Arc<Exchange>) -> Result<Self, prost_reflect::DescriptorError> {
+        Self::new(exchange, &AT_SYSTEMS)
+    }
+
+    pub fn at_operators(exchange: Arc<Exchange>) -> Result<Self, prost_reflect::DescriptorError> {
+        Self::new(exchange, &AT_OPERATORS)
+    }
+
+    fn new(
+        exchange: Arc<Exchange>,
+        services: &'static [&'static str],
+    ) -> Result<Self, prost_reflect::DescriptorError> {
         let mut api = DescriptorPool::decode(pb::DESCRIPTORS)?;
         api.decode_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)?;
         api.decode_file_descriptor_set(tonic_reflection::pb::v1::FILE_DESCRIPTOR_SET)?;
-        Ok(Self { exchange, api })
+        Ok(Self {
+            exchange,
+            api,
+            services,
+        })
     }
 
     fn answer(&self, request: &ServerReflectionRequest) -> MessageResponse {
@@ -47,10 +74,10 @@ impl Reflection {
         };
         if let MessageRequest::ListServices(_) = question {
             let service = self
-                .api
-                .services()
-                .map(|s| ServiceResponse {
-                    name: s.full_name().to_owned(),
+                .services
+                .iter()
+                .map(|name| ServiceResponse {
+                    name: (*name).to_owned(),
                 })
                 .collect();
             return MessageResponse::ListServicesResponse(ListServiceResponse { service });

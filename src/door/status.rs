@@ -12,6 +12,8 @@ use tonic::Status;
 use tonic_types::ErrorDetails;
 use tonic_types::StatusExt;
 
+use super::operators::reader::NotGranted;
+use super::operators::unread::Unread;
 use crate::audit::Receipt;
 use crate::exchange::refusal::Cause;
 use crate::exchange::refusal::Refusal;
@@ -81,7 +83,9 @@ fn code(cause: &Cause) -> Code {
         Cause::Amended => Code::Aborted,
         Cause::ClientGone => Code::Cancelled,
         Cause::ClientStalled(_) => Code::DeadlineExceeded,
-        Cause::Stopping | Cause::Unlogged(_) | Cause::Unwitnessed(_) => Code::Unavailable,
+        Cause::Stopping | Cause::Unlogged(_) | Cause::SubjectKeys(_) | Cause::Unwitnessed(_) => {
+            Code::Unavailable
+        }
         Cause::Panicked | Cause::NoRandomness(_) => Code::Internal,
     }
 }
@@ -134,6 +138,22 @@ fn metadata(cause: &Cause) -> HashMap<String, String> {
     }
 }
 
+/// A part of a peer's question about journals that makes no sense.
+pub(super) fn unfit(part: &'static str) -> Status {
+    let mut details =
+        ErrorDetails::with_error_info("REQUEST_INVALID", DOMAIN, HashMap::<String, String>::new());
+    details.add_bad_request_violation(part, "it is missing or does not fit the rest");
+    Status::with_error_details(Code::InvalidArgument, format!("unfit `{part}`"), details)
+}
+
+/// What is asked for is not yet on record, or not yet over.
+pub(super) fn not_yet() -> Status {
+    let mut details =
+        ErrorDetails::with_error_info("NOT_YET", DOMAIN, HashMap::<String, String>::new());
+    details.set_retry_info(Some(Duration::from_secs(10)));
+    Status::with_error_details(Code::Unavailable, "not yet; ask again later", details)
+}
+
 /// Too much is under way already. Nothing was begun, so nothing is on record.
 pub(super) fn overloaded() -> Status {
     let mut details =
@@ -146,9 +166,34 @@ pub(super) fn overloaded() -> Status {
     )
 }
 
+/// Why a reader at the operators' door was not answered.
+pub(super) fn unread(unread: &Unread) -> Status {
+    let code = match unread {
+        Unread::NotGranted(NotGranted::NoToken | NotGranted::UnknownToken) => Code::Unauthenticated,
+        Unread::NotGranted(NotGranted::RightMissing { .. }) => Code::PermissionDenied,
+        Unread::Invalid { .. } => Code::InvalidArgument,
+        Unread::NotFound => Code::NotFound,
+        Unread::Unlogged(_) => Code::Unavailable,
+        Unread::Failed(_) => Code::Internal,
+    };
+    let mut metadata = HashMap::new();
+    if let Unread::NotGranted(NotGranted::RightMissing { right, .. }) = unread {
+        metadata.insert("right".to_owned(), right.to_string());
+    }
+    let mut details = ErrorDetails::with_error_info(unread.reason(), DOMAIN, metadata);
+    if let Unread::Invalid { field, why } = unread {
+        details.add_bad_request_violation(*field, why);
+    }
+    Status::with_error_details(code, unread.to_string(), details)
+}
+
 /// The connection carries no identity: a fault of the gateway itself.
 pub(super) fn no_identity() -> Status {
     Status::internal("the connection carries no identity")
+}
+
+pub(super) fn no_such_method() -> Status {
+    Status::unimplemented("this door has no such service or method")
 }
 
 pub(super) fn internal() -> Status {

@@ -11,6 +11,7 @@ use crate::audit::digest::Lp;
 use crate::identity::Caller;
 use crate::name::DepartmentId;
 use crate::name::ExchangeId;
+use crate::name::Origin;
 use crate::name::SystemName;
 use crate::pb;
 use crate::pb::Grounds;
@@ -58,6 +59,12 @@ impl Ask {
             .and_then(|relay| ExchangeId::from_slice(&relay.exchange_id))
     }
 
+    /// The journal that the asking gateway names, if it is one of that department.
+    pub fn asking_journal(&self, department: &DepartmentId) -> Option<Origin> {
+        let journal = Origin::from_str(&self.relay.as_ref()?.journal).ok()?;
+        (journal.department() == department).then_some(journal)
+    }
+
     /// The caller with the system that its gateway names.
     pub fn caller(&self, caller: Caller) -> Result<Caller, Cause> {
         // A certificate that names a system was shown at the systems door.
@@ -81,6 +88,11 @@ impl Ask {
         }
         if relay.schema_digest.len() != 32 {
             return Err(Cause::Relay("relay.schema_digest: 32 bytes"));
+        }
+        if !relay.journal.is_empty() && self.asking_journal(caller.department()).is_none() {
+            return Err(Cause::Relay(
+                "relay.journal: a journal of the asking department",
+            ));
         }
         let system = SystemName::from_str(&relay.system)
             .map_err(|_| Cause::Relay("relay.system: the name of the asking system"))?;

@@ -3,16 +3,18 @@
 mod account;
 mod proof;
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 use prost::Message;
 use uuid::Uuid;
 
 use super::ask::Ask;
-use super::secret::Secrets;
 use crate::audit::Outcome;
 use crate::audit::Role as Side;
 use crate::audit::digest::Lp;
 use crate::audit::receipt::VerifiedReceipt;
+use crate::audit::subject::MonthKey;
 use crate::clock::Moment;
 use crate::identity::Caller;
 use crate::name::DepartmentId;
@@ -47,6 +49,8 @@ pub(super) struct Draft {
     stated: Option<Outcome>,
     /// Where a record says whose data it is, if this side can see it.
     subject: Option<Field>,
+    /// The key of the month in which it began, once the request is known to be one.
+    month: Option<Arc<MonthKey>>,
 }
 
 impl Draft {
@@ -86,6 +90,10 @@ impl Draft {
                 .filter(|nonce| nonce.len() == 32)
                 .unwrap_or_default(),
             trace_id: ask.trace.id(exchange).to_vec().into(),
+            peer_origin: relay
+                .and_then(|_| ask.asking_journal(caller.department()))
+                .map(|journal| journal.to_string())
+                .unwrap_or_default(),
             ..Default::default()
         };
         Self {
@@ -103,6 +111,7 @@ impl Draft {
             peer: None,
             stated: None,
             subject: None,
+            month: None,
         }
     }
 
@@ -130,16 +139,16 @@ impl Draft {
         }
     }
 
-    pub(super) fn checked(&mut self, query: &Query, secrets: &Secrets) {
+    /// `month` has the key of the subjects' tags.
+    pub(super) fn checked(&mut self, query: &Query, month: Arc<MonthKey>) {
         let record = &mut self.record;
         record.provider = query.schema.owner().to_string();
         record.schema_digest = query.schema.digest().to_vec().into();
         if let Selection::Get { key } | Selection::Verify { key, .. } = &query.selection {
-            let tag = secrets
-                .subjects
-                .record_key(query.schema.name(), &text(key), self.begun);
+            let tag = month.record_key(query.schema.name(), &text(key));
             record.key_tag = tag.to_vec().into();
         }
+        self.month = Some(month);
     }
 
     pub(super) fn permitted(&mut self, permit: &Permit) {
@@ -196,27 +205,25 @@ impl Draft {
     }
 
     /// Counts a record that goes out, as the provider sent it.
-    pub(super) fn released(
-        &mut self,
-        raw: &[u8],
-        sent: &[u8],
-        secrets: &Secrets,
-    ) -> Result<(), Malformed> {
+    pub(super) fn released(&mut self, raw: &[u8], sent: &[u8]) -> Result<(), Malformed> {
         self.record.records += 1;
         self.record.bytes += sent.len() as u64;
         if self.side == Side::Provider {
             self.response.add(sent);
         }
-        let Some(subject) = &self.subject else {
+        self.about(raw)
+    }
+
+    /// Tags whose data the answer tells of: a record that goes out, or one against which values were held.
+    pub(super) fn about(&mut self, raw: &[u8]) -> Result<(), Malformed> {
+        let (Some(subject), Some(month)) = (&self.subject, &self.month) else {
             return Ok(());
         };
         if self.record.subjects.len() >= MAX_SUBJECTS {
             return Ok(());
         }
         if let Some(value) = value_of(raw, subject)? {
-            let tag = secrets
-                .subjects
-                .subject(&scheme(subject), &text(&value), self.begun);
+            let tag = month.subject(&scheme(subject), &text(&value));
             self.record.subjects.push(tag);
         }
         Ok(())

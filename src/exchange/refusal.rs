@@ -11,6 +11,7 @@ use crate::audit::Receipt;
 use crate::audit::Standing;
 use crate::audit::Unwritten;
 use crate::audit::receipt::BadReceipt;
+use crate::audit::subject::SubjectKeyError;
 use crate::clock::Moment;
 use crate::name::DepartmentId;
 use crate::name::ExchangeId;
@@ -77,6 +78,8 @@ pub enum Cause {
     Stopping,
     #[error("the journal cannot be written")]
     Unlogged(#[from] Unwritten),
+    #[error("the month's key, under which subjects are logged, is not to be had")]
+    SubjectKeys(#[from] SubjectKeyError),
     #[error("no quorum of witnesses has cosigned what the journal took from {} on", .0.at(UtcOffset::UTC))]
     Unwitnessed(Moment),
     #[error("the exchange ended in a panic; the log has its place")]
@@ -124,7 +127,7 @@ impl Cause {
             Self::ClientStalled(_) => "CLIENT_STALLED",
             Self::Stopping => "STOPPING",
             Self::Unlogged(Unwritten::Unconfirmed) => "JOURNAL_UNCONFIRMED",
-            Self::Unlogged(_) => "JOURNAL_UNAVAILABLE",
+            Self::Unlogged(_) | Self::SubjectKeys(_) => "JOURNAL_UNAVAILABLE",
             Self::Unwitnessed(_) => "JOURNAL_UNWITNESSED",
             Self::Panicked | Self::NoRandomness(_) => "INTERNAL",
         }
@@ -144,7 +147,7 @@ impl Cause {
                 "nobody has witnessed the gateway's journal for too long, so it answers nothing"
                     .to_owned()
             }
-            Self::Unlogged(_) => {
+            Self::Unlogged(_) | Self::SubjectKeys(_) => {
                 "the gateway cannot log exchanges now, so it answers none".to_owned()
             }
             Self::NoJournalKey(provider) => {
@@ -190,7 +193,7 @@ impl Cause {
         match self {
             Self::Denied(denial) => denial.retry(),
             Self::Source(SourceError::Refused(refusal)) => refusal.retry,
-            Self::Unlogged(_) | Self::Unwitnessed(_) | Self::Stopping => {
+            Self::Unlogged(_) | Self::SubjectKeys(_) | Self::Unwitnessed(_) | Self::Stopping => {
                 Some(Duration::from_secs(1))
             }
             _ => None,
@@ -208,9 +211,11 @@ impl Cause {
             | Self::Stopping
             | Self::PeerRevoked => Outcome::CutShort,
             Self::Unproven(_) => Outcome::ReceiptRefused,
-            Self::Unlogged(_) | Self::Unwitnessed(_) | Self::Panicked | Self::NoRandomness(_) => {
-                Outcome::ProviderError
-            }
+            Self::Unlogged(_)
+            | Self::SubjectKeys(_)
+            | Self::Unwitnessed(_)
+            | Self::Panicked
+            | Self::NoRandomness(_) => Outcome::ProviderError,
             Self::Note { .. }
             | Self::Relay(_)
             | Self::ForeignRelay

@@ -14,9 +14,10 @@ use crate::audit::subject::SubjectKeys;
 use crate::redact::PseudonymKey;
 use crate::registry::Digest;
 
-/// 32 random bytes, made at the first start and kept beside the journal.
+/// Pseudonyms and cursors rest on 32 random bytes, made at the first start and kept beside the journal; tags of subjects on
+/// the monthly keys.
 ///
-/// Whoever has it can link pseudonyms and subject tags to identifiers; whoever loses it cannot search by subject.
+/// Whoever has them can link pseudonyms and tags to identifiers; whoever loses them cannot search by subject.
 pub struct Secrets {
     pub subjects: SubjectKeys,
     pub pseudonyms: PseudonymKey,
@@ -35,9 +36,10 @@ impl std::fmt::Debug for Secrets {
 pub struct NoRandomness;
 
 impl Secrets {
-    pub fn derive(secret: &[u8; 32]) -> Result<Self, NoRandomness> {
+    /// The subjects' keys are not derived: each month's can be destroyed by itself.
+    pub fn new(secret: &[u8; 32], subjects: SubjectKeys) -> Result<Self, NoRandomness> {
         Ok(Self {
-            subjects: SubjectKeys::new(&derived(secret, "landbridge subjects v1")),
+            subjects,
             pseudonyms: PseudonymKey::from_secret(derived(secret, "landbridge pseudonyms v1")),
             cursors: CursorSeal::new(&derived(secret, "landbridge cursors v1"))
                 .ok_or(NoRandomness)?,

@@ -125,6 +125,8 @@ impl AnswerStream {
 
     async fn batch(&mut self) -> Result<Option<Vec<Bytes>>, Cause> {
         loop {
+            // Nothing leaves when its end could not be logged.
+            self.exchange.journal.still_holds()?;
             self.still_permitted()?;
             let left =
                 u64::from(self.records.permit().limit()).saturating_sub(self.draft.records());
@@ -181,7 +183,7 @@ impl AnswerStream {
         let mut batch = Vec::with_capacity(passed.len());
         for (raw, record) in passed {
             let sent = if provider { &record } else { &raw };
-            self.draft.released(&raw, sent, &self.exchange.secrets)?;
+            self.draft.released(&raw, sent)?;
             if let Some(opened) = &mut self.opened {
                 opened.releasing(1, sent.len() as u64);
             }

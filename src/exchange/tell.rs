@@ -40,6 +40,7 @@ pub(super) fn ended(draft: &Draft, cause: Option<&Cause>, at: Moment) {
             | Cause::Unproven(_)
             | Cause::NoJournalKey(_)
             | Cause::Unlogged(_)
+            | Cause::SubjectKeys(_)
             | Cause::Panicked
             | Cause::NoRandomness(_)),
         ) => {

@@ -11,6 +11,7 @@ use super::witnesses::Witnesses;
 use crate::audit::journals::Journals;
 use crate::clock::Clock;
 use crate::config::Config;
+use crate::config::retention::unknown_types;
 use crate::exchange::snapshot::Snapshot;
 use crate::fault::Fault;
 use crate::identity::connector::Connector;
@@ -56,11 +57,12 @@ pub struct Trusted {
 }
 
 impl Assembled {
-    /// What an administrator should know though nothing is refused for it: certificates that end, and providers that
-    /// cannot be asked because nobody could verify their receipts.
+    /// What an administrator should know though nothing is refused for it: certificates that end, providers that
+    /// cannot be asked because nobody could verify their receipts, and classes of retention that fit nothing.
     pub fn warnings(&self, config: &Config) -> Vec<Fault> {
         let materials = [&self.systems, &self.peers].into_iter();
         let mut warnings: Vec<Fault> = materials.flat_map(Material::warnings).cloned().collect();
+        warnings.extend(unknown_types(config, &self.snapshot.registry));
         let consumed = self.snapshot.policy.agreements().filter(|agreement| {
             agreement.consumer == config.department && agreement.provider != config.department
         });

@@ -18,6 +18,8 @@ use crate::config::Config;
 use crate::door;
 use crate::door::catalog::CatalogDoor;
 use crate::door::exchange::ExchangeDoor;
+use crate::door::operators::Operators;
+use crate::door::peer::PeerDoor;
 use crate::door::reflection::Reflection;
 use crate::door::server::DoorServer;
 use crate::door::server::ServerLimits;
@@ -29,6 +31,7 @@ use crate::identity::directory::Directory;
 use crate::identity::material::Material;
 use crate::pb::catalog_service_server::CatalogServiceServer;
 use crate::pb::exchange_service_server::ExchangeServiceServer;
+use crate::pb::peer_service_server::PeerServiceServer;
 
 /// The largest block of request headers.
 const MAX_HEADER_BYTES: u32 = 16 * 1024;
@@ -47,7 +50,7 @@ impl Doors {
     pub(super) async fn bind(config: &Config) -> Result<Self, StartError> {
         let (systems, at_systems) = listen("systems", config.systems.listen).await?;
         let (peers, at_peers) = listen("peers", config.peers.listen).await?;
-        let (operators, at_operators) = listen("operators", config.operators).await?;
+        let (operators, at_operators) = listen("operators", config.operators.listen).await?;
         let addresses = Addresses {
             systems: at_systems,
             peers: at_peers,
@@ -112,10 +115,11 @@ impl Gateway {
         health
             .set_serving::<ExchangeServiceServer<ExchangeDoor>>()
             .await;
-        let reflection = Reflection::new(self.exchange.clone())?;
+        let reflection = Reflection::at_systems(self.exchange.clone())?;
 
-        let peers =
-            Routes::new(self.exchange_service(Door::Peers)).add_service(health_service.clone());
+        let peers = Routes::new(self.exchange_service(Door::Peers))
+            .add_service(health_service.clone())
+            .add_service(self.peer_service());
         let peers = Routes::from(
             peers
                 .into_axum_router()
@@ -133,15 +137,28 @@ impl Gateway {
         let peers = self.server(Door::Peers, self.peers.clone(), peers);
         self.tracker.spawn(systems.run(doors.systems));
         self.tracker.spawn(peers.run(doors.peers));
+        self.tracker.spawn(self.reconciler().run(self.stop.clone()));
         // Not on the tracker, which a stop waits for: this door tells until the very end that the gateway is stopping.
         self.last.spawn(operators::run(
             doors.operators,
-            self.exchange.clone(),
-            metrics,
-            self.stop.clone(),
+            self.operators(metrics).routes().await?,
             self.stopped.clone(),
         ));
         Ok(())
+    }
+
+    fn operators(&self, metrics: PrometheusHandle) -> Operators {
+        let config = &self.config;
+        Operators {
+            exchange: self.exchange.clone(),
+            metrics,
+            stop: self.stop.clone(),
+            journal: config.journal.path.clone(),
+            witnessed: config.witness.policy.is_some(),
+            readers: config.operators.readers.clone(),
+            subjects: config.subjects.clone(),
+            offset: config.offset,
+        }
     }
 
     /// What peers may read of the own journal.
@@ -166,6 +183,13 @@ impl Gateway {
         );
         ExchangeServiceServer::new(service)
             .max_decoding_message_size(limits.max_message)
+            .max_encoding_message_size(usize::MAX)
+    }
+
+    fn peer_service(&self) -> PeerServiceServer<PeerDoor> {
+        let service = PeerDoor::new(self.books(), self.clock.clone());
+        PeerServiceServer::new(service)
+            .max_decoding_message_size(self.config.limits.max_message)
             .max_encoding_message_size(usize::MAX)
     }
 

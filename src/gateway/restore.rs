@@ -22,7 +22,7 @@ pub(super) fn ledger(journal: &Path, now: Moment, offset: UtcOffset) -> Result<L
     let ledger = Ledger::new(offset);
     for entry in Reader::open(journal).since(day_start(now, offset))? {
         let entry = entry?;
-        if let Some(spent) = spent(&entry.record()?) {
+        if let Some(spent) = entry.record()?.as_ref().and_then(spent) {
             ledger.restore(&spent, entry.leaf.time);
         }
     }
@@ -40,7 +40,7 @@ pub(super) fn seen(journal: &Path, now: Moment) -> Result<Seen, ReadError> {
         let (Role::Provider, Some(exchange)) = (entry.leaf.role, entry.leaf.exchange) else {
             continue;
         };
-        if let Some(Kind::Exchange(record)) = entry.record()?.kind
+        if let Some(Kind::Exchange(record)) = entry.record()?.and_then(|record| record.kind)
             && let Ok(consumer) = record.consumer.parse()
         {
             seen.restore(&consumer, exchange);

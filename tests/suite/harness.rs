@@ -25,6 +25,8 @@ use landbridge::clock::Clock;
 use landbridge::demo::federation::DEPARTMENTS;
 use landbridge::demo::federation::Federation;
 use landbridge::demo::federation::Ports;
+use landbridge::door::operators::reader::Right;
+use landbridge::door::operators::reader::Token;
 use landbridge::identity::pki::Authority;
 use landbridge::identity::pki::Term;
 use landbridge::identity::spiffe::SpiffeId;
@@ -109,6 +111,27 @@ impl World {
 
     pub(crate) fn ports(&self, department: &str) -> Ports {
         self.federation.ports_of(department).unwrap()
+    }
+
+    /// Names a reader in a department's settings, before its gateway starts; gives the reader's token.
+    pub(crate) fn reader(&self, department: &str, name: &str, rights: &[Right]) -> String {
+        let token = Token::fresh().unwrap();
+        let rights: Vec<_> = rights.iter().map(|right| right.as_str()).collect();
+        self.settle(
+            department,
+            &format!(
+                "[[operators.reader]]\nname = \"{name}\"\ntoken_sha256 = \"{}\"\nrights = {rights:?}\n",
+                token.digest()
+            ),
+        );
+        token.reveal().to_owned()
+    }
+
+    /// Puts more into a department's settings.
+    pub(crate) fn settle(&self, department: &str, stanza: &str) {
+        let file = self.federation.settings(department);
+        let text = fs::read_to_string(&file).unwrap();
+        fs::write(&file, format!("{text}\n{stanza}")).unwrap();
     }
 
     /// Starts a department's gateway and waits until it is ready.

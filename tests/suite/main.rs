@@ -8,13 +8,17 @@
     reason = "a test may stop where it stands"
 )]
 
+mod audit;
 mod clients;
 mod exchange;
+mod foreign;
 mod harness;
 mod hostile;
 mod identity;
 mod layout;
+mod operators;
 mod receipts;
+mod reconcile;
 mod reload;
 mod sources;
 mod stop;

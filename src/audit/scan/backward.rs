@@ -1,5 +1,6 @@
 //! Reading the commits of a journal from the newest to the oldest.
 
+use super::CommitAt;
 use super::ReadError;
 use super::Scanner;
 use crate::audit::frame::BadFrame;
@@ -10,6 +11,8 @@ use crate::audit::layout::Layout;
 #[derive(Debug)]
 pub(in crate::audit) struct BackWalker {
     layout: Layout,
+    /// The last one to give.
+    oldest: CommitAt,
     /// The segments still to come, ascending.
     segments: Vec<u64>,
     /// The last segment, whose end may be half written.
@@ -22,11 +25,13 @@ pub(in crate::audit) struct BackWalker {
 }
 
 impl BackWalker {
-    pub(in crate::audit) fn new(layout: Layout) -> Result<Self, ReadError> {
-        let segments = layout.list_segments()?;
+    pub(in crate::audit) fn new(layout: Layout, oldest: CommitAt) -> Result<Self, ReadError> {
+        let mut segments = layout.list_segments()?;
+        segments.retain(|&first| first >= oldest.segment);
         let newest = segments.last().copied();
         Ok(Self {
             layout,
+            oldest,
             segments,
             newest,
             current: None,
@@ -64,6 +69,9 @@ impl BackWalker {
         let mut scanner =
             Scanner::open(&self.layout, first)?.ok_or(ReadError::Missing { entry: first })?;
         let mut next = first;
+        if first == self.oldest.segment {
+            (scanner.offset, next) = (self.oldest.offset, self.oldest.first);
+        }
         self.commits.clear();
         loop {
             match scanner.read_header(next)? {

@@ -6,8 +6,10 @@ use tempfile::TempDir;
 
 use super::*;
 use crate::audit::Entry;
+use crate::audit::Kind;
 use crate::audit::Role;
 use crate::audit::StreamEnd;
+use crate::audit::reader::Reader;
 use crate::audit::testing::Flaky;
 use crate::audit::testing::NOON;
 use crate::audit::testing::Publish;
@@ -18,6 +20,7 @@ use crate::audit::testing::open_at;
 use crate::audit::testing::record_of;
 use crate::audit::testing::temporary;
 use crate::clock::Clock;
+use crate::clock::Moment;
 
 fn at(second: i64) -> Moment {
     Moment::from_micros(NOON.micros() + second * 1_000_000)
@@ -144,8 +147,14 @@ async fn journal() -> TempDir {
     dir
 }
 
+fn newest(dir: &TempDir, criteria: &Criteria, limit: usize) -> Vec<Hit> {
+    let reader = Reader::open(dir.path());
+    let found = find(&reader, None, criteria, Page::newest(limit)).unwrap();
+    found.hits
+}
+
 fn found(dir: &TempDir, criteria: &Criteria) -> Vec<u64> {
-    let hits = search(&Reader::open(dir.path()), criteria, 100).unwrap();
+    let hits = newest(dir, criteria, 100);
     hits.iter().map(|hit| hit.index).collect()
 }
 
@@ -309,16 +318,11 @@ async fn each_criterion_finds_what_fits_newest_first() {
 #[tokio::test]
 async fn a_stream_is_found_with_its_end() {
     let dir = journal().await;
-    let reader = Reader::open(dir.path());
-    let hits = search(
-        &reader,
-        &Criteria {
-            kind: Some(Kind::Intent),
-            ..Criteria::default()
-        },
-        100,
-    )
-    .unwrap();
+    let intents = Criteria {
+        kind: Some(Kind::Intent),
+        ..Criteria::default()
+    };
+    let hits = newest(&dir, &intents, 100);
     assert!(hits[0].end.is_none(), "still open");
     let end = hits[1].end.as_ref().unwrap();
     assert_eq!(
@@ -337,8 +341,7 @@ async fn a_stream_is_found_with_its_end() {
 #[tokio::test]
 async fn a_search_stops_at_its_limit() {
     let dir = journal().await;
-    let reader = Reader::open(dir.path());
-    let hits = search(&reader, &Criteria::default(), 2).unwrap();
+    let hits = newest(&dir, &Criteria::default(), 2);
     assert_eq!(hits.iter().map(|hit| hit.index).collect::<Vec<_>>(), [7, 6]);
-    assert!(search(&reader, &Criteria::default(), 0).unwrap().is_empty());
+    assert!(newest(&dir, &Criteria::default(), 0).is_empty());
 }

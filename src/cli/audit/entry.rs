@@ -1,9 +1,7 @@
 //! One entry in one line: who asked whom for what, why, and what came of it.
 
-use serde_json::Value as Json;
 use time::UtcOffset;
 
-use super::plain;
 use crate::audit::Leaf;
 use crate::cli::when;
 use crate::pb;
@@ -41,7 +39,7 @@ impl Row {
     pub(super) fn new(
         index: u64,
         leaf: &Leaf,
-        record: &pb::JournalRecord,
+        record: Option<&pb::JournalRecord>,
         end: Option<(&Leaf, &pb::StreamEndRecord)>,
         offset: UtcOffset,
     ) -> Self {
@@ -58,6 +56,12 @@ impl Row {
                 .exchange
                 .map(|exchange| exchange.to_string())
                 .unwrap_or_default(),
+        };
+        let Some(record) = record else {
+            return Self {
+                what: "record erased".to_owned(),
+                ..row
+            };
         };
         match &record.kind {
             Some(Record::Exchange(record)) => row.of_exchange(leaf, record, end),
@@ -179,35 +183,4 @@ fn outcome(leaf: &Leaf, reason: &str, records: u64) -> String {
         "" => leaf.outcome.to_string(),
         reason => format!("{} {reason}", leaf.outcome),
     }
-}
-
-/// All of an entry, for programs.
-pub(super) fn json(
-    index: u64,
-    leaf: &Leaf,
-    record: &pb::JournalRecord,
-    offset: UtcOffset,
-) -> anyhow::Result<Json> {
-    Ok(serde_json::json!({
-        "index": index,
-        "leaf": leaf_json(leaf, offset),
-        "record": plain::record(record)?,
-    }))
-}
-
-pub(super) fn leaf_json(leaf: &Leaf, offset: UtcOffset) -> Json {
-    let digest = (leaf.exchange_digest != [0; 32]).then(|| hex(&leaf.exchange_digest));
-    let peer = leaf.peer.map(|peer| {
-        serde_json::json!({ "log": hex(&peer.log), "index": peer.index, "leaf_hash": hex(&peer.leaf_hash) })
-    });
-    serde_json::json!({
-        "kind": leaf.kind.as_str(),
-        "role": leaf.role.as_str(),
-        "outcome": leaf.outcome.as_str(),
-        "time": when::rfc3339(leaf.time, offset),
-        "exchange": leaf.exchange.map(|exchange| exchange.to_string()),
-        "exchange_digest": digest,
-        "record_commitment": hex(&leaf.record_commitment),
-        "peer": peer,
-    })
 }

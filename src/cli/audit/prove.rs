@@ -17,14 +17,14 @@ use crate::audit::Kind;
 use crate::audit::checkpoint::SignedCheckpoint;
 use crate::audit::proof::Proof;
 use crate::audit::reader::Stored;
+use crate::audit::tiles::TileError;
 use crate::audit::tiles::Tiles;
 use crate::cli::exit::Exit;
 use crate::cli::exit::Failure;
 use crate::cli::exit::Run;
 use crate::cli::output::OutputOptions;
-use crate::fault::chain;
 
-const EXTENSION: &str = ".tlog-proof";
+pub(super) const EXTENSION: &str = ".tlog-proof";
 
 #[derive(Args)]
 #[command(after_help = "Examples:
@@ -35,7 +35,8 @@ A proof is a C2SP tlog-proof: the entry's index, its path through the tree, and 
 data. `audit verify-proof` and tools of others verify it without the journal.
 
 The checkpoint is the one that witnesses have cosigned last, if it covers the entry; otherwise the published one.
-A streamed exchange has two entries, and so two files: `<exchange>.opening.tlog-proof` and `<exchange>.end.tlog-proof`.
+A streamed exchange has two entries, and so two files: `<exchange>.opening.tlog-proof` and `<exchange>.end.tlog-proof`;
+`--out x.tlog-proof` makes them `x.opening.tlog-proof` and `x.end.tlog-proof`.
 
 The `extra` line carries the entry's leaf in base64. Nothing vouches for that line by itself: hash it with a leading zero
 byte (SHA-256), and the path leads from there to the root that was signed, or the proof is worth nothing.")]
@@ -52,7 +53,7 @@ pub(super) struct ProveArgs {
 }
 
 /// The checkpoints that a proof can lead to, verified.
-struct Checkpoints {
+pub(super) struct Checkpoints {
     published: SignedCheckpoint,
     witnessed: Option<SignedCheckpoint>,
 }
@@ -66,20 +67,12 @@ impl ProveArgs {
             (None, None) => return Err(Failure::usage("which entry?")),
         };
         let entries = which.entries(place)?;
-        let checkpoints = match Checkpoints::read(place)? {
-            Ok(checkpoints) => checkpoints,
-            Err(error) => return unproven(&error),
-        };
+        let checkpoints = Checkpoints::read(place)?;
         let mut out = io::stdout().lock();
         for entry in &entries {
             let (checkpoint, is_witnessed) = checkpoints.covering(entry)?;
-            let proof = match prove(entry, checkpoint, place) {
-                Ok(proof) => proof,
-                Err(error) => return unproven(&*error),
-            };
             let file = file(self.out.as_deref(), entry, entries.len() > 1);
-            fs::write(&file, proof.to_string())
-                .with_context(|| format!("cannot write `{}`", file.display()))?;
+            write(&file, entry, checkpoint, place)?;
             let told = Told {
                 file: &file,
                 entry,
@@ -94,25 +87,22 @@ impl ProveArgs {
 }
 
 impl Checkpoints {
-    fn read(
-        place: &Place,
-    ) -> Result<Result<Self, crate::audit::checkpoint::CheckpointError>, Failure> {
+    pub(super) fn read(place: &Place) -> Result<Self, Failure> {
         let trusted = place.trusted()?;
         let reader = place.reader();
+        let open =
+            |note: String| SignedCheckpoint::open(&note, trusted).map_err(Failure::unverified);
         let witnessed = reader.witnessed().map_err(unreadable)?;
-        let Some(published) = reader.published().map_err(unreadable)? else {
-            return Err(anyhow::anyhow!("the journal has no published checkpoint").into());
-        };
-        let open = |note: String| SignedCheckpoint::open(&note, trusted);
-        Ok(open(published).and_then(|published| {
-            Ok(Self {
-                published,
-                witnessed: witnessed.map(open).transpose()?,
-            })
-        }))
+        let published = reader.published().map_err(unreadable)?;
+        let published =
+            published.ok_or_else(|| anyhow::anyhow!("the journal has no published checkpoint"))?;
+        Ok(Self {
+            published: open(published)?,
+            witnessed: witnessed.map(open).transpose()?,
+        })
     }
 
-    fn covering(&self, entry: &Stored) -> Result<(&SignedCheckpoint, bool), Failure> {
+    pub(super) fn covering(&self, entry: &Stored) -> Result<(&SignedCheckpoint, bool), Failure> {
         let covers = |checkpoint: &&SignedCheckpoint| entry.index < checkpoint.size();
         if let Some(witnessed) = self.witnessed.as_ref().filter(covers) {
             return Ok((witnessed, true));
@@ -128,25 +118,32 @@ impl Checkpoints {
     }
 }
 
-/// Makes the proof and proves it: what is handed out must hold.
-fn prove(
+/// Writes an entry's proof to a file, if the journal proves it.
+pub(super) fn write(
+    file: &Path,
     entry: &Stored,
     checkpoint: &SignedCheckpoint,
     place: &Place,
-) -> Result<Proof, Box<dyn std::error::Error + Send + Sync>> {
-    let mut proof = Proof::of(&Tiles::open(&place.dir), entry.index, checkpoint)?;
-    proof.extra = Some(entry.leaf_bytes().to_vec());
-    proof.prove(entry.leaf_bytes(), &place.trusted)?;
-    Ok(proof)
+) -> Result<(), Failure> {
+    let proof = prove(entry, checkpoint, place)?;
+    fs::write(file, proof.to_string())
+        .with_context(|| format!("cannot write `{}`", file.display()))?;
+    Ok(())
 }
 
-fn unproven(error: &dyn std::error::Error) -> Run {
-    writeln!(
-        io::stderr(),
-        "error: the journal does not prove the entry: {}",
-        chain(error)
-    )?;
-    Ok(Exit::Unverified)
+/// Makes the proof and proves it: what is handed out must hold.
+fn prove(entry: &Stored, checkpoint: &SignedCheckpoint, place: &Place) -> Result<Proof, Failure> {
+    let tiles = Tiles::open(&place.dir);
+    let mut proof = Proof::of(&tiles, entry.index, checkpoint).map_err(|error| match error {
+        // The checkpoint promises a tree that is not there.
+        TileError::Beyond => Failure::unverified(error),
+        TileError::Disk(_) => Failure::from(error),
+    })?;
+    proof.extra = Some(entry.leaf_bytes().to_vec());
+    proof
+        .prove(entry.leaf_bytes(), &place.trusted)
+        .map_err(Failure::unverified)?;
+    Ok(proof)
 }
 
 /// Of several entries of one exchange each has a file of its own.
@@ -208,3 +205,6 @@ impl Told<'_> {
         )
     }
 }
+
+#[cfg(test)]
+mod tests;

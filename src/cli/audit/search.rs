@@ -1,209 +1,128 @@
 //! `audit search`: the entries that fit, the newest first.
 
+use std::fs;
 use std::io;
 use std::io::Write;
 use std::path::Path;
 use std::path::PathBuf;
 
+use anyhow::Context;
 use clap::Args;
 
 use super::Place;
+use super::criteria::CriteriaArgs;
 use super::entry;
 use super::entry::Row;
+use super::prove::Checkpoints;
+use super::prove::EXTENSION;
+use super::prove::write;
 use super::unreadable;
-use crate::audit::Kind;
-use crate::audit::Outcome;
-use crate::audit::search::Criteria;
+use crate::audit::json;
+use crate::audit::search::Found;
 use crate::audit::search::Hit;
-use crate::audit::search::search;
+use crate::audit::search::Page;
+use crate::audit::search::Reach;
+use crate::audit::search::find;
 use crate::cli::exit::Exit;
 use crate::cli::exit::Failure;
 use crate::cli::exit::Run;
 use crate::cli::output;
 use crate::cli::output::Format;
 use crate::cli::output::OutputOptions;
-use crate::cli::when;
-use crate::cli::when::When;
 use crate::clock::Clock;
-use crate::clock::Moment;
-use crate::exchange::secret::Secrets;
-use crate::name::AgreementId;
-use crate::name::DepartmentId;
-use crate::name::ExchangeId;
-use crate::name::Purpose;
-use crate::name::RecordType;
-use crate::name::SystemName;
 use crate::pb;
 
 #[derive(Args)]
+#[command(after_help = "Examples:
+  landbridge audit search --config config/civil.toml --peer tax --since 7d --outcome denied
+  landbridge audit search --config config/civil.toml --officer 'Li Wei' --released address.district
+  landbridge audit search --config config/civil.toml --min-records 500 --since 2026-11-01 --json
+  landbridge audit search --config config/civil.toml --purpose tax-assessment --after 48213
+  landbridge audit search --config config/civil.toml --outcome denied --since 7d --proofs evidence
+
+All that is given must fit. The search index answers for what it covers, and the rest is read: the answer is complete up
+to the entry that is named on the standard error output.")]
 pub(super) struct SearchArgs {
-    /// A department, whether it asked or was asked
-    #[arg(long, value_name = "DEPARTMENT")]
-    peer: Option<DepartmentId>,
-    /// The asking system
-    #[arg(long)]
-    system: Option<SystemName>,
-    /// The record type, such as `civil.v1.Resident`
-    #[arg(long, value_name = "RECORD TYPE")]
-    record: Option<RecordType>,
-    #[arg(long)]
-    purpose: Option<Purpose>,
-    #[arg(long, value_name = "ID")]
-    agreement: Option<AgreementId>,
-    /// How it ended; a streamed answer by its end
-    #[arg(long, value_parser = outcome)]
-    outcome: Option<Outcome>,
-    /// The stable reason, such as `FIELD_NOT_GRANTED`
-    #[arg(long)]
-    reason: Option<String>,
-    /// What an entry records: `exchange`, `intent`, `connection`, `policy`, `lifecycle` and others
-    #[arg(long, value_parser = kind)]
-    kind: Option<Kind>,
-    /// From this time on: `2026-05-01`, `2026-05-01T10:00`, or a while ago such as `7d`
-    #[arg(long, value_name = "TIME", value_parser = when::parse)]
-    since: Option<When>,
-    /// Before this time
-    #[arg(long, value_name = "TIME", value_parser = when::parse)]
-    until: Option<When>,
-    /// The exchange's id, which is the same at both gateways
-    #[arg(long, value_name = "ID")]
-    exchange: Option<ExchangeId>,
-    /// Whose data it was: the name of the field that says it, and the identifier; needs the gateway's secret
-    #[arg(long, value_name = "FIELD=ID", value_parser = subject)]
-    subject: Option<Subject>,
-    /// The gateway's secret, for `--subject` [default: that of the settings]
-    #[arg(long, value_name = "FILE")]
-    secret: Option<PathBuf>,
+    #[command(flatten)]
+    criteria: CriteriaArgs,
     /// The most entries
     #[arg(long, short = 'n', default_value_t = 50)]
     limit: usize,
-}
-
-/// An identifier of somebody: not to be shown.
-#[derive(Clone)]
-struct Subject {
-    scheme: String,
-    id: String,
-}
-
-/// A journal's first month, for a search by subject without `--since`. No gateway is older.
-const BEGINNING: Moment = Moment::from_micros(1_735_689_600_000_000);
-
-fn subject(text: &str) -> Result<Subject, String> {
-    match text.split_once('=') {
-        Some((scheme, id)) if !scheme.is_empty() && !id.is_empty() => Ok(Subject {
-            scheme: scheme.to_owned(),
-            id: id.to_owned(),
-        }),
-        _ => Err("expected `FIELD=ID`, such as `national_id=990101199001011234`".to_owned()),
-    }
-}
-
-fn outcome(text: &str) -> Result<Outcome, String> {
-    let found = Outcome::ALL.iter().find(|outcome| outcome.as_str() == text);
-    found.copied().ok_or_else(|| {
-        format!(
-            "expected one of {}",
-            words(Outcome::ALL.iter().map(|o| o.as_str()))
-        )
-    })
-}
-
-fn kind(text: &str) -> Result<Kind, String> {
-    let found = Kind::ALL.iter().find(|kind| kind.as_str() == text);
-    found.copied().ok_or_else(|| {
-        format!(
-            "expected one of {}",
-            words(Kind::ALL.iter().map(|k| k.as_str()))
-        )
-    })
-}
-
-fn words<'a>(words: impl Iterator<Item = &'a str>) -> String {
-    words.collect::<Vec<_>>().join(", ")
+    /// Goes on behind the last entry of the page before
+    #[arg(long, value_name = "ENTRY")]
+    after: Option<u64>,
+    /// Writes the proof of each entry, of a stream's end too, to `<entry>.tlog-proof` in that folder
+    #[arg(long, value_name = "DIR")]
+    proofs: Option<PathBuf>,
 }
 
 impl SearchArgs {
     pub(super) fn run(self, place: &Place, output: &OutputOptions) -> Run {
-        let limit = self.limit;
-        let criteria = self.criteria(place, Clock::System.now())?;
-        let hits = search(&place.reader(), &criteria, limit).map_err(unreadable)?;
+        let page = Page {
+            before: self.after,
+            limit: self.limit,
+        };
+        let criteria = self.criteria.criteria(place, Clock::System.now())?;
+        let index = place.index();
+        let found = find(&place.reader(), index.as_ref(), &criteria, page).map_err(unreadable)?;
+        let hits = &found.hits;
         match output.for_lists() {
-            Format::Json => print_json(&hits, place)?,
+            Format::Json => print_json(hits, place)?,
             _ if hits.is_empty() => {}
-            format => output::list(format, &rows(&hits, place), &entry::HEADER, |row| {
+            format => output::list(format, &rows(hits, place), &entry::HEADER, |row| {
                 row.0.cells()
             })?,
         }
-        if hits.is_empty() {
-            writeln!(io::stderr(), "no entry fits")?;
+        tell(&found)?;
+        match &self.proofs {
+            Some(folder) => prove_all(hits, folder, place),
+            None => Ok(Exit::Done),
         }
-        if hits.len() >= limit && limit > 0 {
-            writeln!(
-                io::stderr(),
-                "these are the newest {limit}: there may be more, see `--limit`"
-            )?;
-        }
-        Ok(Exit::Done)
-    }
-
-    fn criteria(self, place: &Place, now: Moment) -> Result<Criteria, Failure> {
-        let moment = |when: When| when.moment(place.offset, now);
-        let (since, until) = (self.since.map(moment), self.until.map(moment));
-        let secret = self.secret.as_deref().or(place.secret.as_deref());
-        let subjects = match &self.subject {
-            Some(subject) => tags(
-                subject,
-                secret,
-                since.unwrap_or(BEGINNING),
-                until.unwrap_or(now),
-            )?,
-            None => Vec::new(),
-        };
-        Ok(Criteria {
-            kind: self.kind,
-            peer: self.peer,
-            system: self.system,
-            record_type: self.record,
-            purpose: self.purpose,
-            agreement: self.agreement,
-            outcome: self.outcome,
-            reason: self.reason,
-            since,
-            until,
-            exchange: self.exchange,
-            subjects,
-        })
     }
 }
 
-fn tags(
-    subject: &Subject,
-    secret: Option<&Path>,
-    since: Moment,
-    until: Moment,
-) -> Result<Vec<pb::SubjectTag>, Failure> {
-    let Some(path) = secret else {
-        let failure = Failure::usage(
-            "`--subject` needs the gateway's secret: entries name nobody without it",
-        );
-        return Err(failure
-            .mend("give it with `--secret FILE`, or the gateway's settings with `--config FILE`"));
-    };
-    let secret = std::fs::read(path).map_err(|error| {
-        Failure::from(
-            anyhow::Error::from(error)
-                .context(format!("the secret `{}` cannot be read", path.display())),
-        )
-    })?;
-    let secret: [u8; 32] = secret.try_into().map_err(|_| {
-        Failure::usage(format!(
-            "`{}` is not a gateway's secret: one has 32 bytes",
-            path.display()
-        ))
-    })?;
-    let keys = Secrets::derive(&secret)?.subjects;
-    Ok(keys.subject_between(&subject.scheme, &subject.id, since, until))
+/// All of them, or a failure: what has come since the last checkpoint cannot be proven yet.
+fn prove_all(hits: &[Hit], folder: &Path, place: &Place) -> Run {
+    let checkpoints = Checkpoints::read(place)?;
+    fs::create_dir_all(folder).with_context(|| format!("cannot create `{}`", folder.display()))?;
+    let reader = place.reader();
+    let ends = hits.iter().filter_map(|hit| hit.end.as_ref());
+    for index in hits
+        .iter()
+        .map(|hit| hit.index)
+        .chain(ends.map(|end| end.index))
+    {
+        let Some(entry) = reader.entry(index).map_err(unreadable)? else {
+            continue;
+        };
+        let (checkpoint, _) = checkpoints.covering(&entry)?;
+        let file = folder.join(format!("{index}{EXTENSION}"));
+        write(&file, &entry, checkpoint, place)?;
+    }
+    Ok(Exit::Done)
+}
+
+fn tell(found: &Found) -> io::Result<()> {
+    let mut err = io::stderr().lock();
+    if found.hits.is_empty() {
+        writeln!(err, "no entry fits")?;
+    }
+    if let Some(last) = found.next {
+        let shown = found.hits.len();
+        writeln!(
+            err,
+            "these are {shown}: there may be more, see `--after {last}`"
+        )?;
+    }
+    tell_reach(&mut err, &found.reach)
+}
+
+/// Up to where an answer is complete.
+pub(super) fn tell_reach(to: &mut impl Write, reach: &Reach) -> io::Result<()> {
+    match reach.complete_to.checked_sub(1) {
+        Some(last) => writeln!(to, "complete up to entry {last}"),
+        None => writeln!(to, "the journal is empty"),
+    }
 }
 
 /// JSON is printed apart: it has all of an entry, not what a line shows.
@@ -221,7 +140,7 @@ fn rows(hits: &[Hit], place: &Place) -> Vec<Listed> {
         Listed(Row::new(
             hit.index,
             &hit.leaf,
-            &hit.record,
+            hit.record.as_ref(),
             end,
             place.offset,
         ))
@@ -232,12 +151,12 @@ fn rows(hits: &[Hit], place: &Place) -> Vec<Listed> {
 fn print_json(hits: &[Hit], place: &Place) -> Result<(), Failure> {
     let mut out = io::stdout().lock();
     for hit in hits {
-        let mut json = entry::json(hit.index, &hit.leaf, &hit.record, place.offset)?;
+        let mut json = json::entry(hit.index, &hit.leaf, hit.record.as_ref(), place.offset)?;
         if let Some(end) = &hit.end {
             let record = pb::JournalRecord {
                 kind: Some(pb::journal_record::Kind::StreamEnd(end.record.clone())),
             };
-            let end = entry::json(end.index, &end.leaf, &record, place.offset)?;
+            let end = json::entry(end.index, &end.leaf, Some(&record), place.offset)?;
             json.as_object_mut()
                 .map(|json| json.insert("end".to_owned(), end));
         }

@@ -13,13 +13,13 @@ use serde_json::Value as Json;
 use time::UtcOffset;
 
 use super::JournalOptions;
-use super::entry::leaf_json;
 use super::plain;
 use super::policy::PolicyOptions;
 use super::policy::witnesses_json;
 use crate::audit::BadLeaf;
 use crate::audit::Leaf;
 use crate::audit::checkpoint::SignedCheckpoint;
+use crate::audit::json;
 use crate::audit::note::VerifierKey;
 use crate::audit::proof;
 use crate::audit::proof::NotProven;
@@ -196,8 +196,11 @@ impl Proven {
             "index": self.index,
             "size": checkpoint.size(),
             "root": hex(checkpoint.root()),
-            "leaf": leaf_json(&self.leaf, offset),
+            "leaf": json::leaf(&self.leaf, offset),
             "witnesses": self.witnessed.as_ref().map(|witnessed| witnesses_json(witnessed, offset)),
         })
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -4,7 +4,8 @@ use super::Place;
 use super::unreadable;
 use crate::audit::reader::Stored;
 use crate::audit::search::Criteria;
-use crate::audit::search::search;
+use crate::audit::search::Page;
+use crate::audit::search::find;
 use crate::cli::exit::Failure;
 use crate::name::ExchangeId;
 
@@ -39,7 +40,10 @@ impl Which {
                     exchange: Some(exchange),
                     ..Criteria::default()
                 };
-                for hit in search(&reader, &criteria, MAX_ENTRIES).map_err(unreadable)? {
+                let index = place.index();
+                let page = Page::newest(MAX_ENTRIES);
+                let found = find(&reader, index.as_ref(), &criteria, page).map_err(unreadable)?;
+                for hit in found.hits {
                     indexes.push(hit.index);
                     indexes.extend(hit.end.map(|end| end.index));
                 }

@@ -31,6 +31,20 @@ pub(crate) struct Gateway {
     seen: usize,
 }
 
+/// An answer over plain HTTP.
+pub(crate) struct Page {
+    pub(crate) status: u16,
+    /// The status line and the headers.
+    pub(crate) head: String,
+    pub(crate) body: Vec<u8>,
+}
+
+impl Page {
+    pub(crate) fn json(&self) -> Value {
+        serde_json::from_slice(&self.body).unwrap()
+    }
+}
+
 /// The lines so far; each is an object with a `message`.
 #[derive(Default)]
 struct Log {
@@ -143,20 +157,34 @@ impl Gateway {
 
     /// A page of the operators' door: the status and the body.
     pub(crate) async fn page(&self, path: &str) -> (u16, String) {
+        let page = self.fetch(path, &[]).await;
+        (page.status, String::from_utf8(page.body).unwrap())
+    }
+
+    /// A page of the operators' door, asked for with those headers.
+    pub(crate) async fn fetch(&self, path: &str, headers: &[(&str, &str)]) -> Page {
         let mut tcp = TcpStream::connect(("127.0.0.1", self.ports.operators))
             .await
             .unwrap();
+        let headers: String = headers
+            .iter()
+            .map(|(name, value)| format!("{name}: {value}\r\n"))
+            .collect();
         let request =
-            format!("GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
+            format!("GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n{headers}\r\n");
         tcp.write_all(request.as_bytes()).await.unwrap();
-        let mut answer = String::new();
-        timeout(PATIENCE, tcp.read_to_string(&mut answer))
+        let mut answer = Vec::new();
+        timeout(PATIENCE, tcp.read_to_end(&mut answer))
             .await
             .unwrap()
             .unwrap();
-        let (head, body) = answer.split_once("\r\n\r\n").unwrap();
-        let status = head.split(' ').nth(1).unwrap().parse().unwrap();
-        (status, body.to_owned())
+        let end = answer.windows(4).position(|w| w == b"\r\n\r\n").unwrap();
+        let head = String::from_utf8(answer[..end].to_vec()).unwrap();
+        Page {
+            status: head.split(' ').nth(1).unwrap().parse().unwrap(),
+            head,
+            body: answer[end + 4..].to_vec(),
+        }
     }
 
     /// Waits until a page has that status.

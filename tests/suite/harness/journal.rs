@@ -54,7 +54,7 @@ impl Journal {
         let entries = stored.map(|stored| Entry {
             index: stored.index,
             leaf: stored.leaf,
-            kind: stored.record().unwrap().kind.unwrap(),
+            kind: stored.record().unwrap().unwrap().kind.unwrap(),
         });
         entries.collect()
     }
@@ -94,6 +94,26 @@ impl Journal {
         }
     }
 
+    /// Waits until a signed checkpoint covers all that is there now.
+    pub(crate) async fn published(&self) {
+        let entries = self.entries().len();
+        let look = async {
+            let mut ticks = tokio::time::interval(Duration::from_millis(10));
+            loop {
+                ticks.tick().await;
+                let note = Reader::open(&self.dir).published().unwrap();
+                let size = note.as_deref().and_then(|note| note.lines().nth(1));
+                if size.is_some_and(|size| size.parse::<usize>().unwrap() >= entries) {
+                    return;
+                }
+            }
+        };
+        assert!(
+            timeout(PATIENCE, look).await.is_ok(),
+            "no checkpoint of {entries} entries was published"
+        );
+    }
+
     /// Waits for the end of a stream.
     pub(crate) async fn end_of(&self, exchange: ExchangeId) -> pb::StreamEndRecord {
         self.awaits(|entry| match &entry.kind {
@@ -105,7 +125,7 @@ impl Journal {
 
     /// Waits until witnesses have cosigned so many of its entries.
     pub(crate) async fn witnessed(&self, entries: u64) -> SignedCheckpoint {
-        let key = self.key();
+        let key = self.vkey();
         let look = async {
             let mut ticks = tokio::time::interval(Duration::from_millis(20));
             loop {
@@ -128,7 +148,7 @@ impl Journal {
     }
 
     /// The public half of its key.
-    pub(crate) fn key(&self) -> VerifierKey {
+    pub(crate) fn vkey(&self) -> VerifierKey {
         JournalKey::load(&self.key)
             .unwrap()
             .verifier(&self.origin)
@@ -137,7 +157,7 @@ impl Journal {
 
     /// Proves the whole journal against its own key; gives what was found.
     pub(crate) fn verified(&self) -> Report {
-        let report = verify(&self.dir, &[self.key()]);
+        let report = verify(&self.dir, &[self.vkey()]);
         assert!(
             report.fault.is_none(),
             "{}: {}",

@@ -1,0 +1,76 @@
+//! Reads a journal commit by commit, so that what follows it knows where it stands.
+
+use super::Reader;
+use super::Stored;
+use super::settled;
+use crate::audit::merkle::Hash;
+use crate::audit::reader::ReadError;
+use crate::audit::scan::CommitAt;
+use crate::audit::scan::Walker;
+
+/// A commit that has been followed: where it stands, and which one it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::audit) struct Mark {
+    pub(in crate::audit) at: CommitAt,
+    /// The tree's root after it. No other journal, nor another course of this one, has the same.
+    pub(in crate::audit) root: Hash,
+}
+
+/// One commit with its entries.
+#[derive(Debug)]
+pub(in crate::audit) struct Commit {
+    pub(in crate::audit) mark: Mark,
+    pub(in crate::audit) entries: Vec<Stored>,
+}
+
+/// Commits, the oldest first.
+#[derive(Debug)]
+pub(in crate::audit) struct Commits(Walker);
+
+impl Reader {
+    /// The commits behind that one, or all. `None` if the journal has no such commit: it is another journal, or this one
+    /// took another course.
+    pub(in crate::audit) fn commits(
+        &self,
+        after: Option<&Mark>,
+    ) -> Result<Option<Commits>, ReadError> {
+        let Some(mark) = after else {
+            return Ok(Some(Commits(Walker::start(self.layout.clone()))));
+        };
+        let mut walker = match Walker::before(self.layout.clone(), mark.at) {
+            Err(ReadError::Missing { .. }) => return Ok(None),
+            other => other?,
+        };
+        match walker.read_header() {
+            Ok(Some(header)) if header.first == mark.at.first && header.root == mark.root => {
+                walker.pass(&header);
+                Ok(Some(Commits(walker)))
+            }
+            Ok(_) | Err(ReadError::Damaged { .. } | ReadError::Missing { .. }) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+}
+
+impl Commits {
+    /// `None` at the end; it can be asked again for what was written since.
+    pub(in crate::audit) fn next(&mut self) -> Result<Option<Commit>, ReadError> {
+        let Some(frame) = settled(&mut self.0)? else {
+            return Ok(None);
+        };
+        let (segment, end) = self.0.position();
+        let mark = Mark {
+            at: CommitAt {
+                segment,
+                offset: end.saturating_sub(frame.header.length as u64),
+                first: frame.header.first,
+            },
+            root: frame.header.root,
+        };
+        let entries = frame
+            .into_entries()
+            .map(Stored::new)
+            .collect::<Result<_, _>>()?;
+        Ok(Some(Commit { mark, entries }))
+    }
+}

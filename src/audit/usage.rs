@@ -1,0 +1,196 @@
+//! Who received a person's data, when, for which purpose and under which agreement.
+
+use super::index::Index;
+use super::leaf::Outcome;
+use super::leaf::Role;
+use super::reader::ReadError;
+use super::reader::Reader;
+use super::search::Criteria;
+use super::search::Hit;
+use super::search::Reach;
+use super::search::each;
+use super::subject::SubjectKeyError;
+use super::subject::SubjectKeys;
+use super::subject::Tag;
+use crate::clock::Moment;
+use crate::name::ExchangeId;
+use crate::pb;
+use crate::registry::Registry;
+
+/// Whose data, and when.
+#[derive(Clone, Default)]
+pub struct Subject {
+    /// The person's tags, as `SubjectKeys::subject_between` gives them.
+    pub tags: Vec<pb::SubjectTag>,
+    /// Tags of the keys of the person's own records, as `SubjectKeys::record_key_between` gives them, for what names no
+    /// subject: verifications, and requests that were refused.
+    pub keys: Vec<Tag>,
+    /// The earliest time.
+    pub since: Option<Moment>,
+    /// The first time that is too late.
+    pub until: Option<Moment>,
+}
+
+/// Which of a person's usages are wanted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Pick {
+    /// Requests, too, by which nothing was received.
+    pub attempts: bool,
+    /// How many of the newest are left out.
+    pub offset: u64,
+    /// The most that are given.
+    pub limit: usize,
+}
+
+/// One exchange in which a person's data was received, or asked for.
+#[derive(Clone)]
+pub struct Usage {
+    /// The entry; of a stream, its opening.
+    pub index: u64,
+    pub time: Moment,
+    /// As the consumer, this department received the data; as the provider, it gave them away.
+    pub role: Role,
+    /// Whether the consumer received or had confirmed anything; otherwise it was an attempt.
+    pub received: bool,
+    pub consumer: String,
+    pub provider: String,
+    pub system: String,
+    /// The consumer's employee: to be shown to the person only where the law says so.
+    pub officer: String,
+    pub record_type: String,
+    /// get, query, verify or count.
+    pub mode: String,
+    /// What was received, each path with whether it was masked.
+    pub fields: Vec<(String, bool)>,
+    pub purpose: String,
+    pub case_reference: String,
+    pub agreement: String,
+    pub exchange: Option<ExchangeId>,
+    pub outcome: Outcome,
+    /// `answered`, or the stable reason why not.
+    pub reason: String,
+}
+
+/// A part of a person's usages.
+#[derive(Debug)]
+pub struct Usages {
+    /// The newest first.
+    pub usages: Vec<Usage>,
+    /// How many there are in all.
+    pub total: u64,
+    pub reach: Reach,
+}
+
+impl Subject {
+    /// Adds an identifier of the person, by the name of the field that holds it. With a registry at hand, the record types
+    /// whose key that field is are looked for by the key, too.
+    pub fn add(
+        &mut self,
+        keys: &SubjectKeys,
+        registry: Option<&Registry>,
+        scheme: &str,
+        id: &str,
+    ) -> Result<(), SubjectKeyError> {
+        let (since, until) = (self.since, self.until);
+        self.tags
+            .extend(keys.subject_between(scheme, id, since, until)?);
+        let schemas = registry.into_iter().flat_map(Registry::records);
+        for schema in schemas.filter(|schema| schema.key().path().as_str() == scheme) {
+            let tags = keys.record_key_between(schema.name(), id, since, until)?;
+            self.keys.extend(tags);
+        }
+        Ok(())
+    }
+
+    /// Whether no tag was found: there is no key of that time.
+    pub fn is_unknown(&self) -> bool {
+        self.tags.is_empty() && self.keys.is_empty()
+    }
+}
+
+/// A person's usages.
+pub fn usages(
+    reader: &Reader,
+    index: Option<&Index>,
+    subject: &Subject,
+    pick: Pick,
+) -> Result<Usages, ReadError> {
+    let criteria = Criteria {
+        subjects: subject.tags.clone(),
+        keys: subject.keys.clone(),
+        since: subject.since,
+        until: subject.until,
+        ..Criteria::default()
+    };
+    // Open criteria would find everything.
+    let nobody = subject.is_unknown();
+    let (mut total, mut usages) = (0, Vec::new());
+    let reach = each(reader, index, &criteria, nobody.then_some(0), |hit| {
+        let usage = Usage::of(&hit).filter(|usage| usage.received || pick.attempts);
+        if let Some(usage) = usage {
+            if total >= pick.offset && usages.len() < pick.limit {
+                usages.push(usage);
+            }
+            total += 1;
+        }
+        true
+    })?;
+    Ok(Usages {
+        usages,
+        total,
+        reach,
+    })
+}
+
+impl Usage {
+    fn of(hit: &Hit) -> Option<Self> {
+        let record = hit.exchange()?;
+        let reason = hit
+            .end
+            .as_ref()
+            .map_or(&record.reason, |end| &end.record.reason);
+        let received = hit.released();
+        let field = |path: &String| (path.clone(), record.masked.contains(path));
+        Some(Self {
+            index: hit.index,
+            time: hit.leaf.time,
+            role: hit.leaf.role,
+            received,
+            consumer: record.consumer.clone(),
+            provider: record.provider.clone(),
+            system: record.system.clone(),
+            officer: record.officer.clone(),
+            record_type: record.record_type.clone(),
+            mode: record.mode.clone(),
+            fields: match received {
+                true => record.fields.iter().map(field).collect(),
+                false => Vec::new(),
+            },
+            purpose: record.purpose.clone(),
+            case_reference: record.case_reference.clone(),
+            agreement: record.agreement.clone(),
+            exchange: hit.leaf.exchange,
+            outcome: hit.outcome(),
+            reason: reason.clone(),
+        })
+    }
+}
+
+/// Nothing of it is shown: it is about a person.
+impl std::fmt::Debug for Usage {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Usage")
+            .field("index", &self.index)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Nothing of it is shown: it is about a person.
+impl std::fmt::Debug for Subject {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Subject(..)")
+    }
+}
+
+#[cfg(test)]
+mod tests;

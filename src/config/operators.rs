@@ -1,0 +1,91 @@
+//! The operators' door, and who may read at it.
+
+use std::collections::BTreeSet;
+use std::net::SocketAddr;
+
+use serde::Deserialize;
+
+use super::OperatorsConfig;
+use super::faults::Faults;
+use crate::door::operators::reader::Reader;
+use crate::door::operators::reader::Readers;
+use crate::door::operators::reader::Right;
+use crate::door::operators::reader::TokenDigest;
+use crate::name::ReaderName;
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct RawOperators {
+    listen: SocketAddr,
+    reader: Vec<RawReader>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawReader {
+    name: ReaderName,
+    token_sha256: TokenDigest,
+    rights: BTreeSet<Right>,
+}
+
+impl Default for RawOperators {
+    fn default() -> Self {
+        Self {
+            listen: SocketAddr::from(([127, 0, 0, 1], 9443)),
+            reader: Vec::new(),
+        }
+    }
+}
+
+impl RawOperators {
+    pub(super) fn check(self, faults: &mut Faults<'_>) -> OperatorsConfig {
+        if !self.listen.ip().is_loopback() {
+            let message = format!(
+                "{} is not a loopback address, and this door has no TLS; \
+                 listen on 127.0.0.1 and let a reverse proxy or an SSH tunnel reach it",
+                self.listen
+            );
+            faults.add("operators.listen", message);
+        }
+        for (place, reader) in self.reader.iter().enumerate() {
+            let earlier = self.reader.iter().take(place);
+            if let Some(fault) = reader.fault(earlier) {
+                faults.add("operators.reader", fault);
+            }
+        }
+        let readers = self.reader.into_iter().map(|reader| Reader {
+            name: reader.name,
+            token: reader.token_sha256,
+            rights: reader.rights,
+        });
+        OperatorsConfig {
+            listen: self.listen,
+            readers: Readers::new(readers.collect()),
+        }
+    }
+}
+
+impl RawReader {
+    /// What is wrong with a reader, beside those before.
+    fn fault<'a>(&self, mut earlier: impl Iterator<Item = &'a Self> + Clone) -> Option<String> {
+        let name = &self.name;
+        if self.rights.is_empty() {
+            return Some(format!(
+                "`{name}` has no `rights`; give some of tiles, search, subjects, export, or remove the reader"
+            ));
+        }
+        if earlier.clone().any(|other| other.name == *name) {
+            return Some(format!(
+                "`{name}` is there twice; the journal could not tell the two apart, so give each a name of its own"
+            ));
+        }
+        let other = earlier.find(|other| other.token_sha256 == self.token_sha256)?;
+        Some(format!(
+            "`{name}` has the token of `{}`; make each reader a token with `landbridge audit token`",
+            other.name
+        ))
+    }
+}
+
+#[cfg(test)]
+mod tests;

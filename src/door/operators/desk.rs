@@ -1,0 +1,176 @@
+//! The reading desk: whoever reads shows a token, and what is read goes on record before it leaves.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use axum::http::HeaderMap;
+use axum::http::header::AUTHORIZATION;
+use time::UtcOffset;
+use tokio::sync::Mutex;
+use tokio::sync::Semaphore;
+
+use super::reader::Granted;
+use super::reader::Known;
+use super::reader::Readers;
+use super::unread::Unread;
+use super::visibility::Visibility;
+use crate::audit::Entry;
+use crate::clock::Moment;
+use crate::exchange::Exchange;
+use crate::name::ReaderName;
+use crate::pb;
+
+/// Questions that are looked up at one time; others wait.
+const LOOKUPS: usize = 8;
+/// The most of a mandate that the journal keeps, in characters.
+const MAX_MANDATE: usize = 256;
+const MINUTE_MICROS: i64 = 60_000_000;
+
+/// What every service for readers stands on. One for each gateway.
+#[derive(Debug)]
+pub(super) struct Desk {
+    pub(super) exchange: Arc<Exchange>,
+    /// The journal's directory.
+    pub(super) journal: PathBuf,
+    pub(super) subjects: Visibility,
+    pub(super) offset: UtcOffset,
+    readers: Readers,
+    lookups: Arc<Semaphore>,
+    /// The minute for which a reader's fetching of tiles is on record.
+    fetching: Mutex<BTreeMap<ReaderName, i64>>,
+}
+
+/// What kind of reading it was: the journal's word for it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Action {
+    Search,
+    Subject,
+    Prove,
+    Tiles,
+}
+
+/// One reading, as the journal tells of it.
+#[derive(Debug, Clone)]
+pub(super) struct Reading {
+    pub(super) action: Action,
+    /// What was asked for. Instead of a person's identifier it has a tag.
+    pub(super) query: String,
+    /// Entries that are about to be given.
+    pub(super) entries: u64,
+    /// As the reader tells.
+    pub(super) mandate: String,
+}
+
+/// Evidence that a reading is on record. Only the desk makes one, and no answer is made without it.
+#[derive(Debug)]
+pub(super) struct OnRecord(());
+
+impl Action {
+    pub(super) fn as_str(self) -> &'static str {
+        match self {
+            Self::Search => "search",
+            Self::Subject => "subject",
+            Self::Prove => "prove",
+            Self::Tiles => "tiles",
+        }
+    }
+}
+
+impl Desk {
+    pub(super) fn new(
+        exchange: Arc<Exchange>,
+        journal: PathBuf,
+        readers: Readers,
+        subjects: Visibility,
+        offset: UtcOffset,
+    ) -> Self {
+        Self {
+            exchange,
+            journal,
+            subjects,
+            offset,
+            readers,
+            lookups: Arc::new(Semaphore::new(LOOKUPS)),
+            fetching: Mutex::default(),
+        }
+    }
+
+    pub(super) fn know(&self, headers: &HeaderMap) -> Result<Known<'_>, Unread> {
+        let shown = headers.get(AUTHORIZATION).map(|value| value.as_bytes());
+        Ok(self.readers.know(shown)?)
+    }
+
+    pub(super) fn now(&self) -> Moment {
+        self.exchange.clock().now()
+    }
+
+    /// Looks something up in files, off the async threads.
+    pub(super) async fn look_up<T: Send + 'static>(
+        &self,
+        look: impl FnOnce() -> Result<T, Unread> + Send + 'static,
+    ) -> Result<T, Unread> {
+        // Taken into the thread: a client that goes away does not make room for another look-up before this one ends.
+        let permit = self
+            .lookups
+            .clone()
+            .acquire_owned()
+            .await
+            .map_err(Unread::failed)?;
+        tokio::task::spawn_blocking(move || {
+            let _permit = permit;
+            look()
+        })
+        .await
+        .map_err(Unread::failed)?
+    }
+
+    /// Puts a reading on record. If we die after it, the journal tells of an answer that did not leave: never the reverse.
+    pub(super) async fn record(
+        &self,
+        granted: &Granted,
+        reading: Reading,
+    ) -> Result<OnRecord, Unread> {
+        let (reader, action) = (granted.reader().to_string(), reading.action.as_str());
+        let entry = Entry::access(pb::AccessRecord {
+            reader: reader.clone(),
+            action: action.to_owned(),
+            query: reading.query,
+            entries: reading.entries,
+            mandate: note(&reading.mandate),
+            ..pb::AccessRecord::default()
+        });
+        self.exchange.journal().append(entry).await?;
+        metrics::counter!("landbridge_reads_total", "reader" => reader, "action" => action)
+            .increment(1);
+        Ok(OnRecord(()))
+    }
+
+    /// Puts on record that a reader fetches tiles: once for each minute, since a copy of the tree takes thousands of them.
+    pub(super) async fn record_fetch(
+        &self,
+        granted: &Granted,
+        path: &str,
+    ) -> Result<OnRecord, Unread> {
+        let minute = self.now().micros().div_euclid(MINUTE_MICROS);
+        // Held while the entry is written: a second tile must not leave before the entry that covers it is on disk.
+        let mut fetching = self.fetching.lock().await;
+        if fetching.get(granted.reader()) == Some(&minute) {
+            return Ok(OnRecord(()));
+        }
+        let reading = Reading {
+            action: Action::Tiles,
+            query: format!("from {path} on, within this minute"),
+            entries: 0,
+            mandate: String::new(),
+        };
+        let on_record = self.record(granted, reading).await?;
+        fetching.insert(granted.reader().clone(), minute);
+        Ok(on_record)
+    }
+}
+
+fn note(text: &str) -> String {
+    let printable = text.chars().filter(|c| !c.is_control());
+    printable.take(MAX_MANDATE).collect()
+}

@@ -1,0 +1,55 @@
+//! The tree for readers with the right `tiles`, as C2SP tlog-tiles over HTTP.
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::extract::Request;
+use axum::extract::State;
+use axum::http::HeaderMap;
+use axum::http::Uri;
+use axum::middleware;
+use axum::middleware::Next;
+use axum::response::Response;
+
+use super::desk::Desk;
+use super::desk::OnRecord;
+use super::reader::Right;
+use super::unread::Unread;
+use crate::door::tiles;
+use crate::door::tiles::ServedJournal;
+
+/// `checkpoint`, `tile/<L>/<N>` and `tile/entries/<N>`, relative to the journal's prefix.
+pub(super) fn routes(desk: &Arc<Desk>, witnessed: bool) -> Router {
+    let served = ServedJournal {
+        dir: desk.journal.clone(),
+        entries: true,
+        witnessed,
+    };
+    tiles::routes(served).layer(middleware::from_fn_with_state(desk.clone(), guard))
+}
+
+async fn guard(
+    State(desk): State<Arc<Desk>>,
+    request: Request,
+    next: Next,
+) -> Result<Response, Unread> {
+    let on_record = admit(&desk, request.headers(), &shown(request.uri()))
+        .await
+        .map_err(|unread| unread.told("tiles"))?;
+    Ok(pass(on_record, request, next).await)
+}
+
+async fn admit(desk: &Desk, headers: &HeaderMap, path: &str) -> Result<OnRecord, Unread> {
+    let granted = desk.know(headers)?.may(Right::Tiles)?;
+    desk.record_fetch(&granted, path).await
+}
+
+async fn pass(_on_record: OnRecord, request: Request, next: Next) -> Response {
+    next.run(request).await
+}
+
+/// The path as the journal keeps it: any text may be asked for.
+fn shown(uri: &Uri) -> String {
+    let path = uri.path().trim_start_matches('/');
+    path.chars().take(64).collect()
+}

@@ -1,0 +1,69 @@
+//! Liveness, readiness and metrics: open to whoever reaches the door.
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::extract::State;
+use axum::http::StatusCode;
+use axum::http::header::CONTENT_TYPE;
+use axum::response::IntoResponse;
+use axum::routing::get;
+use metrics_exporter_prometheus::PrometheusHandle;
+use time::UtcOffset;
+use tokio_util::sync::CancellationToken;
+
+use crate::audit::JournalState;
+use crate::audit::Standing;
+use crate::exchange::Exchange;
+
+#[derive(Clone)]
+pub(super) struct Pages {
+    pub(super) exchange: Arc<Exchange>,
+    pub(super) metrics: PrometheusHandle,
+    pub(super) stop: CancellationToken,
+}
+
+pub(super) fn routes(pages: Pages) -> Router {
+    Router::new()
+        .route("/livez", get(|| async { "ok\n" }))
+        .route("/readyz", get(readyz))
+        .route("/metrics", get(render))
+        .with_state(pages)
+}
+
+async fn readyz(State(pages): State<Pages>) -> (StatusCode, String) {
+    if pages.stop.is_cancelled() {
+        return (StatusCode::SERVICE_UNAVAILABLE, "stopping\n".to_owned());
+    }
+    let journal = pages.exchange.journal();
+    let unlogged = match journal.state() {
+        JournalState::Writable => return standing(&journal.standing()),
+        JournalState::Full(reason) => reason.to_string(),
+        JournalState::Failed(reason) => reason.to_string(),
+    };
+    (
+        StatusCode::SERVICE_UNAVAILABLE,
+        format!("the journal cannot be written: {unlogged}\n"),
+    )
+}
+
+fn standing(standing: &Standing) -> (StatusCode, String) {
+    let not_ready = match standing {
+        Standing::Good => return (StatusCode::OK, "ready\n".to_owned()),
+        Standing::Unconfirmed { why } => {
+            format!("the witnesses have not confirmed the journal yet: {why}\n")
+        }
+        Standing::Unwitnessed { since, why } => {
+            let since = since.at(UtcOffset::UTC);
+            format!("the journal has not been witnessed since {since}: {why}\n")
+        }
+    };
+    (StatusCode::SERVICE_UNAVAILABLE, not_ready)
+}
+
+async fn render(State(pages): State<Pages>) -> impl IntoResponse {
+    (
+        [(CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")],
+        pages.metrics.render(),
+    )
+}

@@ -1,0 +1,62 @@
+//! How far a journal is: what is published and witnessed of it, and what the index has.
+
+use std::path::Path;
+
+use super::lookup;
+use super::unread::Unread;
+use crate::audit::checkpoint::Checkpoint;
+use crate::audit::reader::ReadError;
+use crate::audit::reader::Reader;
+use crate::clock::Moment;
+
+pub(super) struct Progress {
+    pub(super) published: Option<Reached>,
+    /// None while no quorum of witnesses has cosigned anything.
+    pub(super) witnessed: Option<Reached>,
+    /// Entries before this one are found by the index, which makes a search quick.
+    pub(super) indexed_to: u64,
+}
+
+/// Up to where a checkpoint goes.
+pub(super) struct Reached {
+    pub(super) size: u64,
+    /// When its last entry was written.
+    pub(super) time: Option<Moment>,
+}
+
+impl Progress {
+    pub(super) fn of(journal: &Path) -> Result<Self, Unread> {
+        let read = || {
+            let reader = Reader::open(journal);
+            Ok((
+                reached(&reader, reader.published()?)?,
+                reached(&reader, reader.witnessed()?)?,
+            ))
+        };
+        let (published, witnessed) = read().map_err(|error: ReadError| Unread::failed(error))?;
+        Ok(Self {
+            published,
+            witnessed,
+            indexed_to: lookup::index(journal).map_or(0, |index| index.complete_to()),
+        })
+    }
+}
+
+fn reached(reader: &Reader, note: Option<String>) -> Result<Option<Reached>, ReadError> {
+    let Some(size) = note.as_deref().and_then(size) else {
+        return Ok(None);
+    };
+    let last = size.checked_sub(1).map(|last| reader.entry(last));
+    let last = last.transpose()?.flatten();
+    Ok(Some(Reached {
+        size,
+        time: last.map(|last| last.leaf.time),
+    }))
+}
+
+/// The size that a note states. The note is this gateway's own: nothing is gained by verifying it.
+pub(super) fn size(note: &str) -> Option<u64> {
+    let (text, _) = note.rsplit_once("\n\n")?;
+    let checkpoint = Checkpoint::parse(&format!("{text}\n")).ok()?;
+    Some(checkpoint.size)
+}

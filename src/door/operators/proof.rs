@@ -1,0 +1,120 @@
+//! What proves entries to anybody, against a checkpoint that is signed and, if possible, witnessed.
+
+use std::fmt;
+use std::path::Path;
+
+use super::lookup;
+use super::progress::size;
+use super::unread::Unread;
+use crate::audit::proof::Proof;
+use crate::audit::reader::Reader;
+use crate::audit::search::Criteria;
+use crate::audit::search::Page;
+use crate::audit::tiles::Tiles;
+use crate::name::ExchangeId;
+use crate::pb;
+
+/// Entries of one exchange: it has at most two.
+const OF_EXCHANGE: usize = 8;
+
+/// The entries that are to be proven.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Which {
+    Index(u64),
+    /// All of one exchange.
+    Exchange(ExchangeId),
+}
+
+/// A journal's tree, and the checkpoints of it that a proof can lead to.
+pub(super) struct Prover {
+    tiles: Tiles,
+    reader: Reader,
+    /// What witnesses have cosigned comes first: it is worth more.
+    notes: Vec<Note>,
+}
+
+struct Note {
+    text: String,
+    size: u64,
+}
+
+impl Prover {
+    pub(super) fn open(journal: &Path) -> Result<Self, Unread> {
+        let reader = Reader::open(journal);
+        let witnessed = reader.witnessed().map_err(Unread::failed)?;
+        let published = reader.published().map_err(Unread::failed)?;
+        let notes = [witnessed, published].into_iter().flatten();
+        Ok(Self {
+            tiles: Tiles::open(journal),
+            notes: notes
+                .filter_map(|text| size(&text).map(|size| Note { text, size }))
+                .collect(),
+            reader,
+        })
+    }
+
+    /// None for an entry that no checkpoint covers yet.
+    pub(super) fn prove(&self, index: u64, leaf: &[u8]) -> Result<Option<Proof>, Unread> {
+        let Some(note) = self.notes.iter().find(|note| index < note.size) else {
+            return Ok(None);
+        };
+        let path = self.tiles.inclusion(index, note.size);
+        Ok(Some(Proof {
+            extra: Some(leaf.to_vec()),
+            index,
+            path: path.map_err(Unread::failed)?,
+            note: note.text.clone(),
+        }))
+    }
+
+    fn entry(&self, index: u64) -> Result<Option<pb::EntryProof>, Unread> {
+        let Some(stored) = self.reader.entry(index).map_err(Unread::failed)? else {
+            return Ok(None);
+        };
+        let leaf = stored.leaf_bytes();
+        Ok(self.prove(index, leaf)?.map(|proof| pb::EntryProof {
+            index,
+            leaf: leaf.to_vec().into(),
+            proof: proof.to_string(),
+        }))
+    }
+}
+
+/// The proofs of the entries that are there and under a checkpoint.
+pub(super) fn of(journal: &Path, which: Which) -> Result<Vec<pb::EntryProof>, Unread> {
+    let prover = Prover::open(journal)?;
+    let mut proofs = Vec::new();
+    for index in indexes(journal, which)? {
+        proofs.extend(prover.entry(index)?);
+    }
+    Ok(proofs)
+}
+
+fn indexes(journal: &Path, which: Which) -> Result<Vec<u64>, Unread> {
+    let exchange = match which {
+        Which::Index(index) => return Ok(vec![index]),
+        Which::Exchange(exchange) => exchange,
+    };
+    let criteria = Criteria {
+        exchange: Some(exchange),
+        ..Criteria::default()
+    };
+    let found = lookup::entries(journal, &criteria, Page::newest(OF_EXCHANGE))?;
+    let mut indexes: Vec<_> = found
+        .hits
+        .iter()
+        .flat_map(|hit| [Some(hit.index), hit.end.as_ref().map(|end| end.index)])
+        .flatten()
+        .collect();
+    indexes.sort_unstable();
+    Ok(indexes)
+}
+
+impl fmt::Display for Which {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Index(index) => write!(f, "index={index}"),
+            Self::Exchange(exchange) => write!(f, "exchange_id={exchange}"),
+        }
+    }
+}

@@ -1,0 +1,75 @@
+//! The question of a person's portal, from a query string and headers.
+
+use axum::http::HeaderMap;
+
+use super::parameters::Parameters;
+use crate::clock::Moment;
+use crate::door::operators::desk::Desk;
+use crate::door::operators::person::Period;
+use crate::door::operators::person::Person;
+use crate::door::operators::told::Told;
+use crate::door::operators::unread::Unread;
+use crate::door::operators::usages;
+
+/// Usages of a page, unless fewer are asked for.
+const LIMIT: usize = 1_000;
+
+pub(super) struct Asked {
+    pub(super) question: usages::Question,
+    pub(super) told: Told,
+}
+
+impl Asked {
+    pub(super) fn read(headers: &HeaderMap, query: &str, desk: &Desk) -> Result<Self, Unread> {
+        let parameters = Parameters::read(query)?;
+        let mut told = Told::default();
+        let since = parameters.moment("periodStart", desk.offset)?;
+        let last = parameters.moment("periodEnd", desk.offset)?;
+        // The period's end belongs to it.
+        let until = last.map(|last| Moment::from_micros(last.micros().saturating_add(1)));
+        let code = parameters
+            .one("userCode")?
+            .ok_or_else(|| Unread::invalid("userCode", "is missing: whose data it is"))?;
+        let user = headers
+            .get("x-road-userid")
+            .and_then(|value| value.to_str().ok());
+        let user = user
+            .ok_or_else(|| Unread::invalid("X-Road-UserId", "the header is missing: who asks"))?;
+        let person = person("userCode", code, (since, until), desk)?;
+        person.tell("subject", &mut told);
+        person_who_asks(user, desk)?.tell("user", &mut told);
+        for (key, moment) in [("since", since), ("until", until)] {
+            if let Some(moment) = moment {
+                told.moment(key, moment);
+            }
+        }
+        let offset = parameters
+            .number("offset", 0..=i32::MAX as usize)?
+            .unwrap_or(0);
+        let limit = parameters.number("limit", 1..=LIMIT)?.unwrap_or(LIMIT);
+        told.number("offset", offset as u64);
+        told.number("limit", limit as u64);
+        Ok(Self {
+            question: usages::Question {
+                subject: person.subject,
+                offset: offset as u64,
+                limit,
+            },
+            told,
+        })
+    }
+}
+
+fn person_who_asks(user: &str, desk: &Desk) -> Result<Person, Unread> {
+    // Of the one who asks, this month's tag says enough.
+    let now = desk.now();
+    person("X-Road-UserId", user, (Some(now), Some(now)), desk)
+}
+
+/// The person with that code, which may have a country's letters before the identifier.
+fn person(field: &'static str, code: &str, period: Period, desk: &Desk) -> Result<Person, Unread> {
+    let settings = &desk.subjects;
+    let prefix = settings.user_code_prefix.as_str();
+    let identifier = code.strip_prefix(prefix).unwrap_or(code);
+    Person::identified(field, identifier, &settings.schemes, period, desk)
+}

@@ -1,0 +1,99 @@
+//! Who received a person's data, as auditors see it and as the person is told.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use super::desk::Desk;
+use super::lookup;
+use super::unread::Unread;
+use super::visibility::Hidden;
+use super::visibility::Use;
+use super::visibility::Visibility;
+use crate::audit::usage::Pick;
+use crate::audit::usage::Subject;
+use crate::audit::usage::Usage;
+use crate::audit::usage::Usages;
+use crate::clock::Moment;
+use crate::identity::directory::Directory;
+
+/// One page of a person's usages.
+pub(super) struct Question {
+    pub(super) subject: Subject,
+    /// How many of the newest are left out.
+    pub(super) offset: u64,
+    pub(super) limit: usize,
+}
+
+/// For whom the answer is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum For {
+    Auditor,
+    /// Who is not told of what a rule hides, nor that there is something.
+    Person,
+}
+
+pub(super) async fn find(
+    desk: &Arc<Desk>,
+    question: Question,
+    whom: For,
+) -> Result<Usages, Unread> {
+    let (own, now) = (desk.clone(), desk.now());
+    desk.look_up(move || match whom {
+        For::Auditor => all(&own.journal, &question),
+        For::Person => shown(&own.journal, &question, &own.subjects, now),
+    })
+    .await
+}
+
+fn all(journal: &Path, question: &Question) -> Result<Usages, Unread> {
+    let pick = Pick {
+        attempts: false,
+        offset: question.offset,
+        limit: question.limit,
+    };
+    lookup::usages(journal, &question.subject, pick)
+}
+
+/// Without those that a rule hides. Which page one is on depends on the rules, so all are found before pages are made.
+fn shown(
+    journal: &Path,
+    question: &Question,
+    rules: &Visibility,
+    now: Moment,
+) -> Result<Usages, Unread> {
+    let pick = Pick {
+        attempts: false,
+        offset: 0,
+        limit: usize::MAX,
+    };
+    let mut found = lookup::usages(journal, &question.subject, pick)?;
+    found
+        .usages
+        .retain(|usage| hidden(usage, rules, now).is_none());
+    found.total = found.usages.len() as u64;
+    let offset = usize::try_from(question.offset).unwrap_or(usize::MAX);
+    found.usages.drain(..offset.min(found.usages.len()));
+    found.usages.truncate(question.limit);
+    Ok(found)
+}
+
+/// Why the person is not told of it, if so.
+pub(super) fn hidden<'a>(usage: &Usage, rules: &'a Visibility, now: Moment) -> Option<Hidden<'a>> {
+    let used = Use {
+        at: usage.time,
+        purpose: &usage.purpose,
+        consumer: &usage.consumer,
+        record_type: &usage.record_type,
+    };
+    rules.hides(&used, now)
+}
+
+/// The consumer's name, or its id where the directory does not have it any more.
+pub(super) fn receiver(usage: &Usage, directory: &Directory) -> String {
+    let consumer = &usage.consumer;
+    let known = consumer
+        .parse()
+        .ok()
+        .and_then(|id| directory.department(&id));
+    known.map_or_else(|| consumer.clone(), |department| department.name.clone())
+}

@@ -1,0 +1,372 @@
+//! Tools that nobody here wrote read what a pair of gateways logged: `tests/run` installs them.
+
+use std::fs;
+use std::path::Path;
+use std::path::PathBuf;
+use std::process::Command;
+use std::process::Output;
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use landbridge::audit::proof::Proof;
+use landbridge::audit::tiles::Tiles;
+use serde_json::Value;
+use serde_json::json;
+
+use crate::harness::World;
+use crate::harness::asked::Asked;
+use crate::harness::gateway::Gateway;
+use crate::harness::records::Resident;
+
+/// Answers of every kind and a refusal, logged at both gateways, which go on running.
+struct Logged {
+    world: World,
+    _gateways: (Gateway, Gateway),
+    /// The exchange of a `get` that was answered.
+    exchange: String,
+}
+
+impl Logged {
+    async fn new() -> Self {
+        let world = World::new().await;
+        let gateways = world.pair().await;
+        let system = world.system("tax", "assessment");
+        let answer = system.ask(&Asked::get(&Resident(7).key())).await.unwrap();
+        system.ask(&Asked::query("")).await.unwrap();
+        let refused = Asked::get(&Resident(7).key()).fields(&["phone"]);
+        system.ask(&refused).await.err().unwrap();
+        for department in ["tax", "civil"] {
+            world.journal(department).published().await;
+        }
+        Self {
+            exchange: answer.exchange().to_string(),
+            world,
+            _gateways: gateways,
+        }
+    }
+
+    /// Exports from civil's journal by the command line.
+    fn export(&self, format: &str, more: &[&str]) -> PathBuf {
+        let out = self.world.path(format);
+        let settings = self.world.federation.settings("civil");
+        let mut command = Command::new(env!("CARGO_BIN_EXE_landbridge"));
+        command
+            .args(["audit", "export", "--json", "--format", format])
+            .args(more)
+            .arg("--config")
+            .arg(settings)
+            .arg("--out")
+            .arg(&out);
+        let told: Value = serde_json::from_str(&succeed(&mut command)).unwrap();
+        assert_eq!(told["checkpoint"]["origin"], "gov.example/civil/1");
+        out
+    }
+
+    /// The Ed25519 key, which comes first.
+    fn vkey(&self) -> String {
+        let settings = self.world.federation.settings("civil");
+        let mut command = Command::new(env!("CARGO_BIN_EXE_landbridge"));
+        command.args(["audit", "key", "--config"]).arg(settings);
+        succeed(&mut command).lines().next().unwrap().to_owned()
+    }
+}
+
+fn run(command: &mut Command) -> Output {
+    let program = command.get_program().to_owned();
+    command
+        .output()
+        .unwrap_or_else(|error| panic!("{program:?}: {error}; run tests/run, which installs it"))
+}
+
+/// What a program prints that must succeed.
+fn succeed(command: &mut Command) -> String {
+    let output = run(command);
+    let told = String::from_utf8(output.stdout).unwrap();
+    assert!(
+        output.status.success(),
+        "{command:?}: {told}{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+    told
+}
+
+fn repository(path: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join(path)
+}
+
+fn python() -> Command {
+    Command::new(repository("target/venv/bin/python"))
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn duckdb_reads_an_exported_journal() {
+    let logged = Logged::new().await;
+    let parquet = logged.export("parquet", &[]);
+    let told = succeed(
+        python()
+            .arg(repository("tests/foreign/parquet.py"))
+            .arg(&parquet),
+    );
+    let answers: Vec<Value> = told
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect();
+
+    let entries = logged.world.journal("civil").entries();
+    let get = entries
+        .iter()
+        .find(|entry| {
+            entry
+                .leaf
+                .exchange
+                .is_some_and(|id| id.to_string() == logged.exchange)
+        })
+        .unwrap();
+    let stored = landbridge::audit::reader::Reader::open(logged.world.journal("civil").dir());
+    let hash = stored.entry(get.index).unwrap().unwrap().leaf_hash();
+    let hash = landbridge::registry::hex(&hash).to_uppercase();
+    let fields = &get.exchange().unwrap().fields;
+
+    let last = answers[0][0][2].as_u64().unwrap();
+    assert_eq!(answers[0], json!([[last + 1, 0, last]]));
+    assert!(
+        answers[1]
+            .as_array()
+            .unwrap()
+            .contains(&json!(["tax", "civil", "get", "answered", 1]))
+    );
+    assert_eq!(answers[2], json!([[40, "tax-assessment"]]));
+    assert_eq!(answers[3], json!([[logged.exchange, hash, fields, 1, 16]]));
+    assert_eq!(
+        answers[5],
+        json!([["TIMESTAMP WITH TIME ZONE", "UBIGINT", "BLOB[]", "UUID"]])
+    );
+    assert_eq!(answers[6], json!([[0]]), "times never decrease");
+}
+
+fn verify(bundle: &Path) -> (bool, String) {
+    let output = run(python().arg(bundle.join("verify.py")));
+    let told = [output.stdout, output.stderr].concat();
+    (output.status.success(), String::from_utf8(told).unwrap())
+}
+
+/// Copies the bundle, spoils the copy, and tells why the verifier refuses it.
+fn refusal(bundle: &Path, spoil: impl FnOnce(&Path)) -> String {
+    let spoiled = bundle.with_extension("spoiled");
+    let copied = Command::new("cp")
+        .arg("-r")
+        .arg(bundle)
+        .arg(&spoiled)
+        .status();
+    assert!(copied.unwrap().success());
+    spoil(&spoiled);
+    let (verified, told) = verify(&spoiled);
+    assert!(!verified, "{told}");
+    fs::remove_dir_all(&spoiled).unwrap();
+    told
+}
+
+fn edit(file: PathBuf, change: impl FnOnce(Vec<u8>) -> Vec<u8>) {
+    let bytes = fs::read(&file).unwrap();
+    fs::write(file, change(bytes)).unwrap();
+}
+
+fn flip(file: PathBuf, at: usize) {
+    edit(file, |mut bytes| {
+        bytes[at] ^= 1;
+        bytes
+    });
+}
+
+fn replace(file: PathBuf, from: &str, to: &str) {
+    edit(file, |bytes| {
+        let text = String::from_utf8(bytes).unwrap();
+        assert!(text.contains(from), "{text}");
+        text.replacen(from, to, 1).into_bytes()
+    });
+}
+
+fn drop_line(file: PathBuf) {
+    edit(file, |bytes| {
+        let text = String::from_utf8(bytes).unwrap();
+        text.split_once('\n').unwrap().1.as_bytes().to_vec()
+    });
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_verifier_of_a_bundle_accepts_what_is_genuine_and_refuses_every_change() {
+    let logged = Logged::new().await;
+    let whole = logged.export("bundle", &[]);
+    let (verified, told) = verify(&whole);
+    assert!(verified, "{told}");
+    assert!(told.starts_with("VERIFIED: all "), "{told}");
+    for (spoil, expected) in spoils() {
+        let told = refusal(&whole, spoil);
+        assert!(told.starts_with("NOT VERIFIED: "), "{told}");
+        assert!(told.contains(expected), "{told} is not {expected}");
+    }
+
+    fs::rename(&whole, whole.with_extension("whole")).unwrap();
+    let selection = logged.export("bundle", &["--exchange", &logged.exchange]);
+    let (verified, told) = verify(&selection);
+    assert!(verified, "{told}");
+    assert!(
+        told.starts_with("VERIFIED: each of the 1 entries"),
+        "{told}"
+    );
+    for (spoil, expected) in spoils().into_iter().skip(1) {
+        let told = refusal(&selection, spoil);
+        assert!(told.contains(expected), "{told} is not {expected}");
+    }
+    let proof = fs::read_dir(selection.join("proofs"))
+        .unwrap()
+        .next()
+        .unwrap();
+    let proof = proof.unwrap().file_name();
+    let told = refusal(&selection, |bundle| {
+        edit(bundle.join("proofs").join(&proof), |bytes| {
+            let text = String::from_utf8(bytes).unwrap();
+            let mut lines: Vec<&str> = text.split('\n').collect();
+            lines.swap(2, 3);
+            lines.join("\n").into_bytes()
+        });
+    });
+    assert!(told.contains("does not lead to the root"), "{told}");
+}
+
+type Spoil = (fn(&Path), &'static str);
+
+/// Changes to a bundle, and what the verifier says of each. The first is one that only a whole journal shows.
+fn spoils() -> Vec<Spoil> {
+    vec![
+        (
+            |bundle| {
+                drop_line(bundle.join("records.jsonl"));
+                edit(bundle.join("leaves.bin"), |leaves| leaves[144..].to_vec());
+            },
+            "entry 0 is missing",
+        ),
+        (
+            |bundle| drop_line(bundle.join("records.jsonl")),
+            "NOT VERIFIED",
+        ),
+        // Within the exchange digest, which the record does not have.
+        (|bundle| flip(bundle.join("leaves.bin"), 40), "root"),
+        (|bundle| flip(bundle.join("leaves.bin"), 70), "commits"),
+        (
+            |bundle| {
+                replace(
+                    bundle.join("records.jsonl"),
+                    "\"readable\":{\"",
+                    "\"readable\":{\"x",
+                )
+            },
+            "what is told of entry",
+        ),
+        (
+            |bundle| {
+                edit(bundle.join("records.jsonl"), |bytes| {
+                    let text = String::from_utf8(bytes).unwrap();
+                    let mut entry: Value =
+                        serde_json::from_str(text.lines().next().unwrap()).unwrap();
+                    let mut record = STANDARD.decode(entry["record"].as_str().unwrap()).unwrap();
+                    *record.last_mut().unwrap() ^= 1;
+                    entry["record"] = STANDARD.encode(record).into();
+                    let rest = text.split_once('\n').unwrap().1;
+                    format!("{entry}\n{rest}").into_bytes()
+                });
+            },
+            "is not the one to which its leaf commits",
+        ),
+        (
+            |bundle| {
+                edit(bundle.join("checkpoint"), |bytes| {
+                    let text = String::from_utf8(bytes).unwrap();
+                    let mut lines: Vec<String> = text.split('\n').map(str::to_owned).collect();
+                    lines[1] = (lines[1].parse::<u64>().unwrap() - 1).to_string();
+                    lines.join("\n").into_bytes()
+                });
+            },
+            "is not genuine",
+        ),
+        (
+            |bundle| fs::write(bundle.join("vkeys.txt"), "").unwrap(),
+            "no known key",
+        ),
+    ]
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn other_peoples_transparency_tools_read_an_exported_log() {
+    let logged = Logged::new().await;
+    let (folder, vkey) = (logged.export("tiles", &[]), logged.vkey());
+    go_sumdb_proves_every_entry(&folder, &vkey);
+    tlog_scales_makes_the_same_proof(&folder, logged.world.journal("civil").dir());
+    openssl_verifies_the_signature(&folder, &vkey, &logged.world.path("openssl"));
+}
+
+fn go_sumdb_proves_every_entry(folder: &Path, vkey: &str) {
+    let told = succeed(
+        Command::new("go")
+            .args(["run"])
+            .arg(repository("tests/foreign/sumdb.go"))
+            .arg(folder)
+            .arg(vkey)
+            // Debian's packages, no module proxy.
+            .env("GO111MODULE", "off")
+            .env("GOPATH", "/usr/share/gocode")
+            .env("GOCACHE", repository("target/go")),
+    );
+    let checkpoint = fs::read_to_string(folder.join("checkpoint")).unwrap();
+    let size = checkpoint.lines().nth(1).unwrap();
+    assert_eq!(told, format!("{size} entries of gov.example/civil/1\n"));
+}
+
+fn tlog_scales_makes_the_same_proof(folder: &Path, journal: &Path) {
+    let tool = repository("target/venv/bin/tlog-tiles");
+    let told = succeed(Command::new(tool).arg("gen-proof").arg(folder).arg("2"));
+    let theirs: Proof = told.parse().unwrap();
+    let note = fs::read_to_string(folder.join("checkpoint")).unwrap();
+    let size = note.lines().nth(1).unwrap().parse().unwrap();
+    assert_eq!(theirs.index, 2);
+    assert_eq!(
+        theirs.path,
+        Tiles::open(journal).inclusion(2, size).unwrap()
+    );
+    assert_eq!(theirs.note, note);
+}
+
+/// The note's text and its first signature, without the four bytes of the key's id.
+fn openssl_verifies_the_signature(folder: &Path, vkey: &str, scratch: &Path) {
+    fs::create_dir(scratch).unwrap();
+    let note = fs::read_to_string(folder.join("checkpoint")).unwrap();
+    let (text, signatures) = note.split_once("\n\n").unwrap();
+    let signature = signatures
+        .lines()
+        .next()
+        .unwrap()
+        .split(' ')
+        .nth(2)
+        .unwrap();
+    let key = STANDARD
+        .decode(vkey.splitn(3, '+').nth(2).unwrap())
+        .unwrap();
+    // RFC 8410: what stands before the 32 bytes of an Ed25519 key.
+    let spki = [
+        b"\x30\x2a\x30\x05\x06\x03\x2b\x65\x70\x03\x21\x00",
+        &key[1..],
+    ]
+    .concat();
+    for (name, bytes) in [
+        ("text", format!("{text}\n").into_bytes()),
+        ("sig", STANDARD.decode(signature).unwrap()[4..].to_vec()),
+        ("log.der", spki),
+    ] {
+        fs::write(scratch.join(name), bytes).unwrap();
+    }
+    let told = succeed(Command::new("openssl").current_dir(scratch).args([
+        "pkeyutl", "-verify", "-pubin", "-keyform", "DER", "-inkey", "log.der", "-rawin", "-in",
+        "text", "-sigfile", "sig",
+    ]));
+    assert_eq!(told.trim(), "Signature Verified Successfully");
+}
