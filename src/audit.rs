@@ -182,11 +182,6 @@ impl Journal {
         keys: JournalKeys,
         clock: Clock,
     ) -> Result<(Self, Recovery), JournalError> {
-        if IS_NULL {
-            tracing::error!(
-                "THIS BUILD KEEPS NO JOURNAL (feature `null-journal`): it is for measurements only, and must never serve"
-            );
-        }
         Self::open_on(Arc::new(RealDisk), PUBLISH_EVERY, settings, keys, clock)
     }
 
@@ -217,6 +212,11 @@ impl Journal {
         keys: JournalKeys,
         clock: Clock,
     ) -> Result<(HeldJournal, Recovery), JournalError> {
+        if IS_NULL {
+            tracing::error!(
+                "THIS BUILD KEEPS NO JOURNAL (feature `null-journal`): it is for measurements only, and must never serve"
+            );
+        }
         let [verifier, post_quantum] = keys
             .verifiers(&settings.origin)
             .map_err(JournalError::Origin)?;
