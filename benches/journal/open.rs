@@ -56,10 +56,7 @@ pub(crate) fn run(bed: &Bed, extent: Extent) -> anyhow::Result<()> {
         journal.close();
         fs::remove_dir_all(bed.dir(&name))?;
         let lead = [number(rate as f64)];
-        table::row(
-            lead.into_iter()
-                .chain(table::medians(&rounds).map(|figure| number(figure))),
-        );
+        table::row(lead.into_iter().chain(table::medians(&rounds).map(number)));
     }
     Ok(())
 }

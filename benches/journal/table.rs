@@ -3,7 +3,13 @@
 /// The medians of rounds, figure by figure.
 pub(crate) fn medians<const N: usize>(rounds: &[[f64; N]]) -> [f64; N] {
     std::array::from_fn(|figure| {
-        crate::cost::median(rounds.iter().map(|round| round[figure]).collect())
+        crate::cost::median(
+            rounds
+                .iter()
+                .filter_map(|round| round.get(figure))
+                .copied()
+                .collect(),
+        )
     })
 }
 
@@ -29,7 +35,7 @@ pub(crate) fn number(value: f64) -> String {
     let digits = format!("{value:.0}");
     let mut grouped = String::new();
     for (place, digit) in digits.chars().enumerate() {
-        if place > 0 && (digits.len() - place) % 3 == 0 {
+        if place > 0 && (digits.len() - place).is_multiple_of(3) {
             grouped.push(',');
         }
         grouped.push(digit);

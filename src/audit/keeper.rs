@@ -81,11 +81,12 @@ impl SpareSegment {
         taken
     }
 
-    /// Leaves the disk to commits for a while, unless they wait for the segment that is being filled.
-    fn rest(&self, time: Duration) {
+    /// Leaves the disk to commits for a while, unless they wait for the segment that is being filled. Gives whether they do.
+    fn rest(&self, time: Duration) -> bool {
         let idle = |_: &mut Spare| !self.awaited.load(Ordering::Relaxed);
-        // Whether it timed out is all the same, and so is a panic of whoever else held the lock.
-        let _ = self.changed.wait_timeout_while(self.lock(), time, idle);
+        // A panic of whoever else held the lock changes nothing: see `lock`.
+        drop(self.changed.wait_timeout_while(self.lock(), time, idle));
+        self.awaited.load(Ordering::Relaxed)
     }
 
     /// Whether there is none, and it is time to make one.

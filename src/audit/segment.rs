@@ -38,7 +38,7 @@ impl Segment {
 
     /// Overwrites what a crash left of a commit, which would otherwise lie behind the next one.
     pub(super) fn cut(&self, bytes: u64) -> Result<(), DiskError> {
-        fill(&*self.file, self.position, self.position + bytes, |_| {})
+        fill(&*self.file, self.position, self.position + bytes, |_| true)
     }
 
     pub(super) fn is_empty(&self) -> bool {
@@ -84,12 +84,13 @@ pub(super) fn first_capacity(greatest: u64) -> u64 {
     FIRST_BYTES.min(greatest.max(LEAST_BYTES))
 }
 
-/// Makes a spare segment. If it fails, it can be tried again. `rest` is told how long each flush has taken.
+/// Makes a spare segment. If it fails, it can be tried again. `rest` is told how long each flush has taken, and says whether
+/// commits wait for the segment: what is left of it is then flushed as a whole.
 pub(super) fn make_spare(
     disk: &dyn Disk,
     layout: &Layout,
     capacity: u64,
-    rest: impl FnMut(Duration),
+    rest: impl FnMut(Duration) -> bool,
 ) -> Result<(), DiskError> {
     let path = layout.unfinished_spare();
     let file = disk.create(&path)?;
@@ -108,18 +109,21 @@ fn fill(
     file: &dyn DiskFile,
     from: u64,
     to: u64,
-    mut rest: impl FnMut(Duration),
+    mut rest: impl FnMut(Duration) -> bool,
 ) -> Result<(), DiskError> {
     let zeros = vec![0; FILL_BYTES];
-    let mut at = from;
+    let (mut at, mut hurried) = (from, false);
     while at < to {
         let step = (to - at).min(FILL_BYTES as u64);
         file.write_at(zeros.get(..step as usize).unwrap_or(&zeros), at)?;
         at += step;
+        if hurried && at < to {
+            continue;
+        }
         let begun = Instant::now();
         file.flush()?;
         if at < to {
-            rest(begun.elapsed());
+            hurried = rest(begun.elapsed());
         }
     }
     Ok(())
