@@ -111,11 +111,6 @@ impl Hit {
     pub fn told(&self) -> Option<&journal_record::Kind> {
         self.record.as_ref()?.kind.as_ref()
     }
-
-    /// The entry that tells how it ended: the closing one of a stream, else this one.
-    pub fn last_index(&self) -> u64 {
-        self.end.as_ref().map_or(self.index, |end| end.index)
-    }
 }
 
 impl End {

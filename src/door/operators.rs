@@ -6,9 +6,11 @@ pub mod visibility;
 
 mod audit;
 mod desk;
+mod export;
 mod journal;
 mod lookup;
 mod pages;
+mod parameters;
 mod person;
 mod progress;
 mod proof;
@@ -89,6 +91,7 @@ impl Operators {
 
         let mut routes =
             pages::routes(pages).nest("/journal", journal::routes(&desk, self.witnessed));
+        routes = routes.merge(export::routes(desk.clone()));
         if tracked {
             routes = routes.nest("/v2", tracker::routes(desk));
         }

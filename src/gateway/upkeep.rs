@@ -61,8 +61,7 @@ impl Upkeep {
                 _ = scrub.tick() => self.scrub().await,
             };
             if let Err(error) = done {
-                tracing::error!(%error, "the journal's upkeep has panicked");
-                return;
+                tracing::error!(%error, "the journal's upkeep has panicked; it is tried again");
             }
         }
     }

@@ -4,6 +4,7 @@ mod reading;
 mod subjects;
 mod tree;
 
+use landbridge::audit::merkle::sha256;
 use landbridge::door::operators::reader::Right;
 use landbridge::pb;
 use landbridge::pb::catalog_service_client::CatalogServiceClient;
@@ -31,7 +32,7 @@ enum What {
 }
 
 impl What {
-    const ALL: [Self; 11] = [
+    const ALL: [Self; 12] = [
         Self::Page("/journal/checkpoint", Some(Right::Tiles)),
         Self::Page("/journal/tile/0/000.p/1", Some(Right::Tiles)),
         Self::Page("/journal/tile/entries/000.p/1", Some(Right::Tiles)),
@@ -41,6 +42,7 @@ impl What {
         ),
         Self::Page("/v2/usagePeriod", Some(Right::Subjects)),
         Self::Page("/v2/heartbeat", Some(Right::Subjects)),
+        Self::Page("/export?format=csv", Some(Right::Export)),
         Self::Search,
         Self::SearchByPerson,
         Self::ListUsages,
@@ -63,6 +65,7 @@ impl What {
         match self {
             Self::Page("/v2/usagePeriod" | "/v2/heartbeat", _) | Self::GetStatus => None,
             Self::Page(path, _) if path.starts_with("/journal") => Some("tiles"),
+            Self::Page(path, _) if path.starts_with("/export") => Some("export"),
             Self::Page(..) | Self::SearchByPerson | Self::ListUsages => Some("subject"),
             Self::Search => Some("search"),
             Self::GetProof => Some("prove"),
@@ -261,6 +264,35 @@ async fn without_readers_and_subjects_the_door_gives_nothing_away() {
         .await
         .unwrap_err();
     assert_eq!(status.code(), Code::Unimplemented);
+}
+
+#[tokio::test]
+async fn an_export_is_on_record_with_the_hash_of_what_was_taken_away() {
+    let world = World::new().await;
+    let token = world.reader("civil", "lin.auditor", &[Right::Export]);
+    let civil = world.start("civil").await;
+    world.journal("civil").published().await;
+    let auditor = Auditor::new(world.ports("civil").operators, Some(&token));
+    let path = "/export?format=jsonl&from=0&to=1&mandate=plan%207";
+    let file = civil.fetch(path, &auditor.headers()).await;
+    assert_eq!(file.status, 200, "{}", file.head);
+    let lines = file.body.split(|byte| *byte == b'\n');
+    assert_eq!(lines.filter(|line| !line.is_empty()).count(), 1);
+
+    let access = accesses(&world, "lin.auditor").remove(0);
+    assert_eq!(access.sha256, sha256(&[&file.body]).to_vec());
+    assert_eq!(
+        (
+            access.query.as_str(),
+            access.entries,
+            access.mandate.as_str()
+        ),
+        ("jsonl from 0 to 1", 1, "plan 7")
+    );
+    // Nothing stays behind.
+    let var = std::fs::read_dir(world.path("var/civil")).unwrap();
+    let names = var.map(|file| file.unwrap().file_name().into_string().unwrap());
+    assert_eq!(names.filter(|name| name.starts_with("export")).count(), 0);
 }
 
 #[tokio::test]

@@ -329,7 +329,7 @@ proptest! {
                 (hit.leaf.role == role && peer == name && !open).then(|| Accounted {
                     exchange: hit.leaf.exchange.unwrap(),
                     digest: last.exchange_digest,
-                    index: hit.last_index(),
+                    index: hit.end.as_ref().map_or(hit.index, |end| end.index),
                     outcome: last.outcome,
                     has_peer_leaf: last.peer.is_some(),
                 })

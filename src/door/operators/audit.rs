@@ -65,6 +65,7 @@ impl AuditDoor {
             query,
             // A whole page is found before any of it leaves, so the journal can tell how much was given.
             entries: page.entries.len() as u64,
+            sha256: None,
             mandate: asked.mandate.clone(),
         };
         let on_record = self.desk.record(&granted, reading).await?;
@@ -88,6 +89,7 @@ impl AuditDoor {
             action: Action::Subject,
             query: told.to_string(),
             entries: answer.usages.len() as u64,
+            sha256: None,
             mandate: asked.mandate.clone(),
         };
         let _on_record = self.desk.record(&granted, reading).await?;
@@ -124,6 +126,7 @@ impl AuditDoor {
             action: Action::Prove,
             query: which.to_string(),
             entries: proofs.len() as u64,
+            sha256: None,
             mandate: asked.mandate.clone(),
         };
         let _on_record = self.desk.record(&granted, reading).await?;

@@ -16,6 +16,7 @@ use super::reader::Readers;
 use super::unread::Unread;
 use super::visibility::Visibility;
 use crate::audit::Entry;
+use crate::audit::merkle::Hash;
 use crate::clock::Moment;
 use crate::exchange::Exchange;
 use crate::name::ReaderName;
@@ -48,6 +49,7 @@ pub(super) enum Action {
     Subject,
     Prove,
     Tiles,
+    Export,
 }
 
 /// One reading, as the journal tells of it.
@@ -58,6 +60,8 @@ pub(super) struct Reading {
     pub(super) query: String,
     /// Entries that are about to be given.
     pub(super) entries: u64,
+    /// Of what is taken away as a file.
+    pub(super) sha256: Option<Hash>,
     /// As the reader tells.
     pub(super) mandate: String,
 }
@@ -73,6 +77,7 @@ impl Action {
             Self::Subject => "subject",
             Self::Prove => "prove",
             Self::Tiles => "tiles",
+            Self::Export => "export",
         }
     }
 }
@@ -137,8 +142,11 @@ impl Desk {
             action: action.to_owned(),
             query: reading.query,
             entries: reading.entries,
+            sha256: reading
+                .sha256
+                .map(|hash| hash.to_vec().into())
+                .unwrap_or_default(),
             mandate: note(&reading.mandate),
-            ..pb::AccessRecord::default()
         });
         self.exchange.journal().append(entry).await?;
         metrics::counter!("landbridge_reads_total", "reader" => reader, "action" => action)
@@ -162,6 +170,7 @@ impl Desk {
             action: Action::Tiles,
             query: format!("from {path} on, within this minute"),
             entries: 0,
+            sha256: None,
             mandate: String::new(),
         };
         let on_record = self.record(granted, reading).await?;

@@ -2,7 +2,6 @@
 //!
 //! Protocol 1.6 with version 2 of its OpenAPI description, at <https://github.com/e-gov/AJ>.
 
-mod parameters;
 mod question;
 
 use std::sync::Arc;
@@ -90,6 +89,7 @@ async fn found(desk: &Arc<Desk>, headers: &HeaderMap, uri: &Uri) -> Result<Respo
         action: Action::Subject,
         query: asked.told.to_string(),
         entries: answer.usages.len() as u64,
+        sha256: None,
         mandate: String::new(),
     };
     let on_record = desk.record(&granted, reading).await?;

@@ -82,7 +82,7 @@ def verify(folder, vkeys):
     while len(peaks) > 1: peaks.append(node(*reversed([peaks.pop(), peaks.pop()])))
     demand(proofs.exists() or (count == size and (peaks or [sha()])[0] == root), f"these {count} entries are not the {size} whose root was signed")
     cosigners = ", ".join(f"{vkey.split('+')[0]} at {utc(time * 10**6)}" for vkey, time in seen.items() if time is not None)
-    return f"{'each of the' if proofs.exists() else 'all'} {count} entries of {origin}, whose journal was signed at {size} entries and cosigned by {cosigners or 'nobody'}" + (f"; {len(gone)} records were erased" if gone else "")
+    return f"{'each of the' if proofs.exists() else 'all'} {count} entries of {origin}, whose journal was signed at {size} entries and cosigned by {cosigners or 'nobody'}" + (f"; {len(gone)} records are not here, " + ("and a selection does not show why" if proofs.exists() else "erased as later entries say") if gone else "")
 
 parser = argparse.ArgumentParser(description=__doc__)
 parser.add_argument("--vkeys", type=pathlib.Path, metavar="FILE", help="the public keys that you trust, one a line [default: vkeys.txt of the bundle]")

@@ -2,9 +2,9 @@
 
 use axum::http::HeaderMap;
 
-use super::parameters::Parameters;
 use crate::clock::Moment;
 use crate::door::operators::desk::Desk;
+use crate::door::operators::parameters::Parameters;
 use crate::door::operators::person::Period;
 use crate::door::operators::person::Person;
 use crate::door::operators::told::Told;

@@ -1,0 +1,196 @@
+//! Parts of the journal in bulk, for readers with the right `export`: as a file that is on record with its hash.
+
+use std::fs;
+use std::fs::File;
+use std::io;
+use std::io::Read;
+use std::ops::ControlFlow;
+use std::path::Path;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use axum::Router;
+use axum::body::Body;
+use axum::extract::State;
+use axum::http::HeaderMap;
+use axum::http::Uri;
+use axum::http::header::CACHE_CONTROL;
+use axum::http::header::CONTENT_DISPOSITION;
+use axum::http::header::CONTENT_LENGTH;
+use axum::http::header::CONTENT_TYPE;
+use axum::response::IntoResponse;
+use axum::response::Response;
+use axum::routing::get;
+use bytes::Bytes;
+use futures::stream;
+use uuid::Uuid;
+
+use super::desk::Action;
+use super::desk::Desk;
+use super::desk::OnRecord;
+use super::desk::Reading;
+use super::parameters::Parameters;
+use super::reader::Right;
+use super::unread::Unread;
+use crate::audit::export::Export;
+use crate::audit::export::ExportError;
+use crate::audit::export::Format;
+use crate::audit::export::Selection;
+use crate::audit::export::Written;
+use crate::audit::export::write;
+use crate::audit::note::VerifierKey;
+use crate::audit::search::Criteria;
+
+/// Bytes that are read and sent at a time.
+const PORTION: usize = 256 * 1024;
+
+/// `export?format=parquet|csv|jsonl|ocsf`, and optionally `since`, `until`, `from`, `to` and `mandate`.
+pub(super) fn routes(desk: Arc<Desk>) -> Router {
+    Router::new().route("/export", get(export)).with_state(desk)
+}
+
+/// What is wanted, in the reader's own words too.
+struct Asked {
+    format: Format,
+    selection: Selection,
+    mandate: String,
+    told: String,
+}
+
+async fn export(
+    State(desk): State<Arc<Desk>>,
+    headers: HeaderMap,
+    uri: Uri,
+) -> Result<Response, Unread> {
+    let exported = exported(&desk, &headers, uri.query().unwrap_or_default()).await;
+    exported.map_err(|unread| unread.told("export"))
+}
+
+async fn exported(desk: &Arc<Desk>, headers: &HeaderMap, query: &str) -> Result<Response, Unread> {
+    let granted = desk.know(headers)?.may(Right::Export)?;
+    let asked = Asked::read(query, desk)?;
+    let snapshot = desk.exchange.snapshot();
+    let trusted = snapshot.journals.of(desk.exchange.department()).to_vec();
+    let (format, journal, offset) = (asked.format, desk.journal.clone(), desk.offset);
+    let selection = asked.selection;
+    let made = desk.look_up(move || {
+        let export = Export {
+            journal: &journal,
+            trusted: &trusted,
+            selection: &selection,
+            format,
+            offset,
+            policy: None,
+        };
+        made(&export, &trusted)
+    });
+    let (written, file) = made.await?;
+    let reading = Reading {
+        action: Action::Export,
+        query: asked.told,
+        entries: written.entries,
+        sha256: Some(written.sha256),
+        mandate: asked.mandate,
+    };
+    let on_record = desk.record(&granted, reading).await?;
+    let length = file.metadata().map_err(Unread::failed)?.len();
+    Ok(sent(&on_record, format, length, file))
+}
+
+impl Asked {
+    fn read(query: &str, desk: &Desk) -> Result<Self, Unread> {
+        let parameters = Parameters::read(query)?;
+        let word = parameters.one("format")?.unwrap_or_default();
+        let format = FILES.into_iter().find(|format| format.as_str() == word);
+        let format = format.ok_or_else(|| {
+            Unread::invalid("format", "expected one of parquet, csv, jsonl, ocsf")
+        })?;
+        let index = |name| parameters.number(name, 0..=usize::MAX);
+        let criteria = Criteria {
+            since: parameters.moment("since", desk.offset)?,
+            until: parameters.moment("until", desk.offset)?,
+            ..Criteria::default()
+        };
+        Ok(Self {
+            format,
+            selection: Selection {
+                criteria,
+                from: index("from")?.unwrap_or(0) as u64,
+                to: index("to")?.map(|to| to as u64),
+            },
+            mandate: parameters.one("mandate")?.unwrap_or_default().to_owned(),
+            told: told(&parameters, format)?,
+        })
+    }
+}
+
+/// Those that are one file; `landbridge audit export` makes the folders.
+const FILES: [Format; 4] = [Format::Parquet, Format::Csv, Format::Jsonl, Format::Ocsf];
+
+fn told(parameters: &Parameters, format: Format) -> Result<String, Unread> {
+    let mut told = format.as_str().to_owned();
+    for name in ["since", "until", "from", "to"] {
+        if let Some(value) = parameters.one(name)? {
+            told.push_str(&format!(" {name} {value}"));
+        }
+    }
+    Ok(told)
+}
+
+/// The export as a file that has no name any more: it is gone when it has been sent, or when we die.
+fn made(export: &Export<'_>, trusted: &[VerifierKey]) -> Result<(Written, File), Unread> {
+    if trusted.is_empty() {
+        let why = "the directory has no key of this department's journal to verify it with";
+        return Err(Unread::failed(io::Error::other(why)));
+    }
+    let path = place(export.journal);
+    let written = write(export, &path, &mut |_| ControlFlow::Continue(())).map_err(refused)?;
+    let file = File::open(&path).map_err(Unread::failed)?;
+    fs::remove_file(&path).map_err(Unread::failed)?;
+    Ok((written, file))
+}
+
+/// Beside the journal, where only its gateway reads.
+fn place(journal: &Path) -> PathBuf {
+    journal.with_file_name(format!("export-{}", Uuid::now_v7()))
+}
+
+fn refused(error: ExportError) -> Unread {
+    match error {
+        ExportError::Range { .. } | ExportError::Nothing => {
+            Unread::invalid("query", error.to_string())
+        }
+        error => Unread::failed(error),
+    }
+}
+
+fn sent(_on_record: &OnRecord, format: Format, length: u64, file: File) -> Response {
+    let (kind, name) = match format {
+        Format::Parquet => ("application/vnd.apache.parquet", "journal.parquet"),
+        Format::Csv => ("text/csv; charset=utf-8", "journal.csv"),
+        _ => ("application/x-ndjson", "journal.jsonl"),
+    };
+    let headers = [
+        (CONTENT_TYPE, kind.to_owned()),
+        (CACHE_CONTROL, "no-store".to_owned()),
+        (CONTENT_LENGTH, length.to_string()),
+        (
+            CONTENT_DISPOSITION,
+            format!("attachment; filename=\"{name}\""),
+        ),
+    ];
+    let portions = stream::try_unfold(file, |file| async move {
+        let read = tokio::task::spawn_blocking(move || portion(file));
+        let (portion, file) = read.await.map_err(io::Error::other)??;
+        Ok::<_, io::Error>((!portion.is_empty()).then_some((portion, file)))
+    });
+    (headers, Body::from_stream(portions)).into_response()
+}
+
+fn portion(mut file: File) -> io::Result<(Bytes, File)> {
+    let mut portion = Vec::with_capacity(PORTION);
+    file.by_ref()
+        .take(PORTION as u64)
+        .read_to_end(&mut portion)?;
+    Ok((portion.into(), file))
+}
