@@ -2,12 +2,13 @@
 
 use std::{env, error::Error, fs, path::PathBuf};
 
-const FILES: [&str; 5] = [
+const FILES: [&str; 6] = [
     "landbridge/v1/annotations.proto",
     "landbridge/v1/audit.proto",
     "landbridge/v1/catalog.proto",
     "landbridge/v1/exchange.proto",
     "landbridge/v1/journal.proto",
+    "landbridge/v1/peer.proto",
 ];
 
 fn main() -> Result<(), Box<dyn Error>> {

@@ -5,6 +5,8 @@
 pub mod checkpoint;
 pub mod cosignature;
 pub mod digest;
+pub mod erasures;
+pub mod expiry;
 pub mod export;
 pub mod index;
 pub mod journals;
@@ -12,10 +14,13 @@ pub mod json;
 pub mod key;
 pub mod merkle;
 pub mod note;
+pub mod pace;
 pub mod proof;
 pub mod quorum;
 pub mod reader;
+pub mod receipt;
 pub mod reconcile;
+pub mod retention;
 pub mod search;
 pub mod subject;
 pub mod tiles;
@@ -24,6 +29,7 @@ pub mod verify;
 pub mod witness;
 
 mod disk;
+mod edge;
 mod entry;
 mod error;
 mod follow;
@@ -86,13 +92,19 @@ pub use leaf::Outcome;
 pub use leaf::PeerEntry;
 pub use leaf::Role;
 pub use leaf::leaf_hash;
+use note::VerifierKey;
 pub use opening::OpenEntry;
 use opening::Opening;
 pub use opening::StreamEnd;
+use pace::Pace;
 use publish::Publisher;
 use publish::WitnessedNote;
 pub use standing::HeldJournal;
 pub use standing::Standing;
+use verify::Fault;
+use verify::Report;
+use verify::Scope;
+use verify::verify_within;
 use writer::Batch;
 use writer::Message;
 use writer::Pending;
@@ -126,6 +138,9 @@ pub struct Journal {
 #[derive(Debug)]
 struct Shared {
     origin: Arc<str>,
+    disk: Arc<dyn Disk>,
+    layout: Layout,
+    verifier: VerifierKey,
     /// The latest commit's. Written by the commit thread.
     checkpoint: ArcSwap<SignedCheckpoint>,
     /// What `state/signed` holds. Written by the keeper.
@@ -220,6 +235,9 @@ impl Journal {
         let published = publisher.publish(&mut recovered.follower, &checkpoint)?;
         let shared = Arc::new(Shared {
             origin: settings.origin.into(),
+            disk: disk.clone(),
+            layout: layout.clone(),
+            verifier: verifier.clone(),
             checkpoint: ArcSwap::from_pointee(checkpoint),
             published: ArcSwap::from_pointee(published),
             witnessed: WitnessedNote::new(disk.clone(), layout.clone()),
@@ -262,6 +280,7 @@ impl Journal {
             rolled,
             keeper,
             batch: Batch::default(),
+            commits: 0,
         };
         let lock = recovered.lock;
         let thread = spawn("journal-commit", move || {
@@ -281,6 +300,26 @@ impl Journal {
         let (reply, receipt) = oneshot::channel();
         self.send_new(entry.pending(Then::Append(reply))?)?;
         self.wait(receipt).await
+    }
+
+    /// As [`append`](Self::append), for threads of their own: it blocks.
+    fn append_blocking(&self, entry: Entry) -> Result<Receipt, Unwritten> {
+        let (reply, receipt) = oneshot::channel();
+        self.send_new(entry.pending(Then::Append(reply))?)?;
+        receipt
+            .blocking_recv()
+            .unwrap_or_else(|_| Err(self.shared.ended()))
+    }
+
+    /// Goes on in a new segment, so that the one that was being written can be rewritten. Blocks until it has.
+    fn seal_segment(&self) -> Result<(), Unwritten> {
+        let (reply, sealed) = oneshot::channel();
+        self.queue
+            .send(Message::Seal(reply))
+            .map_err(|_| self.shared.ended())?;
+        sealed
+            .blocking_recv()
+            .unwrap_or_else(|_| Err(self.shared.ended()))
     }
 
     /// Opens a streamed exchange: its entry becomes an intent. Whatever happens from here on, a closing entry follows.
@@ -322,6 +361,50 @@ impl Journal {
             (None, Some(error)) => JournalState::Full(error),
             (None, None) => JournalState::Writable,
         }
+    }
+
+    /// Proves all that is published, from the disk, and compares it with the tree's files: damage that nobody has read yet is
+    /// found while copies of it may still exist. A fault ends the journal. Blocks, for long: for a thread of its own.
+    pub fn scrub(&self, pace: &mut Pace) -> Result<Report, Arc<Failure>> {
+        let scope = Scope {
+            published_only: true,
+            ..Scope::default()
+        };
+        let trusted = std::slice::from_ref(&self.shared.verifier);
+        let mut report = verify_within(self.layout().root(), trusted, scope, pace);
+        match report.fault.take() {
+            None => Ok(report),
+            stopped @ Some(Fault::Stopped(_)) => Ok(Report {
+                fault: stopped,
+                ..report
+            }),
+            Some(fault) => Err(self.fail(Failure::Scrub(Box::new(fault)))),
+        }
+    }
+
+    /// Fails once the journal has failed: what is under way must not go on without it.
+    pub fn still_holds(&self) -> Result<(), Unwritten> {
+        match self.shared.failed.get() {
+            None => Ok(()),
+            Some(failure) => Err(Unwritten::Failed(failure.clone())),
+        }
+    }
+
+    /// Takes no more entries: what the journal holds cannot be relied on.
+    fn fail(&self, failure: Failure) -> Arc<Failure> {
+        self.shared.fail(failure)
+    }
+
+    fn failure(&self) -> Option<Arc<Failure>> {
+        self.shared.failed.get().cloned()
+    }
+
+    fn disk(&self) -> &dyn Disk {
+        &*self.shared.disk
+    }
+
+    fn layout(&self) -> &Layout {
+        &self.shared.layout
     }
 
     /// Writes what waits, publishes the last checkpoint and ends the journal's threads. Blocks until they have ended.
@@ -392,10 +475,10 @@ impl Journal {
 }
 
 impl Shared {
-    fn fail(&self, failure: Failure) {
+    fn fail(&self, failure: Failure) -> Arc<Failure> {
         tracing::error!(error = %chain(&failure), "the journal has failed");
         // The first failure is the one to know; others follow from it.
-        let _ = self.failed.set(Arc::new(failure));
+        self.failed.get_or_init(|| Arc::new(failure)).clone()
     }
 
     fn ended(&self) -> Unwritten {

@@ -4,6 +4,8 @@ mod faults;
 mod operators;
 mod quantity;
 mod raw;
+mod reconciliation;
+pub mod retention;
 mod source;
 mod subjects;
 
@@ -14,6 +16,7 @@ use std::time::Duration;
 
 use time::UtcOffset;
 
+use crate::audit::retention::Retention;
 use crate::door::operators::reader::Readers;
 use crate::door::operators::visibility::Visibility;
 use crate::fault::Fault;
@@ -42,7 +45,9 @@ pub struct Config {
     pub agreements: PathBuf,
     pub guardrails: PathBuf,
     pub journal: JournalConfig,
+    pub reconciliation: ReconciliationConfig,
     pub witness: WitnessConfig,
+    pub retention: Retention,
     pub log: LogConfig,
     pub limits: Limits,
     pub sources: Vec<SourceConfig>,
@@ -85,6 +90,15 @@ pub struct JournalConfig {
     /// The replica's number: each replica has its own journal.
     pub replica: u32,
     pub segment_bytes: u64,
+}
+
+/// When this department's journal is compared with those of the departments that it asks.
+#[derive(Debug, Clone, Copy)]
+pub struct ReconciliationConfig {
+    /// The span of time whose exchanges are compared at once: from a second to a day.
+    pub window: Duration,
+    /// How long after its end, so that late entries are in.
+    pub after: Duration,
 }
 
 /// The witnesses of the own journal, and the own witness of the others' journals.
@@ -144,7 +158,12 @@ impl Config {
 
     /// Under which name this department's gateway cosigns.
     pub fn witness_name(&self) -> String {
-        format!("{}/{}/witness", self.trust_domain, self.department)
+        self.witness_name_of(&self.department)
+    }
+
+    /// Under which name another department's gateway cosigns.
+    pub fn witness_name_of(&self, department: &DepartmentId) -> String {
+        format!("{}/{department}/witness", self.trust_domain)
     }
 
     /// What this replica's journal is called.

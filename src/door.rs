@@ -3,6 +3,7 @@
 pub mod catalog;
 pub mod exchange;
 pub mod operators;
+pub mod peer;
 pub mod reflection;
 pub mod server;
 pub mod tiles;

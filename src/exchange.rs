@@ -3,6 +3,7 @@
 pub mod answer;
 pub mod ask;
 pub mod refusal;
+pub mod replay;
 pub mod secret;
 pub mod snapshot;
 pub mod stream;
@@ -10,6 +11,7 @@ pub mod trace;
 
 mod draft;
 mod tell;
+mod warrant;
 mod whole;
 
 use std::panic::AssertUnwindSafe;
@@ -19,26 +21,33 @@ use arc_swap::ArcSwap;
 use futures::FutureExt;
 
 use crate::audit::Journal;
+use crate::audit::Kind;
 use crate::audit::Unwritten;
 use crate::audit::subject::SubjectKeys;
 use crate::clock::Clock;
 use crate::identity::Caller;
 use crate::name::DepartmentId;
+use crate::pb;
 use crate::policy::decision::Permit;
+use crate::policy::decision::Role;
 use crate::policy::ledger::Ledger;
 use crate::registry::query::Mode;
+use crate::source::Fetched;
 use crate::source::Records;
 use crate::source::Terms;
+use crate::source::peer::evidence::Evidence;
 use answer::Answer;
 use answer::Body;
 use ask::Ask;
 use draft::Draft;
 use refusal::Cause;
 use refusal::Refusal;
+use replay::Seen;
 use secret::Secrets;
 use secret::random;
 use snapshot::Snapshot;
 use stream::AnswerStream;
+use warrant::Warrant;
 
 /// Answers what systems and peers ask, and keeps the account of it. One for each gateway, behind both doors.
 #[derive(Debug)]
@@ -46,6 +55,7 @@ pub struct Exchange {
     department: DepartmentId,
     snapshot: ArcSwap<Snapshot>,
     ledger: Ledger,
+    seen: Seen,
     journal: Journal,
     secrets: Secrets,
     clock: Clock,
@@ -53,9 +63,9 @@ pub struct Exchange {
 
 /// What a source gave, fit to leave but not yet on record.
 enum Found {
-    Whole(Body),
+    Whole(Body, Warrant),
     /// With the state that its permit was decided under.
-    Stream(Arc<Snapshot>, Box<Records>),
+    Stream(Arc<Snapshot>, Box<Records>, Warrant),
 }
 
 impl Exchange {
@@ -63,6 +73,7 @@ impl Exchange {
         department: DepartmentId,
         snapshot: Arc<Snapshot>,
         ledger: Ledger,
+        seen: Seen,
         journal: Journal,
         secrets: Secrets,
         clock: Clock,
@@ -71,6 +82,7 @@ impl Exchange {
             department,
             snapshot: ArcSwap::new(snapshot),
             ledger,
+            seen,
             journal,
             secrets,
             clock,
@@ -111,9 +123,9 @@ impl Exchange {
         let mut draft = Draft::open(&caller, &ask, &self.department, self.clock.now());
         let walk = AssertUnwindSafe(self.walk(&caller, &mut ask, &mut draft)).catch_unwind();
         match walk.await.unwrap_or(Err(Cause::Panicked)) {
-            Ok(Found::Whole(body)) => self.record(draft, body).await,
-            Ok(Found::Stream(snapshot, records)) => {
-                AnswerStream::open(self, snapshot, caller, ask, draft, *records).await
+            Ok(Found::Whole(body, warrant)) => self.record(draft, body, warrant).await,
+            Ok(Found::Stream(snapshot, records, warrant)) => {
+                AnswerStream::open(self, snapshot, caller, ask, draft, *records, warrant).await
             }
             Err(cause) => Err(self.refuse(draft, cause).await),
         }
@@ -131,17 +143,32 @@ impl Exchange {
         self.ledger.admit(&permit, draft.begun())?;
 
         ask.narrow(&permit);
-        draft.asks(ask);
+        if permit.role() == Role::Consumer {
+            draft.asks(ask);
+        }
         let terms = self.terms(&permit, ask, draft)?;
         match permit.query().selection.mode() {
             Mode::Get => self.get(&snapshot, permit, terms, draft).await,
             Mode::Verify => self.verify(&snapshot, permit, terms, draft).await,
             Mode::Count => self.count(&snapshot, permit, terms, draft).await,
-            Mode::Query => {
-                let fetched = snapshot.sources.fetch(permit, terms).await?;
-                Ok(Found::Stream(snapshot, Box::new(fetched.into_records()?)))
-            }
+            Mode::Query => self.query(snapshot, permit, terms, draft).await,
         }
+    }
+
+    /// The beginning of a stream.
+    async fn query(
+        &self,
+        snapshot: Arc<Snapshot>,
+        permit: Permit,
+        terms: Terms,
+        draft: &mut Draft,
+    ) -> Result<Found, Cause> {
+        let fetched = fetch(&snapshot, permit, terms, draft).await?;
+        let records = Box::new(fetched.into_records()?);
+        draft.heard(records.evidence());
+        let (permit, receipt) = (records.permit(), receipt(records.evidence()));
+        let warrant = Warrant::of(Kind::Intent, permit, receipt, &snapshot, draft)?;
+        Ok(Found::Stream(snapshot, records, warrant))
     }
 
     /// From words to a permit: nothing here waits or reads a clock.
@@ -154,12 +181,21 @@ impl Exchange {
     ) -> Result<Permit, Cause> {
         let caller = ask.caller(caller.clone())?;
         draft.called_by(&caller);
+        if let Some(exchange) = ask.exchange() {
+            let consumer = caller.department();
+            self.seen.admit(consumer, exchange, draft.begun())?;
+        }
         let query = ask.check(snapshot, &self.department)?;
         draft.checked(&query, self.secrets.subjects.month(draft.begun())?);
         let permit = snapshot.policy.decide(&caller, query, draft.begun())?;
         draft.permitted(&permit);
-        if let Some(theirs) = ask.differing(&permit) {
-            draft.differs(theirs);
+        if let Some(relay) = &ask.relay {
+            draft.differs(&relay.agreement_digest, &relay.schema_digest);
+        }
+        // What cannot be proven is not asked for: nothing has left the house yet.
+        let provider = permit.query().schema.owner();
+        if permit.role() == Role::Consumer && !snapshot.journals.can_prove(provider) {
+            return Err(Cause::NoJournalKey(provider.clone()));
         }
         Ok(permit)
     }
@@ -170,6 +206,7 @@ impl Exchange {
             nonce: draft.nonce(random()?),
             grounds: ask.grounds.clone(),
             system: draft.system(),
+            journal: self.journal.origin().to_owned(),
             deadline: ask.deadline,
             traceparent: ask.trace.header(draft.exchange()),
             question: ask.question.clone(),
@@ -178,9 +215,9 @@ impl Exchange {
     }
 
     /// Once the entry is on disk, the answer may leave.
-    async fn record(&self, draft: Draft, body: Body) -> Result<Answer, Refusal> {
+    async fn record(&self, draft: Draft, body: Body, warrant: Warrant) -> Result<Answer, Refusal> {
         let now = self.clock.now();
-        match self.journal.append(draft.answered(now)).await {
+        match self.journal.append(draft.answered(&warrant, now)).await {
             Ok(receipt) => {
                 tell::ended(&draft, None, now);
                 Ok(Answer::Whole(Box::new(draft.info(&receipt)), body))
@@ -215,4 +252,21 @@ impl Exchange {
             receipt: None,
         }
     }
+}
+
+/// Asks the source for what the permit allows.
+async fn fetch(
+    snapshot: &Snapshot,
+    permit: Permit,
+    terms: Terms,
+    draft: &mut Draft,
+) -> Result<Fetched, Cause> {
+    let provider = permit.query().schema.owner().clone();
+    let fetched = snapshot.sources.fetch(permit, terms).await;
+    fetched.map_err(|error| warrant::failed(error, &provider, snapshot, draft))
+}
+
+/// What the provider sent to prove its answer.
+fn receipt(evidence: Option<&Evidence>) -> Option<&pb::Receipt> {
+    evidence?.receipt.as_deref()
 }

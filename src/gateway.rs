@@ -5,9 +5,13 @@ pub mod assemble;
 mod doors;
 mod files;
 mod operators;
+mod reconcile;
 mod restore;
 mod run;
+mod upkeep;
 mod watch;
+mod witnesses;
+mod witnessing;
 
 use std::io;
 use std::net::SocketAddr;
@@ -15,23 +19,36 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use arc_swap::ArcSwapOption;
 use metrics_exporter_prometheus::PrometheusHandle;
 use tokio::sync::Mutex;
+use tokio::sync::oneshot;
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::audit::Entry;
+use crate::audit::HeldJournal;
 use crate::audit::Journal;
 use crate::audit::JournalError;
 use crate::audit::JournalKeys;
 use crate::audit::JournalSettings;
+use crate::audit::Unwritten;
+use crate::audit::cosignature::CosignerKey;
+use crate::audit::expiry::Expiry;
 use crate::audit::index::IndexError;
 use crate::audit::index::IndexFollower;
+use crate::audit::journals::Journals;
 use crate::audit::key::KeyError;
+use crate::audit::note::VerifierKey;
 use crate::audit::reader::ReadError;
+use crate::audit::reader::Reader;
+use crate::audit::reconcile::books::Books;
 use crate::audit::subject::SubjectKeyError;
 use crate::audit::subject::SubjectKeys;
+use crate::audit::tiles::Tiles;
+use crate::audit::witness::Witness;
+use crate::audit::witness::WitnessError;
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::exchange::Exchange;
@@ -40,7 +57,7 @@ use crate::fault::Fault;
 use crate::identity::Cut;
 use crate::identity::Door;
 use crate::identity::acceptor::Acceptor;
-use crate::identity::material::Material;
+use crate::name::DepartmentId;
 use assemble::Assembled;
 use assemble::Reach;
 use assemble::Trusted;
@@ -48,7 +65,13 @@ use assemble::assemble;
 use assemble::rehearse;
 use doors::Doors;
 use doors::acceptor;
+use reconcile::Reconciler;
 use run::Orders;
+use witnesses::Witnesses;
+pub use witnessing::Contradiction;
+pub use witnessing::WitnessState;
+pub use witnessing::WitnessStates;
+use witnessing::Witnessing;
 
 /// How long streams that were cut off may take to write their closing entries.
 const LAST_ENTRIES: Duration = Duration::from_secs(1);
@@ -60,6 +83,13 @@ pub struct Gateway {
     clock: Clock,
     exchange: Arc<Exchange>,
     reach: Reach,
+    /// Cosigns the journals of others.
+    witness: Witness,
+    /// Cosign the own journal. Swapped whole at a reload.
+    witnesses: Arc<ArcSwapOption<Witnesses>>,
+    states: WitnessStates,
+    /// Tells when the own journal takes entries, or why it never may.
+    confirmed: oneshot::Receiver<Result<(), StartError>>,
     systems: Arc<Acceptor>,
     peers: Arc<Acceptor>,
     addresses: Addresses,
@@ -109,6 +139,12 @@ pub enum StartError {
     SubjectKeys(#[from] SubjectKeyError),
     #[error(transparent)]
     Index(#[from] IndexError),
+    #[error("the journal is not the one that its witnesses know")]
+    Contradicted(#[from] Contradiction),
+    #[error("the witness cannot be opened")]
+    Witness(#[from] WitnessError),
+    #[error("the task that asks the witnesses has ended")]
+    NotConfirmed,
     #[error("the system gives no random bytes")]
     NoRandomness(#[from] crate::exchange::secret::NoRandomness),
     #[error(
@@ -141,12 +177,13 @@ impl Gateway {
     ) -> Result<Self, StartError> {
         let orders = Orders::listen(&config).map_err(StartError::Signals)?;
         let (assembled, reach) = rehearse(&config, &clock).await?;
+        tell_warnings(&assembled, &config);
         let Assembled {
             snapshot,
             systems,
             peers,
+            witnesses,
         } = assembled;
-        tell_material(&[&systems, &peers]);
         let doors = Doors::bind(&config).await?;
 
         let secret = files::secret(&config.journal.secret).map_err(|source| StartError::Key {
@@ -156,19 +193,25 @@ impl Gateway {
         let subjects = SubjectKeys::open(&config.journal.subjects)?;
         // Made now rather than in the first exchange, where a folder that cannot be written would be found too late.
         subjects.month(clock.now())?;
-        let journal = open_journal(&config, &clock)?;
+        let (held, key) = open_journal(&config, &clock)?;
+        tell_if_unverifiable(held.journal(), &snapshot.journals, &config.department);
+        let witness = open_witness(&config, snapshot.journals.clone(), &clock)?;
         let ledger = restore::ledger(&config.journal.path, clock.now(), config.offset)?;
-        let index = follow(&config, &journal)?;
+        let index = follow(&config, held.journal())?;
+        let seen = restore::seen(&config.journal.path, clock.now())?;
         let directory = snapshot.directory.clone();
         let exchange = Arc::new(Exchange::new(
             config.department.clone(),
             Arc::new(snapshot),
             ledger,
-            journal,
-            Secrets::new(&secret, subjects)?,
+            seen,
+            held.journal().clone(),
+            Secrets::new(&secret, subjects.clone())?,
             clock.clone(),
         ));
 
+        let expiry = Expiry::new(exchange.journal(), config.retention.clone(), subjects);
+        let (confirm, confirmed) = oneshot::channel();
         let gateway = Self {
             systems: acceptor(Door::Systems, systems, directory.clone(), &config, &clock),
             peers: acceptor(Door::Peers, peers, directory, &config, &clock),
@@ -178,6 +221,10 @@ impl Gateway {
             clock,
             exchange,
             reach,
+            witness,
+            witnesses: Arc::new(ArcSwapOption::new(witnesses.map(Arc::new))),
+            states: WitnessStates::default(),
+            confirmed,
             tracker: TaskTracker::new(),
             last: TaskTracker::new(),
             stop: CancellationToken::new(),
@@ -186,11 +233,59 @@ impl Gateway {
             orders,
             reloading: Mutex::new(()),
         };
-        gateway
-            .record(Entry::lifecycle("started", env!("CARGO_PKG_VERSION")))
-            .await;
+        let held = gateway.release_unless_witnessed(held).await?;
         gateway.open(doors, metrics).await?;
+        // After the doors: gateways that start together are one another's witnesses.
+        gateway.tracker.spawn(
+            gateway
+                .witnessing(key)
+                .run(held, confirm, gateway.stop.clone()),
+        );
+        gateway.keep_up(expiry);
         Ok(gateway)
+    }
+
+    /// Without witnesses nobody is waited for.
+    async fn release_unless_witnessed(
+        &self,
+        held: HeldJournal,
+    ) -> Result<Option<HeldJournal>, StartError> {
+        let has_witnesses = self.witnesses.load().is_some();
+        if has_witnesses && self.config.witness.demanded {
+            return Ok(Some(held));
+        }
+        let journal = held.release()?;
+        if has_witnesses {
+            tracing::warn!(
+                "started without witnesses, as the command line has it: nobody has confirmed that the journal is its \
+                 newest state, and exchanges are answered though nobody witnesses them"
+            );
+            witnessing::started(&journal, "started without witnesses").await;
+        } else {
+            witnessing::started(&journal, "started").await;
+        }
+        Ok(None)
+    }
+
+    fn witnessing(&self, key: VerifierKey) -> Witnessing {
+        let journal = &self.config.journal.path;
+        Witnessing {
+            exchange: self.exchange.clone(),
+            peers: self.reach.peers.clone(),
+            witnesses: self.witnesses.clone(),
+            states: self.states.clone(),
+            origin: self.config.origin(),
+            key,
+            tiles: Tiles::open(journal),
+            reader: Reader::open(journal),
+            max_age: self.config.witness.max_unwitnessed_age,
+            demanded: self.config.witness.demanded,
+        }
+    }
+
+    /// How each witness of the own journal is doing.
+    pub fn witness_states(&self) -> &WitnessStates {
+        &self.states
     }
 
     pub fn addresses(&self) -> Addresses {
@@ -233,12 +328,15 @@ impl Gateway {
     }
 
     async fn put_in_place(&self, assembled: Assembled) {
-        tell_material(&[&assembled.systems, &assembled.peers]);
+        tell_warnings(&assembled, &self.config);
         let Assembled {
             snapshot,
             systems,
             peers,
+            witnesses,
         } = assembled;
+        self.witness.know(snapshot.journals.clone());
+        self.witnesses.store(witnesses.map(Arc::new));
         let (directory, revision) = (snapshot.directory.clone(), *snapshot.policy.revision());
         let changed = revision != *self.exchange.snapshot().policy.revision();
         // Policy before trust: a connection that stays must already be judged by the new policy.
@@ -300,24 +398,47 @@ impl Gateway {
         let _ = timeout(LAST_ENTRIES, self.tracker.wait()).await;
     }
 
+    fn books(&self) -> Books {
+        Books::new(self.exchange.journal().clone(), &self.config.journal.path)
+    }
+
+    fn reconciler(&self) -> Reconciler {
+        Reconciler::new(
+            self.exchange.clone(),
+            self.reach.peers.clone(),
+            self.books(),
+            self.config.reconciliation,
+        )
+    }
+
     async fn record(&self, entry: Entry) {
-        if let Err(error) = self.exchange.journal().append(entry).await {
-            tracing::error!(%error, "an event of the gateway is not on record");
+        match self.exchange.journal().append(entry).await {
+            // A journal that may be a copy made earlier takes not even this.
+            Ok(_) | Err(Unwritten::Unconfirmed) => {}
+            Err(error) => tracing::error!(%error, "an event of the gateway is not on record"),
         }
     }
 }
 
-/// Certificates and revocation lists end: operators see it coming.
-fn tell_material(materials: &[&Material]) {
-    for material in materials {
-        for warning in material.warnings() {
-            tracing::warn!(%warning, "a certificate's file");
-        }
+/// What ends, and what keeps departments from being asked: operators see it coming.
+fn tell_warnings(assembled: &Assembled, config: &Config) {
+    for warning in assembled.warnings(config) {
+        tracing::warn!(%warning, "something needs to be mended");
+    }
+    for material in [&assembled.systems, &assembled.peers] {
         for expiry in material.expiries() {
             let at = expiry.at.seconds() as f64;
             metrics::gauge!("landbridge_expires_timestamp_seconds", "file" => expiry.file.clone(), "what" => expiry.what)
                 .set(at);
         }
+    }
+}
+
+/// Others do not ask a department whose receipts they cannot verify.
+fn tell_if_unverifiable(journal: &Journal, journals: &Journals, department: &DepartmentId) {
+    if let Err(error) = journals.checkpoint(department, journal.checkpoint().note()) {
+        let origin = journal.origin();
+        tracing::warn!(%error, origin, "others cannot verify this journal: its key is not in the directory; add what `landbridge audit key` prints");
     }
 }
 
@@ -334,13 +455,18 @@ fn follow(config: &Config, journal: &Journal) -> Result<IndexFollower, IndexErro
     IndexFollower::start(&config.journal.path, move || journal.checkpoint().size())
 }
 
-fn open_journal(config: &Config, clock: &Clock) -> Result<Journal, StartError> {
-    let settings = &config.journal;
+/// The journal, and the public half of the key that signs it. Makes its keys if there are none.
+pub fn open_journal(
+    config: &Config,
+    clock: &Clock,
+) -> Result<(HeldJournal, VerifierKey), StartError> {
+    let (settings, origin) = (&config.journal, config.origin().to_string());
     let (keys, _) = JournalKeys::load_or_create(&settings.key, &settings.post_quantum_key)?;
-    let (journal, recovery) = Journal::open(
+    let [key, _] = keys.verifiers(&origin).map_err(JournalError::Origin)?;
+    let (held, recovery) = Journal::open_held(
         JournalSettings {
             dir: settings.path.clone(),
-            origin: config.origin().to_string(),
+            origin,
             linger: settings.linger,
             segment_bytes: settings.segment_bytes,
         },
@@ -354,5 +480,23 @@ fn open_journal(config: &Config, clock: &Clock) -> Result<Journal, StartError> {
             "the journal ended in an unfinished commit, which was cut off; no answer had left with it"
         );
     }
-    Ok(journal)
+    Ok((held, key))
+}
+
+/// The witness of the others' journals, and its key, which is made at the first start.
+fn open_witness(
+    config: &Config,
+    journals: Arc<Journals>,
+    clock: &Clock,
+) -> Result<Witness, StartError> {
+    let (settings, name) = (&config.witness, config.witness_name());
+    let (key, _) = CosignerKey::load_or_create(&settings.key, &name)?;
+    let own = config.department.clone();
+    Ok(Witness::open(
+        &settings.state,
+        key,
+        own,
+        journals,
+        clock.clone(),
+    )?)
 }

@@ -232,10 +232,22 @@ impl ExchangeId {
         self.0.as_bytes()
     }
 
+    /// When it was made, by the clock of whoever made it: milliseconds since 1970.
+    pub fn millis(&self) -> u64 {
+        let [a, b, c, d, e, f, ..] = *self.bytes();
+        u64::from_be_bytes([0, 0, a, b, c, d, e, f])
+    }
+
     /// Reads 16 bytes that must be a UUID version 7.
     pub fn from_slice(bytes: &[u8]) -> Option<Self> {
         let uuid = Uuid::from_slice(bytes).ok()?;
         (uuid.get_version_num() == 7).then_some(Self(uuid))
+    }
+
+    /// When the asking gateway made it, in milliseconds since 1970: the first 48 bits (RFC 9562, 5.7).
+    pub fn made_ms(&self) -> u64 {
+        let [a, b, c, d, e, f, ..] = *self.bytes();
+        u64::from_be_bytes([0, 0, a, b, c, d, e, f])
     }
 }
 

@@ -15,3 +15,6 @@ pub use landbridge::v1::*;
 
 /// The descriptors of the API with its options, for reflection and for the registry's annotations.
 pub const DESCRIPTORS: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/landbridge_fds.bin"));
+
+/// What a receipt is called among the details of a `google.rpc.Status`.
+pub const RECEIPT_TYPE: &str = "type.googleapis.com/landbridge.v1.Receipt";

@@ -31,7 +31,10 @@ pub type Digest = [u8; 32];
 
 /// A digest as people read it: in lower-case hexadecimal.
 pub fn hex(digest: &[u8]) -> String {
-    digest.iter().map(|byte| format!("{byte:02x}")).collect()
+    let digits = digest.iter().flat_map(|byte| [byte >> 4, byte & 15]);
+    digits
+        .filter_map(|digit| char::from_digit(u32::from(digit), 16))
+        .collect()
 }
 
 /// One compiled revision of the registry. Descriptors of two revisions must never mix.

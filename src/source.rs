@@ -45,6 +45,8 @@ pub struct Terms {
     pub grounds: pb::Grounds,
     /// The asking system's name.
     pub system: String,
+    /// The name of this gateway's journal.
+    pub journal: String,
     /// How long the answer may take to begin.
     pub deadline: Duration,
     pub traceparent: String,
@@ -185,22 +187,15 @@ impl Records {
     pub async fn next(&mut self) -> Result<Option<Vec<Bytes>>, SourceError> {
         match &mut self.cursor {
             Cursor::Sql(reading) => reading.next().await,
-            Cursor::Peer(rows) => {
-                let batch = rows.next().await?;
-                if batch.is_none() {
-                    self.close();
-                }
-                Ok(batch)
-            }
+            Cursor::Peer(rows) => rows.next().await,
         }
     }
 
-    /// The receipt of the provider's closing entry takes the place of that of its opening one.
-    fn close(&mut self) {
-        if let (Cursor::Peer(rows), Some(evidence)) = (&mut self.cursor, &mut self.evidence)
-            && let Some(receipt) = rows.receipt()
-        {
-            evidence.closed(receipt);
+    /// Of the provider's closing entry, once the stream has ended.
+    pub fn closing_receipt(&self) -> Option<&pb::Receipt> {
+        match &self.cursor {
+            Cursor::Sql(_) => None,
+            Cursor::Peer(rows) => rows.closing_receipt(),
         }
     }
 
@@ -209,9 +204,7 @@ impl Records {
         let Cursor::Peer(rows) = &mut self.cursor else {
             return Ok(Bytes::new());
         };
-        let cursor = rows.next_cursor().await?;
-        self.close();
-        Ok(cursor)
+        rows.next_cursor().await
     }
 }
 
@@ -235,7 +228,7 @@ pub enum SourceError {
     #[error("the provider's gateway did not answer in time")]
     PeerTimeout,
     #[error("the provider refused: {} ({})", .0.message, .0.reason)]
-    Refused(PeerRefusal),
+    Refused(Box<PeerRefusal>),
     #[error("the provider's gateway sent {0}")]
     Garbled(&'static str),
 }

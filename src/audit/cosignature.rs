@@ -41,6 +41,14 @@ impl CosignerKey {
         Self::new(key::create_ed25519(path)?, name).map_err(KeyError::Name)
     }
 
+    /// Reads the file, or makes it if it is not there; tells whether it made it, too.
+    pub fn load_or_create(path: &Path, name: &str) -> Result<(Self, bool), KeyError> {
+        match path.exists() {
+            true => Ok((Self::load(path, name)?, false)),
+            false => Ok((Self::create(path, name)?, true)),
+        }
+    }
+
     fn new(pair: Ed25519KeyPair, name: &str) -> Result<Self, NoteError> {
         let verifier = VerifierKey::of(KeyKind::Cosignature, name, key::public_half(&pair))?;
         Ok(Self { pair, verifier })

@@ -1,4 +1,18 @@
 //! Digests of what was asked and answered, equal at both gateways.
+//!
+//! What makes them equal, whatever their copies of an agreement say:
+//! - The *request digest* is over the question in the words in which the consumer's gateway sends it: there it is taken after
+//!   the permit has narrowed it, at the provider before. The order of the fields says nothing and is sorted away.
+//! - The *response digest* is over what the provider's gateway sends, in the order in which it is sent: the records of a
+//!   `get` or a `query`, each as its bytes; the verdicts of a `verify`, each as its message; the answer of a `count` as its
+//!   message without `info`. The consumer takes it of what it receives, before its own agreement withholds any of it.
+//! - A `get` of a record that there is not is answered: its response digest is that of no record. Every other refusal and
+//!   the opening of a stream have none: 32 zero bytes.
+//! - The *outcome* is the provider's, as its leaf has it. The consumer's own leaf may have another, where it withheld an
+//!   answer; and where no proven answer came, the consumer's `no-answer` is all that there is.
+//!
+//! Of a stream the openings always agree. The ends agree when the provider's reached the consumer; a stream that the
+//! consumer cuts short, or that is lost on the way, ends at each gateway with what it had sent or received by then.
 
 use std::fmt;
 

@@ -1,5 +1,6 @@
 //! The few file operations by which a journal changes its directory, so that tests can make each of them fail.
 
+use std::fmt;
 use std::fs;
 use std::fs::File;
 use std::fs::OpenOptions;
@@ -52,6 +53,12 @@ pub(super) trait Disk: Send + Sync {
     fn rename(&self, from: &Path, to: &Path) -> Result<(), DiskError>;
     /// Makes the names in a directory durable.
     fn flush_dir(&self, path: &Path) -> Result<(), DiskError>;
+}
+
+impl fmt::Debug for dyn Disk {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Disk")
+    }
 }
 
 pub(super) trait DiskFile: Send {

@@ -3,14 +3,16 @@
 use std::fmt;
 use std::sync::Arc;
 
+use bytes::Bytes;
 use prost::Message;
 
 use super::Unwritten;
+use super::checkpoint::SignedCheckpoint;
 use super::digest::record_commitment;
+use super::edge::Commit;
 use super::frame::ENTRY_OVERHEAD;
 use super::frame::MAX_RECORD_BYTES;
 use super::leaf;
-use super::leaf::BadLeaf;
 use super::leaf::Kind;
 use super::leaf::LEAF_BYTES;
 use super::leaf::Leaf;
@@ -43,7 +45,7 @@ pub struct Entry {
     pub record: pb::JournalRecord,
 }
 
-/// An entry of another gateway's journal, as its receipt tells.
+/// An entry of another gateway's journal.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PeerLeaf {
     pub origin: String,
@@ -52,9 +54,9 @@ pub struct PeerLeaf {
 }
 
 /// Evidence that an entry is durable. Only the journal makes one.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct Receipt {
-    pub(super) origin: Arc<str>,
+    pub(super) commit: Arc<Commit>,
     pub(super) index: u64,
     pub(super) leaf: [u8; LEAF_BYTES],
 }
@@ -133,6 +135,16 @@ impl Entry {
         }
     }
 
+    /// How a provider's leaf names the journal of the asking gateway.
+    fn asker(&self) -> Option<[u8; 8]> {
+        let origin = match &self.record.kind {
+            Some(journal_record::Kind::Exchange(record)) => &record.peer_origin,
+            Some(journal_record::Kind::StreamEnd(record)) => &record.peer_origin,
+            _ => return None,
+        };
+        (self.role == Role::Provider && !origin.is_empty()).then(|| leaf::log_id(origin))
+    }
+
     pub(super) fn pending(&self, then: Then) -> Result<Pending, Unwritten> {
         let record = self.record.encode_to_vec();
         if record.len() > MAX_RECORD_BYTES {
@@ -155,7 +167,7 @@ impl Entry {
                 index: peer.index,
                 leaf_hash: peer.leaf_hash,
             }),
-            asker: None,
+            asker: self.asker(),
         };
         Ok(Pending {
             leaf,
@@ -177,23 +189,10 @@ impl fmt::Debug for Entry {
     }
 }
 
-impl PeerLeaf {
-    /// Reads a receipt from the other gateway, with its leaf, which the caller has yet to hold against the exchange.
-    pub fn from_receipt(receipt: &pb::Receipt) -> Result<(Self, Leaf), BadLeaf> {
-        let read = Leaf::parse(&receipt.leaf)?;
-        let peer = Self {
-            origin: receipt.origin.clone(),
-            index: receipt.index,
-            leaf_hash: super::merkle::leaf_hash(&receipt.leaf),
-        };
-        Ok((peer, read))
-    }
-}
-
 impl Receipt {
     /// The journal's name.
     pub fn origin(&self) -> &str {
-        &self.origin
+        self.commit.checkpoint.origin()
     }
 
     pub fn index(&self) -> u64 {
@@ -208,15 +207,40 @@ impl Receipt {
     pub fn leaf_hash(&self) -> Hash {
         leaf::leaf_hash(&self.leaf)
     }
+
+    /// The checkpoint of the commit that the entry is in.
+    pub fn checkpoint(&self) -> &SignedCheckpoint {
+        &self.commit.checkpoint
+    }
+
+    /// The leaf's siblings up to the root of that checkpoint, the lowest first. Worked out at each call.
+    pub fn path(&self) -> Vec<Hash> {
+        let size = self.commit.checkpoint.size();
+        self.commit.edge.path(self.index, size)
+    }
+}
+
+impl fmt::Debug for Receipt {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Receipt")
+            .field("origin", &self.origin())
+            .field("index", &self.index)
+            .finish_non_exhaustive()
+    }
 }
 
 impl From<&Receipt> for pb::Receipt {
     fn from(receipt: &Receipt) -> Self {
+        const HASH: usize = size_of::<Hash>();
+        // One buffer for all of the path: each hash is a part of it.
+        let path = Bytes::from(receipt.path().concat());
+        let path = (0..path.len() / HASH).map(|n| path.slice(n * HASH..(n + 1) * HASH));
         Self {
-            origin: receipt.origin.to_string(),
+            origin: receipt.origin().to_owned(),
             index: receipt.index,
             leaf: receipt.leaf.to_vec().into(),
-            ..Self::default()
+            path: path.collect(),
+            checkpoint: receipt.checkpoint().note().to_owned(),
         }
     }
 }

@@ -10,6 +10,7 @@ use super::key::Unsigned;
 use super::note::NoteError;
 use super::reader::ReadError;
 use super::tiles::TileError;
+use super::verify::Fault;
 
 /// Why a journal cannot be opened.
 #[derive(Debug, thiserror::Error)]
@@ -46,9 +47,15 @@ pub enum JournalError {
 #[derive(Debug, thiserror::Error)]
 pub enum Failure {
     #[error("a commit could not be made durable")]
-    Commit(#[source] DiskError),
+    Commit(#[from] DiskError),
+    #[error("a commit's root was miscalculated: the machine's memory or processor is at fault")]
+    Miscalculated,
     #[error("a checkpoint could not be published")]
     Unpublished(#[source] PublishError),
+    #[error("the records whose retention has ended could not be erased")]
+    Expiry(#[source] ReadError),
+    #[error("the journal on disk is not what it should be")]
+    Scrub(#[source] Box<Fault>),
 }
 
 /// Why a checkpoint was not published.

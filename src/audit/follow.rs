@@ -1,10 +1,15 @@
 //! Follows the segments with the tree's files: reads each commit back from disk, proves it whole, and adds it to the tree.
 
+use bytes::Bytes;
+
 use super::frame::BadFrame;
 use super::frame::Frame;
+use super::frame::HEADER_BYTES;
+use super::frame::Header;
 use super::leaf::Leaf;
 use super::leaf::leaf_hash;
 use super::merkle::Frontier;
+use super::merkle::Hash;
 use super::scan::ReadError;
 use super::scan::Walker;
 use super::tiles::writer::TileWriter;
@@ -59,13 +64,7 @@ impl Follower {
         let Some(frame) = self.walker.read_intact()? else {
             return Ok(false);
         };
-        let mut frontier = self.frontier.clone();
-        let hashes: Vec<_> = frame
-            .entries()
-            .iter()
-            .map(|entry| leaf_hash(&entry.leaf))
-            .collect();
-        hashes.iter().for_each(|&hash| frontier.push(hash));
+        let (frontier, hashes) = grown(&self.frontier, &frame);
         if frontier.root() != frame.header.root {
             return Err(self.walker.damaged(BadFrame::Root));
         }
@@ -86,6 +85,27 @@ impl Follower {
     pub(super) fn flush(&self) -> Result<(), ReadError> {
         Ok(self.tiles.flush()?)
     }
+}
+
+/// The tree with a commit's entries, and their hashes.
+fn grown(before: &Frontier, frame: &Frame) -> (Frontier, Vec<Hash>) {
+    let mut frontier = before.clone();
+    let entries = frame.entries().iter();
+    let hashes: Vec<_> = entries.map(|entry| leaf_hash(&entry.leaf)).collect();
+    hashes.iter().for_each(|&hash| frontier.push(hash));
+    (frontier, hashes)
+}
+
+/// Whether the bytes of a commit lead from the tree before it to the root that they name: worked out from the bytes, not from
+/// what they were made of.
+pub(super) fn leads_to_its_root(before: &Frontier, bytes: &[u8]) -> bool {
+    let header = bytes
+        .first_chunk::<HEADER_BYTES>()
+        .and_then(|header| Header::parse(header).ok());
+    let frame = header.and_then(|header| Frame::parse(header, Bytes::copy_from_slice(bytes)).ok());
+    frame.is_some_and(|frame| {
+        frame.is_intact() && grown(before, &frame).0.root() == frame.header.root
+    })
 }
 
 impl LastCommit {

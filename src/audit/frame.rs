@@ -1,9 +1,13 @@
 //! One commit as it stands in a segment: a checksummed header and the entries, each a leaf with its salted record.
+//!
+//! An erased record leaves zeros in its place, and its salt likewise; the highest bit of its length says that it was erased.
+//! The frame keeps its length, so that nothing that knows a place in the segment has to learn another one.
 
 use bytes::Buf;
 use bytes::BufMut;
 use bytes::Bytes;
 
+use super::digest::record_commitment;
 use super::leaf::LEAF_BYTES;
 use super::merkle::Hash;
 
@@ -14,6 +18,9 @@ pub(super) const HEADER_BYTES: usize = 64;
 pub(super) const MAGIC: [u8; 4] = [0xff, b'L', b'B', 1];
 const CRC_AT: usize = 20;
 const NONE_OPEN: u64 = u64::MAX;
+const SALT_BYTES: usize = 32;
+/// In the length of a record that was erased. No record is so long.
+const ERASED: u32 = 1 << 31;
 /// Leaf, salt, and the record's length.
 pub(super) const ENTRY_OVERHEAD: usize = LEAF_BYTES + 32 + 4;
 pub(super) const MAX_RECORD_BYTES: usize = 64 * 1024;
@@ -97,8 +104,27 @@ pub(super) struct Frame {
 #[derive(Debug, Clone)]
 pub(super) struct RawEntry {
     pub(super) leaf: [u8; LEAF_BYTES],
-    pub(super) salt: [u8; 32],
+    /// `None` once it was erased.
+    pub(super) sealed: Option<Sealed>,
+}
+
+/// A record with the salt of its commitment.
+#[derive(Clone)]
+pub(super) struct Sealed {
+    pub(super) salt: [u8; SALT_BYTES],
     pub(super) record: Bytes,
+}
+
+impl Sealed {
+    pub(super) fn commitment(&self) -> Hash {
+        record_commitment(&self.salt, &self.record)
+    }
+}
+
+impl std::fmt::Debug for Sealed {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Sealed({} bytes)", self.record.len())
+    }
 }
 
 impl Frame {
@@ -131,6 +157,24 @@ impl Frame {
         &self.entries
     }
 
+    /// The frame as it stands, or with the records of those entries erased: the same length, root and leaves.
+    pub(super) fn without(&self, is_erased: impl Fn(u64) -> bool) -> Vec<u8> {
+        let mut bytes = self.bytes.to_vec();
+        let mut rest = bytes
+            .as_mut_slice()
+            .get_mut(HEADER_BYTES..)
+            .unwrap_or_default();
+        for index in self.header.first..self.header.end() {
+            rest = skip_or_erase(rest, is_erased(index));
+        }
+        if let Some(crc) = checksum(&bytes)
+            && let Some(field) = bytes.get_mut(CRC_AT..CRC_AT + 4)
+        {
+            field.copy_from_slice(&crc.to_be_bytes());
+        }
+        bytes
+    }
+
     /// The entries with their indexes.
     pub(super) fn into_entries(self) -> impl DoubleEndedIterator<Item = (u64, RawEntry)> {
         let first = self.header.first;
@@ -145,17 +189,44 @@ impl RawEntry {
         let (&leaf, after) = rest.split_first_chunk::<LEAF_BYTES>()?;
         let (&salt, after) = after.split_first_chunk::<32>()?;
         let (&length, after) = after.split_first_chunk::<4>()?;
-        let length = u32::from_be_bytes(length) as usize;
+        let length = u32::from_be_bytes(length);
+        let (erased, length) = (length & ERASED != 0, (length & !ERASED) as usize);
         if length > after.len() {
             return None;
         }
         rest.advance(ENTRY_OVERHEAD);
-        Some(Self {
-            leaf,
-            salt,
-            record: rest.split_to(length),
-        })
+        let record = rest.split_to(length);
+        let sealed = match erased {
+            false => Some(Sealed { salt, record }),
+            // What calls itself erased and still holds something is neither.
+            true if salt.iter().chain(&record).any(|&byte| byte != 0) => return None,
+            true => None,
+        };
+        Some(Self { leaf, sealed })
     }
+}
+
+/// Passes one entry, whose frame has been taken apart before, and erases its record if asked to.
+fn skip_or_erase(entry: &mut [u8], erase: bool) -> &mut [u8] {
+    let Some((overhead, rest)) = entry.split_at_mut_checked(ENTRY_OVERHEAD) else {
+        return &mut [];
+    };
+    let Some((salt, length)) = overhead
+        .get_mut(LEAF_BYTES..)
+        .and_then(|tail| tail.split_first_chunk_mut::<SALT_BYTES>())
+    else {
+        return &mut [];
+    };
+    let marked = u32::from_be_bytes(length.first_chunk().copied().unwrap_or_default());
+    let Some((record, rest)) = rest.split_at_mut_checked((marked & !ERASED) as usize) else {
+        return &mut [];
+    };
+    if erase {
+        salt.fill(0);
+        length.copy_from_slice(&(marked | ERASED).to_be_bytes());
+        record.fill(0);
+    }
+    rest
 }
 
 /// A frame that is being filled.

@@ -76,7 +76,7 @@ pub struct Accounted {
     /// The entry that says so; of a stream, the closing one.
     pub index: u64,
     pub outcome: Outcome,
-    /// Whether it names the other gateway's entry.
+    /// Whether it names the other gateway's entry of the answer, which a stream that was cut does not have.
     pub has_peer_leaf: bool,
 }
 
@@ -128,7 +128,8 @@ impl Index {
             return Ok(Vec::new());
         };
         let mut statement = self.connection.prepare(
-            "SELECT exchange, digest, coalesce(closing, id), outcome, peer_leaf FROM entry
+            "SELECT exchange, digest, coalesce(closing, id), outcome,
+                    peer_leaf AND (closing IS NULL OR outcome = :answered) FROM entry
              WHERE exchange >= :from AND exchange < :until AND role = :role
              AND (kind <> :intent OR closing IS NOT NULL)
              AND :peer = CASE role WHEN :consumer THEN provider ELSE consumer END
@@ -138,6 +139,7 @@ impl Index {
             named_params! {
                 ":from": first_id(from), ":until": first_id(until), ":peer": peer,
                 ":role": role.code(), ":intent": Kind::Intent.code(), ":consumer": Role::Consumer.code(),
+                ":answered": Outcome::Answered.code(),
             },
             accounted,
         )?;

@@ -1,7 +1,16 @@
 //! Whose key speaks for which journal, as the federation's directory has it.
 
 use std::collections::BTreeMap;
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::sync::Mutex;
+use std::sync::MutexGuard;
+use std::sync::PoisonError;
 
+use super::checkpoint::CheckpointError;
+use super::checkpoint::SignedCheckpoint;
+use super::note::KeyKind;
+use super::note::NoteError;
 use super::note::VerifierKey;
 use crate::fault::Fault;
 use crate::identity::directory::Department;
@@ -10,10 +19,20 @@ use crate::name::DepartmentId;
 use crate::name::Origin;
 use crate::name::TrustDomain;
 
-/// The journals of all departments. Immutable: a reload makes another one.
+/// Checkpoints of one department that are remembered as verified: those of the latest commits, and of its replicas.
+const REMEMBERED: usize = 8;
+
+/// The journals of all departments. The keys never change: a reload makes another one, which remembers nothing.
 #[derive(Debug, Default)]
 pub struct Journals {
-    keys: BTreeMap<DepartmentId, Vec<VerifierKey>>,
+    departments: BTreeMap<DepartmentId, Known>,
+}
+
+#[derive(Debug, Default)]
+struct Known {
+    keys: Vec<VerifierKey>,
+    /// What these keys were found to have signed, the latest first.
+    verified: Mutex<VecDeque<Arc<SignedCheckpoint>>>,
 }
 
 impl Journals {
@@ -24,7 +43,7 @@ impl Journals {
         directory: &Directory,
         domain: &TrustDomain,
     ) -> Result<Self, Vec<Fault>> {
-        let (mut keys, mut faults) = (BTreeMap::new(), Vec::new());
+        let (mut departments, mut faults) = (BTreeMap::new(), Vec::new());
         for department in directory.departments() {
             let mut own = Vec::with_capacity(department.journal.len());
             for (number, text) in department.journal.iter().enumerate() {
@@ -39,10 +58,14 @@ impl Journals {
                     }),
                 }
             }
-            keys.insert(department.id.clone(), own);
+            let known = Known {
+                keys: own,
+                ..Known::default()
+            };
+            departments.insert(department.id.clone(), known);
         }
         if faults.is_empty() {
-            Ok(Self { keys })
+            Ok(Self { departments })
         } else {
             Err(faults)
         }
@@ -50,7 +73,36 @@ impl Journals {
 
     /// The keys of a department's journals; several for one journal while its key changes.
     pub fn of(&self, department: &DepartmentId) -> &[VerifierKey] {
-        self.keys.get(department).map_or(&[], Vec::as_slice)
+        self.departments
+            .get(department)
+            .map_or(&[], |known| known.keys.as_slice())
+    }
+
+    /// Whether a department has a key here that signs each of its commits, so that its receipts can be verified.
+    pub fn can_prove(&self, department: &DepartmentId) -> bool {
+        let mut keys = self.of(department).iter();
+        keys.any(|key| key.kind() == KeyKind::Ed25519)
+    }
+
+    /// Verifies that a note is the checkpoint of a journal of that department. One signature is verified for each commit of
+    /// theirs, however many receipts come with it.
+    pub fn checkpoint(
+        &self,
+        department: &DepartmentId,
+        note: &str,
+    ) -> Result<Arc<SignedCheckpoint>, CheckpointError> {
+        let Some(known) = self.departments.get(department) else {
+            return Err(CheckpointError::Note(NoteError::Unsigned));
+        };
+        if let Some(verified) = known.lock().iter().find(|known| known.note() == note) {
+            return Ok(verified.clone());
+        }
+        // Without the lock: others must not wait for a signature.
+        let checkpoint = Arc::new(SignedCheckpoint::open(note, &known.keys)?);
+        let mut verified = known.lock();
+        verified.truncate(REMEMBERED - 1);
+        verified.push_front(checkpoint.clone());
+        Ok(checkpoint)
     }
 
     /// The keys that speak for one journal.
@@ -61,8 +113,24 @@ impl Journals {
             .filter(move |key| key.name() == name)
     }
 
+    #[cfg(test)]
+    pub(super) fn remembered(&self, department: &DepartmentId) -> usize {
+        self.departments
+            .get(department)
+            .map_or(0, |known| known.lock().len())
+    }
+
     pub fn iter(&self) -> impl Iterator<Item = (&DepartmentId, &[VerifierKey])> {
-        self.keys.iter().map(|(id, keys)| (id, keys.as_slice()))
+        self.departments
+            .iter()
+            .map(|(id, known)| (id, known.keys.as_slice()))
+    }
+}
+
+impl Known {
+    fn lock(&self) -> MutexGuard<'_, VecDeque<Arc<SignedCheckpoint>>> {
+        // The list is whole at every moment.
+        self.verified.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

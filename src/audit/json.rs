@@ -30,17 +30,17 @@ pub enum Undescribed {
     Record(#[from] DecodeError),
 }
 
-/// An entry, its time at that offset.
+/// An entry, its time at that offset; its record is null once it was erased.
 pub fn entry(
     index: u64,
     leaf: &Leaf,
-    record: &pb::JournalRecord,
+    record: Option<&pb::JournalRecord>,
     offset: UtcOffset,
 ) -> Result<Json, Undescribed> {
     Ok(serde_json::json!({
         "index": index,
         "leaf": self::leaf(leaf, offset),
-        "record": self::record(record)?,
+        "record": record.map(self::record).transpose()?,
     }))
 }
 

@@ -163,7 +163,7 @@ impl Keeper {
             Err(PublishError::Read(ReadError::Disk(error))) if error.may_be_retried() => {
                 tracing::warn!(error = %chain(&error), "the journal's checkpoint is not published");
             }
-            Err(error) => self.shared.fail(Failure::Unpublished(error)),
+            Err(error) => _ = self.shared.fail(Failure::Unpublished(error)),
         }
     }
 }

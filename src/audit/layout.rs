@@ -8,7 +8,7 @@ use std::path::PathBuf;
 use super::disk::DiskError;
 
 /// A journal's directory: `seg/<first index>.seg`, `leaves.dat`, `hash/<level>.dat`, `state/signed`,
-/// `state/witnessed`, `lock`.
+/// `state/witnessed`, `state/erasing`, `lock`.
 #[derive(Debug, Clone)]
 pub(super) struct Layout {
     root: PathBuf,
@@ -67,6 +67,11 @@ impl Layout {
     /// The checkpoint that witnesses have cosigned last.
     pub(super) fn witnessed(&self) -> PathBuf {
         self.state().join("witnessed")
+    }
+
+    /// From which entry on a pass of the expiry may have announced erasures that it has not carried out; empty if none.
+    pub(super) fn erasing(&self) -> PathBuf {
+        self.state().join("erasing")
     }
 
     pub(super) fn lock(&self) -> PathBuf {

@@ -68,11 +68,18 @@ impl Frontier {
 
     /// Adds the hash of the next leaf.
     pub fn push(&mut self, leaf: Hash) {
+        self.push_with(leaf, |_| {});
+    }
+
+    /// As `push`; tells each perfect subtree's hash that the leaf completes, its own first.
+    pub(super) fn push_with(&mut self, leaf: Hash, mut completed: impl FnMut(Hash)) {
         let mut hash = leaf;
+        completed(hash);
         // Each trailing one of the size is a peak as large as what is being added.
         for _ in 0..self.size.trailing_ones() {
             if let Some(left) = self.peaks.pop() {
                 hash = node_hash(&left, &hash);
+                completed(hash);
             }
         }
         self.peaks.push(hash);
@@ -81,6 +88,16 @@ impl Frontier {
 
     pub fn root(&self) -> Hash {
         fold(&self.peaks)
+    }
+
+    /// The hash of one of the subtrees that the tree is made of.
+    pub(super) fn peak(&self, node: Node) -> Option<Hash> {
+        let before = self.size.checked_shr(node.height + 1).unwrap_or(0);
+        // A peak is the last subtree of its height, and its size is a one in the tree's.
+        if self.size.checked_shr(node.height)? != node.index + 1 || node.index & 1 == 1 {
+            return None;
+        }
+        self.peaks.get(before.count_ones() as usize).copied()
     }
 }
 

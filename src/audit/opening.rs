@@ -28,7 +28,9 @@ const INTERRUPTED: &str = "INTERRUPTED";
 #[derive(Debug)]
 #[must_use = "a dropped stream is recorded as abandoned"]
 pub struct OpenEntry {
-    receipt: Receipt,
+    index: u64,
+    /// Until it is taken: it holds its whole commit's nodes, and a stream may last.
+    receipt: Option<Receipt>,
     /// Taken when the closing entry is on its way.
     opening: Option<Opening>,
 }
@@ -54,8 +56,13 @@ pub(super) struct Opening {
 
 impl OpenEntry {
     /// The opening entry's.
-    pub fn receipt(&self) -> &Receipt {
-        &self.receipt
+    pub fn index(&self) -> u64 {
+        self.index
+    }
+
+    /// The opening entry's, once.
+    pub fn take_receipt(&mut self) -> Option<Receipt> {
+        self.receipt.take()
     }
 
     /// Counts what is being released, so that an abandoned stream's closing entry tells it too.
@@ -72,11 +79,8 @@ impl OpenEntry {
             return Err(Unwritten::Closed);
         };
         let (reply, receipt) = oneshot::channel();
-        let entry = opening.entry(self.receipt.index, end);
-        if let Err(unwritten) = opening
-            .journal
-            .send_end(&entry, self.receipt.index, Some(reply))
-        {
+        let entry = opening.entry(self.index, end);
+        if let Err(unwritten) = opening.journal.send_end(&entry, self.index, Some(reply)) {
             // Too long a record, say: the drop writes a shorter one.
             self.opening = Some(opening);
             return Err(unwritten);
@@ -90,9 +94,9 @@ impl Drop for OpenEntry {
         let Some(opening) = self.opening.take() else {
             return;
         };
-        if let Err(error) = opening.end_unasked(self.receipt.index, ABANDONED) {
+        if let Err(error) = opening.end_unasked(self.index, ABANDONED) {
             // The next recovery finds the stream open and closes it.
-            tracing::error!(opened_at = self.receipt.index, %error, "a stream's end is not in the journal");
+            tracing::error!(opened_at = self.index, %error, "a stream's end is not in the journal");
         }
     }
 }
@@ -115,13 +119,14 @@ impl Opening {
             role: stored.leaf.role,
             exchange: stored.leaf.exchange,
             exchange_digest: stored.leaf.exchange_digest,
-            record: blank_end(&stored.record()?),
+            record: stored.record()?.as_ref().map(blank_end).unwrap_or_default(),
         })
     }
 
     pub(super) fn opened(self, receipt: Receipt) -> OpenEntry {
         OpenEntry {
-            receipt,
+            index: receipt.index,
+            receipt: Some(receipt),
             opening: Some(self),
         }
     }
@@ -152,6 +157,8 @@ impl Opening {
             (&mut record.consumer, &known.consumer),
             (&mut record.record_type, &known.record_type),
             (&mut record.agreement, &known.agreement),
+            (&mut record.peer_origin, &known.peer_origin),
+            (&mut record.purpose, &known.purpose),
         ] {
             if field.is_empty() {
                 field.clone_from(known);
@@ -183,6 +190,8 @@ fn blank_end(opening: &pb::JournalRecord) -> pb::StreamEndRecord {
         record_type: exchange.record_type.clone(),
         agreement: exchange.agreement.clone(),
         grant: exchange.grant,
+        peer_origin: exchange.peer_origin.clone(),
+        purpose: exchange.purpose.clone(),
         ..pb::StreamEndRecord::default()
     }
 }

@@ -121,6 +121,15 @@ impl WitnessPolicy {
         }
     }
 
+    /// Whether the quorum would be met if these cosigned and no others.
+    pub fn is_met(&self, by: impl Fn(&Witness) -> bool) -> bool {
+        let Some(quorum) = self.quorum else {
+            return true;
+        };
+        self.time(quorum, |witness| by(witness).then_some(None))
+            .is_some()
+    }
+
     fn check_log(&self, checkpoint: &SignedCheckpoint) -> Result<(), Unwitnessed> {
         let keys: Vec<VerifierKey> = self.logs.iter().map(|log| log.key.clone()).collect();
         let speaks_for_it = |signer: &Signer| signer.key.name() == checkpoint.origin();

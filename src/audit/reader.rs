@@ -7,9 +7,9 @@ use std::path::Path;
 use bytes::Bytes;
 use prost::Message;
 
-use super::digest::record_commitment;
 use super::frame::Frame;
 use super::frame::RawEntry;
+use super::frame::Sealed;
 use super::layout::Layout;
 use super::leaf::LEAF_BYTES;
 use super::leaf::Leaf;
@@ -34,8 +34,8 @@ pub struct Stored {
     pub index: u64,
     pub leaf: Leaf,
     leaf_bytes: [u8; LEAF_BYTES],
-    salt: [u8; 32],
-    record: Bytes,
+    /// `None` once it was erased.
+    sealed: Option<Sealed>,
 }
 
 impl Reader {
@@ -44,6 +44,10 @@ impl Reader {
         Self {
             layout: Layout::new(dir),
         }
+    }
+
+    pub(super) fn layout(&self) -> &Layout {
+        &self.layout
     }
 
     /// The entries from the index on. After its end it can be asked again for what was written since.
@@ -137,17 +141,26 @@ impl Stored {
             index,
             leaf,
             leaf_bytes: raw.leaf,
-            salt: raw.salt,
-            record: raw.record,
+            sealed: raw.sealed,
         })
     }
 
-    /// The record, read.
-    pub fn record(&self) -> Result<pb::JournalRecord, ReadError> {
-        pb::JournalRecord::decode(self.record.clone()).map_err(|source| ReadError::Record {
-            entry: self.index,
-            source,
-        })
+    /// The record, read; `None` once it was erased.
+    pub fn record(&self) -> Result<Option<pb::JournalRecord>, ReadError> {
+        let decode = |sealed: &Sealed| pb::JournalRecord::decode(sealed.record.clone());
+        self.sealed
+            .as_ref()
+            .map(decode)
+            .transpose()
+            .map_err(|source| ReadError::Record {
+                entry: self.index,
+                source,
+            })
+    }
+
+    /// Whether its record's retention has ended. The entry that says so is later in the journal.
+    pub fn is_erased(&self) -> bool {
+        self.sealed.is_none()
     }
 
     pub fn leaf_bytes(&self) -> &[u8; LEAF_BYTES] {
@@ -158,14 +171,17 @@ impl Stored {
         leaf_hash(&self.leaf_bytes)
     }
 
-    /// Whether the record is the one to which the leaf commits.
-    pub fn is_bound(&self) -> bool {
-        record_commitment(&self.salt, &self.record) == self.leaf.record_commitment
+    /// Whether the record is the one to which the leaf commits; `None` once it was erased.
+    pub fn is_bound(&self) -> Option<bool> {
+        let bound = |sealed: &Sealed| sealed.commitment() == self.leaf.record_commitment;
+        self.sealed.as_ref().map(bound)
     }
 
-    /// The bytes to which the leaf commits, and their salt.
-    pub fn sealed(&self) -> (&[u8; 32], &Bytes) {
-        (&self.salt, &self.record)
+    /// The bytes to which the leaf commits, and their salt; `None` once they were erased.
+    pub fn sealed(&self) -> Option<(&[u8; 32], &Bytes)> {
+        self.sealed
+            .as_ref()
+            .map(|sealed| (&sealed.salt, &sealed.record))
     }
 }
 

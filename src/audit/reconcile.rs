@@ -2,19 +2,21 @@
 //!
 //! Needs leaves only, so that an oversight body can compare the journals of all departments without seeing a record.
 
+pub mod books;
 pub mod mirror;
+pub mod window;
+
+mod wire;
 
 use std::collections::BTreeMap;
 
 use super::Outcome;
+use super::Role;
 use super::merkle;
 use super::merkle::Frontier;
 use super::merkle::Hash;
+use crate::name::DepartmentId;
 use crate::name::ExchangeId;
-
-/// Into so many parts a window is divided to find where two journals differ: by the last byte of the exchange id, which is
-/// random, where its first ones are the time.
-pub const BUCKETS: usize = 256;
 
 /// One exchange, as one of its two journals has it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -69,7 +71,8 @@ pub struct Difference {
 }
 
 impl Item {
-    /// Of an entry at the consumer. `heard`: it names the provider's entry.
+    /// Of an entry at the consumer. `heard`: it names the provider's entry of the answer; a stream that was cut has none, and
+    /// each side's account of it ends where that side saw it end.
     pub fn consumer(exchange: ExchangeId, digest: Hash, outcome: Outcome, heard: bool) -> Self {
         let standing = match outcome {
             // Refused evidence is a claim about the provider all the same.
@@ -95,8 +98,11 @@ impl Item {
         }
     }
 
-    fn bucket(&self) -> usize {
-        usize::from(self.exchange.bytes()[15])
+    /// Into which of 256 parts it falls, where two sides look for what differs: the last byte of the exchange id, which is
+    /// random, while its first ones are the time.
+    pub fn part(&self) -> u8 {
+        let [.., last] = *self.exchange.bytes();
+        last
     }
 }
 
@@ -153,15 +159,20 @@ fn encoded(item: &Item) -> [u8; 48] {
     bytes
 }
 
-/// The items by their bucket.
-pub fn buckets(items: &[Item]) -> Vec<Vec<Item>> {
-    let mut buckets = vec![Vec::new(); BUCKETS];
+/// The items by their parts.
+pub fn parts(items: &[Item]) -> BTreeMap<u8, Vec<Item>> {
+    let mut parts: BTreeMap<u8, Vec<Item>> = BTreeMap::new();
     for item in items {
-        if let Some(bucket) = buckets.get_mut(item.bucket()) {
-            bucket.push(*item);
-        }
+        parts.entry(item.part()).or_default().push(*item);
     }
-    buckets
+    parts
+}
+
+/// The summary of each of the 256 parts.
+pub fn part_summaries(items: &[Item]) -> Vec<Summary> {
+    let parts = parts(items);
+    let of = |part| summary(parts.get(&part).map_or(&[], Vec::as_slice));
+    (0..=u8::MAX).map(of).collect()
 }
 
 /// What the two sides of the same exchanges say differently, in the order of the exchange ids.
@@ -183,6 +194,29 @@ pub fn differences(consumer: &[Item], provider: &[Item]) -> Vec<Difference> {
         })
     });
     differences.collect()
+}
+
+/// What the two sides have to explain: a refusal of the consumer's own is nothing of the provider's.
+pub fn disagreements(consumer: &[Item], provider: &[Item]) -> Vec<Difference> {
+    let mut found = differences(consumer, provider);
+    found.retain(|difference| difference.class != Class::DeniedLocally);
+    found
+}
+
+/// Tells operators what a comparison has found.
+pub fn tell(peer: &DepartmentId, side: Role, found: &[Difference]) {
+    metrics::counter!("landbridge_reconciliations_total").increment(1);
+    for difference in found {
+        let (exchange, class) = (difference.exchange, difference.class.as_str());
+        metrics::counter!("landbridge_reconciliation_differences_total", "class" => class)
+            .increment(1);
+        let side = side.as_str();
+        if difference.class.is_alarm() {
+            tracing::error!(%peer, %exchange, class, side, "a peer's journal does not say what ours says");
+        } else {
+            tracing::warn!(%peer, %exchange, class, side, "an exchange is on record at one side only");
+        }
+    }
 }
 
 /// An exchange that stands twice in one journal counts as what it was first: a repeated request is refused.

@@ -241,20 +241,22 @@ fn find_unclosed(layout: &Layout, oldest: Option<u64>) -> Result<Vec<Stored>, Jo
             Kind::Intent => {
                 open.insert(stored.index, stored);
             }
-            Kind::StreamEnd => {
-                if let Some(end) = stream_end(&stored)? {
-                    open.remove(&end.opened_at);
-                }
-            }
+            Kind::StreamEnd => match stream_end(&stored)? {
+                Some(end) => _ = open.remove(&end.opened_at),
+                // Which one it ended stood in its record; both bear the exchange's id.
+                None => open.retain(|_, opening: &mut Stored| {
+                    opening.leaf.exchange != stored.leaf.exchange
+                }),
+            },
             _ => {}
         }
     }
     Ok(open.into_values().collect())
 }
 
-/// The record of a stream end.
+/// The record of a stream end, unless it was erased.
 pub(super) fn stream_end(stored: &Stored) -> Result<Option<pb::StreamEndRecord>, ReadError> {
-    Ok(match stored.record()?.kind {
+    Ok(match stored.record()?.and_then(|record| record.kind) {
         Some(journal_record::Kind::StreamEnd(end)) => Some(end),
         _ => None,
     })

@@ -49,6 +49,13 @@ pub enum ReadError {
     },
 }
 
+impl ReadError {
+    /// Whether it is no more than a want of space: see there.
+    pub(super) fn may_be_retried(&self) -> bool {
+        matches!(self, Self::Disk(error) if error.may_be_retried())
+    }
+}
+
 /// Where a commit stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct CommitAt {

@@ -51,7 +51,8 @@ pub struct Reach {
 pub struct Hit {
     pub index: u64,
     pub leaf: Leaf,
-    pub record: pb::JournalRecord,
+    /// `None` once it was erased; then only what asks for nothing that stood in it finds the entry.
+    pub record: Option<pb::JournalRecord>,
     /// How a streamed exchange ended; `None` while it is open, and for every other entry.
     pub end: Option<End>,
 }
@@ -100,10 +101,15 @@ impl Hit {
 
     /// The record of an exchange, or of a stream's opening.
     pub fn exchange(&self) -> Option<&pb::ExchangeRecord> {
-        match &self.record.kind {
+        match self.told() {
             Some(journal_record::Kind::Exchange(record)) => Some(record),
             _ => None,
         }
+    }
+
+    /// What its record tells; `None` once that was erased.
+    pub fn told(&self) -> Option<&journal_record::Kind> {
+        self.record.as_ref()?.kind.as_ref()
     }
 
     /// The entry that tells how it ended: the closing one of a stream, else this one.
@@ -113,7 +119,7 @@ impl Hit {
 }
 
 impl End {
-    /// The closing entry; `None` if it is none.
+    /// The closing entry; `None` if it is none, or if its record was erased.
     pub(super) fn of(stored: &Stored) -> Result<Option<Self>, ReadError> {
         let record = stream_end(stored)?;
         Ok(record.map(|record| Self {

@@ -40,6 +40,10 @@ impl Segment {
         fill(&*self.file, self.position, self.position + bytes)
     }
 
+    pub(super) fn is_empty(&self) -> bool {
+        self.position == 0
+    }
+
     /// The bytes that entries may still take.
     pub(super) fn room(&self) -> u64 {
         (self.capacity - self.position.min(self.capacity)).saturating_sub(HEADER_BYTES as u64)

@@ -47,3 +47,6 @@ impl HeldJournal {
         Ok(self.journal)
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -9,9 +9,13 @@ use super::search::Criteria;
 use super::search::Hit;
 use super::search::Reach;
 use super::search::each;
+use super::subject::SubjectKeyError;
+use super::subject::SubjectKeys;
+use super::subject::Tag;
 use crate::clock::Moment;
 use crate::name::ExchangeId;
 use crate::pb;
+use crate::registry::Registry;
 
 /// Whose data, and when.
 #[derive(Clone, Default)]
@@ -20,7 +24,7 @@ pub struct Subject {
     pub tags: Vec<pb::SubjectTag>,
     /// Tags of the keys of the person's own records, as `SubjectKeys::record_key_between` gives them, for what names no
     /// subject: verifications, and requests that were refused.
-    pub keys: Vec<[u8; 16]>,
+    pub keys: Vec<Tag>,
     /// The earliest time.
     pub since: Option<Moment>,
     /// The first time that is too late.
@@ -77,6 +81,33 @@ pub struct Usages {
     pub reach: Reach,
 }
 
+impl Subject {
+    /// Adds an identifier of the person, by the name of the field that holds it. With a registry at hand, the record types
+    /// whose key that field is are looked for by the key, too.
+    pub fn add(
+        &mut self,
+        keys: &SubjectKeys,
+        registry: Option<&Registry>,
+        scheme: &str,
+        id: &str,
+    ) -> Result<(), SubjectKeyError> {
+        let (since, until) = (self.since, self.until);
+        self.tags
+            .extend(keys.subject_between(scheme, id, since, until)?);
+        let schemas = registry.into_iter().flat_map(Registry::records);
+        for schema in schemas.filter(|schema| schema.key().path().as_str() == scheme) {
+            let tags = keys.record_key_between(schema.name(), id, since, until)?;
+            self.keys.extend(tags);
+        }
+        Ok(())
+    }
+
+    /// Whether no tag was found: there is no key of that time.
+    pub fn is_unknown(&self) -> bool {
+        self.tags.is_empty() && self.keys.is_empty()
+    }
+}
+
 /// A person's usages.
 pub fn usages(
     reader: &Reader,
@@ -91,8 +122,8 @@ pub fn usages(
         until: subject.until,
         ..Criteria::default()
     };
-    // Nobody's tags: open criteria would find everything.
-    let nobody = subject.tags.is_empty() && subject.keys.is_empty();
+    // Open criteria would find everything.
+    let nobody = subject.is_unknown();
     let (mut total, mut usages) = (0, Vec::new());
     let reach = each(reader, index, &criteria, nobody.then_some(0), |hit| {
         let usage = Usage::of(&hit).filter(|usage| usage.received || pick.attempts);

@@ -1,20 +1,20 @@
 //! Proves a whole journal from its files and its public key alone.
 
 mod compare;
+mod withheld;
 
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use bytes::Bytes;
 use prost::Message;
 
 use super::checkpoint::CheckpointError;
 use super::checkpoint::SignedCheckpoint;
-use super::digest::record_commitment;
 use super::disk::DiskError;
 use super::frame::BadFrame;
 use super::frame::Frame;
 use super::frame::RawEntry;
+use super::frame::Sealed;
 use super::layout::Layout;
 use super::leaf::BadLeaf;
 use super::leaf::Kind;
@@ -23,10 +23,13 @@ use super::leaf::leaf_hash;
 use super::merkle::Frontier;
 use super::merkle::Hash;
 use super::note::VerifierKey;
+use super::pace::Pace;
+use super::pace::Stopped;
 use super::quorum::Unwitnessed;
 use super::quorum::WitnessPolicy;
 use super::quorum::Witnessed;
 use super::reader::ReadError;
+use super::retention::Retention;
 use super::scan::Walker;
 use super::tiles::TileError;
 use super::tiles::Tiles;
@@ -36,6 +39,7 @@ use crate::name::ExchangeId;
 use crate::pb;
 use crate::pb::journal_record;
 use compare::Compare;
+use withheld::Withheld;
 
 /// What was read and proven, up to the first fault if there is one.
 #[derive(Debug, Default)]
@@ -53,6 +57,9 @@ pub struct Report {
     pub times: Option<(Moment, Moment)>,
     /// How many entries there are of each kind, by the kind's word.
     pub kinds: BTreeMap<&'static str, u64>,
+    /// Records that are no longer there. Without a fault, the journal itself says of each that it was erased when its term
+    /// had ended.
+    pub erased: u64,
     /// Streams without an end. In a journal whose gateway runs they may still be open.
     pub open_streams: Vec<u64>,
     /// Bytes behind the last commit: one that is just being written, or that a crash cut off before anybody was told.
@@ -81,6 +88,8 @@ pub enum Fault {
     OtherRoot { size: u64 },
     #[error("the tree's files differ from the entries")]
     Tree(#[from] TileError),
+    #[error(transparent)]
+    Stopped(#[from] Stopped),
 }
 
 /// What is wrong with one entry.
@@ -100,23 +109,43 @@ pub enum EntryFault {
     NotOpen(u64),
     #[error("it ends the stream of entry {0}, which is of another exchange")]
     OtherExchange(u64),
+    #[error("it ends a stream, and none of its exchange is open")]
+    EndsNothing,
+    #[error("its record is withheld: no erasure that was signed for speaks for it")]
+    Withheld,
+    #[error("its record was erased before its term had ended, by entry {0}")]
+    ErasedEarly(u64),
+    #[error("its record is not that of an erasure")]
+    NotAnErasure,
 }
 
 /// Verifies the journal in a directory. Its checkpoints must be signed by one of the keys.
 pub fn verify(dir: &Path, trusted: &[VerifierKey]) -> Report {
-    verify_witnessed(dir, trusted, None)
+    verify_within(dir, trusted, Scope::default(), &mut Pace::full())
 }
 
-/// Verifies the journal in a directory, and whether the policy's witnesses have seen it.
-pub fn verify_witnessed(
+/// What is verified.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Scope<'a> {
+    /// Whose witnesses must have seen it.
+    pub witnesses: Option<&'a WitnessPolicy>,
+    /// The rules that erasures must have kept to. Without them they are held to the terms that they name themselves.
+    pub retention: Option<&'a Retention>,
+    /// Not what lies behind the published checkpoint: a running gateway is writing there.
+    pub published_only: bool,
+}
+
+/// As [`verify`], within a scope and at a pace.
+pub fn verify_within(
     dir: &Path,
     trusted: &[VerifierKey],
-    policy: Option<&WitnessPolicy>,
+    scope: Scope<'_>,
+    pace: &mut Pace,
 ) -> Report {
     let mut report = Report::default();
     report.fault = Verifier::new(dir, trusted, &mut report)
-        .and_then(Verifier::run)
-        .and_then(|()| match policy {
+        .and_then(|verifier| verifier.run(scope, pace))
+        .and_then(|()| match scope.witnesses {
             Some(policy) => check_witnesses(policy, &mut report),
             None => Ok(()),
         })
@@ -141,6 +170,7 @@ struct Verifier<'a> {
     /// Compares the tree's files with what they should hold.
     tree: TileWriter,
     streams: BTreeMap<u64, Option<ExchangeId>>,
+    withheld: Withheld,
 }
 
 impl<'a> Verifier<'a> {
@@ -171,15 +201,20 @@ impl<'a> Verifier<'a> {
             tiles: Tiles::of(layout),
             tree,
             streams: BTreeMap::new(),
+            withheld: Withheld::default(),
         })
     }
 
-    fn run(mut self) -> Result<(), Fault> {
+    fn run(mut self, scope: Scope<'_>, pace: &mut Pace) -> Result<(), Fault> {
         self.check_root()?;
         loop {
+            if scope.published_only && self.frontier.size() >= self.checkpoint.size() {
+                // Nor what witnesses have seen: they may have seen more since the checkpoint was read.
+                return self.check_erased(scope.retention);
+            }
             match self.step() {
-                Ok(true) => {}
-                Ok(false) => break,
+                Ok(Some(bytes)) => pace.worked(bytes)?,
+                Ok(None) => break,
                 Err(fault) => {
                     if !self.is_unpublished_tail(&fault)? {
                         return Err(fault);
@@ -194,7 +229,16 @@ impl<'a> Verifier<'a> {
         if found < published {
             return Err(Fault::CutBack { published, found });
         }
-        self.check_witnessed()
+        self.check_witnessed()?;
+        self.check_erased(scope.retention)
+    }
+
+    /// What is not there any more must have been erased when it was due.
+    fn check_erased(&self, retention: Option<&Retention>) -> Result<(), Fault> {
+        match self.withheld.find(retention) {
+            Some((entry, what)) => Err(Fault::Entry { entry, what }),
+            None => Ok(()),
+        }
     }
 
     /// What witnesses have seen must be the beginning of what is there now.
@@ -228,10 +272,11 @@ impl<'a> Verifier<'a> {
         Ok(torn && self.frontier.size() >= self.checkpoint.size() && self.walker.is_torn_tail()?)
     }
 
-    fn step(&mut self) -> Result<bool, Fault> {
+    /// Proves one commit, and gives its bytes.
+    fn step(&mut self) -> Result<Option<usize>, Fault> {
         let frame = match self.walker.read_intact() {
             Ok(Some(frame)) => frame,
-            Ok(None) => return Ok(false),
+            Ok(None) => return Ok(None),
             Err(error) => return Err(self.look_closer(error)),
         };
         let (frontier, hashes) = self.check(&frame)?;
@@ -254,7 +299,7 @@ impl<'a> Verifier<'a> {
         self.report.entries = self.frontier.size();
         self.report.commits += 1;
         self.check_root()?;
-        Ok(true)
+        Ok(Some(frame.header.length))
     }
 
     /// Names the entry by which a published commit is damaged, where its checksum cannot.
@@ -311,28 +356,32 @@ impl<'a> Verifier<'a> {
 
     fn check_entry(&mut self, entry: u64, raw: &RawEntry) -> Result<(), EntryFault> {
         let leaf = Leaf::parse(&raw.leaf)?;
-        if record_commitment(&raw.salt, &raw.record) != leaf.record_commitment {
+        let sealed = raw.sealed.as_ref();
+        if sealed.is_some_and(|sealed| sealed.commitment() != leaf.record_commitment) {
             return Err(EntryFault::Commitment);
         }
         let (first, last) = self.report.times.unwrap_or((leaf.time, leaf.time));
         if leaf.time < last {
             return Err(EntryFault::Time);
         }
-        match leaf.kind {
-            Kind::Intent => _ = self.streams.insert(entry, leaf.exchange),
-            Kind::StreamEnd => self.check_end(&leaf, &raw.record)?,
+        match (leaf.kind, sealed) {
+            (Kind::Intent, _) => _ = self.streams.insert(entry, leaf.exchange),
+            (Kind::StreamEnd, Some(sealed)) => self.check_end(&leaf, sealed)?,
+            (Kind::StreamEnd, None) => self.check_erased_end(&leaf)?,
+            (Kind::Erasure, Some(sealed)) => self.check_erasure(entry, &leaf, sealed)?,
             _ => {}
+        }
+        if sealed.is_none() {
+            self.withheld.note(entry, leaf.time);
+            self.report.erased += 1;
         }
         self.report.times = Some((first, leaf.time));
         *self.report.kinds.entry(leaf.kind.as_str()).or_default() += 1;
         Ok(())
     }
 
-    fn check_end(&mut self, leaf: &Leaf, record: &Bytes) -> Result<(), EntryFault> {
-        let Ok(pb::JournalRecord {
-            kind: Some(journal_record::Kind::StreamEnd(end)),
-        }) = pb::JournalRecord::decode(record.clone())
-        else {
+    fn check_end(&mut self, leaf: &Leaf, sealed: &Sealed) -> Result<(), EntryFault> {
+        let Some(journal_record::Kind::StreamEnd(end)) = decode(sealed) else {
             return Err(EntryFault::NotAnEnd);
         };
         match self.streams.remove(&end.opened_at) {
@@ -340,6 +389,30 @@ impl<'a> Verifier<'a> {
             Some(_) => Err(EntryFault::OtherExchange(end.opened_at)),
             None => Err(EntryFault::NotOpen(end.opened_at)),
         }
+    }
+
+    /// Which stream it ended stood in the record; both entries bear the exchange's id.
+    fn check_erased_end(&mut self, leaf: &Leaf) -> Result<(), EntryFault> {
+        let mut open = self.streams.iter();
+        let opened_at = open.find_map(|(at, exchange)| (*exchange == leaf.exchange).then_some(*at));
+        let opened_at = opened_at.ok_or(EntryFault::EndsNothing)?;
+        self.streams.remove(&opened_at);
+        Ok(())
+    }
+
+    fn check_erasure(
+        &mut self,
+        entry: u64,
+        leaf: &Leaf,
+        sealed: &Sealed,
+    ) -> Result<(), EntryFault> {
+        let Some(journal_record::Kind::Erasure(record)) = decode(sealed) else {
+            return Err(EntryFault::NotAnErasure);
+        };
+        if entry < self.checkpoint.size() {
+            self.withheld.erasures.add(entry, leaf.time, &record);
+        }
+        Ok(())
     }
 
     /// At the size that was signed the tree must have the root that was signed.
@@ -350,6 +423,10 @@ impl<'a> Verifier<'a> {
         }
         Ok(())
     }
+}
+
+fn decode(sealed: &Sealed) -> Option<journal_record::Kind> {
+    pb::JournalRecord::decode(sealed.record.clone()).ok()?.kind
 }
 
 impl From<DiskError> for Fault {

@@ -1,6 +1,7 @@
 //! The commit thread: it alone appends to the segments, many entries to one flush.
 
 use std::collections::BTreeSet;
+use std::mem;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::sync::mpsc;
@@ -21,6 +22,9 @@ use super::Unwritten;
 use super::checkpoint::Checkpoint;
 use super::disk::Disk;
 use super::disk::DiskError;
+use super::edge::Commit;
+use super::edge::Edge;
+use super::follow::leads_to_its_root;
 use super::frame::COMMIT_BYTES;
 use super::frame::ENTRY_OVERHEAD;
 use super::frame::FrameBuilder;
@@ -34,15 +38,17 @@ use super::segment::Segment;
 use crate::clock::Clock;
 use crate::clock::Moment;
 
+/// Of so many commits one is calculated a second time before it is signed. What its memory does to the others, the keeper
+/// finds on disk before it publishes them.
+const RECHECK_EVERY: u64 = 64;
 /// What each open stream's closing entry may need, kept free when the journal cannot grow.
 const CLOSING_BYTES: u64 = 4 * 1024;
 
-#[expect(
-    clippy::large_enum_variant,
-    reason = "all messages but the last are entries"
-)]
+#[expect(clippy::large_enum_variant, reason = "nearly all messages are entries")]
 pub(super) enum Message {
     Entry(Pending),
+    /// The segment is to be left, however much room it has.
+    Seal(oneshot::Sender<Result<(), Unwritten>>),
     /// No more entries are to be taken.
     Close,
 }
@@ -86,6 +92,16 @@ pub(super) struct Writer {
     pub(super) rolled: mpsc::Sender<u64>,
     pub(super) keeper: JoinHandle<()>,
     pub(super) batch: Batch,
+    /// Since the journal was opened.
+    pub(super) commits: u64,
+}
+
+/// What was in the queue.
+#[derive(Default)]
+struct Gathered {
+    entries: Vec<Pending>,
+    /// To be done behind the entries.
+    seal: Option<oneshot::Sender<Result<(), Unwritten>>>,
 }
 
 /// The entries of the next commit.
@@ -106,9 +122,9 @@ impl Writer {
                 break;
             };
             last_commit = Some(Instant::now());
-            if let Err(error) = self.commit_all(gathered) {
+            if let Err(failure) = self.carry_out(gathered) {
                 // Whoever waits learns of it when this thread lets go of the queue.
-                self.shared.fail(Failure::Commit(error));
+                self.shared.fail(failure);
                 break;
             }
         }
@@ -120,7 +136,7 @@ impl Writer {
 
     /// The entries that wait. With none waiting the first to come is taken at once; otherwise more are let gather until the
     /// linger has passed since the last commit.
-    fn gather(&self, last_commit: Option<Instant>, closing: &mut bool) -> Option<Vec<Pending>> {
+    fn gather(&self, last_commit: Option<Instant>, closing: &mut bool) -> Option<Gathered> {
         let mut next = match self.queue.try_recv() {
             Ok(message) => {
                 let passed = last_commit.map_or(self.linger, |last| last.elapsed());
@@ -130,17 +146,21 @@ impl Writer {
             Err(TryRecvError::Empty) => self.queue.recv().ok()?,
             Err(TryRecvError::Disconnected) => return None,
         };
-        let mut gathered = Vec::new();
+        let mut gathered = Gathered::default();
         let mut bytes = 0;
         loop {
             match next {
                 Message::Close => *closing = true,
+                Message::Seal(reply) => {
+                    gathered.seal = Some(reply);
+                    return Some(gathered);
+                }
                 Message::Entry(pending) => {
                     bytes += pending.bytes();
                     if pending.is_new() {
                         self.shared.waiting.fetch_sub(1, Ordering::Relaxed);
                     }
-                    gathered.push(pending);
+                    gathered.entries.push(pending);
                 }
             }
             if *closing || bytes >= COMMIT_BYTES as u64 {
@@ -153,7 +173,23 @@ impl Writer {
         }
     }
 
-    fn commit_all(&mut self, gathered: Vec<Pending>) -> Result<(), DiskError> {
+    fn carry_out(&mut self, gathered: Gathered) -> Result<(), Failure> {
+        self.commit_all(gathered.entries)?;
+        if let Some(reply) = gathered.seal {
+            let sealed = match self.shared.spare.failure() {
+                // A segment without entries has nothing to seal.
+                _ if self.segment.is_empty() => Ok(()),
+                // Entries still have room.
+                Some(error) => Err(Unwritten::Full(error)),
+                None => self.roll(0)?,
+            };
+            // Whoever asked may be gone; the segment is sealed all the same.
+            let _ = reply.send(sealed);
+        }
+        Ok(())
+    }
+
+    fn commit_all(&mut self, gathered: Vec<Pending>) -> Result<(), Failure> {
         let cannot_grow = self.shared.spare.failure();
         for pending in gathered {
             let bytes = pending.bytes();
@@ -210,7 +246,7 @@ impl Writer {
     }
 
     /// Writes the batch as one commit, makes it durable, and only then tells whoever waits.
-    fn commit(&mut self) -> Result<(), DiskError> {
+    fn commit(&mut self) -> Result<(), Failure> {
         let batch = &mut self.batch;
         if batch.entries.is_empty() {
             return Ok(());
@@ -221,6 +257,8 @@ impl Writer {
         let time = self.clock.now().max(self.last_time);
         let mut frontier = self.frontier.clone();
         let mut leaves = Vec::with_capacity(batch.entries.len());
+        // About as many subtrees above the leaves as there are leaves, and what closes the tree's older peaks.
+        let mut completed = Vec::with_capacity(2 * batch.entries.len() + 64);
         batch.frame.clear();
         for (index, pending) in (first..).zip(&batch.entries) {
             let leaf = Leaf {
@@ -228,7 +266,7 @@ impl Writer {
                 ..pending.leaf
             }
             .encode();
-            frontier.push(leaf_hash(&leaf));
+            frontier.push_with(leaf_hash(&leaf), |hash| completed.push(hash));
             batch.frame.push(&leaf, &pending.salt, &pending.record);
             leaves.push(leaf);
             match pending.then {
@@ -242,26 +280,32 @@ impl Writer {
             .frame
             .finish(first, count, &root, self.open.first().copied());
 
+        if self.commits.is_multiple_of(RECHECK_EVERY) && !leads_to_its_root(&self.frontier, frame) {
+            return Err(Failure::Miscalculated);
+        }
+        self.commits += 1;
         // Dies before this: nothing is on disk, and nobody was told. During it: see there.
         self.segment.append(frame)?;
         // Dies from here on: the entries are in the journal; a recovery signs and publishes their checkpoint.
-        self.frontier = frontier;
+        let before = mem::replace(&mut self.frontier, frontier);
         self.last_time = time;
         let checkpoint = Checkpoint {
             origin: self.shared.origin.to_string(),
             size: first + u64::from(count),
             root,
         };
-        self.shared
-            .checkpoint
-            .store(Arc::new(self.key.sign(checkpoint, &self.verifier)));
+        let checkpoint = Arc::new(self.key.sign(checkpoint, &self.verifier));
+        self.shared.checkpoint.store(checkpoint.clone());
+        // Paths are worked out by whoever sends a receipt; here each entry costs the copies of two hashes.
+        let edge = Edge::new(before, completed);
+        let commit = Arc::new(Commit { checkpoint, edge });
 
         metrics::counter!("landbridge_journal_entries_total").increment(u64::from(count));
         metrics::histogram!("landbridge_journal_commit_seconds").record(started.elapsed());
         batch.bytes = 0;
         for ((index, leaf), pending) in (first..).zip(leaves).zip(batch.entries.drain(..)) {
             pending.acknowledge(Receipt {
-                origin: self.shared.origin.clone(),
+                commit: commit.clone(),
                 index,
                 leaf,
             });

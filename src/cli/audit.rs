@@ -2,6 +2,7 @@
 
 mod criteria;
 mod entry;
+mod expire;
 mod export;
 mod key;
 mod plain;
@@ -10,6 +11,7 @@ mod prove;
 mod reconcile;
 mod search;
 mod show;
+mod subject;
 mod tail;
 mod token;
 mod verify;
@@ -38,11 +40,14 @@ use crate::audit::reader::ReadError;
 use crate::audit::reader::Reader;
 use crate::config::Config;
 use crate::fault::chain;
+use expire::ExpireArgs;
 use export::ExportArgs;
+use key::KeyArgs;
 use prove::ProveArgs;
 use reconcile::ReconcileArgs;
 use search::SearchArgs;
 use show::ShowArgs;
+use subject::SubjectArgs;
 use tail::TailArgs;
 use token::TokenArgs;
 use verify::VerifyArgs;
@@ -53,13 +58,15 @@ use verify_proof::VerifyProofArgs;
   landbridge audit search --config config/civil.toml --peer tax --since 7d
   landbridge audit search --journal var/civil/journal --outcome denied --reason FIELD_NOT_GRANTED --json
   landbridge audit search --config config/civil.toml --subject national_id=990101199001011234
+  landbridge audit subject --config config/civil.toml national_id=990101199001011234
   landbridge audit show --config config/civil.toml 0198f3c2-7d1e-7a44-9b1f-2f0c6d1f8a11
   landbridge audit tail --config config/civil.toml -f
   landbridge audit token lin.auditor --rights tiles,search
   landbridge audit export --config config/civil.toml --format bundle --out evidence --since 7d
   landbridge audit prove --config config/civil.toml 0198f3c2-7d1e-7a44-9b1f-2f0c6d1f8a11
   landbridge audit verify --journal var/civil/journal --vkey gov.example/civil/1+59181114+AVDYWOCYXsx/YEGKrwzFq1h/QsJXCohAlanozKzQ9lRc
-  landbridge audit reconcile var/civil/journal var/tax/journal --vkey <civil's key> --vkey <tax's key>
+  landbridge audit expire --config config/civil.toml --dry-run
+  landbridge audit reconcile var/civil/journal var/tax/journal --vkey gov.example/civil/1+59181114+AVDYWOCYXsx/YEGKrwzFq1h/QsJXCohAlanozKzQ9lRc
 
 A journal can be read while its gateway writes it. What is read from its files leaves no trace in it: that is for the
 files' permissions to allow. What is read at the operators' door, with a token, is itself an entry of the journal.
@@ -76,6 +83,8 @@ pub(super) struct AuditArgs {
 enum What {
     /// Finds entries, the newest first
     Search(Box<SearchArgs>),
+    /// Lists who received a person's data, when, for which purpose and under which agreement
+    Subject(SubjectArgs),
     /// Shows one entry, or all of one exchange, in full and with its proof
     Show(ShowArgs),
     /// Shows the newest entries, and with `-f` those that come
@@ -90,8 +99,10 @@ enum What {
     VerifyProof(VerifyProofArgs),
     /// Compares what two departments' journals say of the exchanges between them
     Reconcile(ReconcileArgs),
+    /// Erases the records whose retention has ended, or shows which those are
+    Expire(ExpireArgs),
     /// Prints the public keys that verify the journal, for the directory and for auditors; makes them before the first start
-    Key,
+    Key(KeyArgs),
     /// Makes a token, with which somebody may read at the operators' door
     Token(TokenArgs),
 }
@@ -120,8 +131,8 @@ struct Place {
     offset: UtcOffset,
     /// From `--vkey`, or else the public halves of the gateway's own keys.
     trusted: Vec<VerifierKey>,
-    /// Where the gateway keeps the keys of subject tags.
-    subjects: Option<PathBuf>,
+    /// The gateway's settings, if they were given.
+    config: Option<Config>,
 }
 
 impl AuditArgs {
@@ -129,14 +140,16 @@ impl AuditArgs {
         let journal = self.journal;
         match self.what {
             What::Search(args) => args.run(&journal.place()?, output),
+            What::Subject(args) => args.run(&journal.place()?, output),
             What::Show(args) => args.run(&journal.place()?, output),
             What::Tail(args) => args.run(&journal.place()?, output),
             What::Verify(args) => args.run(&journal.place()?, output),
             What::Prove(args) => args.run(&journal.place()?, output),
             What::VerifyProof(args) => args.run(journal, output),
             What::Reconcile(args) => args.run(&journal.vkey, output),
+            What::Expire(args) => args.run(journal.config.as_deref(), journal.utc_offset, output),
             What::Export(args) => args.run(&journal.place()?, output),
-            What::Key => key::run(&journal, output),
+            What::Key(args) => args.run(&journal, output),
             What::Token(args) => args.run(output),
         }
     }
@@ -168,7 +181,7 @@ impl JournalOptions {
                 .or(config.as_ref().map(|config| config.offset))
                 .unwrap_or(UtcOffset::UTC),
             trusted,
-            subjects: config.map(|config| config.journal.subjects),
+            config,
         })
     }
 }

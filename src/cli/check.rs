@@ -22,7 +22,8 @@ use crate::registry::hex;
   landbridge check --config config/civil.toml --json
 
 Every fault is told at once, each with its file, line, key and mend. Databases are asked for their tables' columns; one
-that cannot be asked is a fault here, though a gateway would start without it.
+that cannot be asked is a fault here, though a gateway would start without it. Warned of are certificates that end soon,
+and providers that this department cannot ask because the directory has no key of their journal.
 
 Exit codes: 0 no faults, 64 faults.")]
 pub(super) struct CheckArgs {
@@ -48,22 +49,19 @@ impl CheckArgs {
             };
             return Err(Failure::Faults(unasked.into_iter().map(fault).collect()));
         }
-        tell(&assembled, &self.config, &output);
+        tell(&assembled, &config, &output);
         Ok(Exit::Done)
     }
 }
 
-fn tell(assembled: &Assembled, config: &std::path::Path, output: &OutputOptions) {
+fn tell(assembled: &Assembled, config: &Config, output: &OutputOptions) {
     let snapshot = &assembled.snapshot;
     let revision = hex(snapshot.policy.revision());
     let (records, agreements) = (
         snapshot.registry.records().count(),
         snapshot.policy.agreements().count(),
     );
-    let warnings: Vec<&Fault> = [&assembled.systems, &assembled.peers]
-        .iter()
-        .flat_map(|m| m.warnings())
-        .collect();
+    let warnings = assembled.warnings(config);
     if output.is_json() {
         let told = json!({
             "faults": [], "warnings": warnings, "record_types": records,
@@ -77,6 +75,6 @@ fn tell(assembled: &Assembled, config: &std::path::Path, output: &OutputOptions)
     }
     println!(
         "{}: no faults; {records} record types, {agreements} agreements, policy revision {revision}",
-        config.display()
+        config.file.display()
     );
 }

@@ -27,18 +27,26 @@ use crate::gateway::StartError;
 Single settings may come from the environment: LANDBRIDGE__, then the key with __ for its dots.
 
 SIGTERM and Ctrl-C stop it: what was let in is answered first. SIGHUP reloads agreements, guardrails, registry,
-directory, certificates and CRLs; so does a change of these files. A reload with a fault is refused whole.
+directory, witnesses, certificates and CRLs; so does a change of these files. A reload with a fault is refused whole.
+
+With `witness.policy` in the settings it answers exchanges only once its witnesses have confirmed that its journal is the
+newest that they know. A journal that was restored from an older copy is refused.
 
 Exit codes: 0 stopped, 1 failed, 64 bad usage or settings.")]
 pub(super) struct ServeArgs {
     /// The settings of the department's gateway
     #[arg(long, value_name = "FILE")]
     config: PathBuf,
+    /// Waits for no witness: neither now, to learn whether the journal is its newest state, nor later, to have it witnessed.
+    /// For emergencies; the journal says that it was so
+    #[arg(long)]
+    without_witnesses: bool,
 }
 
 impl ServeArgs {
     pub(super) fn run(self) -> Run {
-        let config = Config::load(&self.config).map_err(Failure::Faults)?;
+        let mut config = Config::load(&self.config).map_err(Failure::Faults)?;
+        config.witness.demanded = !self.without_witnesses;
         log(&config.log)?;
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .enable_all()
@@ -51,22 +59,13 @@ async fn serve(config: Config) -> Run {
     let metrics = PrometheusBuilder::new()
         .install_recorder()
         .context("metrics cannot be recorded")?;
-    let department = config.department.clone();
     let gateway = Gateway::start(config, Clock::System, metrics)
         .await
         .map_err(|error| match error {
             StartError::Faults(faults) => Failure::Faults(faults),
             error => error.into(),
         })?;
-    let at = gateway.addresses();
-    tracing::info!(
-        %department,
-        systems = %at.systems,
-        peers = %at.peers,
-        operators = %at.operators,
-        "ready"
-    );
-    gateway.run().await;
+    gateway.run().await?;
     Ok(Exit::Done)
 }
 

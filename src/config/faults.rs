@@ -55,7 +55,8 @@ impl<'a> Faults<'a> {
     }
 }
 
-/// Where a key stands in the text, as line and column; 0 and 0 when it comes from the environment or a default.
+/// Where a key such as `limits.deadline` or `retention.class[1].keep` stands in the text, as line and column; 0 and 0 when it
+/// comes from the environment or a default.
 fn place(text: &str, key: &str) -> (usize, usize) {
     let Ok(document) = toml::de::DeTable::parse(text) else {
         return (0, 0);
@@ -63,11 +64,26 @@ fn place(text: &str, key: &str) -> (usize, usize) {
     let mut table = Some(document.get_ref());
     let mut span = None;
     for segment in key.split('.') {
-        let Some((_, value)) = table.and_then(|table| table.get_key_value(segment)) else {
+        let (name, number) = numbered(segment);
+        let found = table.and_then(|table| table.get(name));
+        let value = match (found, number) {
+            (Some(value), Some(number)) => value.get_ref().get(number),
+            (value, _) => value,
+        };
+        let Some(value) = value else {
             return (0, 0);
         };
         span = Some(value.span());
         table = value.get_ref().as_table();
     }
     span.map_or((0, 0), |span| position(text, span.start))
+}
+
+/// Takes `class[1]` apart.
+fn numbered(segment: &str) -> (&str, Option<usize>) {
+    let parts = segment.strip_suffix(']').and_then(|s| s.split_once('['));
+    match parts.and_then(|(name, number)| Some((name, number.parse().ok()?))) {
+        Some((name, number)) => (name, Some(number)),
+        None => (segment, None),
+    }
 }

@@ -20,6 +20,8 @@ use super::quantity::DURATION;
 use super::quantity::SIZE;
 use super::quantity::parse_offset;
 use super::quantity::parse_size;
+use super::reconciliation::RawReconciliation;
+use super::retention::RawRetention;
 use super::source;
 use super::subjects::RawSubjects;
 use crate::clock::parse_span;
@@ -47,6 +49,10 @@ pub(super) struct RawConfig {
     registry: RawRegistry,
     policy: RawPolicy,
     journal: RawJournal,
+    #[serde(default)]
+    reconciliation: RawReconciliation,
+    #[serde(default)]
+    retention: RawRetention,
     #[serde(default)]
     witness: RawWitness,
     #[serde(default)]
@@ -224,12 +230,14 @@ impl RawConfig {
         let mut faults = Faults::of(path, text);
         let journal = self.journal.check(path, &mut faults);
         let witness = self.witness.check(path, &journal.path, &mut faults);
+        let retention = self.retention.check(&mut faults);
         let sources = self
             .source
             .into_iter()
             .filter_map(|s| source::check(s, path, &mut faults))
             .collect();
         let limits = self.limits.check(&mut faults);
+        let reconciliation = self.reconciliation.check(&mut faults);
         let offset = faults.parsed(
             "utc_offset",
             &self.utc_offset,
@@ -255,10 +263,12 @@ impl RawConfig {
                 format: self.log.format,
                 level: self.log.level,
             },
+            reconciliation,
             limits,
             sources,
             journal,
             witness,
+            retention,
             file: path.to_owned(),
         })
     }

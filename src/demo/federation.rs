@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use super::sample;
 use crate::audit::JournalKey;
+use crate::audit::cosignature::CosignerKey;
 use crate::audit::key::KeyError;
 use crate::audit::note::NoteError;
 use crate::clock::Moment;
@@ -25,6 +26,9 @@ use crate::name::TrustDomain;
 const LIFETIME: Duration = Duration::from_secs(90 * 24 * 3600);
 /// Begins the file that says that a folder is a laid out federation.
 const STAMP: &str = "landbridge-demo 1\n";
+
+/// The line of the sample's settings in whose place a policy is named.
+const NO_POLICY: &str = "# policy = \"witnesses.policy\"";
 
 /// The departments with the systems that have certificates.
 pub const DEPARTMENTS: [(&str, &[&str]); 3] = [
@@ -83,7 +87,7 @@ pub enum LayOutError {
     #[error("a certificate could not be made")]
     Pki(#[from] PkiError),
     #[error(transparent)]
-    JournalKey(#[from] KeyError),
+    Key(#[from] KeyError),
     #[error(transparent)]
     Verifier(#[from] NoteError),
     #[error(transparent)]
@@ -91,8 +95,9 @@ pub enum LayOutError {
 }
 
 impl Federation {
-    /// Writes settings, registry, agreements, guardrails, certificates and the journals' keys. A folder that an earlier run has filled is left
-    /// as it is: what was changed in it since is somebody's work.
+    /// Writes settings, registry, agreements, guardrails, certificates, the keys of journals and
+    /// witnesses, and who witnesses whom. A folder that an earlier run has filled is left as it is: what was changed in it
+    /// since is somebody's work.
     pub fn lay_out(folder: &Path, ports: [Ports; 3], now: Moment) -> Result<Self, LayOutError> {
         let federation = Self {
             folder: folder.to_owned(),
@@ -113,7 +118,7 @@ impl Federation {
             write(&folder.join(name), &federation.ported(text))?;
         }
         federation.certificates(now)?;
-        federation.journal_keys()?;
+        federation.evidence_keys()?;
         // Last: a folder without it is not taken for a whole one.
         write(&path, &stamp)?;
         Ok(federation)
@@ -172,35 +177,82 @@ impl Federation {
         Ok(())
     }
 
-    /// Makes the keys that sign the journals and tells them in the directory: nobody asks a department whose journal's key
-    /// is not there.
-    fn journal_keys(&self) -> Result<(), LayOutError> {
+    /// Makes the keys that sign the journals and those that cosign the others', and tells them in the directory: nobody asks
+    /// a department whose journal's key is not there. Each department has the two others as witnesses, either of which is
+    /// enough, so that one gateway can be stopped without the others.
+    fn evidence_keys(&self) -> Result<(), LayOutError> {
         let domain: TrustDomain = sample::TRUST_DOMAIN.parse()?;
-        let directory = self.folder.join("config/directory.toml");
-        let failed = |path: &Path| {
-            let path = path.to_owned();
-            |source| LayOutError::File { path, source }
-        };
-        let mut text = fs::read_to_string(&directory).map_err(failed(&directory))?;
+        let mut keys = Vec::new();
         for (department, _) in DEPARTMENTS {
             let var = self.folder.join("var").join(department);
             fs::create_dir_all(&var).map_err(failed(&var))?;
             let origin = Origin::new(domain.clone(), department.parse()?, 1).to_string();
-            let key = JournalKey::create(&var.join("journal.key"))?.verifier(&origin)?;
-            text = with_key(&text, department, &key.to_string());
+            let name = format!("{domain}/{department}/witness");
+            let witness = CosignerKey::create(&var.join("witness.key"), &name)?;
+            keys.push(Keys {
+                department,
+                journal: JournalKey::create(&var.join("journal.key"))?
+                    .verifier(&origin)?
+                    .to_string(),
+                witness: witness.verifier().to_string(),
+            });
         }
-        write(&directory, &text)
+        let directory = self.folder.join("config/directory.toml");
+        let text = fs::read_to_string(&directory).map_err(failed(&directory))?;
+        write(&directory, &keys.iter().fold(text, with_keys))?;
+        keys.iter().try_for_each(|of| self.witnesses(of, &keys))
+    }
+
+    /// Names a department's witnesses in a policy, and the policy in its settings.
+    fn witnesses(&self, of: &Keys, all: &[Keys]) -> Result<(), LayOutError> {
+        let department = of.department;
+        let others = || all.iter().filter(|other| other.department != department);
+        let (lines, names): (String, Vec<_>) = others()
+            .map(|other| {
+                let line = format!("witness {} {}\n", other.department, other.witness);
+                (line, other.department)
+            })
+            .unzip();
+        let policy = format!(
+            "# Who witnesses the journal of `{department}`; ../witnesses.policy says more.\nlog {}\n{lines}group others any {}\nquorum others\n",
+            of.journal,
+            names.join(" ")
+        );
+        let name = format!("witnesses/{department}.policy");
+        write(&self.folder.join("config").join(&name), &policy)?;
+        let settings = self.settings(department);
+        let text = fs::read_to_string(&settings).map_err(failed(&settings))?;
+        write(
+            &settings,
+            &text.replace(NO_POLICY, &format!("policy = \"{name}\"")),
+        )
     }
 }
 
-/// The directory with a key for a department that had none.
-fn with_key(directory: &str, department: &str, key: &str) -> String {
-    let id = format!("id = \"{department}\"");
+/// The public keys of a department's evidence.
+struct Keys {
+    department: &'static str,
+    journal: String,
+    witness: String,
+}
+
+/// The directory with the keys of a department that had none.
+fn with_keys(directory: String, keys: &Keys) -> String {
+    let id = format!("id = \"{}\"", keys.department);
     let Some((before, after)) = directory.split_once(&id) else {
-        return directory.to_owned();
+        return directory;
     };
-    let after = after.replacen("journal = []", &format!("journal = [\"{key}\"]"), 1);
+    let told = format!(
+        "journal = [\"{}\"]\nwitness = \"{}\"",
+        keys.journal, keys.witness
+    );
+    let after = after.replacen("journal = []", &told, 1);
     format!("{before}{id}{after}")
+}
+
+fn failed(path: &Path) -> impl FnOnce(io::Error) -> LayOutError {
+    let path = path.to_owned();
+    |source| LayOutError::File { path, source }
 }
 
 fn stamp(ports: &[Ports; 3]) -> String {
@@ -211,12 +263,8 @@ fn stamp(ports: &[Ports; 3]) -> String {
 }
 
 fn write(path: &Path, text: &str) -> Result<(), LayOutError> {
-    let failed = |source| LayOutError::File {
-        path: path.to_owned(),
-        source,
-    };
     if let Some(folder) = path.parent() {
-        fs::create_dir_all(folder).map_err(failed)?;
+        fs::create_dir_all(folder).map_err(failed(path))?;
     }
-    fs::write(path, text).map_err(failed)
+    fs::write(path, text).map_err(failed(path))
 }

@@ -25,6 +25,7 @@ files! {
     "config/guardrails/tax.cedar",
     "config/market.toml",
     "config/tax.toml",
+    "config/witnesses.policy",
     "proto/registry/civil/v1/address.proto",
     "proto/registry/civil/v1/family.proto",
     "proto/registry/civil/v1/household.proto",

@@ -53,6 +53,8 @@ pub struct Operators {
     pub stop: CancellationToken,
     /// The journal's directory.
     pub journal: PathBuf,
+    /// Whether it has witnesses.
+    pub witnessed: bool,
     pub readers: Readers,
     /// Without it, people cannot ask who received their data.
     pub subjects: Option<Visibility>,
@@ -85,7 +87,8 @@ impl Operators {
             .add_service(health_service)
             .add_service(ServerReflectionServer::new(reflection));
 
-        let mut routes = pages::routes(pages).nest("/journal", journal::routes(&desk));
+        let mut routes =
+            pages::routes(pages).nest("/journal", journal::routes(&desk, self.witnessed));
         if tracked {
             routes = routes.nest("/v2", tracker::routes(desk));
         }

@@ -6,6 +6,7 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
+use prost::Message;
 use tonic::Code;
 use tonic::Status;
 use tonic_types::ErrorDetails;
@@ -13,8 +14,11 @@ use tonic_types::StatusExt;
 
 use super::operators::reader::NotGranted;
 use super::operators::unread::Unread;
+use crate::audit::Receipt;
 use crate::exchange::refusal::Cause;
 use crate::exchange::refusal::Refusal;
+use crate::exchange::replay::BadExchangeId;
+use crate::pb;
 use crate::policy::decision::Denial;
 use crate::source::SourceError;
 
@@ -41,7 +45,22 @@ pub(super) fn of(refusal: &Refusal) -> Status {
     {
         details.add_quota_failure_violation("agreement", denial.to_string());
     }
-    Status::with_error_details(code(cause), cause.for_asker(), details)
+    let status = Status::with_error_details(code(cause), cause.for_asker(), details);
+    match &refusal.receipt {
+        Some(receipt) => with_receipt(&status, receipt),
+        None => status,
+    }
+}
+
+/// Adds the receipt of this gateway's entry to the details, which know it no more than any other `google.protobuf.Any`.
+fn with_receipt(status: &Status, receipt: &Receipt) -> Status {
+    let mut told = tonic_types::Status::decode(status.details()).unwrap_or_default();
+    told.details.push(prost_types::Any {
+        type_url: pb::RECEIPT_TYPE.to_owned(),
+        value: pb::Receipt::from(receipt).encode_to_vec(),
+    });
+    let details = told.encode_to_vec();
+    Status::with_details(status.code(), status.message(), details.into())
 }
 
 fn code(cause: &Cause) -> Code {
@@ -52,10 +71,14 @@ fn code(cause: &Cause) -> Code {
         | Cause::UnknownRecordType(_)
         | Cause::NotOwner { .. }
         | Cause::Query(_)
+        | Cause::ExchangeId(BadExchangeId::OutOfTime)
         | Cause::Cursor => Code::InvalidArgument,
+        Cause::ExchangeId(BadExchangeId::Replayed) => Code::AlreadyExists,
         Cause::Denied(denial) => denied(denial),
         Cause::NotFound => Code::NotFound,
         Cause::Source(error) => source(error),
+        Cause::NoJournalKey(_) => Code::FailedPrecondition,
+        Cause::Unproven(_) => Code::Internal,
         Cause::PeerRevoked => Code::PermissionDenied,
         Cause::Amended => Code::Aborted,
         Cause::ClientGone => Code::Cancelled,
@@ -113,6 +136,22 @@ fn metadata(cause: &Cause) -> HashMap<String, String> {
         }
         _ => HashMap::new(),
     }
+}
+
+/// A part of a peer's question about journals that makes no sense.
+pub(super) fn unfit(part: &'static str) -> Status {
+    let mut details =
+        ErrorDetails::with_error_info("REQUEST_INVALID", DOMAIN, HashMap::<String, String>::new());
+    details.add_bad_request_violation(part, "it is missing or does not fit the rest");
+    Status::with_error_details(Code::InvalidArgument, format!("unfit `{part}`"), details)
+}
+
+/// What is asked for is not yet on record, or not yet over.
+pub(super) fn not_yet() -> Status {
+    let mut details =
+        ErrorDetails::with_error_info("NOT_YET", DOMAIN, HashMap::<String, String>::new());
+    details.set_retry_info(Some(Duration::from_secs(10)));
+    Status::with_error_details(Code::Unavailable, "not yet; ask again later", details)
 }
 
 /// Too much is under way already. Nothing was begun, so nothing is on record.

@@ -32,6 +32,8 @@ pub struct ServedJournal {
     pub dir: PathBuf,
     /// Whether the leaves may be read too: they tell who exchanged with whom, and when.
     pub entries: bool,
+    /// Whether it has witnesses: then its checkpoint is the last one that they have cosigned.
+    pub witnessed: bool,
 }
 
 /// The journal's resources, relative to its prefix, for `Router::nest`. Answers every path below it.
@@ -44,7 +46,14 @@ pub fn routes(journal: ServedJournal) -> Router {
 }
 
 async fn checkpoint(State(journal): State<Arc<ServedJournal>>) -> Response {
-    let read = move || Reader::open(&journal.dir).published();
+    let read = move || {
+        let reader = Reader::open(&journal.dir);
+        match journal.witnessed.then(|| reader.witnessed()).transpose()? {
+            Some(Some(cosigned)) => Ok(Some(cosigned)),
+            // Nothing has been cosigned yet.
+            Some(None) | None => reader.published(),
+        }
+    };
     match tokio::task::spawn_blocking(read).await {
         Ok(Ok(Some(note))) => {
             let headers = [

@@ -11,6 +11,7 @@ use crate::audit::digest::Lp;
 use crate::identity::Caller;
 use crate::name::DepartmentId;
 use crate::name::ExchangeId;
+use crate::name::Origin;
 use crate::name::SystemName;
 use crate::pb;
 use crate::pb::Grounds;
@@ -58,6 +59,12 @@ impl Ask {
             .and_then(|relay| ExchangeId::from_slice(&relay.exchange_id))
     }
 
+    /// The journal that the asking gateway names, if it is one of that department.
+    pub fn asking_journal(&self, department: &DepartmentId) -> Option<Origin> {
+        let journal = Origin::from_str(&self.relay.as_ref()?.journal).ok()?;
+        (journal.department() == department).then_some(journal)
+    }
+
     /// The caller with the system that its gateway names.
     pub fn caller(&self, caller: Caller) -> Result<Caller, Cause> {
         // A certificate that names a system was shown at the systems door.
@@ -75,9 +82,17 @@ impl Ask {
         if relay.nonce.len() != 32 {
             return Err(Cause::Relay("relay.nonce: 32 bytes"));
         }
-        // It stands in the journal where it differs from ours, so its length is not the peer's to choose.
+        // They stand in the journal where they differ from ours, so their length is not the peer's to choose.
         if relay.agreement_digest.len() != 32 {
             return Err(Cause::Relay("relay.agreement_digest: 32 bytes"));
+        }
+        if relay.schema_digest.len() != 32 {
+            return Err(Cause::Relay("relay.schema_digest: 32 bytes"));
+        }
+        if !relay.journal.is_empty() && self.asking_journal(caller.department()).is_none() {
+            return Err(Cause::Relay(
+                "relay.journal: a journal of the asking department",
+            ));
         }
         let system = SystemName::from_str(&relay.system)
             .map_err(|_| Cause::Relay("relay.system: the name of the asking system"))?;
@@ -119,26 +134,19 @@ impl Ask {
         Ok(Query::check(schema, &raw)?)
     }
 
-    /// Says in full what the permit leaves of the request, so that both gateways keep account of the same words.
+    /// Says in full what the permit leaves of the request, in the words in which the provider is asked.
     pub fn narrow(&mut self, permit: &Permit) {
+        self.record_type = permit.query().schema.name().to_string();
         if matches!(self.question, Question::Get { .. } | Question::Query { .. }) {
             self.fields = permit
                 .released()
                 .iter()
                 .map(|r| r.field.path().to_string())
                 .collect();
-            // The provider is asked by these names, and would list them in another order than the grant does.
-            self.fields.sort();
         }
         if let Question::Query { limit, .. } = &mut self.question {
             *limit = permit.limit();
         }
-    }
-
-    /// The consumer's digest of the agreement, when it is not that of our copy.
-    pub fn differing(&self, permit: &Permit) -> Option<&[u8]> {
-        let relay = self.relay.as_ref()?;
-        (relay.agreement_digest != permit.agreement().digest[..]).then_some(&relay.agreement_digest)
     }
 
     /// Where an earlier answer to this question stopped. The provider opens its own cursor; the consumer cannot.
@@ -170,8 +178,11 @@ impl Ask {
         }
     }
 
-    /// SHA-256 over what was asked: the same at both gateways.
+    /// SHA-256 over what was asked: the same at both gateways, when the consumer takes it of what it sends and the provider
+    /// of what comes. The order of the fields says nothing.
     pub fn digest(&self) -> Digest {
+        let mut fields: Vec<&str> = self.fields.iter().map(String::as_str).collect();
+        fields.sort_unstable();
         let Grounds {
             purpose,
             case_reference,
@@ -179,7 +190,7 @@ impl Ask {
         } = &self.grounds;
         let lp = Lp::new("landbridge.request.v1")
             .part(&self.record_type)
-            .parts(self.fields.iter())
+            .parts(fields.iter())
             .part(purpose)
             .part(case_reference)
             .part(officer)

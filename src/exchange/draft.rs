@@ -1,15 +1,19 @@
 //! The account of one exchange while it is under way: what will stand in the journal.
 
 mod account;
+mod proof;
 
 use std::sync::Arc;
 
+use bytes::Bytes;
 use prost::Message;
 use uuid::Uuid;
 
 use super::ask::Ask;
+use crate::audit::Outcome;
 use crate::audit::Role as Side;
 use crate::audit::digest::Lp;
+use crate::audit::receipt::VerifiedReceipt;
 use crate::audit::subject::MonthKey;
 use crate::clock::Moment;
 use crate::identity::Caller;
@@ -39,7 +43,10 @@ pub(super) struct Draft {
     record: pb::ExchangeRecord,
     response: Lp,
     request: Digest,
-    peer: Option<Evidence>,
+    /// The provider's proven entry, of the answer or of the opening of its stream.
+    peer: Option<VerifiedReceipt>,
+    /// How the exchange ended at the provider, once its answer says.
+    stated: Option<Outcome>,
     /// Where a record says whose data it is, if this side can see it.
     subject: Option<Field>,
     /// The key of the month in which it began, once the request is known to be one.
@@ -54,7 +61,13 @@ impl Draft {
         let exchange = relay
             .and_then(|_| ask.exchange())
             .unwrap_or_else(|| new_id(at));
-        let note = |text: &str| text.chars().filter(|c| !c.is_control()).take(128).collect();
+        let up_to = |most: usize, text: &str| {
+            text.chars()
+                .filter(|c| !c.is_control())
+                .take(most)
+                .collect()
+        };
+        let note = |text: &str| up_to(128, text);
         let record = pb::ExchangeRecord {
             consumer: caller.department().to_string(),
             provider: if relay.is_some() {
@@ -70,12 +83,17 @@ impl Draft {
             purpose: note(&ask.grounds.purpose),
             case_reference: note(&ask.grounds.case_reference),
             mode: ask.question.mode().as_str().to_owned(),
-            record_type: note(&ask.record_type),
+            // No name of a record type is longer.
+            record_type: up_to(256, &ask.record_type),
             nonce: relay
                 .map(|relay| relay.nonce.clone())
                 .filter(|nonce| nonce.len() == 32)
                 .unwrap_or_default(),
             trace_id: ask.trace.id(exchange).to_vec().into(),
+            peer_origin: relay
+                .and_then(|_| ask.asking_journal(caller.department()))
+                .map(|journal| journal.to_string())
+                .unwrap_or_default(),
             ..Default::default()
         };
         Self {
@@ -91,6 +109,7 @@ impl Draft {
             response: Lp::new("landbridge.response.v1"),
             request: ask.digest(),
             peer: None,
+            stated: None,
             subject: None,
             month: None,
         }
@@ -156,7 +175,7 @@ impl Draft {
             .collect();
     }
 
-    /// The request in its final words, as both gateways digest it.
+    /// The request in the words in which it goes to the provider, as both gateways digest it.
     pub(super) fn asks(&mut self, ask: &Ask) {
         self.request = ask.digest();
     }
@@ -164,23 +183,34 @@ impl Draft {
     /// What the provider's gateway told with its answer.
     pub(super) fn heard(&mut self, evidence: Option<&Evidence>) {
         let Some(evidence) = evidence else { return };
-        self.record.peer_origin = evidence.origin.clone();
-        if evidence.agreement_digest != self.record.agreement_digest {
-            self.record.peer_agreement_digest = evidence.agreement_digest.clone();
-        }
-        self.peer = Some(evidence.clone());
+        self.differs(&evidence.agreement_digest, &evidence.schema_digest);
     }
 
-    /// The asking gateway's copy of the agreement differs from ours.
-    pub(super) fn differs(&mut self, theirs: &[u8]) {
-        self.record.peer_agreement_digest = theirs.to_vec().into();
+    /// Notes where the other gateway's copies of the agreement and of the schema are not ours.
+    pub(super) fn differs(&mut self, agreement: &Bytes, schema: &Bytes) {
+        let record = &mut self.record;
+        if *agreement != record.agreement_digest {
+            record.peer_agreement_digest = agreement.clone();
+        }
+        if *schema != record.schema_digest {
+            record.peer_schema_digest = schema.clone();
+        }
+    }
+
+    /// A record as the provider sent it, whether or not it goes on.
+    pub(super) fn received(&mut self, raw: &[u8]) {
+        if self.side == Side::Consumer {
+            self.response.add(raw);
+        }
     }
 
     /// Counts a record that goes out, as the provider sent it.
     pub(super) fn released(&mut self, raw: &[u8], sent: &[u8]) -> Result<(), Malformed> {
         self.record.records += 1;
         self.record.bytes += sent.len() as u64;
-        self.response.add(sent);
+        if self.side == Side::Provider {
+            self.response.add(sent);
+        }
         let (Some(subject), Some(month)) = (&self.subject, &self.month) else {
             return Ok(());
         };
@@ -204,6 +234,11 @@ impl Draft {
     /// The agreement, where the other party's copy of it is not ours.
     pub(super) fn differing(&self) -> Option<&str> {
         (!self.record.peer_agreement_digest.is_empty()).then_some(&self.record.agreement)
+    }
+
+    /// The record type, where the other party's schema of it is not ours.
+    pub(super) fn differing_schema(&self) -> Option<&str> {
+        (!self.record.peer_schema_digest.is_empty()).then_some(&self.record.record_type)
     }
 
     pub(super) fn system(&self) -> String {

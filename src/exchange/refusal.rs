@@ -3,13 +3,14 @@
 use std::time::Duration;
 
 use time::UtcOffset;
-use tonic::Code;
 
+use super::replay::BadExchangeId;
 use super::secret::NoRandomness;
 use crate::audit::Outcome;
 use crate::audit::Receipt;
 use crate::audit::Standing;
 use crate::audit::Unwritten;
+use crate::audit::receipt::BadReceipt;
 use crate::audit::subject::SubjectKeyError;
 use crate::clock::Moment;
 use crate::name::DepartmentId;
@@ -57,6 +58,14 @@ pub enum Cause {
     NotFound,
     #[error(transparent)]
     Source(#[from] SourceError),
+    #[error(
+        "the directory has no journal key of `{0}`, so that its answers could not be proven; add what `landbridge audit key` prints there to its `journal`"
+    )]
+    NoJournalKey(DepartmentId),
+    #[error("the provider's answer is not proven to be on its record")]
+    Unproven(#[from] BadReceipt),
+    #[error(transparent)]
+    ExchangeId(#[from] BadExchangeId),
     #[error("the peer's certificate was revoked, or its department left the directory")]
     PeerRevoked,
     #[error("the agreement was amended meanwhile; ask again")]
@@ -108,6 +117,10 @@ impl Cause {
             Self::Denied(denial) => denial.reason(),
             Self::NotFound => "NOT_FOUND",
             Self::Source(error) => error.reason(),
+            Self::NoJournalKey(_) => "PROVIDER_JOURNAL_UNKNOWN",
+            Self::Unproven(_) => "RECEIPT_REFUSED",
+            Self::ExchangeId(BadExchangeId::Replayed) => "EXCHANGE_REPLAYED",
+            Self::ExchangeId(BadExchangeId::OutOfTime) => "EXCHANGE_OUT_OF_TIME",
             Self::PeerRevoked => "PEER_REVOKED",
             Self::Amended => "AGREEMENT_AMENDED",
             Self::ClientGone => "CLIENT_GONE",
@@ -137,6 +150,13 @@ impl Cause {
             Self::Unlogged(_) | Self::SubjectKeys(_) => {
                 "the gateway cannot log exchanges now, so it answers none".to_owned()
             }
+            Self::NoJournalKey(provider) => {
+                format!("answers of `{provider}` cannot be proven yet: the directory has no key of its journal")
+            }
+            Self::Unproven(_) => {
+                "the provider's gateway did not prove that it has the exchange on record; its answer is withheld"
+                    .to_owned()
+            }
             Self::Panicked | Self::NoRandomness(_) => "internal error".to_owned(),
             Self::ForeignRelay => "`relay` is set by gateways only".to_owned(),
             Self::Note { .. }
@@ -145,6 +165,7 @@ impl Cause {
             | Self::NotOwner { .. }
             | Self::Query(_)
             | Self::Cursor
+            | Self::ExchangeId(_)
             | Self::PeerRevoked
             | Self::Amended
             | Self::ClientGone
@@ -157,7 +178,7 @@ impl Cause {
     pub fn location(&self) -> Option<String> {
         match self {
             Self::Note { field, .. } => Some((*field).to_owned()),
-            Self::Relay(_) | Self::ForeignRelay => Some("relay".to_owned()),
+            Self::Relay(_) | Self::ForeignRelay | Self::ExchangeId(_) => Some("relay".to_owned()),
             Self::UnknownRecordType(_) => Some("record_type".to_owned()),
             Self::NotOwner { .. } => Some("provider".to_owned()),
             Self::Query(invalid) => Some(invalid.location.clone()),
@@ -189,6 +210,7 @@ impl Cause {
             | Self::ClientStalled(_)
             | Self::Stopping
             | Self::PeerRevoked => Outcome::CutShort,
+            Self::Unproven(_) => Outcome::ReceiptRefused,
             Self::Unlogged(_)
             | Self::SubjectKeys(_)
             | Self::Unwitnessed(_)
@@ -201,6 +223,8 @@ impl Cause {
             | Self::NotOwner { .. }
             | Self::Query(_)
             | Self::Cursor
+            | Self::NoJournalKey(_)
+            | Self::ExchangeId(_)
             | Self::Denied(_) => Outcome::Denied,
         }
     }
@@ -220,19 +244,13 @@ fn invalid_reason(reason: &Reason) -> &'static str {
     }
 }
 
-/// A refusal by the provider is logged at the consumer as what it was at the provider.
 fn source_outcome(error: &SourceError) -> Outcome {
     match error {
-        SourceError::Refused(refusal) => match refusal.code {
-            Code::NotFound => Outcome::Answered,
-            Code::InvalidArgument | Code::PermissionDenied | Code::ResourceExhausted => {
-                Outcome::Denied
-            }
-            _ => Outcome::ProviderError,
-        },
-        SourceError::PeerUnreachable(_) | SourceError::PeerTimeout | SourceError::Garbled(_) => {
-            Outcome::NoAnswer
-        }
+        // Unless its receipt says otherwise: what the provider has not on record is no answer.
+        SourceError::Refused(_)
+        | SourceError::PeerUnreachable(_)
+        | SourceError::PeerTimeout
+        | SourceError::Garbled(_) => Outcome::NoAnswer,
         SourceError::Unavailable(_)
         | SourceError::Timeout(_)
         | SourceError::Misfit(_)

@@ -12,6 +12,9 @@ use super::refusal::Cause;
 use super::refusal::Refusal;
 use super::snapshot::Snapshot;
 use super::tell;
+use super::warrant;
+use super::warrant::Warrant;
+use crate::audit::Kind;
 use crate::audit::OpenEntry;
 use crate::audit::Receipt;
 use crate::identity::Caller;
@@ -19,6 +22,7 @@ use crate::pb;
 use crate::policy::decision::Role;
 use crate::redact::Redaction;
 use crate::source::Records;
+use crate::source::SourceError;
 use crate::source::sql::Position;
 
 /// The records of one answer, pulled batch by batch. Dropped before its end, it leaves a closing entry all the same:
@@ -61,20 +65,17 @@ impl AnswerStream {
         snapshot: Arc<Snapshot>,
         caller: Caller,
         ask: Ask,
-        mut draft: Draft,
+        draft: Draft,
         records: Records,
+        warrant: Warrant,
     ) -> Result<Answer, Refusal> {
-        draft.heard(records.evidence());
         // If we die after this line the journal says that the stream was opened, and not how far it came.
-        let opened = match exchange
-            .journal
-            .begin(draft.opening(exchange.clock.now()))
-            .await
-        {
+        let opening = draft.opening(&warrant, exchange.clock.now());
+        let mut opened = match exchange.journal.begin(opening).await {
             Ok(opened) => opened,
             Err(unwritten) => return Err(exchange.unlogged(&draft, unwritten)),
         };
-        let header = Some(draft.info(opened.receipt()));
+        let header = opened.take_receipt().map(|receipt| draft.info(&receipt));
         let redaction = Redaction::of(records.permit(), &exchange.secrets.pseudonyms);
         let opened = Some(opened);
         let stream = Self {
@@ -124,13 +125,15 @@ impl AnswerStream {
 
     async fn batch(&mut self) -> Result<Option<Vec<Bytes>>, Cause> {
         loop {
+            // Nothing leaves when its end could not be logged.
+            self.exchange.journal.still_holds()?;
             self.still_permitted()?;
             let left =
                 u64::from(self.records.permit().limit()).saturating_sub(self.draft.records());
             if left == 0 {
                 return Ok(None);
             }
-            let Some(fetched) = self.records.next().await? else {
+            let Some(fetched) = self.fetch().await? else {
                 return Ok(None);
             };
             let passed = self.pass(fetched, left)?;
@@ -143,6 +146,22 @@ impl AnswerStream {
                 .spend(self.records.permit(), passed.len() as u64, now)?;
             return self.release(passed).map(Some);
         }
+    }
+
+    async fn fetch(&mut self) -> Result<Option<Vec<Bytes>>, Cause> {
+        let fetched = match self.records.next().await {
+            Ok(fetched) => fetched,
+            Err(error) => return Err(self.failed(error)),
+        };
+        for raw in fetched.iter().flatten() {
+            self.draft.received(raw);
+        }
+        Ok(fetched)
+    }
+
+    fn failed(&mut self, error: SourceError) -> Cause {
+        let provider = self.records.permit().query().schema.owner();
+        warrant::failed(error, provider, &self.snapshot, &mut self.draft)
     }
 
     /// The records that pass the gate, at most `left`: as fetched and as they may leave.
@@ -192,8 +211,9 @@ impl AnswerStream {
     }
 
     async fn finish(&mut self) -> Result<Part, Refusal> {
-        let next_cursor = match self.cursor().await {
-            Ok(cursor) => cursor,
+        let ending = self.cursor().await;
+        let (next_cursor, _) = match ending.and_then(|cursor| Ok((cursor, self.warrant()?))) {
+            Ok(ending) => ending,
             Err(cause) => return Err(self.end(cause).await),
         };
         let (records, bytes) = (self.draft.records(), self.draft.bytes());
@@ -212,11 +232,25 @@ impl AnswerStream {
         }
     }
 
+    /// Leave to say that the answer is whole.
+    fn warrant(&mut self) -> Result<Warrant, Cause> {
+        let receipt = self.records.closing_receipt();
+        let permit = self.records.permit();
+        Warrant::of(
+            Kind::StreamEnd,
+            permit,
+            receipt,
+            &self.snapshot,
+            &mut self.draft,
+        )
+    }
+
     /// Where the next question goes on, when the limit cut this answer short.
     async fn cursor(&mut self) -> Result<Bytes, Cause> {
         // The provider's trailer also names its closing entry, whether or not there is more.
         if self.records.permit().role() == Role::Consumer {
-            return Ok(self.records.next_cursor().await?);
+            let cursor = self.records.next_cursor().await;
+            return cursor.map_err(|error| self.failed(error));
         }
         if self.draft.records() < u64::from(self.records.permit().limit()) {
             return Ok(Bytes::new());
@@ -240,7 +274,6 @@ impl AnswerStream {
         let Some(opened) = self.opened.take() else {
             return Ok(None);
         };
-        self.draft.heard(self.records.evidence());
         let now = self.exchange.clock.now();
         tell::ended(&self.draft, cause, now);
         let end = self.draft.ended(cause, now);

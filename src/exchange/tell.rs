@@ -26,6 +26,9 @@ pub(super) fn ended(draft: &Draft, cause: Option<&Cause>, at: Moment) {
     if let Some(agreement) = draft.differing() {
         differs(draft, agreement);
     }
+    if let Some(record) = draft.differing_schema() {
+        tracing::warn!(exchange = %draft.exchange(), record, "the other party's schema of the record type differs from ours");
+    }
     let exchange = draft.exchange();
     match cause {
         None => tracing::debug!(%exchange, mode, records = draft.records(), "answered"),
@@ -34,6 +37,8 @@ pub(super) fn ended(draft: &Draft, cause: Option<&Cause>, at: Moment) {
         }
         Some(
             cause @ (Cause::Source(_)
+            | Cause::Unproven(_)
+            | Cause::NoJournalKey(_)
             | Cause::Unlogged(_)
             | Cause::SubjectKeys(_)
             | Cause::Panicked

@@ -9,14 +9,20 @@ use super::Exchange;
 use super::Found;
 use super::answer::Body;
 use super::draft::Draft;
+use super::fetch;
+use super::receipt;
 use super::refusal::Cause;
 use super::snapshot::Snapshot;
+use super::warrant::Warrant;
+use crate::audit::Kind;
 use crate::pb;
 use crate::policy::decision::Permit;
 use crate::policy::decision::Role;
 use crate::redact::Redaction;
 use crate::redact::verify::Verdict;
 use crate::redact::verify::verdicts;
+use crate::registry::extract::value_of;
+use crate::registry::query::Query;
 use crate::registry::query::Selection;
 use crate::source::Fetched;
 use crate::source::Records;
@@ -34,34 +40,43 @@ impl Exchange {
     ) -> Result<Found, Cause> {
         let (deadline, exchange) = (terms.deadline, self);
         within(deadline, async move {
-            let mut records = snapshot
-                .sources
-                .fetch(permit, terms)
-                .await?
-                .into_records()?;
-            let (raw, record) = exchange.first(&mut records).await?.ok_or(Cause::NotFound)?;
-            exchange.ledger.spend(records.permit(), 1, draft.begun())?;
+            let fetched = fetch(snapshot, permit, terms, draft).await?;
+            let mut records = fetched.into_records()?;
+            let batch = records.next().await?;
+            batch.iter().flatten().for_each(|raw| draft.received(raw));
             draft.heard(records.evidence());
+            let evidence = receipt(records.evidence());
+            let warrant = Warrant::of(Kind::Exchange, records.permit(), evidence, snapshot, draft)?;
+
+            let first = exchange.first(&mut records, batch).await?;
+            let (raw, record) = first.ok_or(Cause::NotFound)?;
+            as_asked(records.permit(), &raw)?;
+            exchange.ledger.spend(records.permit(), 1, draft.begun())?;
             let sent = if records.permit().role() == Role::Provider {
                 &record
             } else {
                 &raw
             };
             draft.released(&raw, sent)?;
-            Ok(Found::Whole(Body::Record(record)))
+            Ok(Found::Whole(Body::Record(record), warrant))
         })
         .await
     }
 
-    /// The first record that passes the permit's gate: as it was fetched, and as it may leave.
-    async fn first(&self, records: &mut Records) -> Result<Option<(Bytes, Bytes)>, Cause> {
+    /// The first record, of this batch or a later one, that passes the permit's gate: as it was fetched, and as it may leave.
+    async fn first(
+        &self,
+        records: &mut Records,
+        mut batch: Option<Vec<Bytes>>,
+    ) -> Result<Option<(Bytes, Bytes)>, Cause> {
         let redaction = Redaction::of(records.permit(), &self.secrets.pseudonyms);
-        while let Some(batch) = records.next().await? {
-            for raw in batch {
+        while let Some(fetched) = batch {
+            for raw in fetched {
                 if let Some(record) = redaction.apply(&raw)? {
                     return Ok(Some((raw, record.into_bytes())));
                 }
             }
+            batch = records.next().await?;
         }
         Ok(None)
     }
@@ -75,7 +90,7 @@ impl Exchange {
     ) -> Result<Found, Cause> {
         let (key_tag, tried) = (draft.key_tag(), permit.clone());
         self.ledger.may_verify(&tried, &key_tag, draft.begun())?;
-        let judged = self.judged(snapshot, permit, terms).await;
+        let judged = self.judged(snapshot, permit, terms, draft).await;
 
         // The try is held until it is told how it went, also when nothing came of it.
         let unconfirmed = judged
@@ -84,11 +99,13 @@ impl Exchange {
         self.ledger
             .mismatched(&tried, &key_tag, unconfirmed, draft.begun());
         let (verdicts, evidence) = judged?;
-        self.ledger.spend(&tried, 1, draft.begun())?;
-        draft.heard(evidence.as_ref());
-        draft.mismatches(unconfirmed);
         verdicts.iter().for_each(|verdict| draft.told(verdict));
-        Ok(Found::Whole(Body::Verdicts(verdicts)))
+        draft.heard(evidence.as_ref());
+        let evidence = receipt(evidence.as_ref());
+        let warrant = Warrant::of(Kind::Exchange, &tried, evidence, snapshot, draft)?;
+        self.ledger.spend(&tried, 1, draft.begun())?;
+        draft.mismatches(unconfirmed);
+        Ok(Found::Whole(Body::Verdicts(verdicts), warrant))
     }
 
     async fn judged(
@@ -96,9 +113,10 @@ impl Exchange {
         snapshot: &Snapshot,
         permit: Permit,
         terms: Terms,
+        draft: &mut Draft,
     ) -> Result<(Vec<pb::Verdict>, Option<Evidence>), Cause> {
         within(terms.deadline, async {
-            match snapshot.sources.fetch(permit, terms).await? {
+            match fetch(snapshot, permit, terms, draft).await? {
                 Fetched::Verdicts(verdicts, evidence) => Ok((verdicts, Some(evidence))),
                 other => Ok((self.judge(other.into_records()?).await?, None)),
             }
@@ -108,7 +126,8 @@ impl Exchange {
 
     /// Compares the claims with this department's own record. A record beyond the grant's rows is as good as none.
     async fn judge(&self, mut records: Records) -> Result<Vec<pb::Verdict>, Cause> {
-        let found = self.first(&mut records).await?;
+        let batch = records.next().await?;
+        let found = self.first(&mut records, batch).await?;
         let Selection::Verify { claims, .. } = &records.permit().query().selection else {
             return Ok(Vec::new());
         };
@@ -136,40 +155,33 @@ impl Exchange {
         terms: Terms,
         draft: &mut Draft,
     ) -> Result<Found, Cause> {
-        let smallest_group = permit.grant().smallest_group;
+        let (permitted, deadline) = (permit.clone(), terms.deadline);
+        let smallest_group = permitted.grant().smallest_group;
         self.ledger.spend(&permit, 1, draft.begun())?;
-        let (told, evidence) = within(terms.deadline, async {
-            match snapshot.sources.fetch(permit, terms).await? {
+        let counted = within(deadline, async {
+            match fetch(snapshot, permit, terms, draft).await? {
                 Fetched::Count(told, evidence) => Ok((told, Some(evidence))),
                 other => {
                     let count = self.tally(other.into_records()?).await?;
-                    Ok((
-                        pb::CountRecordsResponse {
-                            count,
-                            ..Default::default()
-                        },
-                        None,
-                    ))
+                    Ok((counted(count, smallest_group), None))
                 }
             }
-        })
-        .await?;
-        draft.heard(evidence.as_ref());
-
-        let suppressed = told.suppressed || told.count < smallest_group;
-        let count = if suppressed { 0 } else { told.count };
-        let smallest_group = smallest_group.max(told.smallest_group);
-        draft.told(&pb::CountRecordsResponse {
-            info: None,
-            count,
-            suppressed,
-            smallest_group,
         });
-        Ok(Found::Whole(Body::Count {
-            count,
+        let (told, evidence) = counted.await?;
+        draft.told(&told);
+        draft.heard(evidence.as_ref());
+        let evidence = receipt(evidence.as_ref());
+        let warrant = Warrant::of(Kind::Exchange, &permitted, evidence, snapshot, draft)?;
+
+        // The consumer's own copy of the agreement holds too.
+        let suppressed = told.suppressed || told.count < smallest_group;
+        let smallest_group = smallest_group.max(told.smallest_group);
+        let body = Body::Count {
+            count: if suppressed { 0 } else { told.count },
             suppressed,
             smallest_group,
-        }))
+        };
+        Ok(Found::Whole(body, warrant))
     }
 
     async fn tally(&self, mut records: Records) -> Result<u64, Cause> {
@@ -182,6 +194,37 @@ impl Exchange {
         }
         Ok(count)
     }
+}
+
+/// A count of fewer than the smallest group is not told.
+fn counted(count: u64, smallest_group: u64) -> pb::CountRecordsResponse {
+    let suppressed = count < smallest_group;
+    pb::CountRecordsResponse {
+        info: None,
+        count: if suppressed { 0 } else { count },
+        suppressed,
+        smallest_group,
+    }
+}
+
+/// Another gateway's record must be the one that was asked for, as far as its key can be read here.
+fn as_asked(permit: &Permit, raw: &[u8]) -> Result<(), Cause> {
+    let Query {
+        schema, selection, ..
+    } = permit.query();
+    let Selection::Get { key } = selection else {
+        return Ok(());
+    };
+    let mut released = permit.released().iter();
+    let clear = released.any(|r| r.mask.is_none() && r.field.path() == schema.key().path());
+    if permit.role() == Role::Provider
+        || !clear
+        || value_of(raw, schema.key())?.as_ref() == Some(key)
+    {
+        return Ok(());
+    }
+    let other = SourceError::Garbled("another record than the one that was asked for");
+    Err(other.into())
 }
 
 fn unconfirmed(verdicts: &[pb::Verdict]) -> u32 {

@@ -1,20 +1,24 @@
 //! From files to one state of the gateway, or to every fault in them: the same for a start, a reload and a check.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
 use std::sync::Arc;
 
 use super::files::policy_files;
 use super::files::unreadable;
+use super::witnesses::Witnesses;
 use crate::audit::journals::Journals;
 use crate::clock::Clock;
 use crate::config::Config;
+use crate::config::retention::unknown_types;
 use crate::exchange::snapshot::Snapshot;
 use crate::fault::Fault;
 use crate::identity::connector::Connector;
 use crate::identity::directory::Directory;
 use crate::identity::material::Material;
 use crate::identity::spiffe::SpiffeId;
+use crate::name::AgreementId;
 use crate::name::DepartmentId;
 use crate::policy::PolicyInput;
 use crate::policy::PolicySet;
@@ -31,6 +35,8 @@ pub struct Assembled {
     pub systems: Material,
     /// What the peers door and outbound connections show and trust.
     pub peers: Material,
+    /// Whom the own journal's checkpoints go to; none if the settings name no policy.
+    pub witnesses: Option<Witnesses>,
 }
 
 /// What outlives reloads: pools of connections to databases and peers.
@@ -48,6 +54,39 @@ pub struct Trusted {
     pub peers: Material,
     pub directory: Arc<Directory>,
     pub journals: Arc<Journals>,
+}
+
+impl Assembled {
+    /// What an administrator should know though nothing is refused for it: certificates that end, providers that
+    /// cannot be asked because nobody could verify their receipts, and classes of retention that fit nothing.
+    pub fn warnings(&self, config: &Config) -> Vec<Fault> {
+        let materials = [&self.systems, &self.peers].into_iter();
+        let mut warnings: Vec<Fault> = materials.flat_map(Material::warnings).cloned().collect();
+        warnings.extend(unknown_types(config, &self.snapshot.registry));
+        let consumed = self.snapshot.policy.agreements().filter(|agreement| {
+            agreement.consumer == config.department && agreement.provider != config.department
+        });
+        let mut told = BTreeSet::new();
+        for agreement in consumed {
+            let provider = &agreement.provider;
+            if !self.snapshot.journals.can_prove(provider) && told.insert(provider) {
+                warnings.push(unproven(config, &agreement.id, provider));
+            }
+        }
+        warnings
+    }
+}
+
+fn unproven(config: &Config, agreement: &AgreementId, provider: &DepartmentId) -> Fault {
+    Fault {
+        file: config.directory.display().to_string(),
+        line: 0,
+        column: 0,
+        key: format!("department[{provider}].journal"),
+        message: format!(
+            "has no key, so that `{provider}` is not asked for what {agreement} grants; add the line that `landbridge audit key --config <settings>` prints there"
+        ),
+    }
 }
 
 impl Trusted {
@@ -115,6 +154,7 @@ pub async fn assemble(
     if !departments.contains(&config.department) {
         faults.push(not_a_member(config));
     }
+    let witnesses = keep(Witnesses::read(config, &trusted.directory), &mut faults);
     let policy = keep(policy(config, &departments, &registry), &mut faults);
     let sources = match reach {
         Some(reach) => keep(
@@ -123,8 +163,8 @@ pub async fn assemble(
         ),
         None => None,
     };
-    match (policy, sources) {
-        (Some(policy), Some(sources)) if faults.is_empty() => Ok(Assembled {
+    match (policy, sources, witnesses) {
+        (Some(policy), Some(sources), Some(witnesses)) if faults.is_empty() => Ok(Assembled {
             snapshot: Snapshot {
                 registry,
                 policy,
@@ -134,6 +174,7 @@ pub async fn assemble(
             },
             systems: trusted.systems,
             peers: trusted.peers,
+            witnesses,
         }),
         _ => Err(faults),
     }

@@ -15,12 +15,15 @@ use super::StartError;
 use super::operators;
 use crate::clock::Clock;
 use crate::config::Config;
+use crate::door;
 use crate::door::catalog::CatalogDoor;
 use crate::door::exchange::ExchangeDoor;
 use crate::door::operators::Operators;
+use crate::door::peer::PeerDoor;
 use crate::door::reflection::Reflection;
 use crate::door::server::DoorServer;
 use crate::door::server::ServerLimits;
+use crate::door::tiles::ServedJournal;
 use crate::identity::Door;
 use crate::identity::acceptor::AcceptLimits;
 use crate::identity::acceptor::Acceptor;
@@ -28,6 +31,7 @@ use crate::identity::directory::Directory;
 use crate::identity::material::Material;
 use crate::pb::catalog_service_server::CatalogServiceServer;
 use crate::pb::exchange_service_server::ExchangeServiceServer;
+use crate::pb::peer_service_server::PeerServiceServer;
 
 /// The largest block of request headers.
 const MAX_HEADER_BYTES: u32 = 16 * 1024;
@@ -113,8 +117,15 @@ impl Gateway {
             .await;
         let reflection = Reflection::at_systems(self.exchange.clone())?;
 
-        let peers =
-            Routes::new(self.exchange_service(Door::Peers)).add_service(health_service.clone());
+        let peers = Routes::new(self.exchange_service(Door::Peers))
+            .add_service(health_service.clone())
+            .add_service(self.peer_service());
+        let peers = Routes::from(
+            peers
+                .into_axum_router()
+                .nest("/witness", door::witness::routes(self.witness.clone()))
+                .nest("/journal", door::tiles::routes(self.served_journal())),
+        );
         let systems = Routes::new(self.exchange_service(Door::Systems))
             .add_service(health_service)
             .add_service(CatalogServiceServer::new(CatalogDoor::new(
@@ -126,6 +137,7 @@ impl Gateway {
         let peers = self.server(Door::Peers, self.peers.clone(), peers);
         self.tracker.spawn(systems.run(doors.systems));
         self.tracker.spawn(peers.run(doors.peers));
+        self.tracker.spawn(self.reconciler().run(self.stop.clone()));
         // Not on the tracker, which a stop waits for: this door tells until the very end that the gateway is stopping.
         self.last.spawn(operators::run(
             doors.operators,
@@ -142,9 +154,19 @@ impl Gateway {
             metrics,
             stop: self.stop.clone(),
             journal: config.journal.path.clone(),
+            witnessed: config.witness.policy.is_some(),
             readers: config.operators.readers.clone(),
             subjects: config.subjects.clone(),
             offset: config.offset,
+        }
+    }
+
+    /// What peers may read of the own journal.
+    fn served_journal(&self) -> ServedJournal {
+        ServedJournal {
+            dir: self.config.journal.path.clone(),
+            entries: false,
+            witnessed: self.config.witness.policy.is_some(),
         }
     }
 
@@ -161,6 +183,13 @@ impl Gateway {
         );
         ExchangeServiceServer::new(service)
             .max_decoding_message_size(limits.max_message)
+            .max_encoding_message_size(usize::MAX)
+    }
+
+    fn peer_service(&self) -> PeerServiceServer<PeerDoor> {
+        let service = PeerDoor::new(self.books(), self.clock.clone());
+        PeerServiceServer::new(service)
+            .max_decoding_message_size(self.config.limits.max_message)
             .max_encoding_message_size(usize::MAX)
     }
 

@@ -1,4 +1,4 @@
-//! Counts again, at start, what today's journal says was spent: a restart must not refill a quota.
+//! What a restart must not forget, read again from the journal: spent quotas, and the exchanges that were asked for.
 
 use std::path::Path;
 
@@ -6,23 +6,47 @@ use time::OffsetDateTime;
 use time::Time;
 use time::UtcOffset;
 
+use crate::audit::Role;
 use crate::audit::reader::ReadError;
 use crate::audit::reader::Reader;
 use crate::clock::Moment;
+use crate::exchange::replay::Seen;
+use crate::exchange::replay::WINDOW;
 use crate::pb;
 use crate::pb::journal_record::Kind;
 use crate::policy::ledger::Ledger;
 use crate::policy::ledger::Spent;
 
+/// What was spent today: a restart must not refill a quota.
 pub(super) fn ledger(journal: &Path, now: Moment, offset: UtcOffset) -> Result<Ledger, ReadError> {
     let ledger = Ledger::new(offset);
     for entry in Reader::open(journal).since(day_start(now, offset))? {
         let entry = entry?;
-        if let Some(spent) = spent(&entry.record()?) {
+        if let Some(spent) = entry.record()?.as_ref().and_then(spent) {
             ledger.restore(&spent, entry.leaf.time);
         }
     }
     Ok(ledger)
+}
+
+/// The exchanges that other gateways have begun: a restart must not let one be asked again.
+pub(super) fn seen(journal: &Path, now: Moment) -> Result<Seen, ReadError> {
+    let seen = Seen::default();
+    // An id of the oldest that is still taken was taken, at the earliest, when it was as far ahead of our clock.
+    let window = i64::try_from(2 * WINDOW.as_micros()).unwrap_or(i64::MAX);
+    let since = Moment::from_micros(now.micros().saturating_sub(window));
+    for entry in Reader::open(journal).since(since)? {
+        let entry = entry?;
+        let (Role::Provider, Some(exchange)) = (entry.leaf.role, entry.leaf.exchange) else {
+            continue;
+        };
+        if let Some(Kind::Exchange(record)) = entry.record()?.and_then(|record| record.kind)
+            && let Ok(consumer) = record.consumer.parse()
+        {
+            seen.restore(&consumer, exchange);
+        }
+    }
+    Ok(seen)
 }
 
 fn day_start(now: Moment, offset: UtcOffset) -> Moment {

@@ -10,6 +10,7 @@ use tokio::signal::unix::signal;
 use tokio::time::Interval;
 
 use super::Gateway;
+use super::StartError;
 use super::watch::Watch;
 use crate::config::Config;
 use crate::config::DoorConfig;
@@ -35,15 +36,43 @@ enum Order {
 }
 
 impl Gateway {
-    /// Returns after SIGTERM or SIGINT, when everything that was let in has been answered.
-    pub async fn run(mut self) {
+    /// Returns after SIGTERM or SIGINT, when everything that was let in has been answered, or when the witnesses know
+    /// another journal than the one that is here.
+    pub async fn run(mut self) -> Result<(), StartError> {
+        let mut ready = false;
         loop {
-            match self.orders.next().await {
-                Order::Stop => return self.stop().await,
+            let order = tokio::select! {
+                confirmed = &mut self.confirmed, if !ready => {
+                    if let Err(refused) = confirmed.unwrap_or(Err(StartError::NotConfirmed)) {
+                        self.stop().await;
+                        return Err(refused);
+                    }
+                    ready = true;
+                    self.tell_ready();
+                    continue;
+                }
+                order = self.orders.next() => order,
+            };
+            match order {
+                Order::Stop => {
+                    self.stop().await;
+                    return Ok(());
+                }
                 Order::Reload(why) => self.reload_and_tell(why).await,
                 Order::Rejudge => self.rejudge(),
             }
         }
+    }
+
+    fn tell_ready(&self) {
+        let at = self.addresses;
+        tracing::info!(
+            department = %self.config.department,
+            systems = %at.systems,
+            peers = %at.peers,
+            operators = %at.operators,
+            "ready"
+        );
     }
 
     async fn reload_and_tell(&self, why: &'static str) {
@@ -82,6 +111,7 @@ impl Orders {
 
 fn watch(config: &Config) -> Option<Watch> {
     let mut files = vec![config.directory.clone()];
+    files.extend(config.witness.policy.clone());
     files.extend(material(&config.systems));
     files.extend(material(&config.peers));
     let folders = [

@@ -190,6 +190,7 @@ impl Call {
             exchange_id: Bytes::copy_from_slice(self.terms.exchange.bytes()),
             nonce: Bytes::copy_from_slice(&self.terms.nonce),
             system: self.terms.system.clone(),
+            journal: self.terms.journal.clone(),
             agreement: agreement.id.to_string(),
             agreement_digest: Bytes::copy_from_slice(&agreement.digest),
             schema_digest: Bytes::copy_from_slice(self.permit.query().schema.digest()),
@@ -268,7 +269,7 @@ impl PeerRows {
     }
 
     /// Of the provider's closing entry, once the trailer is there.
-    pub(super) fn receipt(&mut self) -> Option<pb::Receipt> {
-        self.trailer.as_mut()?.receipt.take()
+    pub(super) fn closing_receipt(&self) -> Option<&pb::Receipt> {
+        self.trailer.as_ref()?.receipt.as_ref()
     }
 }

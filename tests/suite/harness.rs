@@ -4,6 +4,7 @@ pub(crate) mod asked;
 pub(crate) mod client;
 pub(crate) mod gateway;
 pub(crate) mod http2;
+pub(crate) mod impostor;
 pub(crate) mod journal;
 pub(crate) mod records;
 pub(crate) mod refusal;
@@ -48,12 +49,22 @@ pub(crate) struct World {
 }
 
 impl World {
-    /// A hundred residents; no gateway runs yet.
+    /// A hundred residents; no gateway runs yet. No journal has witnesses, so that a gateway is ready alone.
     pub(crate) async fn new() -> Self {
         Self::with_residents(100).await
     }
 
     pub(crate) async fn with_residents(residents: u32) -> Self {
+        let world = Self::witnessed(residents).await;
+        for (department, _) in DEPARTMENTS {
+            let policy = format!("policy = \"witnesses/{department}.policy\"");
+            edit(&world.federation.settings(department), &policy, "");
+        }
+        world
+    }
+
+    /// Each gateway has the two others as witnesses, and is ready when one of them answers.
+    pub(crate) async fn witnessed(residents: u32) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let federation =
             Federation::lay_out(folder.path(), free_ports(), Clock::System.now()).unwrap();
@@ -137,6 +148,16 @@ impl World {
 
     /// Starts a gateway without waiting for it.
     pub(crate) fn launch(&self, department: &str, settings: &[(&str, &str)]) -> Gateway {
+        self.launch_saying(department, settings, &[])
+    }
+
+    /// Starts a gateway with further words on its command line.
+    pub(crate) fn launch_saying(
+        &self,
+        department: &str,
+        settings: &[(&str, &str)],
+        words: &[&str],
+    ) -> Gateway {
         let agreements = format!("{department}/agreements");
         let mut all = vec![("LOG__FORMAT", "json"), ("POLICY__AGREEMENTS", &agreements)];
         all.extend_from_slice(settings);
@@ -144,12 +165,19 @@ impl World {
             &self.federation.settings(department),
             self.ports(department),
             &all,
+            words,
         )
     }
 
     /// The gateways of civil and tax: provider and consumer of the agreement that most tests are about.
     pub(crate) async fn pair(&self) -> (Gateway, Gateway) {
         tokio::join!(self.start("civil"), self.start("tax"))
+    }
+
+    /// The gateways of civil, tax and market, which witness one another's journals.
+    pub(crate) async fn trio(&self) -> [Gateway; 3] {
+        let start = |department| self.start(department);
+        tokio::join!(start("civil"), start("tax"), start("market")).into()
     }
 
     /// A system at its own gateway's door.

@@ -8,6 +8,7 @@
     reason = "a test may stop where it stands"
 )]
 
+mod audit;
 mod clients;
 mod exchange;
 mod foreign;
@@ -16,6 +17,8 @@ mod hostile;
 mod identity;
 mod layout;
 mod operators;
+mod receipts;
+mod reconcile;
 mod reload;
 mod sources;
 mod stop;
@@ -23,3 +26,4 @@ mod streams;
 mod surfaces;
 mod sweep;
 mod unlogged;
+mod witnesses;

@@ -105,6 +105,21 @@ async fn run(
                 entry.reason()
             ));
         }
+        // Of what both gateways have on record, both say the same.
+        for (ours, theirs) in tax.iter().zip(&civil) {
+            let agree = ours.leaf.exchange_digest == theirs.leaf.exchange_digest
+                && ours.leaf.outcome == theirs.leaf.outcome
+                && ours
+                    .leaf
+                    .peer
+                    .is_some_and(|peer| peer.index == theirs.index);
+            if !agree {
+                wrong.push(format!(
+                    "{case_reference}: {:?} {:?}",
+                    ours.leaf, theirs.leaf
+                ));
+            }
+        }
     }
 }
 

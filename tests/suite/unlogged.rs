@@ -3,13 +3,10 @@
 use std::fs;
 use std::path::Path;
 use std::process::Command;
-use std::time::Duration;
 
 use landbridge::door::operators::reader::Right;
-use tokio::time::timeout;
 use tonic::Code;
 
-use crate::harness::PATIENCE;
 use crate::harness::World;
 use crate::harness::asked::Asked;
 use crate::harness::gateway::Gateway;
@@ -40,19 +37,6 @@ impl Drop for SmallDisk<'_> {
             self.0.display()
         );
     }
-}
-
-async fn becomes(gateway: &Gateway, path: &str, status: u16) {
-    let look = async {
-        let mut ticks = tokio::time::interval(Duration::from_millis(20));
-        while gateway.page(path).await.0 != status {
-            ticks.tick().await;
-        }
-    };
-    assert!(
-        timeout(PATIENCE, look).await.is_ok(),
-        "{path} does not become {status}"
-    );
 }
 
 /// What little room is left may take some readings' entries.
@@ -121,7 +105,7 @@ async fn a_full_disk_means_refusal_until_there_is_room_again() {
     );
 
     fs::remove_file(&filler).unwrap();
-    becomes(&tax, "/readyz", 200).await;
+    tax.becomes("/readyz", 200).await;
     system.ask(&asked).await.unwrap();
     assert_eq!(on_record(&world), given + 2);
     world.journal("tax").verified();

@@ -64,18 +64,19 @@ pub(super) fn write(
     folder.finish()
 }
 
-/// The salt and the record to which the leaf commits, and both leaf's time and record for people.
+/// The salt and the record to which the leaf commits, and both leaf's time and record for people. Null is what was erased.
 fn line(row: &Row) -> Result<serde_json::Value, ExportError> {
-    let (salt, record) = row.stored.sealed();
-    let readable = json::record(&row.record).map_err(|source| ExportError::Entry {
+    let sealed = row.stored.sealed();
+    let readable = row.record.as_ref().map(json::record).transpose();
+    let readable = readable.map_err(|source| ExportError::Entry {
         entry: row.index(),
         source,
     })?;
     Ok(serde_json::json!({
         "index": row.index(),
         "time": utc(row.stored.leaf.time),
-        "salt": hex(salt),
-        "record": STANDARD.encode(record),
+        "salt": sealed.map(|(salt, _)| hex(salt)),
+        "record": sealed.map(|(_, record)| STANDARD.encode(record)),
         "readable": readable,
     }))
 }

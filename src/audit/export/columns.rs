@@ -33,7 +33,7 @@ pub(super) enum Form {
 }
 
 /// One cell. What a record leaves unsaid is `None`: an empty text, an empty digest.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Cell<'a> {
     None,
     Number(u64),
@@ -108,12 +108,10 @@ pub(super) const COLUMNS: &[Column] = &[
     column("agreement_digest", Form::Bytes, |row| {
         exchange(row, |e| bytes(&e.agreement_digest))
     }),
-    column("policy_revision", Form::Bytes, |row| {
-        match &row.record.kind {
-            Some(Record::Exchange(record)) => bytes(&record.policy_revision),
-            Some(Record::Policy(record)) => bytes(&record.revision),
-            _ => Cell::None,
-        }
+    column("policy_revision", Form::Bytes, |row| match row.told() {
+        Some(Record::Exchange(record)) => bytes(&record.policy_revision),
+        Some(Record::Policy(record)) => bytes(&record.revision),
+        _ => Cell::None,
     }),
     column("schema_digest", Form::Bytes, |row| {
         exchange(row, |e| bytes(&e.schema_digest))
@@ -144,11 +142,11 @@ pub(super) const COLUMNS: &[Column] = &[
     column("mismatches", Form::Number, |row| {
         exchange(row, |e| Cell::Number(e.mismatches.into()))
     }),
-    column("reason", Form::Text, |row| match &row.record.kind {
+    column("reason", Form::Text, |row| match row.told() {
         Some(Record::Connection(record)) => stated(&record.reason),
         _ => text(row, |e| &e.reason, |e| &e.reason),
     }),
-    column("detail", Form::Text, |row| match &row.record.kind {
+    column("detail", Form::Text, |row| match row.told() {
         Some(Record::Policy(record)) => stated(&record.detail),
         _ => text(row, |e| &e.detail, |e| &e.detail),
     }),
@@ -197,10 +195,13 @@ pub(super) const COLUMNS: &[Column] = &[
 pub(super) const OTHER: &str = "other";
 
 pub(super) fn other(row: &Row) -> Result<Option<String>, ExportError> {
+    let Some(record) = &row.record else {
+        return Ok(None);
+    };
     if row.exchange().is_some() || row.end().is_some() {
         return Ok(None);
     }
-    let told = json::record(&row.record).map_err(|source| ExportError::Entry {
+    let told = json::record(record).map_err(|source| ExportError::Entry {
         entry: row.index(),
         source,
     })?;
@@ -222,7 +223,7 @@ fn either<'a>(
     exchange: impl Fn(&'a pb::ExchangeRecord) -> Cell<'a>,
     end: impl Fn(&'a pb::StreamEndRecord) -> Cell<'a>,
 ) -> Cell<'a> {
-    match &row.record.kind {
+    match row.told() {
         Some(Record::Exchange(record)) => exchange(record),
         Some(Record::StreamEnd(record)) => end(record),
         _ => Cell::None,

@@ -15,7 +15,7 @@ pub(super) fn write(
 ) -> Result<Hash, ExportError> {
     while let Some(row) = rows.next()? {
         let entry = row.index();
-        let told = json::entry(entry, &row.stored.leaf, &row.record, offset)
+        let told = json::entry(entry, &row.stored.leaf, row.record.as_ref(), offset)
             .map_err(|source| ExportError::Entry { entry, source })?;
         file.put(format!("{told}\n").as_bytes())?;
     }

@@ -47,7 +47,7 @@ pub(super) fn write(
 
 fn event(row: &Row, origin: &str) -> Result<Json, json::Undescribed> {
     let leaf = &row.stored.leaf;
-    let entry = json::entry(row.index(), leaf, &row.record, UtcOffset::UTC)?;
+    let entry = json::entry(row.index(), leaf, row.record.as_ref(), UtcOffset::UTC)?;
     let (class, activity) = class(row);
     let (severity_id, severity) = severity(row);
     let (status_id, status) = status(leaf.kind, leaf.outcome);
@@ -75,7 +75,16 @@ fn event(row: &Row, origin: &str) -> Result<Json, json::Undescribed> {
         },
         "unmapped": entry,
     });
-    let about = match &row.record.kind {
+    if let (Json::Object(event), Json::Object(about)) = (&mut event, about(row, origin)) {
+        event.extend(about);
+    }
+    drop_nulls(&mut event);
+    Ok(event)
+}
+
+/// Who did what to whom; a start or a stop is of the gateway itself.
+fn about(row: &Row, origin: &str) -> Json {
+    match row.told() {
         Some(Record::Exchange(record)) => of_exchange(row, record),
         Some(Record::StreamEnd(record)) => of_end(row, record),
         Some(Record::Connection(record)) => json!({
@@ -93,15 +102,10 @@ fn event(row: &Row, origin: &str) -> Result<Json, json::Undescribed> {
         Some(Record::Lifecycle(_)) => json!({ "app": product() }),
         _ => json!({
             "actor": { "app_name": PRODUCT },
-            "api": { "operation": leaf.kind.as_str(), "service": { "name": "journal" } },
+            "api": { "operation": row.stored.leaf.kind.as_str(), "service": { "name": "journal" } },
             "src_endpoint": { "name": origin },
         }),
-    };
-    if let (Json::Object(event), Json::Object(about)) = (&mut event, about) {
-        event.extend(about);
     }
-    drop_nulls(&mut event);
-    Ok(event)
 }
 
 fn product() -> Json {
@@ -109,7 +113,7 @@ fn product() -> Json {
 }
 
 fn class(row: &Row) -> ((u32, &'static str), (u32, &'static str)) {
-    match &row.record.kind {
+    match row.told() {
         Some(Record::Lifecycle(record)) if record.event == "started" => (LIFECYCLE, START),
         Some(Record::Lifecycle(_)) => (LIFECYCLE, STOP),
         Some(Record::Exchange(_) | Record::StreamEnd(_) | Record::Access(_)) => (API, READ),

@@ -3,11 +3,13 @@
 use std::ops::ControlFlow;
 use std::ops::Range;
 use std::path::Path;
+use std::path::PathBuf;
 
 use super::Export;
 use super::ExportError;
 use super::Progress;
 use crate::audit::checkpoint::SignedCheckpoint;
+use crate::audit::erasures::Erasures;
 use crate::audit::merkle::Frontier;
 use crate::audit::merkle::verify_consistency;
 use crate::audit::reader::Forward;
@@ -23,10 +25,10 @@ use crate::pb::journal_record::Kind;
 /// How many entries are read between two reports of the progress.
 const REPORT_EVERY: u64 = 1_024;
 
-/// One entry whose record is the one to which its leaf commits.
+/// One entry whose record is the one to which its leaf commits, or was erased.
 pub(super) struct Row {
     pub(super) stored: Stored,
-    pub(super) record: pb::JournalRecord,
+    pub(super) record: Option<pb::JournalRecord>,
 }
 
 impl Row {
@@ -35,17 +37,22 @@ impl Row {
     }
 
     pub(super) fn exchange(&self) -> Option<&pb::ExchangeRecord> {
-        match &self.record.kind {
+        match self.told() {
             Some(Kind::Exchange(record)) => Some(record),
             _ => None,
         }
     }
 
     pub(super) fn end(&self) -> Option<&pb::StreamEndRecord> {
-        match &self.record.kind {
+        match self.told() {
             Some(Kind::StreamEnd(record)) => Some(record),
             _ => None,
         }
+    }
+
+    /// What its record tells; `None` once that was erased.
+    pub(super) fn told(&self) -> Option<&Kind> {
+        self.record.as_ref()?.kind.as_ref()
     }
 }
 
@@ -143,6 +150,8 @@ pub(super) struct Rows<'a> {
     frontier: Frontier,
     watch: &'a mut dyn FnMut(Progress) -> ControlFlow<()>,
     written: u64,
+    journal: PathBuf,
+    erasures: Option<Erasures>,
 }
 
 impl<'a> Rows<'a> {
@@ -161,6 +170,8 @@ impl<'a> Rows<'a> {
             chosen,
             watch,
             written: 0,
+            journal: journal.to_owned(),
+            erasures: None,
         })
     }
 
@@ -194,12 +205,32 @@ impl<'a> Rows<'a> {
             let found = entry;
             return Err(Fault::CutBack { published, found }.into());
         };
-        if !stored.is_bound() {
-            let what = EntryFault::Commitment;
+        let what = match stored.is_bound() {
+            Some(true) => None,
+            Some(false) => Some(EntryFault::Commitment),
+            None if self.was_erased(&stored)? => None,
+            None => Some(EntryFault::Withheld),
+        };
+        if let Some(what) = what {
             return Err(Fault::Entry { entry, what }.into());
         }
         self.frontier.push(stored.leaf_hash());
         Ok(stored)
+    }
+
+    /// Whether the journal that was signed says that a record was erased, and when it was due.
+    fn was_erased(&mut self, stored: &Stored) -> Result<bool, ExportError> {
+        let erasures = match self.erasures.take() {
+            Some(erasures) => erasures,
+            // Read at the first record that is not there: what speaks for it, and for later ones, comes behind it.
+            None => Erasures::since(&Reader::open(&self.journal), stored.index)?,
+        };
+        let covering = erasures.covering(stored.index);
+        let erased = covering.is_some_and(|erasure| {
+            erasure.index < self.checkpoint.size() && erasure.was_due(stored.leaf.time)
+        });
+        self.erasures = Some(erasures);
+        Ok(erased)
     }
 
     /// The entries that were read stand where they were read, in the tree of the signed root.
@@ -213,7 +244,7 @@ impl<'a> Rows<'a> {
 
     fn report(&mut self) -> Result<(), ExportError> {
         let read = self.frontier.size() - self.chosen.range.start;
-        if read % REPORT_EVERY != 0 {
+        if !read.is_multiple_of(REPORT_EVERY) {
             return Ok(());
         }
         let progress = Progress {

@@ -277,8 +277,12 @@ async fn json_lines_are_those_of_a_search() {
     export(dir.path(), Format::Jsonl, &Selection::default());
     let lines = lines(dir.path());
     let stored = Reader::open(dir.path()).entry(3).unwrap().unwrap();
-    let told =
-        crate::audit::json::entry(3, &stored.leaf, &stored.record().unwrap(), UtcOffset::UTC);
+    let told = crate::audit::json::entry(
+        3,
+        &stored.leaf,
+        stored.record().unwrap().as_ref(),
+        UtcOffset::UTC,
+    );
     assert_eq!(lines[3], told.unwrap());
     assert_eq!(
         lines[3]["record"]["exchange"]["reason"],
@@ -515,7 +519,7 @@ async fn a_bundle_of_a_selection_has_a_proof_of_each_entry() {
     for (record, leaf) in records.iter().zip(leaves.chunks(LEAF_BYTES)) {
         let index = record["index"].as_u64().unwrap();
         let stored = Reader::open(dir.path()).entry(index).unwrap().unwrap();
-        let (salt, bytes) = stored.sealed();
+        let (salt, bytes) = stored.sealed().unwrap();
         assert_eq!(leaf, stored.leaf_bytes());
         assert_eq!(record["salt"], hex(salt));
         assert_eq!(
@@ -524,7 +528,7 @@ async fn a_bundle_of_a_selection_has_a_proof_of_each_entry() {
         );
         assert_eq!(
             record["readable"],
-            crate::audit::json::record(&stored.record().unwrap()).unwrap()
+            crate::audit::json::record(&stored.record().unwrap().unwrap()).unwrap()
         );
 
         let proof = folder.join(format!("proofs/{index}.tlog-proof"));

@@ -30,12 +30,13 @@ fn a_frame_is_read_as_it_was_written() {
     let [first, second] = frame.entries() else {
         panic!("two entries were written")
     };
+    let sealed = |entry: &RawEntry| entry.sealed.clone().unwrap();
     assert_eq!(
-        (first.leaf, first.salt, &first.record[..]),
+        (first.leaf, sealed(first).salt, &sealed(first).record[..]),
         ([0; LEAF_BYTES], [100; 32], b"first".as_slice())
     );
     assert_eq!(
-        (second.leaf, second.salt, &second.record[..]),
+        (second.leaf, sealed(second).salt, &sealed(second).record[..]),
         ([1; LEAF_BYTES], [101; 32], b"".as_slice())
     );
 }
@@ -88,5 +89,53 @@ proptest! {
             bytes[..8].copy_from_slice(&[0xff, b'L', b'B', 1, 0, 0, 1, 0]);
         }
         let _ = parse(&bytes);
+    }
+}
+
+fn erased_frame() -> (Vec<u8>, Vec<u8>) {
+    let mut builder = FrameBuilder::default();
+    builder.clear();
+    for n in 0..3u8 {
+        builder.push(
+            &[n; LEAF_BYTES],
+            &[n + 1; 32],
+            &vec![b'x'; 10 * usize::from(n)],
+        );
+    }
+    let whole = builder.finish(7, 3, &[9; 32], Some(5)).to_vec();
+    let frame = parse(&whole).unwrap();
+    let erased = frame.without(|index| index > 7);
+    (whole, erased)
+}
+
+#[test]
+fn an_erased_record_leaves_its_place_and_nothing_else() {
+    let (whole, erased) = erased_frame();
+    assert_eq!(erased.len(), whole.len());
+    let frame = parse(&erased).unwrap();
+    assert!(frame.is_intact());
+    assert_eq!(
+        (frame.header.root, frame.header.oldest_open),
+        ([9; 32], Some(5))
+    );
+    let sealed: Vec<_> = frame.entries().iter().map(|e| e.sealed.is_some()).collect();
+    assert_eq!(sealed, [true, false, false]);
+    for (n, entry) in frame.entries().iter().enumerate() {
+        assert_eq!(entry.leaf, [n as u8; LEAF_BYTES]);
+    }
+    assert!(!erased.windows(2).any(|bytes| bytes == b"xx"));
+    // To erase again what is erased changes nothing, to erase nothing neither.
+    assert_eq!(frame.without(|index| index == 9), erased);
+    assert_eq!(parse(&whole).unwrap().without(|_| false), whole);
+}
+
+#[test]
+fn what_calls_itself_erased_and_holds_something_is_no_entry() {
+    let (_, erased) = erased_frame();
+    let last_salt = erased.len() - 20 - 4 - 32;
+    for at in [last_salt, erased.len() - 1] {
+        let mut tampered = erased.clone();
+        tampered[at] = 1;
+        assert_eq!(parse(&tampered).unwrap_err(), BadFrame::Length, "byte {at}");
     }
 }

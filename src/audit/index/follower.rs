@@ -189,7 +189,7 @@ impl Follower {
                     continue;
                 };
                 batch.put(&hit)?;
-                if let Some(Record::Erasure(erasure)) = &hit.record.kind {
+                if let Some(Record::Erasure(erasure)) = hit.told() {
                     batch.erase(&erasure.ranges, hit.index)?;
                 }
             }

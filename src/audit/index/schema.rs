@@ -84,7 +84,7 @@ pub(super) fn open_to_write(path: &Path) -> rusqlite::Result<Option<(Connection,
     let connection = Connection::open(path)?;
     connection.execute_batch(
         "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA cache_size = -65536;
-         PRAGMA journal_size_limit = 67108864; PRAGMA temp_store = MEMORY;",
+         PRAGMA journal_size_limit = 67108864; PRAGMA temp_store = MEMORY; PRAGMA secure_delete = ON;",
     )?;
     if fresh {
         connection.execute_batch(&format!(

@@ -168,12 +168,12 @@ fn one_key_under_two_kinds_is_two_keys() {
 
 #[test]
 fn the_name_of_an_ml_dsa_key_fits_into_what_it_signs() {
-    let long = "n".repeat(256);
+    let (long, fits) = ("n".repeat(256), "n".repeat(255));
     assert_eq!(
         VerifierKey::of(KeyKind::MlDsa44, &long, &[9; 1312]),
         Err(NoteError::MalformedKey("the name is longer than 255 bytes"))
     );
-    assert!(VerifierKey::of(KeyKind::MlDsa44, &long[1..], &[9; 1312]).is_ok());
+    assert!(VerifierKey::of(KeyKind::MlDsa44, &fits, &[9; 1312]).is_ok());
 }
 
 #[test]
@@ -188,7 +188,10 @@ fn a_bad_signature_of_a_known_cosigner_rejects_the_note() {
         let forged = signature_line(&witness, &signature);
         let forged = extend(&note, [forged.as_str()]).unwrap();
         // To whom the cosigner is unknown, its signature says nothing.
-        assert_eq!(names(&open(&forged, &[log.clone()]).unwrap()), ["log"]);
+        assert_eq!(
+            names(&open(&forged, std::slice::from_ref(&log)).unwrap()),
+            ["log"]
+        );
         assert_eq!(
             open(&forged, &[log.clone(), witness]),
             Err(NoteError::BadSignature("witness".to_owned()))

@@ -7,6 +7,7 @@ use crate::audit::JournalError;
 use crate::audit::cosignature::CosignerKey;
 use crate::audit::note;
 use crate::audit::note::KeyKind;
+use crate::audit::pace::Pace;
 use crate::audit::quorum::WitnessPolicy;
 use crate::audit::reader::Reader;
 use crate::audit::testing::Flaky;
@@ -20,8 +21,10 @@ use crate::audit::testing::settings;
 use crate::audit::testing::temporary;
 use crate::audit::testing::vkey;
 use crate::audit::verify::Fault;
+use crate::audit::verify::Report;
+use crate::audit::verify::Scope;
 use crate::audit::verify::verify;
-use crate::audit::verify::verify_witnessed;
+use crate::audit::verify::verify_within;
 use crate::clock::Moment;
 
 async fn journal(dir: &Path, entries: u64) -> Journal {
@@ -41,6 +44,15 @@ fn witness() -> CosignerKey {
 fn policy() -> WitnessPolicy {
     let text = format!("witness tax {}\nquorum tax\n", witness().verifier());
     WitnessPolicy::parse("policy", &text).unwrap()
+}
+
+fn verify_witnessed(dir: &Path) -> Report {
+    let policy = policy();
+    let scope = Scope {
+        witnesses: Some(&policy),
+        ..Scope::default()
+    };
+    verify_within(dir, &[vkey()], scope, &mut Pace::full())
 }
 
 fn cosigned(checkpoint: &SignedCheckpoint, at: Moment) -> SignedCheckpoint {
@@ -127,12 +139,12 @@ async fn a_witnessed_checkpoint_is_kept_until_a_later_one_comes() {
 async fn a_verification_says_who_has_witnessed() {
     let dir = temporary();
     let journal = journal(dir.path(), 2).await;
-    let unwitnessed = verify_witnessed(dir.path(), &[vkey()], Some(&policy()));
+    let unwitnessed = verify_witnessed(dir.path());
     assert!(matches!(unwitnessed.fault, Some(Fault::Unwitnessed(_))));
     journal
         .publish_witnessed(&cosigned(&journal.published(), NOON))
         .unwrap();
-    let report = verify_witnessed(dir.path(), &[vkey()], Some(&policy()));
+    let report = verify_witnessed(dir.path());
     assert!(report.fault.is_none(), "{:?}", report.fault);
     assert_eq!(report.witnessed.unwrap().size(), 2);
     let witnesses = report.witnesses.unwrap();

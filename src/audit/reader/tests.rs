@@ -71,7 +71,7 @@ async fn entries_are_read_from_either_end_and_from_any_index() {
         );
         let stored = reader.entry(n).unwrap().unwrap();
         assert_eq!((stored.index, stored.leaf.time), (n, at(n)));
-        assert!(stored.record().unwrap() == exchange(n).record);
+        assert!(stored.record().unwrap() == Some(exchange(n).record));
     }
     assert!(reader.entry(50).unwrap().is_none());
     assert!(indexes(reader.forward(1_000).unwrap()).is_empty());

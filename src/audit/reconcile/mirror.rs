@@ -11,6 +11,7 @@ use super::Item;
 use super::differences;
 use crate::audit::Kind;
 use crate::audit::Leaf;
+use crate::audit::Outcome;
 use crate::audit::Role;
 use crate::audit::checkpoint::SignedCheckpoint;
 use crate::audit::leaf::log_id;
@@ -141,7 +142,7 @@ impl Mirror {
         });
         asked
             .map(|(&exchange, leaf)| {
-                let heard = leaf.peer.is_some();
+                let heard = leaf.peer.is_some() && !is_cut_stream(leaf);
                 Item::consumer(exchange, leaf.exchange_digest, leaf.outcome, heard)
             })
             .collect()
@@ -164,4 +165,9 @@ impl Mirror {
         let named = self.asked.get(&exchange).and_then(|leaf| leaf.peer);
         named.is_some_and(|peer| provider.entries.get(&peer.index) == Some(&peer.leaf_hash))
     }
+}
+
+/// A stream that did not come to its end.
+fn is_cut_stream(leaf: &Leaf) -> bool {
+    leaf.kind == Kind::StreamEnd && leaf.outcome != Outcome::Answered
 }

@@ -1,7 +1,10 @@
+use std::time::Duration;
+
 use proptest::prelude::*;
 
 use super::mirror::Mirror;
 use super::mirror::MirrorError;
+use super::window::Window;
 use super::*;
 use crate::audit::Entry;
 use crate::audit::Journal;
@@ -18,6 +21,8 @@ use crate::audit::testing::keys;
 use crate::audit::testing::settings;
 use crate::audit::testing::temporary;
 use crate::clock::Clock;
+use crate::clock::Moment;
+use crate::pb;
 
 fn id(n: u8) -> ExchangeId {
     exchange_id(u64::from(n))
@@ -101,14 +106,16 @@ proptest! {
         let found = differences(&own, &theirs);
         prop_assert_eq!(found.is_empty(), summary(&own) == summary(&theirs));
 
-        // What differs is found in the buckets that differ, and only there.
-        let by_bucket = buckets(&own).into_iter().zip(buckets(&theirs));
-        let mut in_buckets: Vec<_> = by_bucket
-            .filter(|(own, theirs)| summary(own) != summary(theirs))
-            .flat_map(|(own, theirs)| differences(&own, &theirs))
+        // What differs is found in the parts that differ, and only there.
+        let (own_parts, their_parts) = (parts(&own), parts(&theirs));
+        let (own_told, told) = (part_summaries(&own), part_summaries(&theirs));
+        let of = |parts: &BTreeMap<u8, Vec<Item>>, part| parts.get(&part).cloned().unwrap_or_default();
+        let mut in_parts: Vec<_> = (0..=u8::MAX)
+            .filter(|&part| own_told[usize::from(part)] != told[usize::from(part)])
+            .flat_map(|part| differences(&of(&own_parts, part), &of(&their_parts, part)))
             .collect();
-        in_buckets.sort_by_key(|difference| difference.exchange);
-        prop_assert_eq!(in_buckets, found);
+        in_parts.sort_by_key(|difference| difference.exchange);
+        prop_assert_eq!(in_parts, found);
     }
 }
 
@@ -272,4 +279,34 @@ async fn leaves_that_do_not_lead_to_the_signed_root_are_refused() {
         matches!(refused, MirrorError::Checkpoint { .. }),
         "{refused}"
     );
+}
+
+#[test]
+fn windows_lie_side_by_side_and_hold_the_exchanges_made_in_them() {
+    let minute = Duration::from_secs(60);
+    let window = Window::containing(Moment::from_micros(125_000_000), minute);
+    assert_eq!(window.start(), Moment::from_micros(120_000_000));
+    assert_eq!(window.end(), window.next().start());
+    let made = |ms: u64| {
+        let mut bytes = [0; 16];
+        bytes[..6].copy_from_slice(&ms.to_be_bytes()[2..]);
+        bytes[6] = 0x70;
+        ExchangeId::from_slice(&bytes).unwrap()
+    };
+    let contained = [119_999, 120_000, 179_999, 180_000].map(|ms| window.contains(made(ms)));
+    assert_eq!(contained, [false, true, true, false]);
+    assert_eq!(Window::read(&window.into()), Some(window));
+    for (start_ms, length_ms) in [
+        (120_001, 60_000),
+        (0, 0),
+        (0, 999),
+        (0, 86_400_001),
+        (u64::MAX, 1_000),
+    ] {
+        let window = pb::Window {
+            start_ms,
+            length_ms,
+        };
+        assert_eq!(Window::read(&window), None, "{start_ms} {length_ms}");
+    }
 }

@@ -44,8 +44,8 @@ async fn scenario(disk: &Flaky, dir: &Path) -> (Vec<Receipt>, bool) {
             Err(_) => failures += 1,
         }
     }
-    if let Ok(stream) = stream {
-        receipts.push(stream.receipt().clone());
+    if let Ok(mut stream) = stream {
+        receipts.extend(stream.take_receipt());
         match stream.close(stream_end(3)).await {
             Ok(receipt) => receipts.push(receipt),
             Err(_) => failures += 1,

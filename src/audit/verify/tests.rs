@@ -1,9 +1,11 @@
 use std::fs;
 use std::path::PathBuf;
 
+use bytes::Bytes;
 use tempfile::TempDir;
 
 use super::*;
+use crate::audit::digest::record_commitment;
 use crate::audit::frame::FrameBuilder;
 use crate::audit::frame::HEADER_BYTES;
 use crate::audit::frame::Header;
@@ -74,7 +76,8 @@ fn forge(
     )
     .unwrap();
     let entry = &frame.entries()[0];
-    let (mut leaf, mut salt, mut record) = (entry.leaf, entry.salt, entry.record.to_vec());
+    let sealed = entry.sealed.clone().unwrap();
+    let (mut leaf, mut salt, mut record) = (entry.leaf, sealed.salt, sealed.record.to_vec());
     change(&mut leaf, &mut salt, &mut record);
     let mut builder = FrameBuilder::default();
     builder.clear();

@@ -117,8 +117,11 @@ fn open(dir: &TempDir) -> Witness {
     }
 }
 
+/// A status of HTTP, and the size that stands in its body.
+type Answer = (u16, Option<u64>);
+
 /// In the words of HTTP, as the specification gives them.
-fn answer(refused: &Refused) -> (u16, Option<u64>) {
+fn answer(refused: &Refused) -> Answer {
     match refused {
         Refused::UnknownLog => (404, None),
         Refused::Untrusted(_) => (403, None),
@@ -129,7 +132,7 @@ fn answer(refused: &Refused) -> (u16, Option<u64>) {
     }
 }
 
-async fn refused(witness: &Witness, body: &str) -> (u16, Option<u64>) {
+async fn refused(witness: &Witness, body: &str) -> Answer {
     answer(&witness.add(body).await.unwrap_err())
 }
 
@@ -170,7 +173,7 @@ async fn the_answers_are_those_of_the_specification_in_its_order() {
     let mut wrong = proof(5, 8);
     wrong[0][0] ^= 1;
     let no_checkpoint = "gov.example/civil/1\nnonsense\n\n\u{2014} a AAAAAAAA\n";
-    let rows: [(&str, String, (u16, Option<u64>)); 20] = [
+    let rows: [(&str, String, Answer); 20] = [
         ("no request", "nonsense".to_owned(), (400, None)),
         ("no note", request(0, vec![], "nonsense"), (400, None)),
         (

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::Args;
 
 use super::Place;
+use super::subject::no_key;
 use crate::audit::Kind;
 use crate::audit::Outcome;
 use crate::audit::Role;
@@ -141,7 +142,11 @@ impl Identifier {
 
 impl KeysArgs {
     pub(super) fn open(&self, place: &Place) -> Result<SubjectKeys, Failure> {
-        let folder = self.subject_keys.as_ref().or(place.subjects.as_ref());
+        let settings = place.config.as_ref();
+        let folder = self
+            .subject_keys
+            .as_ref()
+            .or(settings.map(|config| &config.journal.subjects));
         let Some(folder) = folder else {
             let failure = Failure::usage(
                 "a person is looked for with the gateway's monthly keys: entries name nobody without them",
@@ -166,10 +171,7 @@ impl CriteriaArgs {
             None => Vec::new(),
         };
         if self.subject.is_some() && subjects.is_empty() {
-            let failure = Failure::usage("there is no key for any month of that time");
-            return Err(
-                failure.mend("the folder of the keys has one file a month, such as `2026-11.key`")
-            );
+            return Err(no_key());
         }
         Ok(Criteria {
             kind: self.kind,

@@ -39,7 +39,7 @@ impl Row {
     pub(super) fn new(
         index: u64,
         leaf: &Leaf,
-        record: &pb::JournalRecord,
+        record: Option<&pb::JournalRecord>,
         end: Option<(&Leaf, &pb::StreamEndRecord)>,
         offset: UtcOffset,
     ) -> Self {
@@ -56,6 +56,12 @@ impl Row {
                 .exchange
                 .map(|exchange| exchange.to_string())
                 .unwrap_or_default(),
+        };
+        let Some(record) = record else {
+            return Self {
+                what: "record erased".to_owned(),
+                ..row
+            };
         };
         match &record.kind {
             Some(Record::Exchange(record)) => row.of_exchange(leaf, record, end),

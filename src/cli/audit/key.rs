@@ -2,9 +2,13 @@
 
 use std::io;
 use std::io::Write;
+use std::path::Path;
+
+use clap::Args;
 
 use super::JournalOptions;
 use crate::audit::JournalKeys;
+use crate::audit::cosignature::CosignerKey;
 use crate::audit::note::VerifierKey;
 use crate::cli::exit::Exit;
 use crate::cli::exit::Failure;
@@ -12,31 +16,65 @@ use crate::cli::exit::Run;
 use crate::cli::output::OutputOptions;
 use crate::config::Config;
 
-/// Makes the keys if the gateway has not started yet, so that a department can hand them to the directory first.
-pub(super) fn run(options: &JournalOptions, output: &OutputOptions) -> Run {
-    let json = output.for_one()?;
-    let Some(config) = &options.config else {
-        let failure = Failure::usage("whose keys?");
-        return Err(failure.mend("give the gateway's settings with `--config FILE`"));
-    };
-    let config = Config::load(config).map_err(Failure::Faults)?;
-    let (keys, made) =
-        JournalKeys::load_or_create(&config.journal.key, &config.journal.post_quantum_key)?;
-    for path in made {
-        writeln!(io::stderr(), "made `{}`; back it up", path.display())?;
-    }
-    let origin = config.origin().to_string();
-    let keys = keys.verifiers(&origin)?;
-    let mut out = io::stdout().lock();
-    if json {
-        let keys = keys.map(|key: VerifierKey| key.to_string());
-        let told = serde_json::json!({ "origin": origin, "vkeys": keys });
-        writeln!(out, "{told}")?;
-    } else {
-        for key in &keys {
-            writeln!(out, "{key}")?;
+#[derive(Args)]
+#[command(after_help = "Examples:
+  landbridge audit key --config config/civil.toml
+  landbridge audit key --config config/civil.toml --witness
+
+The lines of a journal go into `journal` of the department's entry in the directory, that of its witness into `witness`, and
+both into the policies of those who rely on them.
+
+Exit codes: 0 done, 1 a key cannot be read or made, 64 bad usage or settings.")]
+pub(super) struct KeyArgs {
+    /// Prints the key with which the gateway cosigns the journals of others instead
+    #[arg(long)]
+    witness: bool,
+}
+
+impl KeyArgs {
+    /// Makes the keys if the gateway has not started yet, so that a department can hand them to the directory first.
+    pub(super) fn run(self, options: &JournalOptions, output: &OutputOptions) -> Run {
+        let json = output.for_one()?;
+        let Some(config) = &options.config else {
+            let failure = Failure::usage("whose keys?");
+            return Err(failure.mend("give the gateway's settings with `--config FILE`"));
+        };
+        let config = Config::load(config).map_err(Failure::Faults)?;
+        let (what, (name, keys)) = match self.witness {
+            true => ("witness", cosigner(&config)?),
+            false => ("origin", journal(&config)?),
+        };
+        let mut out = io::stdout().lock();
+        if json {
+            let keys: Vec<String> = keys.iter().map(VerifierKey::to_string).collect();
+            writeln!(out, "{}", serde_json::json!({ what: name, "vkeys": keys }))?;
+        } else {
+            for key in &keys {
+                writeln!(out, "{key}")?;
+            }
         }
+        out.flush()?;
+        Ok(Exit::Done)
     }
-    out.flush()?;
-    Ok(Exit::Done)
+}
+
+fn journal(config: &Config) -> Result<(String, Vec<VerifierKey>), Failure> {
+    let (settings, origin) = (&config.journal, config.origin().to_string());
+    let (keys, made) = JournalKeys::load_or_create(&settings.key, &settings.post_quantum_key)?;
+    made.iter().try_for_each(|path| tell_made(path))?;
+    let keys = keys.verifiers(&origin)?.to_vec();
+    Ok((origin, keys))
+}
+
+fn cosigner(config: &Config) -> Result<(String, Vec<VerifierKey>), Failure> {
+    let (path, name) = (&config.witness.key, config.witness_name());
+    let (key, made) = CosignerKey::load_or_create(path, &name)?;
+    if made {
+        tell_made(path)?;
+    }
+    Ok((name, vec![key.verifier().clone()]))
+}
+
+fn tell_made(path: &Path) -> io::Result<()> {
+    writeln!(io::stderr(), "made `{}`; back it up", path.display())
 }

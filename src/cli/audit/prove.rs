@@ -24,7 +24,7 @@ use crate::cli::exit::Failure;
 use crate::cli::exit::Run;
 use crate::cli::output::OutputOptions;
 
-const EXTENSION: &str = ".tlog-proof";
+pub(super) const EXTENSION: &str = ".tlog-proof";
 
 #[derive(Args)]
 #[command(after_help = "Examples:
@@ -53,7 +53,7 @@ pub(super) struct ProveArgs {
 }
 
 /// The checkpoints that a proof can lead to, verified.
-struct Checkpoints {
+pub(super) struct Checkpoints {
     published: SignedCheckpoint,
     witnessed: Option<SignedCheckpoint>,
 }
@@ -71,10 +71,8 @@ impl ProveArgs {
         let mut out = io::stdout().lock();
         for entry in &entries {
             let (checkpoint, is_witnessed) = checkpoints.covering(entry)?;
-            let proof = prove(entry, checkpoint, place)?;
             let file = file(self.out.as_deref(), entry, entries.len() > 1);
-            fs::write(&file, proof.to_string())
-                .with_context(|| format!("cannot write `{}`", file.display()))?;
+            write(&file, entry, checkpoint, place)?;
             let told = Told {
                 file: &file,
                 entry,
@@ -89,7 +87,7 @@ impl ProveArgs {
 }
 
 impl Checkpoints {
-    fn read(place: &Place) -> Result<Self, Failure> {
+    pub(super) fn read(place: &Place) -> Result<Self, Failure> {
         let trusted = place.trusted()?;
         let reader = place.reader();
         let open =
@@ -104,7 +102,7 @@ impl Checkpoints {
         })
     }
 
-    fn covering(&self, entry: &Stored) -> Result<(&SignedCheckpoint, bool), Failure> {
+    pub(super) fn covering(&self, entry: &Stored) -> Result<(&SignedCheckpoint, bool), Failure> {
         let covers = |checkpoint: &&SignedCheckpoint| entry.index < checkpoint.size();
         if let Some(witnessed) = self.witnessed.as_ref().filter(covers) {
             return Ok((witnessed, true));
@@ -118,6 +116,19 @@ impl Checkpoints {
         ));
         Err(failure.mend("a running gateway publishes every second: try again"))
     }
+}
+
+/// Writes an entry's proof to a file, if the journal proves it.
+pub(super) fn write(
+    file: &Path,
+    entry: &Stored,
+    checkpoint: &SignedCheckpoint,
+    place: &Place,
+) -> Result<(), Failure> {
+    let proof = prove(entry, checkpoint, place)?;
+    fs::write(file, proof.to_string())
+        .with_context(|| format!("cannot write `{}`", file.display()))?;
+    Ok(())
 }
 
 /// Makes the proof and proves it: what is handed out must hold.

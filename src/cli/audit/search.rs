@@ -1,14 +1,21 @@
 //! `audit search`: the entries that fit, the newest first.
 
+use std::fs;
 use std::io;
 use std::io::Write;
+use std::path::Path;
+use std::path::PathBuf;
 
+use anyhow::Context;
 use clap::Args;
 
 use super::Place;
 use super::criteria::CriteriaArgs;
 use super::entry;
 use super::entry::Row;
+use super::prove::Checkpoints;
+use super::prove::EXTENSION;
+use super::prove::write;
 use super::unreadable;
 use crate::audit::json;
 use crate::audit::search::Found;
@@ -31,6 +38,7 @@ use crate::pb;
   landbridge audit search --config config/civil.toml --officer 'Li Wei' --released address.district
   landbridge audit search --config config/civil.toml --min-records 500 --since 2026-11-01 --json
   landbridge audit search --config config/civil.toml --purpose tax-assessment --after 48213
+  landbridge audit search --config config/civil.toml --outcome denied --since 7d --proofs evidence
 
 All that is given must fit. The search index answers for what it covers, and the rest is read: the answer is complete up
 to the entry that is named on the standard error output.")]
@@ -43,6 +51,9 @@ pub(super) struct SearchArgs {
     /// Goes on behind the last entry of the page before
     #[arg(long, value_name = "ENTRY")]
     after: Option<u64>,
+    /// Writes the proof of each entry, of a stream's end too, to `<entry>.tlog-proof` in that folder
+    #[arg(long, value_name = "DIR")]
+    proofs: Option<PathBuf>,
 }
 
 impl SearchArgs {
@@ -63,8 +74,32 @@ impl SearchArgs {
             })?,
         }
         tell(&found)?;
-        Ok(Exit::Done)
+        match &self.proofs {
+            Some(folder) => prove_all(hits, folder, place),
+            None => Ok(Exit::Done),
+        }
     }
+}
+
+/// All of them, or a failure: what has come since the last checkpoint cannot be proven yet.
+fn prove_all(hits: &[Hit], folder: &Path, place: &Place) -> Run {
+    let checkpoints = Checkpoints::read(place)?;
+    fs::create_dir_all(folder).with_context(|| format!("cannot create `{}`", folder.display()))?;
+    let reader = place.reader();
+    let ends = hits.iter().filter_map(|hit| hit.end.as_ref());
+    for index in hits
+        .iter()
+        .map(|hit| hit.index)
+        .chain(ends.map(|end| end.index))
+    {
+        let Some(entry) = reader.entry(index).map_err(unreadable)? else {
+            continue;
+        };
+        let (checkpoint, _) = checkpoints.covering(&entry)?;
+        let file = folder.join(format!("{index}{EXTENSION}"));
+        write(&file, &entry, checkpoint, place)?;
+    }
+    Ok(Exit::Done)
 }
 
 fn tell(found: &Found) -> io::Result<()> {
@@ -105,7 +140,7 @@ fn rows(hits: &[Hit], place: &Place) -> Vec<Listed> {
         Listed(Row::new(
             hit.index,
             &hit.leaf,
-            &hit.record,
+            hit.record.as_ref(),
             end,
             place.offset,
         ))
@@ -116,12 +151,12 @@ fn rows(hits: &[Hit], place: &Place) -> Vec<Listed> {
 fn print_json(hits: &[Hit], place: &Place) -> Result<(), Failure> {
     let mut out = io::stdout().lock();
     for hit in hits {
-        let mut json = json::entry(hit.index, &hit.leaf, &hit.record, place.offset)?;
+        let mut json = json::entry(hit.index, &hit.leaf, hit.record.as_ref(), place.offset)?;
         if let Some(end) = &hit.end {
             let record = pb::JournalRecord {
                 kind: Some(pb::journal_record::Kind::StreamEnd(end.record.clone())),
             };
-            let end = json::entry(end.index, &end.leaf, &record, place.offset)?;
+            let end = json::entry(end.index, &end.leaf, Some(&record), place.offset)?;
             json.as_object_mut()
                 .map(|json| json.insert("end".to_owned(), end));
         }

@@ -14,6 +14,8 @@ use super::which::Which;
 use super::which::which;
 use crate::audit::checkpoint::Checkpoint;
 use crate::audit::checkpoint::SignedCheckpoint;
+use crate::audit::erasures::Erasure;
+use crate::audit::erasures::Erasures;
 use crate::audit::json;
 use crate::audit::merkle::verify_inclusion;
 use crate::audit::reader::Stored;
@@ -44,9 +46,18 @@ struct Proof {
     checkpoint: Option<Checkpoint>,
     /// Whether a trusted key has signed the checkpoint; None without a key.
     signed: Option<bool>,
-    /// Whether the record is the one to which the leaf commits.
-    bound: bool,
+    record: RecordProof,
     inclusion: Inclusion,
+}
+
+enum RecordProof {
+    /// It is the one to which the leaf commits.
+    Bound,
+    /// It is another one.
+    Changed,
+    Erased(Erasure),
+    /// It is missing, and nothing that is signed for says that it was erased.
+    Withheld,
 }
 
 enum Inclusion {
@@ -84,7 +95,7 @@ impl ShowArgs {
 impl Shown {
     fn new(stored: &Stored, place: &Place) -> Result<Self, Failure> {
         let record = stored.record().map_err(unreadable)?;
-        let entry = json::entry(stored.index, &stored.leaf, &record, place.offset)?;
+        let entry = json::entry(stored.index, &stored.leaf, record.as_ref(), place.offset)?;
         Ok(Self {
             entry,
             proof: Proof::of(stored, place)?,
@@ -132,27 +143,21 @@ impl Proof {
             _ => Inclusion::NotYet,
         };
         Ok(Self {
+            record: RecordProof::of(stored, checkpoint.as_ref(), place)?,
             checkpoint,
             signed,
-            bound: stored.is_bound(),
             inclusion,
         })
     }
 
     fn holds(&self) -> bool {
-        self.bound && self.signed != Some(false) && !matches!(self.inclusion, Inclusion::Broken)
+        self.record.holds()
+            && self.signed != Some(false)
+            && !matches!(self.inclusion, Inclusion::Broken)
     }
 
     fn lines(&self) -> Vec<(&'static str, String)> {
-        let mut lines = vec![(
-            "record",
-            if self.bound {
-                "is the one to which the leaf commits"
-            } else {
-                "IS NOT the one to which the leaf commits"
-            }
-            .to_owned(),
-        )];
+        let mut lines = vec![("record", self.record.told())];
         if let Some(checkpoint) = &self.checkpoint {
             lines.push((
                 "checkpoint",
@@ -195,12 +200,71 @@ impl Proof {
         };
         serde_json::json!({
             "holds": self.holds(),
-            "record_bound": self.bound,
+            "record_bound": self.record.is_bound(),
+            "erased_by": self.record.erasure().map(|erasure| erasure.index),
+            "erased_under": self.record.erasure().map(|erasure| &erasure.class),
             "checkpoint": checkpoint,
             "signed": self.signed,
             "inclusion": inclusion,
             "path": path,
         })
+    }
+}
+
+impl RecordProof {
+    fn of(
+        stored: &Stored,
+        checkpoint: Option<&Checkpoint>,
+        place: &Place,
+    ) -> Result<Self, Failure> {
+        match stored.is_bound() {
+            Some(true) => return Ok(Self::Bound),
+            Some(false) => return Ok(Self::Changed),
+            None => {}
+        }
+        let erasure = Erasures::of(&place.reader(), stored).map_err(unreadable)?;
+        let signed_for = |erasure: &Erasure| {
+            checkpoint.is_some_and(|checkpoint| erasure.index < checkpoint.size)
+        };
+        Ok(erasure
+            .filter(signed_for)
+            .map_or(Self::Withheld, Self::Erased))
+    }
+
+    fn holds(&self) -> bool {
+        matches!(self, Self::Bound | Self::Erased(_))
+    }
+
+    /// Nothing can be said of what is not there.
+    fn is_bound(&self) -> Option<bool> {
+        match self {
+            Self::Bound => Some(true),
+            Self::Changed => Some(false),
+            Self::Erased(_) | Self::Withheld => None,
+        }
+    }
+
+    fn erasure(&self) -> Option<&Erasure> {
+        match self {
+            Self::Erased(erasure) => Some(erasure),
+            Self::Bound | Self::Changed | Self::Withheld => None,
+        }
+    }
+
+    fn told(&self) -> String {
+        match self {
+            Self::Bound => "is the one to which the leaf commits".to_owned(),
+            Self::Changed => "IS NOT the one to which the leaf commits".to_owned(),
+            Self::Erased(erasure) => {
+                format!(
+                    "erased by entry {} under class {}",
+                    erasure.index, erasure.class
+                )
+            }
+            Self::Withheld => {
+                "IS WITHHELD: no entry says that it was erased when it was due".to_owned()
+            }
+        }
     }
 }
 

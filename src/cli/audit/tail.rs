@@ -2,6 +2,7 @@
 
 use std::io;
 use std::io::Write;
+use std::pin::pin;
 use std::time::Duration;
 
 use clap::Args;
@@ -10,6 +11,7 @@ use super::Place;
 use super::entry::Row;
 use super::unreadable;
 use crate::audit::json;
+use crate::audit::reader::Reader;
 use crate::audit::reader::Stored;
 use crate::cli::exit::Exit;
 use crate::cli::exit::Failure;
@@ -27,6 +29,8 @@ pub(super) struct TailArgs {
     number: usize,
 }
 
+/// Entries that are printed before Ctrl-C is looked for.
+const AT_ONCE: usize = 500;
 /// How often a journal is asked for what came.
 const PAUSE: Duration = Duration::from_millis(250);
 
@@ -46,12 +50,37 @@ impl TailArgs {
         if !self.follow {
             return Ok(Exit::Done);
         }
-        let mut coming = reader.forward(next).map_err(unreadable)?;
-        loop {
-            match coming.next() {
-                Some(stored) => print(&stored.map_err(unreadable)?, json, place)?,
-                None => std::thread::sleep(PAUSE),
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()?;
+        runtime.block_on(follow(&reader, next, json, place))
+    }
+}
+
+/// Prints what comes until Ctrl-C. A line is always printed whole.
+async fn follow(reader: &Reader, next: u64, json: bool, place: &Place) -> Run {
+    let mut coming = reader.forward(next).map_err(unreadable)?;
+    let mut interrupt = pin!(tokio::signal::ctrl_c());
+    loop {
+        let mut printed = 0;
+        while printed < AT_ONCE
+            && let Some(stored) = coming.next()
+        {
+            print(&stored.map_err(unreadable)?, json, place)?;
+            printed += 1;
+        }
+        io::stdout().flush()?;
+        let pause = match printed {
+            AT_ONCE => Duration::ZERO,
+            _ => PAUSE,
+        };
+        tokio::select! {
+            biased;
+            stopped = &mut interrupt => {
+                stopped?;
+                return Ok(Exit::Interrupted);
             }
+            () = tokio::time::sleep(pause) => {}
         }
     }
 }
@@ -59,12 +88,17 @@ impl TailArgs {
 fn print(stored: &Stored, json: bool, place: &Place) -> Result<(), Failure> {
     let record = stored.record().map_err(unreadable)?;
     let line = if json {
-        json::entry(stored.index, &stored.leaf, &record, place.offset)?.to_string()
+        json::entry(stored.index, &stored.leaf, record.as_ref(), place.offset)?.to_string()
     } else {
-        let line = Row::new(stored.index, &stored.leaf, &record, None, place.offset).line();
+        let line = Row::new(
+            stored.index,
+            &stored.leaf,
+            record.as_ref(),
+            None,
+            place.offset,
+        )
+        .line();
         printable(&line).into_owned()
     };
-    let mut out = io::stdout().lock();
-    writeln!(out, "{line}")?;
-    Ok(out.flush()?)
+    Ok(writeln!(io::stdout(), "{line}")?)
 }

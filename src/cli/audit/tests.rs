@@ -70,8 +70,8 @@ fn a_token_comes_with_the_stanza_that_knows_it() {
     let token = Token::fresh().unwrap();
     let text = args.text(&token);
     assert_eq!(text.matches(token.reveal()).count(), 1);
-    let stanza = &text[text.find("[[operators.reader]]").unwrap()..];
-    let settings: toml::Table = toml::from_str(stanza).unwrap();
+    let (_, stanza) = text.split_once("\n\n[[").unwrap();
+    let settings: toml::Table = toml::from_str(&format!("[[{stanza}")).unwrap();
     let reader = &settings["operators"]["reader"][0];
     assert_eq!(reader["name"].as_str(), Some("lin.auditor"));
     assert_eq!(
@@ -194,8 +194,14 @@ fn an_entry_is_one_line_that_names_what_matters() {
         .entry(receipts[1].index())
         .unwrap()
         .unwrap();
-    let record = stored.record().unwrap();
-    let row = entry::Row::new(stored.index, &stored.leaf, &record, None, UtcOffset::UTC);
+    let record = stored.record().unwrap().unwrap();
+    let row = entry::Row::new(
+        stored.index,
+        &stored.leaf,
+        Some(&record),
+        None,
+        UtcOffset::UTC,
+    );
     let cells = row.cells();
     assert_eq!(cells[2..5], ["lifecycle", "", "stopped"]);
     assert_eq!(cells[7], "0.1.0");

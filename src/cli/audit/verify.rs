@@ -10,10 +10,12 @@ use super::policy::PolicyOptions;
 use super::policy::witnesses_json;
 use super::unreadable;
 use crate::audit::checkpoint::SignedCheckpoint;
+use crate::audit::pace::Pace;
 use crate::audit::reader::ReadError;
 use crate::audit::verify::Fault;
 use crate::audit::verify::Report;
-use crate::audit::verify::verify_witnessed;
+use crate::audit::verify::Scope;
+use crate::audit::verify::verify_within;
 use crate::cli::exit::Exit;
 use crate::cli::exit::Run;
 use crate::cli::output::OutputOptions;
@@ -25,6 +27,9 @@ use crate::registry::hex;
 
 #[derive(Args)]
 pub(super) struct VerifyArgs {
+    /// Holds erasures to the terms that the settings name now, not only to those that they name themselves
+    #[arg(long, requires = "config")]
+    retention: bool,
     #[command(flatten)]
     policy: PolicyOptions,
 }
@@ -33,7 +38,16 @@ impl VerifyArgs {
     pub(super) fn run(self, place: &Place, output: &OutputOptions) -> Run {
         let json = output.for_one()?;
         let policy = self.policy.load()?;
-        let mut report = verify_witnessed(&place.dir, place.trusted()?, policy.as_ref());
+        let scope = Scope {
+            witnesses: policy.as_ref(),
+            retention: place
+                .config
+                .as_ref()
+                .filter(|_| self.retention)
+                .map(|config| &config.retention),
+            published_only: false,
+        };
+        let mut report = verify_within(&place.dir, place.trusted()?, scope, &mut Pace::full());
         place.demand_folder()?;
         // A file that cannot be read proves nothing, neither way.
         if let Some(Fault::Read(ReadError::Disk(disk))) = report.fault.take_if(is_unreadable) {
@@ -93,6 +107,9 @@ fn write(report: &Report, place: &Place, to: &mut impl Write) -> io::Result<()> 
         .map(|(kind, count)| format!("{kind} {count}"))
         .collect();
     pairs.push(("kinds", kinds.join(", ")));
+    if report.erased > 0 {
+        pairs.push(("records erased", report.erased.to_string()));
+    }
     if !report.open_streams.is_empty() {
         pairs.push(("open streams", report.open_streams.len().to_string()));
     }
@@ -132,6 +149,7 @@ fn to_json(report: &Report, place: &Place) -> serde_json::Value {
         "first": report.times.map(|(first, _)| when::rfc3339(first, place.offset)),
         "last": report.times.map(|(_, last)| when::rfc3339(last, place.offset)),
         "kinds": report.kinds,
+        "erased": report.erased,
         "open_streams": report.open_streams,
         "torn_bytes": report.torn_bytes,
     })

@@ -5,6 +5,7 @@ use std::process::Stdio;
 
 use anyhow::Context;
 use anyhow::anyhow;
+use futures::future::try_join_all;
 use rustix::process::Pid;
 use rustix::process::Signal;
 use rustix::process::kill_process;
@@ -28,9 +29,9 @@ use crate::demo::federation::Federation;
 pub(super) struct Gateways(Vec<(&'static str, Child)>);
 
 impl Gateways {
-    /// Starts the gateways and waits until each is ready.
+    /// Starts the gateways and waits until all are ready: each is a witness of the others, and ready with one of them.
     pub(super) async fn start(federation: &Federation) -> anyhow::Result<Self> {
-        let mut gateways = Self(Vec::new());
+        let (mut gateways, mut starting) = (Self(Vec::new()), Vec::new());
         say("Starting three gateways:")?;
         for (department, _) in DEPARTMENTS {
             let settings = federation.settings(department);
@@ -43,8 +44,12 @@ impl Gateways {
                 .join("var")
                 .join(department)
                 .join("gateway.log");
-            gateways.0.push((department, start(&settings, &log).await?));
+            let (child, stderr) = start(&settings)?;
+            gateways.0.push((department, child));
+            starting
+                .push(async move { ready(stderr, &log).await.with_context(|| shown(&settings)) });
         }
+        try_join_all(starting).await?;
         Ok(gateways)
     }
 
@@ -86,7 +91,7 @@ impl Gateways {
     }
 }
 
-async fn start(settings: &Path, log: &Path) -> anyhow::Result<Child> {
+fn start(settings: &Path) -> anyhow::Result<(Child, ChildStderr)> {
     let mut child = Command::new(std::env::current_exe()?)
         .arg("serve")
         .arg("--config")
@@ -97,8 +102,7 @@ async fn start(settings: &Path, log: &Path) -> anyhow::Result<Child> {
         .spawn()
         .context("the gateway cannot be started")?;
     let stderr = child.stderr.take().context("the gateway has no log")?;
-    ready(stderr, log).await.with_context(|| shown(settings))?;
-    Ok(child)
+    Ok((child, stderr))
 }
 
 /// Reads the gateway's log until it says that it is ready; what follows goes to the file.

@@ -19,10 +19,11 @@ use crate::door::tiles;
 use crate::door::tiles::ServedJournal;
 
 /// `checkpoint`, `tile/<L>/<N>` and `tile/entries/<N>`, relative to the journal's prefix.
-pub(super) fn routes(desk: &Arc<Desk>) -> Router {
+pub(super) fn routes(desk: &Arc<Desk>, witnessed: bool) -> Router {
     let served = ServedJournal {
         dir: desk.journal.clone(),
         entries: true,
+        witnessed,
     };
     tiles::routes(served).layer(middleware::from_fn_with_state(desk.clone(), guard))
 }

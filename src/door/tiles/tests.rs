@@ -37,6 +37,7 @@ async fn ask(dir: &std::path::Path, entries: bool, path: &str) -> (StatusCode, H
     let served = ServedJournal {
         dir: dir.join("journal"),
         entries,
+        witnessed: true,
     };
     let router = Router::new().nest("/journal", routes(served));
     let request = Request::get(path).body(Body::empty()).unwrap();
@@ -55,6 +56,13 @@ async fn the_checkpoint_and_the_tiles_are_those_of_the_journal() {
     assert_eq!(headers[CONTENT_TYPE], "text/plain; charset=utf-8");
     assert_eq!(headers[CACHE_CONTROL], BRIEFLY);
     assert!(note.starts_with(b"gov.example/civil/1\n3\n"));
+
+    let cosigned = [note.as_slice(), b"\xe2\x80\x94 a AAAAAAAA\n"].concat();
+    std::fs::write(dir.path().join("journal/state/witnessed"), &cosigned).unwrap();
+    assert_eq!(
+        ask(dir.path(), false, "/journal/checkpoint").await.2,
+        cosigned
+    );
 
     let (status, headers, tile) = ask(dir.path(), false, "/journal/tile/0/000.p/3").await;
     assert_eq!((status, tile.len()), (StatusCode::OK, 96));

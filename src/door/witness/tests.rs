@@ -79,7 +79,8 @@ impl World {
         let router = Router::new().nest("/witness", routes(self.witness.clone()));
         let (head, body) = router.oneshot(request).await.unwrap().into_parts();
         let body = to_bytes(body, 1 << 20).await.unwrap().to_vec();
-        let kind = head.headers[CONTENT_TYPE].to_str().unwrap().to_owned();
+        let kind = head.headers.get(CONTENT_TYPE);
+        let kind = kind.map_or("", |kind| kind.to_str().unwrap()).to_owned();
         (head.status.as_u16(), kind, String::from_utf8(body).unwrap())
     }
 

@@ -6,16 +6,17 @@ use super::Draft;
 use crate::audit::Entry;
 use crate::audit::Kind;
 use crate::audit::Outcome;
-use crate::audit::PeerLeaf;
 use crate::audit::Receipt;
 use crate::audit::StreamEnd;
-use crate::audit::digest::ExchangeStatement;
 use crate::clock::Moment;
 use crate::exchange::refusal::Cause;
+use crate::exchange::warrant::Warrant;
+use crate::fault::chain;
 use crate::pb;
 use crate::pb::journal_record::Kind as Record;
 use crate::registry::Digest;
 use crate::registry::hex;
+use crate::source::SourceError;
 
 /// The most bytes of what an entry tells beyond its reason: a peer may refuse at length, and an entry that is too long
 /// would be none.
@@ -23,7 +24,7 @@ const MAX_DETAIL: usize = 512;
 
 impl Draft {
     /// The entry of an answer that is one message.
-    pub(in crate::exchange) fn answered(&self, at: Moment) -> Entry {
+    pub(in crate::exchange) fn answered(&self, _: &Warrant, at: Moment) -> Entry {
         self.entry(
             Kind::Exchange,
             Outcome::Answered,
@@ -34,7 +35,7 @@ impl Draft {
     }
 
     /// The entry that must be on disk before the first byte of a stream.
-    pub(in crate::exchange) fn opening(&self, at: Moment) -> Entry {
+    pub(in crate::exchange) fn opening(&self, _: &Warrant, at: Moment) -> Entry {
         self.entry(Kind::Intent, Outcome::Answered, "opened", String::new(), at)
     }
 
@@ -47,7 +48,7 @@ impl Draft {
                 .find(|(key, _)| *key == "agreement");
             self.record.agreement = named.map(|(_, agreement)| agreement).unwrap_or_default();
         }
-        let (outcome, reason, detail) = (cause.outcome(), cause.reason(), detail(cause));
+        let (outcome, reason, detail) = (self.outcome(cause), cause.reason(), detail(cause));
         self.entry(Kind::Exchange, outcome, reason, detail, at)
     }
 
@@ -59,19 +60,11 @@ impl Draft {
         detail: String,
         at: Moment,
     ) -> Entry {
-        let answered = outcome == Outcome::Answered && kind == Kind::Exchange;
-        let response = if answered {
-            self.response.clone().finish()
-        } else {
-            [0; 32]
-        };
+        let stated = self.stated.unwrap_or(outcome);
+        let response = self.response(kind, stated);
         let record = pb::ExchangeRecord {
             request_digest: self.request.to_vec().into(),
-            response_digest: if answered {
-                response.to_vec().into()
-            } else {
-                Bytes::new()
-            },
+            response_digest: told(&response),
             reason: reason.to_owned(),
             detail,
             latency_us: at.since(self.begun),
@@ -82,7 +75,7 @@ impl Draft {
             role: self.side,
             outcome,
             exchange: Some(self.exchange),
-            exchange_digest: self.digest(outcome, &response),
+            exchange_digest: self.digest(stated, &response),
             peer: self.peer_leaf(),
             record: pb::JournalRecord {
                 kind: Some(Record::Exchange(record)),
@@ -92,8 +85,9 @@ impl Draft {
 
     /// How a stream ended, whatever ended it.
     pub(in crate::exchange) fn ended(&self, cause: Option<&Cause>, at: Moment) -> StreamEnd {
-        let response = self.response.clone().finish();
-        let outcome = cause.map_or(Outcome::Answered, Cause::outcome);
+        let outcome = cause.map_or(Outcome::Answered, |cause| self.outcome(cause));
+        let stated = self.stated.unwrap_or(outcome);
+        let response = self.response(Kind::StreamEnd, stated);
         let record = pb::StreamEndRecord {
             response_digest: response.to_vec().into(),
             records: self.record.records,
@@ -105,7 +99,7 @@ impl Draft {
             peer_origin: self.record.peer_origin.clone(),
             ..Default::default()
         };
-        let exchange_digest = self.digest(outcome, &response);
+        let exchange_digest = self.digest(stated, &response);
         StreamEnd {
             outcome,
             exchange_digest,
@@ -114,44 +108,12 @@ impl Draft {
         }
     }
 
-    /// Zero where the request is not even made of proper names: then there is nothing to agree on.
-    fn digest(&self, outcome: Outcome, response: &Digest) -> Digest {
-        let statement = || {
-            let nonce = <[u8; 32]>::try_from(self.record.nonce.as_ref()).unwrap_or_default();
-            let (consumer, provider) = (
-                self.record.consumer.parse().ok()?,
-                self.record.provider.parse().ok()?,
-            );
-            let (record_type, purpose) = (
-                self.record.record_type.parse().ok()?,
-                self.record.purpose.parse().ok()?,
-            );
-            let statement = ExchangeStatement {
-                exchange: &self.exchange,
-                nonce: &nonce,
-                consumer: &consumer,
-                provider: &provider,
-                record_type: &record_type,
-                purpose: &purpose,
-                outcome,
-                request: &self.request,
-                response,
-            };
-            Some(statement.digest())
-        };
-        statement().unwrap_or_default()
-    }
-
-    /// The provider's entry. One that is no leaf is left out; its origin stands in the record all the same.
-    fn peer_leaf(&self) -> Option<PeerLeaf> {
-        let evidence = self.peer.as_ref()?;
-        let receipt = pb::Receipt {
-            origin: evidence.origin.clone(),
-            index: evidence.index,
-            leaf: evidence.leaf.clone(),
-            ..pb::Receipt::default()
-        };
-        PeerLeaf::from_receipt(&receipt).ok().map(|(leaf, _)| leaf)
+    /// A provider's refusal is on record here as what it is there; one that it has not proven is no answer.
+    fn outcome(&self, cause: &Cause) -> Outcome {
+        match cause {
+            Cause::Source(SourceError::Refused(_)) => self.stated.unwrap_or(Outcome::NoAnswer),
+            _ => cause.outcome(),
+        }
     }
 
     /// What the answer rests on, for the asker.
@@ -171,8 +133,20 @@ impl Draft {
     }
 }
 
+/// Nothing, where there is nothing that it is the digest of.
+fn told(response: &Digest) -> Bytes {
+    if *response == [0; 32] {
+        return Bytes::new();
+    }
+    response.to_vec().into()
+}
+
 fn detail(cause: &Cause) -> String {
-    let mut text = cause.to_string();
+    let mut text = match cause {
+        // What was wrong with a receipt is in its causes; those of other failures are for the log.
+        Cause::Unproven(_) => chain(cause),
+        _ => cause.to_string(),
+    };
     text.truncate(text.floor_char_boundary(MAX_DETAIL));
     text
 }

@@ -20,7 +20,7 @@ use crate::identity::link::Link;
 use crate::name::DepartmentId;
 
 /// A connection to one department's gateway, made when it is first needed and again when it was lost.
-pub(super) type PeerChannel = Channel;
+pub type PeerChannel = Channel;
 
 /// The channels to all peers. Outlives reloads: certificates and trust are read anew at each connection.
 #[derive(Debug)]
@@ -44,7 +44,7 @@ impl Peers {
     }
 
     /// The channel to a department, at the endpoints that the directory now gives.
-    pub(in crate::source) fn channel(&self, department: &Department) -> PeerChannel {
+    pub fn channel(&self, department: &Department) -> PeerChannel {
         let channels = self.channels.read().unwrap_or_else(PoisonError::into_inner);
         if let Some(dialled) = channels.get(&department.id)
             && dialled.endpoints == department.endpoints

@@ -1,54 +1,38 @@
-//! What a peer's answer rests on, as its gateway tells.
+//! What a peer's answer rests on, as its gateway tells: nothing of it has been checked.
 
 use bytes::Bytes;
 
 use crate::pb;
 use crate::source::SourceError;
 
-/// The most bytes of a journal's name: a trust domain, a department, a replica. It stands in our journal too, where an
-/// entry that is too long would be none.
-const MAX_ORIGIN: usize = 512;
-
 /// The provider's side of an exchange.
 #[derive(Debug, Clone)]
 pub struct Evidence {
-    /// The provider's journal, e.g. `gov.example/civil/1`.
-    pub origin: String,
-    pub index: u64,
-    /// The leaf in the provider's Merkle tree.
-    pub leaf: Bytes,
+    /// Of the provider's entry; a stream has it of its opening one.
+    pub receipt: Option<Box<pb::Receipt>>,
     /// The provider's canonical digest of the agreement.
     pub agreement_digest: Bytes,
+    /// The provider's digest of the record type's schema.
+    pub schema_digest: Bytes,
 }
 
 impl Evidence {
-    /// Reads the evidence of an answer. An answer without a receipt is none.
+    /// Reads the evidence of an answer.
     pub(super) fn of(info: Option<pb::ExchangeInfo>) -> Result<Self, SourceError> {
         let info = info.ok_or(SourceError::Garbled(
             "an answer that does not say what it rests on",
         ))?;
-        let receipt = info
-            .receipt
-            .ok_or(SourceError::Garbled("an answer without a receipt"))?;
-        let agreement_digest = info.agreement_digest;
-        if receipt.origin.len() > MAX_ORIGIN || agreement_digest.len() != 32 {
+        // They stand in our journal where they differ from ours, and an entry that is too long would be none.
+        if info.agreement_digest.len() != 32 || info.schema_digest.len() != 32 {
             return Err(SourceError::Garbled(
-                "a receipt or an agreement's digest of no such length",
+                "a digest of an agreement or a schema that has not 32 bytes",
             ));
         }
         Ok(Self {
-            origin: receipt.origin,
-            index: receipt.index,
-            leaf: receipt.leaf,
-            agreement_digest,
+            receipt: info.receipt.map(Box::new),
+            agreement_digest: info.agreement_digest,
+            schema_digest: info.schema_digest,
         })
-    }
-
-    /// The receipt of the entry that closed a stream takes the place of the one that opened it.
-    /// One entry is of the same journal as the other, so its name stays.
-    pub(in crate::source) fn closed(&mut self, receipt: pb::Receipt) {
-        self.index = receipt.index;
-        self.leaf = receipt.leaf;
     }
 }
 
@@ -56,23 +40,19 @@ impl Evidence {
 mod tests {
     use super::*;
 
-    fn told(origin: usize, digest: usize) -> Result<Evidence, SourceError> {
-        let receipt = pb::Receipt {
-            origin: "o".repeat(origin),
-            ..pb::Receipt::default()
-        };
+    fn told(agreement: usize, schema: usize) -> Result<Evidence, SourceError> {
         Evidence::of(Some(pb::ExchangeInfo {
-            agreement_digest: vec![0; digest].into(),
-            receipt: Some(receipt),
+            agreement_digest: vec![0; agreement].into(),
+            schema_digest: vec![0; schema].into(),
             ..pb::ExchangeInfo::default()
         }))
     }
 
     #[test]
     fn what_would_make_our_own_entry_too_long_is_no_evidence() {
-        assert_eq!(told(MAX_ORIGIN, 32).unwrap().origin.len(), MAX_ORIGIN);
-        for (origin, digest) in [(MAX_ORIGIN + 1, 32), (1, 100_000), (1, 0)] {
-            let error = told(origin, digest).unwrap_err();
+        assert_eq!(told(32, 32).unwrap().agreement_digest.len(), 32);
+        for (agreement, schema) in [(100_000, 32), (0, 32), (32, 100_000), (32, 31)] {
+            let error = told(agreement, schema).unwrap_err();
             assert!(matches!(error, SourceError::Garbled(_)), "{error}");
         }
     }

@@ -2,10 +2,12 @@
 
 use std::time::Duration;
 
+use prost::Message;
 use tonic::Code;
 use tonic::Status;
 use tonic_types::StatusExt;
 
+use crate::pb;
 use crate::source::SourceError;
 
 /// A refusal by the provider's gateway. It goes on to the system that asked.
@@ -22,6 +24,8 @@ pub struct PeerRefusal {
     pub location: Option<String>,
     /// When the provider says that it is worth asking again.
     pub retry: Option<Duration>,
+    /// Of the provider's entry, as it says; nobody has checked it.
+    pub receipt: Option<pb::Receipt>,
 }
 
 const MAX_TEXT: usize = 512;
@@ -30,7 +34,7 @@ const MAX_METADATA: usize = 16;
 /// Sorts a failed call: the provider refused, or it cannot be reached.
 pub(super) fn refused(status: &Status) -> SourceError {
     match (status.code(), status.get_details_error_info()) {
-        (code, Some(info)) => SourceError::Refused(PeerRefusal {
+        (code, Some(info)) => SourceError::Refused(Box::new(PeerRefusal {
             code,
             reason: clean(&info.reason),
             message: clean(status.message()),
@@ -47,10 +51,21 @@ pub(super) fn refused(status: &Status) -> SourceError {
             retry: status
                 .get_details_retry_info()
                 .and_then(|info| info.retry_delay),
-        }),
+            receipt: receipt(status),
+        })),
         (Code::DeadlineExceeded | Code::Cancelled, None) => SourceError::PeerTimeout,
         (_, None) => SourceError::PeerUnreachable(chain(status)),
     }
+}
+
+/// The receipt among the details of a `google.rpc.Status`.
+fn receipt(status: &Status) -> Option<pb::Receipt> {
+    let told = tonic_types::Status::decode(status.details()).ok()?;
+    let detail = told
+        .details
+        .iter()
+        .find(|any| any.type_url == pb::RECEIPT_TYPE)?;
+    pb::Receipt::decode(detail.value.as_slice()).ok()
 }
 
 fn clean(text: &str) -> String {

@@ -6,6 +6,7 @@ use bytes::Bytes;
 use landbridge::pb;
 use landbridge::registry::query::question::Question;
 use tonic::Request;
+use uuid::Uuid;
 
 use super::PATIENCE;
 
@@ -102,16 +103,12 @@ impl Asked {
 
     /// As a gateway passes it on, for that system of its own.
     pub(crate) fn relayed_for(mut self, system: &str) -> Self {
-        let mut id = [7; 16];
-        aws_lc_rs::rand::fill(&mut id).unwrap();
-        // The version and the variant of a UUIDv7.
-        id[6] = id[6] & 0x0f | 0x70;
-        id[8] = id[8] & 0x3f | 0x80;
         self.relay = Some(pb::Relay {
-            exchange_id: id.to_vec().into(),
+            exchange_id: Uuid::now_v7().as_bytes().to_vec().into(),
             nonce: vec![9; 32].into(),
             system: system.to_owned(),
             agreement_digest: vec![9; 32].into(),
+            schema_digest: vec![9; 32].into(),
             ..Default::default()
         });
         self

@@ -31,8 +31,8 @@ use super::refusal::Refused;
 
 /// A certificate with its key, to be shown at a door.
 pub(crate) struct Shown {
-    chain: Vec<CertificateDer<'static>>,
-    key: PrivateKeyDer<'static>,
+    pub(super) chain: Vec<CertificateDer<'static>>,
+    pub(super) key: PrivateKeyDer<'static>,
 }
 
 impl Shown {

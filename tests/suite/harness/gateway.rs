@@ -9,6 +9,7 @@ use std::process::Command;
 use std::process::ExitStatus;
 use std::process::Stdio;
 use std::thread;
+use std::time::Duration;
 
 use landbridge::demo::federation::Ports;
 use serde_json::Value;
@@ -58,8 +59,15 @@ fn command(settings: &Path) -> Command {
 }
 
 impl Gateway {
-    pub(super) fn launch(settings: &Path, ports: Ports, overrides: &[(&str, &str)]) -> Self {
+    /// Starts it with settings over those of its file, and with further words on its command line.
+    pub(super) fn launch(
+        settings: &Path,
+        ports: Ports,
+        overrides: &[(&str, &str)],
+        words: &[&str],
+    ) -> Self {
         let mut command = command(settings);
+        command.args(words);
         for (key, value) in overrides {
             command.env(format!("LANDBRIDGE__{key}"), value);
         }
@@ -177,6 +185,20 @@ impl Gateway {
             head,
             body: answer[end + 4..].to_vec(),
         }
+    }
+
+    /// Waits until a page has that status.
+    pub(crate) async fn becomes(&self, path: &str, status: u16) {
+        let look = async {
+            let mut ticks = tokio::time::interval(Duration::from_millis(20));
+            while self.page(path).await.0 != status {
+                ticks.tick().await;
+            }
+        };
+        assert!(
+            timeout(PATIENCE, look).await.is_ok(),
+            "{path} does not become {status}"
+        );
     }
 
     /// The resident memory, in MiB.

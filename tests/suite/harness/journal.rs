@@ -2,10 +2,12 @@
 
 use std::path::Path;
 use std::path::PathBuf;
+use std::slice::from_ref;
 use std::time::Duration;
 
 use landbridge::audit::JournalKey;
 use landbridge::audit::Leaf;
+use landbridge::audit::checkpoint::SignedCheckpoint;
 use landbridge::audit::note::VerifierKey;
 use landbridge::audit::reader::Reader;
 use landbridge::audit::verify::Report;
@@ -52,7 +54,7 @@ impl Journal {
         let entries = stored.map(|stored| Entry {
             index: stored.index,
             leaf: stored.leaf,
-            kind: stored.record().unwrap().kind.unwrap(),
+            kind: stored.record().unwrap().unwrap().kind.unwrap(),
         });
         entries.collect()
     }
@@ -121,15 +123,41 @@ impl Journal {
         .await
     }
 
-    /// Its public key.
-    pub(crate) fn key(&self) -> VerifierKey {
-        let key = JournalKey::load(&self.key).unwrap();
-        key.verifier(&self.origin).unwrap()
+    /// Waits until witnesses have cosigned so many of its entries.
+    pub(crate) async fn witnessed(&self, entries: u64) -> SignedCheckpoint {
+        let key = self.vkey();
+        let look = async {
+            let mut ticks = tokio::time::interval(Duration::from_millis(20));
+            loop {
+                ticks.tick().await;
+                let note = Reader::open(&self.dir).witnessed().unwrap();
+                let checkpoint =
+                    note.map(|note| SignedCheckpoint::open(&note, from_ref(&key)).unwrap());
+                if let Some(checkpoint) = checkpoint.filter(|found| found.size() >= entries) {
+                    return checkpoint;
+                }
+            }
+        };
+        match timeout(PATIENCE, look).await {
+            Ok(found) => found,
+            Err(_) => panic!(
+                "nobody cosigns {entries} entries; the journal has:\n{}",
+                self.text()
+            ),
+        }
+    }
+
+    /// The public half of its key.
+    pub(crate) fn vkey(&self) -> VerifierKey {
+        JournalKey::load(&self.key)
+            .unwrap()
+            .verifier(&self.origin)
+            .unwrap()
     }
 
     /// Proves the whole journal against its own key; gives what was found.
     pub(crate) fn verified(&self) -> Report {
-        let report = verify(&self.dir, &[self.key()]);
+        let report = verify(&self.dir, &[self.vkey()]);
         assert!(
             report.fault.is_none(),
             "{}: {}",

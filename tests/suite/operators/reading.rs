@@ -117,7 +117,7 @@ impl Auditor {
 pub(super) fn verify(world: &World, proof: &str, index: u64, leaf: &[u8]) {
     let proof: Proof = proof.parse().unwrap();
     assert_eq!(proof.index, index);
-    proof.prove(leaf, &[world.journal("civil").key()]).unwrap();
+    proof.prove(leaf, &[world.journal("civil").vkey()]).unwrap();
 }
 
 /// The size and the root that a checkpoint states.

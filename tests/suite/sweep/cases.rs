@@ -320,6 +320,20 @@ pub(super) fn cases() -> Vec<Case> {
             doors: Doors::Peers,
             ..INVALID
         },
+        // Another department's journal.
+        Case {
+            reason: "RELAY_INVALID",
+            spoil: |mut asked| {
+                asked.relay = Some(pb::Relay {
+                    journal: "gov.example/market/1".to_owned(),
+                    ..asked.relay.unwrap()
+                });
+                asked
+            },
+            location: "relay",
+            doors: Doors::Peers,
+            ..INVALID
+        },
         // Neither may make the entry too long to be written.
         Case {
             reason: "RELAY_INVALID",

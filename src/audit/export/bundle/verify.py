@@ -56,14 +56,18 @@ def verify(folder, vkeys):
     demand(any(vkey.startswith(origin + "+") and time is None for vkey, time in seen.items()), f"no known key of {origin} has signed the checkpoint")
     policy, proofs, schema = folder / "policy", folder / "proofs", read_schema((folder / "journal.proto").read_text("utf-8"))
     demand(not policy.exists() or enough(policy.read_text("utf-8"), seen), "fewer witnesses have cosigned the checkpoint than the policy asks for")
-    peaks, count = [], 0
+    peaks, count, gone, erased = [], 0, set(), set()
     with open(folder / "leaves.bin", "rb") as leaves, open(folder / "records.jsonl", encoding="utf-8") as records:
         for count, line in enumerate(records, 1):
             entry, leaf = json.loads(line), leaves.read(144)
-            index, record, hash = entry["index"], base64.b64decode(entry["record"]), sha(b"\0", leaf)
+            index, hash = entry["index"], sha(b"\0", leaf)
             demand(len(leaf) == 144, f"entry {index} has no leaf")
-            demand(sha(b"landbridge.record.v1\0", bytes.fromhex(entry["salt"]), record) == leaf[64:96], f"the record of entry {index} is not the one to which its leaf commits")
-            demand(entry["readable"] == decode(schema, "JournalRecord", record), f"what is told of entry {index} is not what its record says")
+            if entry["record"] is None: gone.add(index)  # at the end of its retention; what says so comes later
+            else:
+                record = base64.b64decode(entry["record"])
+                demand(sha(b"landbridge.record.v1\0", bytes.fromhex(entry["salt"]), record) == leaf[64:96], f"the record of entry {index} is not the one to which its leaf commits")
+                demand(entry["readable"] == decode(schema, "JournalRecord", record), f"what is told of entry {index} is not what its record says")
+                for span in entry["readable"].get("erasure", {}).get("ranges", []): erased.update(range(int(span.get("first", 0)), min(int(span["end"]), index)))
             demand(entry["time"] == utc(int.from_bytes(leaf[8:16], "big")), f"the time of entry {index} is not that of its leaf")
             if proofs.exists():
                 proof = (proofs / f"{index}.tlog-proof").read_text("utf-8").split("\n\n")[0].split("\n")
@@ -74,10 +78,11 @@ def verify(folder, vkeys):
                 while index & 1: hash, index = node(peaks.pop(), hash), index >> 1
                 peaks.append(hash)
         demand(not leaves.read(1), "there is a leaf without its record")
+    demand(proofs.exists() or gone <= erased, f"the record of entry {min(gone - erased, default=0)} is withheld: no entry says that it was erased")
     while len(peaks) > 1: peaks.append(node(*reversed([peaks.pop(), peaks.pop()])))
     demand(proofs.exists() or (count == size and (peaks or [sha()])[0] == root), f"these {count} entries are not the {size} whose root was signed")
     cosigners = ", ".join(f"{vkey.split('+')[0]} at {utc(time * 10**6)}" for vkey, time in seen.items() if time is not None)
-    return f"{'each of the' if proofs.exists() else 'all'} {count} entries of {origin}, whose journal was signed at {size} entries and cosigned by {cosigners or 'nobody'}"
+    return f"{'each of the' if proofs.exists() else 'all'} {count} entries of {origin}, whose journal was signed at {size} entries and cosigned by {cosigners or 'nobody'}" + (f"; {len(gone)} records were erased" if gone else "")
 
 parser = argparse.ArgumentParser(description=__doc__)
 parser.add_argument("--vkeys", type=pathlib.Path, metavar="FILE", help="the public keys that you trust, one a line [default: vkeys.txt of the bundle]")

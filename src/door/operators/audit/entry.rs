@@ -22,7 +22,7 @@ pub(super) fn of(hit: Hit, proof: Option<&Proof>) -> pb::JournalEntry {
         outcome: leaf.outcome.as_str().to_owned(),
         exchange_id: leaf.exchange.map(|id| id.to_string()).unwrap_or_default(),
         leaf: leaf.encode().to_vec().into(),
-        record: Some(hit.record),
+        record: hit.record,
         end: hit.end.map(end),
         proof: proof.map(ToString::to_string).unwrap_or_default(),
     }

@@ -1,0 +1,119 @@
+//! What this gateway has on record of its exchanges with a peer.
+
+use std::path::Path;
+use std::path::PathBuf;
+
+use super::Item;
+use super::window::Window;
+use crate::audit::Journal;
+use crate::audit::Kind;
+use crate::audit::Role;
+use crate::audit::index::Accounted;
+use crate::audit::index::Index;
+use crate::audit::index::IndexError;
+use crate::audit::reader::Reader;
+use crate::audit::search::Criteria;
+use crate::audit::search::Hit;
+use crate::audit::search::Page;
+use crate::audit::search::find;
+use crate::clock::Moment;
+use crate::name::DepartmentId;
+use crate::pb;
+use crate::pb::journal_record::Kind as Record;
+
+/// The entries that are looked through at a time: with a peer that asks as much as it is asked, two are enough.
+const PAGE: usize = 16;
+
+/// A journal with its index.
+#[derive(Debug, Clone)]
+pub struct Books {
+    journal: Journal,
+    dir: PathBuf,
+}
+
+impl Books {
+    /// `dir`: the journal's folder.
+    pub fn new(journal: Journal, dir: &Path) -> Self {
+        Self {
+            journal,
+            dir: dir.to_owned(),
+        }
+    }
+
+    pub fn journal(&self) -> &Journal {
+        &self.journal
+    }
+
+    /// The entries that the journal has now. What a peer has heard of is among them.
+    pub fn size(&self) -> u64 {
+        self.journal.checkpoint().size()
+    }
+
+    /// The window's exchanges with that department in which this gateway was on that side. `None` while the index does not
+    /// yet have the first `size` entries. Reads a database: not for an async task.
+    pub fn items(
+        &self,
+        size: u64,
+        peer: &DepartmentId,
+        side: Role,
+        window: Window,
+    ) -> Result<Option<Vec<Item>>, IndexError> {
+        let Some(index) = Index::open(&self.dir)?.filter(|index| index.complete_to() >= size)
+        else {
+            return Ok(None);
+        };
+        let exchanges = index.exchanges_with(peer, side, window.start(), window.end())?;
+        Ok(Some(exchanges.iter().map(|e| item(e, side)).collect()))
+    }
+
+    /// The last window since that moment of which this gateway, as the consumer, has a comparison with the department on
+    /// record. Reads a database: not for an async task.
+    pub fn last_compared(
+        &self,
+        peer: &DepartmentId,
+        since: Moment,
+    ) -> Result<Option<Window>, IndexError> {
+        let (reader, index) = (Reader::open(&self.dir), Index::open(&self.dir)?);
+        let criteria = Criteria {
+            kind: Some(Kind::Reconciliation),
+            peer: Some(peer.clone()),
+            since: Some(since),
+            ..Criteria::default()
+        };
+        let mut page = Page::newest(PAGE);
+        loop {
+            let found = find(&reader, index.as_ref(), &criteria, page)?;
+            let mut windows = found.hits.iter().filter_map(as_consumer);
+            match (windows.next(), found.next) {
+                (Some(window), _) => return Ok(Some(window)),
+                (None, None) => return Ok(None),
+                (None, before) => page.before = before,
+            }
+        }
+    }
+}
+
+fn as_consumer(hit: &Hit) -> Option<Window> {
+    let Some(Record::Reconciliation(record)) = hit.told() else {
+        return None;
+    };
+    let window = pb::Window {
+        start_ms: record.window_start_ms,
+        length_ms: record.window_ms,
+    };
+    Window::read(&window).filter(|_| record.side == Role::Consumer.as_str())
+}
+
+fn item(accounted: &Accounted, side: Role) -> Item {
+    let &Accounted {
+        exchange,
+        digest,
+        outcome,
+        has_peer_leaf,
+        ..
+    } = accounted;
+    match side {
+        Role::Provider => Item::provider(exchange, digest),
+        Role::Consumer | Role::None => Item::consumer(exchange, digest, outcome, has_peer_leaf),
+    }
+}

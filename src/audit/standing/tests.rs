@@ -1,0 +1,70 @@
+use std::path::Path;
+
+use super::*;
+use crate::audit::Kind;
+use crate::audit::Unwritten;
+use crate::audit::reader::Reader;
+use crate::audit::testing::Flaky;
+use crate::audit::testing::NOON;
+use crate::audit::testing::Publish;
+use crate::audit::testing::copy;
+use crate::audit::testing::exchange;
+use crate::audit::testing::keys;
+use crate::audit::testing::open;
+use crate::audit::testing::settings;
+use crate::audit::testing::temporary;
+use crate::clock::Clock;
+
+fn held(dir: &Path) -> HeldJournal {
+    let (held, _) = Journal::open_held(settings(dir, 4_096), keys(), Clock::fixed(NOON)).unwrap();
+    held
+}
+
+fn kinds(dir: &Path) -> Vec<Kind> {
+    let stored = Reader::open(dir).forward(0).unwrap();
+    stored.map(|stored| stored.unwrap().leaf.kind).collect()
+}
+
+#[tokio::test]
+async fn a_held_journal_takes_nothing_until_it_is_released() {
+    let dir = temporary();
+    let held = held(dir.path());
+    let journal = held.journal().clone();
+    journal.stand(Standing::Good);
+    let refused = journal.append(exchange(1)).await.unwrap_err();
+    assert!(matches!(refused, Unwritten::Unconfirmed), "{refused}");
+    assert!(journal.begin(exchange(2)).await.is_err());
+    assert_eq!(journal.checkpoint().size(), 0);
+
+    held.release().unwrap();
+    assert_eq!(*journal.standing(), Standing::Good);
+    assert_eq!(journal.append(exchange(1)).await.unwrap().index(), 0);
+    // Nothing but a start holds it again.
+    let why = "a witness".to_owned();
+    journal.stand(Standing::Unconfirmed { why: why.clone() });
+    assert_eq!(*journal.standing(), Standing::Good);
+    let since = NOON;
+    journal.stand(Standing::Unwitnessed { since, why });
+    assert_eq!(journal.append(exchange(3)).await.unwrap().index(), 1);
+    journal.close();
+}
+
+#[tokio::test]
+async fn not_even_the_end_of_an_interrupted_stream_is_written_to_a_held_journal() {
+    let (dir, crashed) = (temporary(), temporary());
+    let (journal, _) = open(&Flaky::default(), dir.path(), Publish::Always).unwrap();
+    let stream = journal.begin(exchange(1)).await.unwrap();
+    copy(dir.path(), crashed.path());
+    drop(stream);
+    journal.close();
+
+    let unasked = held(crashed.path());
+    unasked.journal().close();
+    assert_eq!(kinds(crashed.path()), [Kind::Intent]);
+    drop(unasked);
+    let journal = held(crashed.path()).release().unwrap();
+    journal.append(exchange(2)).await.unwrap();
+    journal.close();
+    let expected = [Kind::Intent, Kind::StreamEnd, Kind::Exchange];
+    assert_eq!(kinds(crashed.path()), expected);
+}

@@ -1,0 +1,53 @@
+use std::collections::BTreeMap;
+use std::collections::BTreeSet;
+
+use super::*;
+use crate::audit::expiry::ExpiredClass;
+use crate::audit::retention::Keep;
+use crate::clock::Moment;
+
+fn expired() -> Expired {
+    let class = ExpiredClass {
+        keep: Keep::Years(3),
+        records: 41,
+        oldest: Moment::from_micros(1_700_000_000_000_000),
+    };
+    Expired {
+        records: 41,
+        classes: BTreeMap::from([("default".to_owned(), class)]),
+        epochs: BTreeSet::from([646]),
+    }
+}
+
+fn written(expired: &Expired, dry_run: bool) -> String {
+    let mut out = Vec::new();
+    write(expired, dry_run, UtcOffset::UTC, &mut out).unwrap();
+    let text = String::from_utf8(out).unwrap();
+    text.lines().map(str::trim).collect::<Vec<_>>().join("\n")
+}
+
+#[test]
+fn what_is_due_is_told_by_class() {
+    let lines = written(&expired(), true);
+    let lines: Vec<_> = lines.lines().collect();
+    let cells: Vec<_> = lines[lines.len() - 2].split_whitespace().collect();
+    assert_eq!(
+        cells,
+        ["default", "3y", "41", "2023-11-14", "22:13:20.000+00:00"]
+    );
+    assert_eq!(lines.last(), Some(&"41 records would be erased"));
+    assert!(written(&expired(), false).ends_with("41 records erased"));
+    assert_eq!(written(&Expired::default(), false), "no record is due");
+}
+
+#[test]
+fn programs_read_the_same() {
+    let told = to_json(&expired(), true, UtcOffset::UTC);
+    let expected = serde_json::json!({
+        "dry_run": true,
+        "records": 41,
+        "classes": [{ "class": "default", "keep": "3y", "records": 41, "oldest": "2023-11-14T22:13:20Z" }],
+        "months_without_keys": [646],
+    });
+    assert_eq!(told, expected);
+}

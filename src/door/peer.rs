@@ -1,0 +1,190 @@
+//! `PeerService`: what gateways tell one another about their journals.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::sync::Mutex;
+use std::sync::PoisonError;
+use std::time::Duration;
+
+use tonic::Request;
+use tonic::Response;
+use tonic::Status;
+
+use super::status;
+use crate::audit::Entry;
+use crate::audit::Role;
+use crate::audit::reconcile::Difference;
+use crate::audit::reconcile::Item;
+use crate::audit::reconcile::Summary;
+use crate::audit::reconcile::books::Books;
+use crate::audit::reconcile::disagreements;
+use crate::audit::reconcile::part_summaries;
+use crate::audit::reconcile::summary;
+use crate::audit::reconcile::tell;
+use crate::audit::reconcile::window::Window;
+use crate::clock::Clock;
+use crate::identity::Caller;
+use crate::identity::peer::Peer;
+use crate::name::DepartmentId;
+use crate::pb;
+use crate::pb::peer_service_server::PeerService;
+
+/// How long a question waits for the index to follow the journal.
+const FOLLOWS_WITHIN: Duration = Duration::from_secs(5);
+const LOOK_AGAIN: Duration = Duration::from_millis(50);
+
+/// Answers peers that compare their journal with this one.
+#[derive(Debug, Clone)]
+pub struct PeerDoor {
+    books: Arc<Books>,
+    clock: Clock,
+    /// By asking department: the window up to which comparisons are on record. One that is asked for again is not logged
+    /// again.
+    settled: Arc<Mutex<HashMap<DepartmentId, Window>>>,
+}
+
+/// A question that makes sense, and what there is to answer it.
+struct Compared {
+    peer: DepartmentId,
+    window: Window,
+    theirs: Summary,
+    /// This department's exchanges with the peer, as their provider.
+    items: Vec<Item>,
+}
+
+impl PeerDoor {
+    pub fn new(books: Books, clock: Clock) -> Self {
+        Self {
+            books: Arc::new(books),
+            clock,
+            settled: Arc::default(),
+        }
+    }
+
+    async fn compared<T>(
+        &self,
+        request: &Request<T>,
+        window: Option<&pb::Window>,
+        all: Option<&pb::ExchangeSummary>,
+    ) -> Result<Compared, Status> {
+        let peer = request.extensions().get::<Peer>();
+        let peer = Caller::from(peer.ok_or_else(status::no_identity)?);
+        let window = window.and_then(Window::read);
+        let window = window.ok_or_else(|| status::unfit("window"))?;
+        let theirs = Summary::read(all).ok_or_else(|| status::unfit("all"))?;
+        if self.clock.now() < window.end() {
+            return Err(status::not_yet());
+        }
+        let peer = peer.department().clone();
+        let items = self.items(peer.clone(), window).await?;
+        Ok(Compared {
+            peer,
+            window,
+            theirs,
+            items,
+        })
+    }
+
+    /// Waits for the index to have what the journal has now: what the peer may have heard of.
+    async fn items(&self, peer: DepartmentId, window: Window) -> Result<Vec<Item>, Status> {
+        let size = self.books.size();
+        let look = async {
+            loop {
+                let (books, peer) = (self.books.clone(), peer.clone());
+                let look = move || books.items(size, &peer, Role::Provider, window);
+                match tokio::task::spawn_blocking(look).await {
+                    Ok(Ok(Some(items))) => return Ok(items),
+                    Ok(Ok(None)) => tokio::time::sleep(LOOK_AGAIN).await,
+                    Ok(Err(error)) => {
+                        tracing::error!(%error, "the journal's index cannot be read");
+                        return Err(status::internal());
+                    }
+                    Err(_) => return Err(status::internal()),
+                }
+            }
+        };
+        let looked = tokio::time::timeout(FOLLOWS_WITHIN, look).await;
+        looked.unwrap_or_else(|_| Err(status::not_yet()))
+    }
+
+    /// Puts the comparison on record, once. Whatever the peer learns of it is on record before.
+    async fn record(&self, compared: &Compared, found: &[Difference]) -> Result<(), Status> {
+        let own = summary(&compared.items);
+        let both_empty = own.count == 0 && compared.theirs.count == 0 && found.is_empty();
+        if both_empty || !self.is_new(compared) {
+            return Ok(());
+        }
+        let (peer, window) = (&compared.peer, compared.window);
+        tell(peer, Role::Provider, found);
+        let record = window.record(peer, Role::Provider, &own, &compared.theirs, found);
+        let written = self
+            .books
+            .journal()
+            .append(Entry::reconciliation(record))
+            .await;
+        if let Err(error) = written {
+            tracing::error!(%error, "a comparison with a peer is not on record");
+            return Err(status::not_yet());
+        }
+        Ok(())
+    }
+
+    /// Whether the comparison is of a later window than the peer's last one.
+    fn is_new(&self, compared: &Compared) -> bool {
+        let mut settled = self.settled.lock().unwrap_or_else(PoisonError::into_inner);
+        let last = settled.insert(compared.peer.clone(), compared.window);
+        match last {
+            Some(last) if last.start() >= compared.window.start() => {
+                settled.insert(compared.peer.clone(), last);
+                false
+            }
+            _ => true,
+        }
+    }
+}
+
+#[tonic::async_trait]
+impl PeerService for PeerDoor {
+    async fn compare_exchanges(
+        &self,
+        request: Request<pb::CompareExchangesRequest>,
+    ) -> Result<Response<pb::CompareExchangesResponse>, Status> {
+        let asked = request.get_ref();
+        let (window, all) = (asked.window, asked.all.clone());
+        let compared = self
+            .compared(&request, window.as_ref(), all.as_ref())
+            .await?;
+        let own = summary(&compared.items);
+        let parts = if own == compared.theirs {
+            self.record(&compared, &[]).await?;
+            Vec::new()
+        } else {
+            part_summaries(&compared.items)
+        };
+        Ok(Response::new(pb::CompareExchangesResponse {
+            all: Some((&own).into()),
+            parts: parts.iter().map(Into::into).collect(),
+        }))
+    }
+
+    async fn settle_exchanges(
+        &self,
+        request: Request<pb::SettleExchangesRequest>,
+    ) -> Result<Response<pb::SettleExchangesResponse>, Status> {
+        let asked = request.get_ref();
+        let (window, all) = (asked.window, asked.all.clone());
+        let compared = self
+            .compared(&request, window.as_ref(), all.as_ref())
+            .await?;
+        let asked = request.into_inner();
+        let theirs = Item::read_all(&asked.items, compared.window, &asked.parts)
+            .ok_or_else(|| status::unfit("items"))?;
+        let in_parts = |item: &&Item| asked.parts.contains(&item.part());
+        let own: Vec<_> = compared.items.iter().filter(in_parts).copied().collect();
+        self.record(&compared, &disagreements(&theirs, &own))
+            .await?;
+        Ok(Response::new(pb::SettleExchangesResponse {
+            items: own.iter().map(Into::into).collect(),
+        }))
+    }
+}

@@ -1,0 +1,51 @@
+//! Leave for an answer to go on: it is of this department's own records, or its provider has it provably on record.
+
+use super::draft::Draft;
+use super::refusal::Cause;
+use super::snapshot::Snapshot;
+use crate::audit::Kind;
+use crate::name::DepartmentId;
+use crate::pb;
+use crate::policy::decision::Permit;
+use crate::policy::decision::Role;
+use crate::source::SourceError;
+
+/// What must be there before anything goes on to the asker. Only the check of a receipt makes one, where there is a provider
+/// to give it.
+#[derive(Debug)]
+pub(super) struct Warrant(());
+
+impl Warrant {
+    /// For what the draft has received so far: an answer, the opening of a stream, or the end of one.
+    pub(super) fn of(
+        kind: Kind,
+        permit: &Permit,
+        receipt: Option<&pb::Receipt>,
+        snapshot: &Snapshot,
+        draft: &mut Draft,
+    ) -> Result<Self, Cause> {
+        match permit.role() {
+            Role::Provider => {}
+            Role::Consumer => {
+                let provider = permit.query().schema.owner();
+                draft.prove(kind, receipt, provider, &snapshot.journals)?;
+            }
+        }
+        Ok(Self(()))
+    }
+}
+
+/// Why a source gave nothing. A provider's refusal is held against its receipt, as an answer is.
+pub(super) fn failed(
+    error: SourceError,
+    provider: &DepartmentId,
+    snapshot: &Snapshot,
+    draft: &mut Draft,
+) -> Cause {
+    if let SourceError::Refused(refusal) = &error
+        && let Err(bad) = draft.prove_refusal(refusal, provider, &snapshot.journals)
+    {
+        return bad.into();
+    }
+    error.into()
+}

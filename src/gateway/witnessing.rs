@@ -1,0 +1,281 @@
+//! Has the own journal witnessed: one task asks the witnesses before the first entry, then has each new checkpoint
+//! cosigned, and says how the journal stands.
+
+mod client;
+mod confirm;
+mod round;
+mod state;
+
+use std::slice::from_ref;
+use std::sync::Arc;
+use std::time::Duration;
+
+use arc_swap::ArcSwapOption;
+use tokio::sync::oneshot;
+use tokio::time::Instant;
+use tokio::time::MissedTickBehavior;
+use tokio_util::sync::CancellationToken;
+
+use super::StartError;
+use super::witnesses::Reached;
+use super::witnesses::Witnesses;
+use crate::audit::Entry;
+use crate::audit::HeldJournal;
+use crate::audit::Journal;
+use crate::audit::Standing;
+use crate::audit::Unwritten;
+use crate::audit::checkpoint::SignedCheckpoint;
+use crate::audit::note::VerifierKey;
+use crate::audit::reader::Reader;
+use crate::audit::tiles::Tiles;
+use crate::clock::Clock;
+use crate::clock::Moment;
+use crate::exchange::Exchange;
+use crate::fault::chain;
+use crate::name::Origin;
+use crate::source::peer::channel::PeerChannel;
+use crate::source::peer::channel::Peers;
+use client::Trouble;
+pub use confirm::Contradiction;
+pub use state::WitnessState;
+pub use state::WitnessStates;
+
+/// How often new entries are cosigned.
+const EVERY: Duration = Duration::from_secs(1);
+/// A journal that gets no entry for so long gets a heartbeat: silence, too, is to be witnessed.
+const SILENCE: Duration = Duration::from_secs(60);
+/// Operators are told of entries that wait for so long, and every so often from then on.
+const WARN_AFTER: Duration = Duration::from_secs(60);
+
+/// The task and all that it owns.
+pub(super) struct Witnessing {
+    pub(super) exchange: Arc<Exchange>,
+    pub(super) peers: Arc<Peers>,
+    /// Swapped whole at a reload; empty when the settings name no policy.
+    pub(super) witnesses: Arc<ArcSwapOption<Witnesses>>,
+    pub(super) states: WitnessStates,
+    pub(super) origin: Origin,
+    /// The public half of the own key.
+    pub(super) key: VerifierKey,
+    pub(super) tiles: Tiles,
+    pub(super) reader: Reader,
+    pub(super) max_age: Duration,
+    /// Whether answers end when no quorum cosigns.
+    pub(super) demanded: bool,
+}
+
+/// How far the witnesses are.
+struct Progress {
+    /// The size that a quorum has cosigned.
+    witnessed: u64,
+    /// When the oldest entry beyond it was written, to about a second; None if there is none.
+    since: Option<Moment>,
+    /// The journal's size, and when it grew to that.
+    grown: (u64, Instant),
+    warned: Option<Instant>,
+}
+
+impl Witnessing {
+    /// Runs until the gateway stops. `confirmed` learns when entries may be written, or why they never may.
+    pub(super) async fn run(
+        self,
+        held: Option<HeldJournal>,
+        confirmed: oneshot::Sender<Result<(), StartError>>,
+        stop: CancellationToken,
+    ) {
+        tokio::select! {
+            () = stop.cancelled() => {}
+            () = self.work(held, confirmed) => {}
+        }
+    }
+
+    async fn work(
+        self,
+        held: Option<HeldJournal>,
+        confirmed: oneshot::Sender<Result<(), StartError>>,
+    ) {
+        let released = match held {
+            Some(held) => self.release(held).await,
+            None => Ok(()),
+        };
+        let refused = released.is_err();
+        // Nobody waits for it any more when the gateway stops.
+        let _ = confirmed.send(released);
+        // Whether there is a policy is settled at the start; what it says may change.
+        if !refused && self.witnesses.load().is_some() {
+            self.keep_witnessed().await;
+        }
+    }
+
+    /// Lets the first entries in when the witnesses have nothing against it.
+    async fn release(&self, held: HeldJournal) -> Result<(), StartError> {
+        self.confirm(&held).await?;
+        let journal = held.release()?;
+        started(&journal, "started").await;
+        Ok(())
+    }
+
+    async fn keep_witnessed(&self) {
+        let mut progress = self.resume().await;
+        let mut ticks = tokio::time::interval(EVERY);
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            ticks.tick().await;
+            let Some(witnesses) = self.witnesses.load_full() else {
+                continue;
+            };
+            self.beat(&mut progress).await;
+            self.round(&witnesses, &mut progress).await;
+            self.judge(&witnesses, &mut progress);
+        }
+    }
+
+    /// Where an earlier run of the gateway ended.
+    async fn resume(&self) -> Progress {
+        let witnessed = self.witnessed_before().await;
+        let size = self.journal().checkpoint().size();
+        Progress {
+            witnessed,
+            since: match witnessed < size {
+                true => Some(self.time_of(witnessed).await),
+                false => None,
+            },
+            grown: (size, Instant::now()),
+            warned: None,
+        }
+    }
+
+    /// The size of the checkpoint on disk that satisfies the policy of today; 0 if there is none.
+    async fn witnessed_before(&self) -> u64 {
+        let reader = self.reader.clone();
+        let read = tokio::task::spawn_blocking(move || reader.witnessed()).await;
+        let note = match read {
+            Ok(Ok(note)) => note,
+            Ok(Err(error)) => {
+                tracing::warn!(error = %chain(&error), "the witnessed checkpoint cannot be read");
+                None
+            }
+            Err(_) => None,
+        };
+        let witnesses = self.witnesses.load_full();
+        let satisfies = |checkpoint: &SignedCheckpoint| {
+            witnesses.is_some_and(|witnesses| witnesses.policy.satisfied(checkpoint).is_ok())
+        };
+        note.and_then(|note| SignedCheckpoint::open(&note, from_ref(&self.key)).ok())
+            .filter(satisfies)
+            .map_or(0, |checkpoint| checkpoint.size())
+    }
+
+    /// When an entry was written; now, if that cannot be read.
+    async fn time_of(&self, index: u64) -> Moment {
+        let reader = self.reader.clone();
+        let read = tokio::task::spawn_blocking(move || reader.entry(index)).await;
+        match read {
+            Ok(Ok(Some(stored))) => stored.leaf.time,
+            Ok(Ok(None)) | Ok(Err(_)) | Err(_) => self.now(),
+        }
+    }
+
+    async fn beat(&self, progress: &mut Progress) {
+        let size = self.journal().checkpoint().size();
+        if size != progress.grown.0 {
+            progress.grown = (size, Instant::now());
+        } else if progress.grown.1.elapsed() >= SILENCE {
+            progress.grown.1 = Instant::now();
+            if let Err(error) = self.journal().append(Entry::heartbeat()).await {
+                tracing::warn!(error = %chain(&error), "the journal's silence is not on record");
+            }
+        }
+    }
+
+    /// Says how the journal stands, by the age of its oldest entry that no quorum has cosigned.
+    fn judge(&self, witnesses: &Witnesses, progress: &mut Progress) {
+        if self.journal().checkpoint().size() <= progress.witnessed {
+            progress.since = None;
+        } else if progress.since.is_none() {
+            progress.since = Some(self.now());
+        }
+        let age = progress.since.map_or(Duration::ZERO, |since| {
+            Duration::from_micros(self.now().since(since))
+        });
+        metrics::gauge!("landbridge_witness_unwitnessed_seconds").set(age.as_secs_f64());
+        let standing = match progress.since {
+            Some(since) if self.demanded && age >= self.max_age => Standing::Unwitnessed {
+                since,
+                why: self.states.why(&witnesses.all),
+            },
+            Some(_) | None => Standing::Good,
+        };
+        self.tell(&standing, age, progress, witnesses);
+        self.journal().stand(standing);
+    }
+
+    fn tell(
+        &self,
+        standing: &Standing,
+        age: Duration,
+        progress: &mut Progress,
+        witnesses: &Witnesses,
+    ) {
+        let closes = matches!(standing, Standing::Unwitnessed { .. });
+        let closed = matches!(&*self.journal().standing(), Standing::Unwitnessed { .. });
+        let age_seconds = age.as_secs();
+        match (closed, closes) {
+            (false, true) => {
+                let why = self.states.why(&witnesses.all);
+                tracing::error!(
+                    age_seconds,
+                    why,
+                    "nobody witnesses the journal: exchanges are refused"
+                );
+            }
+            (true, false) => {
+                tracing::info!("the journal is witnessed again: exchanges are answered")
+            }
+            (true, true) | (false, false) => {}
+        }
+        if age < WARN_AFTER {
+            progress.warned = None;
+        } else if progress.warned.is_none_or(|at| at.elapsed() >= WARN_AFTER) {
+            progress.warned = Some(Instant::now());
+            let why = self.states.why(&witnesses.all);
+            tracing::warn!(
+                age_seconds,
+                why,
+                "entries of the journal wait for their witnesses"
+            );
+        }
+    }
+
+    fn journal(&self) -> &Journal {
+        self.exchange.journal()
+    }
+
+    fn now(&self) -> Moment {
+        self.clock().now()
+    }
+
+    fn clock(&self) -> &Clock {
+        self.exchange.clock()
+    }
+
+    /// The way to a witness, as the directory has it now.
+    fn channel(&self, reached: &Reached) -> Result<PeerChannel, Trouble> {
+        let snapshot = self.exchange.snapshot();
+        let department = snapshot.directory.department(&reached.department);
+        Ok(self.peers.channel(department.ok_or(Trouble::Gone)?))
+    }
+}
+
+/// Puts on record that the gateway has started, and how.
+pub(super) async fn started(journal: &Journal, event: &str) {
+    match journal
+        .append(Entry::lifecycle(event, env!("CARGO_PKG_VERSION")))
+        .await
+    {
+        Ok(_) | Err(Unwritten::Closed) => {}
+        Err(error) => {
+            tracing::error!(error = %chain(&error), "an event of the gateway is not on record");
+        }
+    }
+}
