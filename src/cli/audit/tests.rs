@@ -70,8 +70,8 @@ fn a_token_comes_with_the_stanza_that_knows_it() {
     let token = Token::fresh().unwrap();
     let text = args.text(&token);
     assert_eq!(text.matches(token.reveal()).count(), 1);
-    let stanza = &text[text.find("[[operators.reader]]").unwrap()..];
-    let settings: toml::Table = toml::from_str(stanza).unwrap();
+    let (_, stanza) = text.split_once("\n\n[[").unwrap();
+    let settings: toml::Table = toml::from_str(&format!("[[{stanza}")).unwrap();
     let reader = &settings["operators"]["reader"][0];
     assert_eq!(reader["name"].as_str(), Some("lin.auditor"));
     assert_eq!(

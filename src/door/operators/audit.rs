@@ -59,7 +59,7 @@ impl AuditDoor {
         let search = Search::read(asked, &self.desk)?;
         let (query, action) = (search.told.to_string(), search.action);
         let journal = self.desk.journal.clone();
-        let page = self.desk.look_up(move || find(&journal, search)).await?;
+        let page = self.desk.look_up(move || find(&journal, &search)).await?;
         let reading = Reading {
             action,
             query,
@@ -163,7 +163,7 @@ fn reached(reached: &Reached) -> pb::Reached {
 }
 
 /// A page with its proofs.
-fn find(journal: &Path, search: Search) -> Result<Page, Unread> {
+fn find(journal: &Path, search: &Search) -> Result<Page, Unread> {
     let found = lookup::entries(journal, &search.criteria, search.page)?;
     let prover = match search.with_proofs {
         true => Some(Prover::open(journal)?),

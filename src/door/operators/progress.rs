@@ -29,8 +29,8 @@ impl Progress {
         let read = || {
             let reader = Reader::open(journal);
             Ok((
-                reached(&reader, reader.published()?)?,
-                reached(&reader, reader.witnessed()?)?,
+                reached(&reader, reader.published()?.as_deref())?,
+                reached(&reader, reader.witnessed()?.as_deref())?,
             ))
         };
         let (published, witnessed) = read().map_err(|error: ReadError| Unread::failed(error))?;
@@ -42,8 +42,8 @@ impl Progress {
     }
 }
 
-fn reached(reader: &Reader, note: Option<String>) -> Result<Option<Reached>, ReadError> {
-    let Some(size) = note.as_deref().and_then(size) else {
+fn reached(reader: &Reader, note: Option<&str>) -> Result<Option<Reached>, ReadError> {
+    let Some(size) = note.and_then(size) else {
         return Ok(None);
     };
     let last = size.checked_sub(1).map(|last| reader.entry(last));
