@@ -34,7 +34,7 @@ const CLIENTS: u64 = 16;
 /// One in so many requests is a stream.
 const STREAMS: u64 = 8;
 /// Before a kill come fewer answers than this.
-const ANSWERS: u64 = 150;
+const ANSWERS: u64 = 100;
 
 /// Something that a client got of an exchange.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
