@@ -40,6 +40,7 @@ mod leaf;
 mod opening;
 mod publish;
 mod recover;
+mod salt;
 mod scan;
 mod segment;
 mod standing;
@@ -114,6 +115,8 @@ use writer::Writer;
 /// The entries that may wait for a commit; closing entries of streams are taken beyond it.
 const INTAKE: usize = 8_192;
 const PUBLISH_EVERY: Duration = Duration::from_secs(1);
+/// Whether this build is one for measurements, whose journal keeps nothing.
+const IS_NULL: bool = cfg!(feature = "null-journal");
 
 #[derive(Debug, Clone)]
 pub struct JournalSettings {
@@ -179,6 +182,11 @@ impl Journal {
         keys: JournalKeys,
         clock: Clock,
     ) -> Result<(Self, Recovery), JournalError> {
+        if IS_NULL {
+            tracing::error!(
+                "THIS BUILD KEEPS NO JOURNAL (feature `null-journal`): it is for measurements only, and must never serve"
+            );
+        }
         Self::open_on(Arc::new(RealDisk), PUBLISH_EVERY, settings, keys, clock)
     }
 
@@ -271,7 +279,10 @@ impl Journal {
             key,
             verifier,
             clock,
-            linger: settings.linger,
+            linger: match IS_NULL {
+                true => Duration::ZERO,
+                false => settings.linger,
+            },
             greatest_bytes: settings.segment_bytes,
             segment: recovered.segment,
             frontier,
@@ -449,7 +460,7 @@ impl Journal {
     /// Queues a closing entry, however many entries wait.
     fn send_end(
         &self,
-        entry: &Entry,
+        entry: Entry,
         opened_at: u64,
         reply: Option<oneshot::Sender<Result<Receipt, Unwritten>>>,
     ) -> Result<(), Unwritten> {

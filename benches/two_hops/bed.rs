@@ -3,6 +3,7 @@
 use std::fs;
 use std::net::TcpListener;
 use std::path::Path;
+use std::path::PathBuf;
 use std::process::Command;
 
 use anyhow::Context;
@@ -15,28 +16,39 @@ use crate::database::Database;
 use crate::process::Process;
 use crate::residents;
 
+/// Two gateways of one build over one database.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Pair<'a> {
+    /// What is special about them, as the report shows it.
+    pub(crate) note: &'static str,
+    pub(crate) gateway: &'a Path,
+    pub(crate) database: &'a Database,
+}
+
 /// The gateways of one federation.
 #[derive(Debug)]
 pub(crate) struct Bed {
     pub(crate) federation: Federation,
+    gateway: PathBuf,
     pub(crate) tax: Process,
     pub(crate) civil: Process,
 }
 
 impl Bed {
     /// Lays the sample federation out and starts the gateways that matter: the asking one and the one with the database.
-    pub(crate) fn lay_out(folder: &Path, database: &Database) -> anyhow::Result<Self> {
+    pub(crate) fn lay_out(folder: &Path, pair: Pair<'_>) -> anyhow::Result<Self> {
         let federation = Federation::lay_out(folder, free_ports()?, Clock::System.now())?;
         for (department, _) in DEPARTMENTS {
             fs::create_dir_all(folder.join("var").join(department))?;
         }
-        set_source(&federation, "civil", &residents::source(&database.url))?;
+        set_source(&federation, "civil", &residents::source(&pair.database.url))?;
         set_source(&federation, "tax", "")?;
         lift_limits(folder)?;
         Ok(Self {
-            civil: start(&federation, "civil")?,
-            tax: start(&federation, "tax")?,
+            civil: start(pair.gateway, &federation, "civil")?,
+            tax: start(pair.gateway, &federation, "tax")?,
             federation,
+            gateway: pair.gateway.to_owned(),
         })
     }
 
@@ -45,9 +57,10 @@ impl Bed {
         self.tax.stop().context("the gateway of tax")?;
         self.civil.stop().context("the gateway of civil")?;
         Ok(Self {
-            civil: start(&self.federation, "civil")?,
-            tax: start(&self.federation, "tax")?,
+            civil: start(&self.gateway, &self.federation, "civil")?,
+            tax: start(&self.gateway, &self.federation, "tax")?,
             federation: self.federation,
+            gateway: self.gateway,
         })
     }
 
@@ -58,13 +71,13 @@ impl Bed {
     }
 }
 
-fn start(federation: &Federation, department: &str) -> anyhow::Result<Process> {
+fn start(gateway: &Path, federation: &Federation, department: &str) -> anyhow::Result<Process> {
     let log = federation.folder.join("var").join(department).join("log");
-    let mut gateway = Command::new(env!("CARGO_BIN_EXE_landbridge"));
-    gateway
+    let mut command = Command::new(gateway);
+    command
         .args(["serve", "--config"])
         .arg(federation.settings(department));
-    Process::start(&mut gateway, &log).with_context(|| format!("the gateway of {department}"))
+    Process::start(&mut command, &log).with_context(|| format!("the gateway of {department}"))
 }
 
 /// Puts a source in place of the sample's, which stand at the end of the file.

@@ -1,8 +1,11 @@
 //! What two gateways cost between a client and a database, measured on real processes:
-//! `cargo bench --bench two_hops [-- --quick]`.
+//! `cargo bench --bench two_hops [-- --quick] [--null-journal <landbridge>]`.
 //!
 //! The figures are ratios first: a direct call over mutual TLS is measured in the same rounds, so that what else the
 //! machine does cancels out.
+//!
+//! With `--null-journal` the other contender is not a second database but a build of the gateway that keeps no journal:
+//! `benches/README.md` says how it is made.
 
 mod bed;
 mod client;
@@ -21,6 +24,7 @@ use std::time::Duration;
 
 use anyhow::Context;
 
+use bed::Pair;
 use database::Database;
 use report::Report;
 
@@ -66,25 +70,50 @@ fn main() -> anyhow::Result<()> {
     } else {
         Extent::WHOLE
     };
-    runtime.block_on(measure(extent))
+    let null_journal = arguments
+        .iter()
+        .skip_while(|argument| *argument != "--null-journal")
+        .nth(1);
+    runtime.block_on(measure(extent, null_journal.map(Path::new)))
 }
 
-async fn measure(extent: Extent) -> anyhow::Result<()> {
+async fn measure(extent: Extent, null_journal: Option<&Path>) -> anyhow::Result<()> {
     // Where the build is, so that journals lie on a disk and not in memory.
     let target = Path::new(env!("CARGO_TARGET_TMPDIR"));
     let folder = tempfile::Builder::new()
         .prefix("two_hops-")
         .tempdir_in(target)
         .context("no folder for the measurements")?;
-    eprintln!("making {} residents in two databases", extent.residents);
+    eprintln!("making {} residents", extent.residents);
     let sqlite = Database::sqlite(folder.path(), extent.residents).await?;
-    let postgres = Database::postgres(extent.residents).await?;
+    let gateway = Path::new(env!("CARGO_BIN_EXE_landbridge"));
+    let postgres;
+    let other = match null_journal {
+        Some(gateway) => Pair {
+            note: report::NULL_JOURNAL,
+            gateway,
+            database: &sqlite,
+        },
+        None => {
+            postgres = Database::postgres(extent.residents).await?;
+            Pair {
+                note: "",
+                gateway,
+                database: &postgres,
+            }
+        }
+    };
+    let ours = Pair {
+        note: "",
+        gateway,
+        database: &sqlite,
+    };
 
     let mut report = Report::new(extent);
     for number in 1..=extent.rounds {
         eprintln!("round {number} of {}", extent.rounds);
         let folder = folder.path().join(format!("round-{number}"));
-        report.add(&round::run(&folder, [&sqlite, &postgres], extent).await?)?;
+        report.add(&round::run(&folder, [ours, other], extent).await?)?;
     }
     print!("{}", report.markdown()?);
     let file = results(target);

@@ -11,7 +11,7 @@ use serde::Serialize;
 
 use crate::Extent;
 use crate::bed::Bed;
-use crate::database::Database;
+use crate::bed::Pair;
 use crate::direct;
 use crate::load;
 use crate::load::Calls;
@@ -89,22 +89,21 @@ pub(crate) struct Rest {
 
 pub(crate) async fn run(
     folder: &Path,
-    databases: [&Database; 2],
+    pairs: [Pair<'_>; 2],
     extent: Extent,
 ) -> anyhow::Result<Round> {
     let mut round = Round {
         load_average: load_average()?,
         contenders: Vec::new(),
     };
-    for database in databases {
-        let bed = Bed::lay_out(&folder.join(database.name), database)?;
+    for (number, pair) in pairs.into_iter().enumerate() {
+        let bed = Bed::lay_out(&folder.join(number.to_string()), pair)?;
         if round.contenders.is_empty() {
             round.contenders.push(directly(&bed, extent).await?);
         }
-        let contender = through(bed, database, extent).await;
-        round
-            .contenders
-            .push(contender.with_context(|| database.name)?);
+        let name = format!("two gateways, {}{}", pair.database.name, pair.note);
+        let contender = through(bed, &name, extent).await;
+        round.contenders.push(contender.context(name)?);
     }
     // Journals of several hundred thousand exchanges.
     fs::remove_dir_all(folder)?;
@@ -123,7 +122,7 @@ async fn directly(bed: &Bed, extent: Extent) -> anyhow::Result<Contender> {
     bench.contender("direct call", Vec::new()).await
 }
 
-async fn through(bed: Bed, database: &Database, extent: Extent) -> anyhow::Result<Contender> {
+async fn through(bed: Bed, name: &str, extent: Extent) -> anyhow::Result<Contender> {
     tokio::time::sleep(REST).await;
     let mut rest = vec![Rest::of("tax", &bed.tax)?, Rest::of("civil", &bed.civil)?];
     let bench = Bench {
@@ -132,8 +131,7 @@ async fn through(bed: Bed, database: &Database, extent: Extent) -> anyhow::Resul
         servers: vec![("tax", &bed.tax), ("civil", &bed.civil)],
         extent,
     };
-    let name = format!("two gateways, {}", database.name);
-    let mut contender = bench.contender(&name, Vec::new()).await?;
+    let mut contender = bench.contender(name, Vec::new()).await?;
 
     let bed = bed.restart()?;
     for (rest, process) in rest.iter_mut().zip([&bed.tax, &bed.civil]) {

@@ -137,7 +137,7 @@ impl fmt::Debug for ExchangeStatement<'_> {
 
 /// Binds a record to its leaf; the salt keeps a short record from being guessed, also after its erasure.
 pub(super) fn record_commitment(salt: &[u8; 32], record: &[u8]) -> Hash {
-    merkle::sha256(&[b"landbridge.record.v1\0", salt, record])
+    merkle::sha256_of(&[b"landbridge.record.v1\0".as_slice(), salt, record].concat())
 }
 
 #[cfg(test)]

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use prost::Message;
 
+use super::IS_NULL;
 use super::Unwritten;
 use super::checkpoint::SignedCheckpoint;
 use super::digest::record_commitment;
@@ -20,6 +21,7 @@ use super::leaf::Outcome;
 use super::leaf::PeerEntry;
 use super::leaf::Role;
 use super::merkle::Hash;
+use super::salt;
 use super::writer::Pending;
 use super::writer::Then;
 use crate::clock::Moment;
@@ -145,15 +147,22 @@ impl Entry {
         (self.role == Role::Provider && !origin.is_empty()).then(|| leaf::log_id(origin))
     }
 
-    pub(super) fn pending(&self, then: Then) -> Result<Pending, Unwritten> {
+    pub(super) fn pending(self, then: Then) -> Result<Pending, Unwritten> {
+        if IS_NULL {
+            return Ok(self.bound(then, [0; 32], Vec::new(), [0; 32]));
+        }
         let record = self.record.encode_to_vec();
         if record.len() > MAX_RECORD_BYTES {
             return Err(Unwritten::TooLarge {
                 bytes: record.len() + ENTRY_OVERHEAD,
             });
         }
-        let mut salt = [0; 32];
-        aws_lc_rs::rand::fill(&mut salt).map_err(|_| Unwritten::NoRandomness)?;
+        let salt = salt::fresh().map_err(|_| Unwritten::NoRandomness)?;
+        let commitment = record_commitment(&salt, &record);
+        Ok(self.bound(then, salt, record, commitment))
+    }
+
+    fn bound(self, then: Then, salt: [u8; 32], record: Vec<u8>, commitment: Hash) -> Pending {
         let leaf = Leaf {
             kind: self.kind,
             role: self.role,
@@ -161,7 +170,7 @@ impl Entry {
             time: Moment::from_micros(0),
             exchange: self.exchange,
             exchange_digest: self.exchange_digest,
-            record_commitment: record_commitment(&salt, &record),
+            record_commitment: commitment,
             peer: self.peer.as_ref().map(|peer| PeerEntry {
                 log: leaf::log_id(&peer.origin),
                 index: peer.index,
@@ -169,12 +178,12 @@ impl Entry {
             }),
             asker: self.asker(),
         };
-        Ok(Pending {
+        Pending {
             leaf,
             salt,
             record,
             then,
-        })
+        }
     }
 }
 

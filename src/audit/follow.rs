@@ -9,9 +9,9 @@ use super::frame::Header;
 use super::leaf::Leaf;
 use super::leaf::leaf_hash;
 use super::merkle::Frontier;
-use super::merkle::Hash;
 use super::scan::ReadError;
 use super::scan::Walker;
+use super::tiles::writer::Growth;
 use super::tiles::writer::TileWriter;
 use crate::clock::Moment;
 
@@ -64,17 +64,12 @@ impl Follower {
         let Some(frame) = self.walker.read_intact()? else {
             return Ok(false);
         };
-        let (frontier, hashes) = grown(&self.frontier, &frame);
+        let (frontier, growth) = grown(&self.frontier, &frame);
         if frontier.root() != frame.header.root {
             return Err(self.walker.damaged(BadFrame::Root));
         }
         let last = LastCommit::of(&frame)?;
-        let leaves: Vec<_> = frame
-            .entries()
-            .iter()
-            .flat_map(|entry| entry.leaf)
-            .collect();
-        self.tiles.append(&leaves, hashes)?;
+        self.tiles.append(&frame.leaves(), &growth)?;
         self.walker.pass(&frame.header);
         self.frontier = frontier;
         self.last = last.or(self.last);
@@ -87,13 +82,14 @@ impl Follower {
     }
 }
 
-/// The tree with a commit's entries, and their hashes.
-fn grown(before: &Frontier, frame: &Frame) -> (Frontier, Vec<Hash>) {
+/// The tree with a commit's entries, and what they add to its files.
+fn grown(before: &Frontier, frame: &Frame) -> (Frontier, Growth) {
     let mut frontier = before.clone();
-    let entries = frame.entries().iter();
-    let hashes: Vec<_> = entries.map(|entry| leaf_hash(&entry.leaf)).collect();
-    hashes.iter().for_each(|&hash| frontier.push(hash));
-    (frontier, hashes)
+    let mut growth = Growth::default();
+    for entry in frame.entries() {
+        growth.push(&mut frontier, leaf_hash(&entry.leaf));
+    }
+    (frontier, growth)
 }
 
 /// Whether the bytes of a commit lead from the tree before it to the root that they name: worked out from the bytes, not from

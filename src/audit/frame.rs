@@ -175,6 +175,15 @@ impl Frame {
         bytes
     }
 
+    /// The leaves of all entries, one after another.
+    pub(super) fn leaves(&self) -> Vec<u8> {
+        let mut leaves = Vec::with_capacity(self.entries.len() * LEAF_BYTES);
+        for entry in &self.entries {
+            leaves.extend_from_slice(&entry.leaf);
+        }
+        leaves
+    }
+
     /// The entries with their indexes.
     pub(super) fn into_entries(self) -> impl DoubleEndedIterator<Item = (u64, RawEntry)> {
         let first = self.header.first;

@@ -7,6 +7,8 @@ use std::sync::Condvar;
 use std::sync::Mutex;
 use std::sync::MutexGuard;
 use std::sync::PoisonError;
+use std::sync::atomic::AtomicBool;
+use std::sync::atomic::Ordering;
 use std::sync::mpsc;
 use std::sync::mpsc::RecvTimeoutError;
 use std::time::Duration;
@@ -30,6 +32,8 @@ const RETRY_AFTER: u32 = 10;
 pub(super) struct SpareSegment {
     state: Mutex<Spare>,
     changed: Condvar,
+    /// Whether the commit thread cannot go on without it.
+    awaited: AtomicBool,
 }
 
 #[derive(Debug, Default, Clone)]
@@ -56,21 +60,32 @@ impl SpareSegment {
     /// Waits until there is one or it cannot be made. After a success it is the caller's.
     pub(super) fn take(&self) -> Result<(), Arc<DiskError>> {
         let mut state = self.lock();
-        loop {
+        let taken = loop {
             match &*state {
                 Spare::Filling | Spare::Taken => {
+                    self.awaited.store(true, Ordering::Relaxed);
+                    self.changed.notify_all();
                     state = self
                         .changed
                         .wait(state)
                         .unwrap_or_else(PoisonError::into_inner);
                 }
-                Spare::Failed(error) => return Err(error.clone()),
+                Spare::Failed(error) => break Err(error.clone()),
                 Spare::Ready => {
                     *state = Spare::Taken;
-                    return Ok(());
+                    break Ok(());
                 }
             }
-        }
+        };
+        self.awaited.store(false, Ordering::Relaxed);
+        taken
+    }
+
+    /// Leaves the disk to commits for a while, unless they wait for the segment that is being filled.
+    fn rest(&self, time: Duration) {
+        let idle = |_: &mut Spare| !self.awaited.load(Ordering::Relaxed);
+        // Whether it timed out is all the same, and so is a panic of whoever else held the lock.
+        let _ = self.changed.wait_timeout_while(self.lock(), time, idle);
     }
 
     /// Whether there is none, and it is time to make one.
@@ -111,15 +126,16 @@ impl Keeper {
         let gone = Gone(self.shared.clone());
         loop {
             self.make_spare(RETRY_AFTER * every);
-            self.publish();
             match rolled.recv_timeout(every) {
                 Ok(bytes) => {
                     self.spare_bytes = bytes.min(self.greatest_bytes);
                     self.shared.spare.set(Spare::Filling);
+                    self.make_spare(RETRY_AFTER * every);
                 }
                 Err(RecvTimeoutError::Timeout) => {}
                 Err(RecvTimeoutError::Disconnected) => break,
             }
+            self.publish();
         }
         self.publish();
         drop(gone);
@@ -134,7 +150,8 @@ impl Keeper {
         let Publisher { disk, layout, .. } = &self.publisher;
         let made = match layout.spare().exists() {
             true => Ok(()),
-            false => segment::make_spare(&**disk, layout, self.spare_bytes),
+            // Half of the time: a flush of zeros holds up those of commits.
+            false => segment::make_spare(&**disk, layout, self.spare_bytes, |t| spare.rest(t)),
         };
         match made {
             Ok(()) => {
@@ -178,3 +195,6 @@ impl Drop for Gone {
         self.0.spare.set(Spare::Failed(Arc::new(error)));
     }
 }
+
+#[cfg(test)]
+mod tests;

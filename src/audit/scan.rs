@@ -160,10 +160,12 @@ impl Scanner {
     }
 
     fn fill(&mut self, offset: u64, length: usize) -> Result<(), DiskError> {
-        if self.buffer.len() < length.max(WINDOW_BYTES) {
-            self.buffer = vec![0; length.max(WINDOW_BYTES)];
+        if self.window_at != offset {
+            (self.filled, self.window_at) = (0, offset);
         }
-        (self.filled, self.window_at) = (0, offset);
+        if self.buffer.len() < length.max(WINDOW_BYTES) {
+            self.buffer.resize(length.max(WINDOW_BYTES), 0);
+        }
         while let Some(rest) = self
             .buffer
             .get_mut(self.filled..)

@@ -2,6 +2,8 @@
 
 use std::fs;
 use std::path::Path;
+use std::time::Duration;
+use std::time::Instant;
 
 use super::disk::Disk;
 use super::disk::DiskError;
@@ -12,9 +14,8 @@ use super::layout::Layout;
 /// An idle gateway's journal starts small; each further segment doubles up to the greatest size.
 const FIRST_BYTES: u64 = 4 << 20;
 pub(super) const LEAST_BYTES: u64 = 4 << 10;
-const FILL_BYTES: usize = 1 << 20;
-/// So that filling ahead does not hold up a commit's flush for long.
-const FLUSH_EVERY: u64 = 4 << 20;
+/// Flushed at a time: so little that filling ahead holds up a commit's flush for a moment only.
+const FILL_BYTES: usize = 256 << 10;
 
 /// The segment at the journal's end. Only the commit thread has one.
 pub(super) struct Segment {
@@ -37,7 +38,7 @@ impl Segment {
 
     /// Overwrites what a crash left of a commit, which would otherwise lie behind the next one.
     pub(super) fn cut(&self, bytes: u64) -> Result<(), DiskError> {
-        fill(&*self.file, self.position, self.position + bytes)
+        fill(&*self.file, self.position, self.position + bytes, |_| {})
     }
 
     pub(super) fn is_empty(&self) -> bool {
@@ -83,11 +84,16 @@ pub(super) fn first_capacity(greatest: u64) -> u64 {
     FIRST_BYTES.min(greatest.max(LEAST_BYTES))
 }
 
-/// Makes a spare segment. If it fails, it can be tried again.
-pub(super) fn make_spare(disk: &dyn Disk, layout: &Layout, capacity: u64) -> Result<(), DiskError> {
+/// Makes a spare segment. If it fails, it can be tried again. `rest` is told how long each flush has taken.
+pub(super) fn make_spare(
+    disk: &dyn Disk,
+    layout: &Layout,
+    capacity: u64,
+    rest: impl FnMut(Duration),
+) -> Result<(), DiskError> {
     let path = layout.unfinished_spare();
     let file = disk.create(&path)?;
-    let filled = fill(&*file, 0, capacity);
+    let filled = fill(&*file, 0, capacity, rest);
     if filled.is_err() {
         // What was filled is given back, for others on this disk; whether that succeeds changes nothing.
         let _ = file.truncate(0);
@@ -98,21 +104,25 @@ pub(super) fn make_spare(disk: &dyn Disk, layout: &Layout, capacity: u64) -> Res
     disk.flush_dir(&layout.segments())
 }
 
-fn fill(file: &dyn DiskFile, from: u64, to: u64) -> Result<(), DiskError> {
+fn fill(
+    file: &dyn DiskFile,
+    from: u64,
+    to: u64,
+    mut rest: impl FnMut(Duration),
+) -> Result<(), DiskError> {
     let zeros = vec![0; FILL_BYTES];
     let mut at = from;
-    let mut unflushed = 0;
     while at < to {
         let step = (to - at).min(FILL_BYTES as u64);
         file.write_at(zeros.get(..step as usize).unwrap_or(&zeros), at)?;
         at += step;
-        unflushed += step;
-        if unflushed >= FLUSH_EVERY {
-            file.flush()?;
-            unflushed = 0;
+        let begun = Instant::now();
+        file.flush()?;
+        if at < to {
+            rest(begun.elapsed());
         }
     }
-    file.flush()
+    Ok(())
 }
 
 fn length(path: &Path) -> Result<u64, DiskError> {

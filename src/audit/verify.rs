@@ -21,7 +21,6 @@ use super::leaf::Kind;
 use super::leaf::Leaf;
 use super::leaf::leaf_hash;
 use super::merkle::Frontier;
-use super::merkle::Hash;
 use super::note::VerifierKey;
 use super::pace::Pace;
 use super::pace::Stopped;
@@ -33,6 +32,7 @@ use super::retention::Retention;
 use super::scan::Walker;
 use super::tiles::TileError;
 use super::tiles::Tiles;
+use super::tiles::writer::Growth;
 use super::tiles::writer::TileWriter;
 use crate::clock::Moment;
 use crate::name::ExchangeId;
@@ -279,7 +279,7 @@ impl<'a> Verifier<'a> {
             Ok(None) => return Ok(None),
             Err(error) => return Err(self.look_closer(error)),
         };
-        let (frontier, hashes) = self.check(&frame)?;
+        let (frontier, growth) = self.check(&frame)?;
         if frontier.root() != frame.header.root {
             return Err(self.changed(&frame, self.walker.damaged(BadFrame::Root)));
         }
@@ -288,12 +288,9 @@ impl<'a> Verifier<'a> {
             // Only whole commits are ever signed for.
             return Err(Fault::OtherRoot { size });
         }
-        let leaves: Vec<_> = frame
-            .entries()
-            .iter()
-            .flat_map(|entry| entry.leaf)
-            .collect();
-        self.tree.append(&leaves, hashes).map_err(TileError::from)?;
+        self.tree
+            .append(&frame.leaves(), &growth)
+            .map_err(TileError::from)?;
         self.walker.pass(&frame.header);
         self.frontier = frontier;
         self.report.entries = self.frontier.size();
@@ -340,18 +337,16 @@ impl<'a> Verifier<'a> {
         }
     }
 
-    /// Checks the entries of a commit; gives the tree with them and their hashes.
-    fn check(&mut self, frame: &Frame) -> Result<(Frontier, Vec<Hash>), Fault> {
+    /// Checks the entries of a commit; gives the tree with them and what it has gained.
+    fn check(&mut self, frame: &Frame) -> Result<(Frontier, Growth), Fault> {
         let mut frontier = self.frontier.clone();
-        let mut hashes = Vec::with_capacity(frame.entries().len());
+        let mut growth = Growth::default();
         for (entry, raw) in (frame.header.first..).zip(frame.entries()) {
             self.check_entry(entry, raw)
                 .map_err(|what| Fault::Entry { entry, what })?;
-            let hash = leaf_hash(&raw.leaf);
-            frontier.push(hash);
-            hashes.push(hash);
+            growth.push(&mut frontier, leaf_hash(&raw.leaf));
         }
-        Ok((frontier, hashes))
+        Ok((frontier, growth))
     }
 
     fn check_entry(&mut self, entry: u64, raw: &RawEntry) -> Result<(), EntryFault> {

@@ -20,6 +20,11 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use axum::Router;
+use axum::http::HeaderMap;
+use axum::http::StatusCode;
+use axum::http::header::CONTENT_TYPE;
+use axum::response::IntoResponse;
+use axum::response::Response;
 use metrics_exporter_prometheus::PrometheusHandle;
 use time::UtcOffset;
 use tokio_util::sync::CancellationToken;
@@ -27,6 +32,7 @@ use tonic::service::Routes;
 use tonic_reflection::pb::v1::server_reflection_server::ServerReflectionServer;
 
 use super::reflection::Reflection;
+use super::status;
 use crate::exchange::Exchange;
 use crate::pb::audit_service_server::AuditServiceServer;
 use audit::AuditDoor;
@@ -86,6 +92,15 @@ impl Operators {
         if tracked {
             routes = routes.nest("/v2", tracker::routes(desk));
         }
-        Ok(routes.merge(services.into_axum_router()))
+        // The services' own fallback would answer every path, with 200.
+        Ok(routes.merge(services.into_axum_router()).fallback(unknown))
     }
+}
+
+async fn unknown(headers: HeaderMap) -> Response {
+    let content = headers.get(CONTENT_TYPE).map(|value| value.as_bytes());
+    if content.is_some_and(|content| content.starts_with(b"application/grpc")) {
+        return status::no_such_method().into_http();
+    }
+    (StatusCode::NOT_FOUND, "no such page\n").into_response()
 }

@@ -192,6 +192,10 @@ pub(super) fn no_identity() -> Status {
     Status::internal("the connection carries no identity")
 }
 
+pub(super) fn no_such_method() -> Status {
+    Status::unimplemented("this door has no such service or method")
+}
+
 pub(super) fn internal() -> Status {
     Status::internal("internal error")
 }

@@ -211,6 +211,11 @@ impl Draft {
         if self.side == Side::Provider {
             self.response.add(sent);
         }
+        self.about(raw)
+    }
+
+    /// Tags whose data the answer tells of: a record that goes out, or one against which values were held.
+    pub(super) fn about(&mut self, raw: &[u8]) -> Result<(), Malformed> {
         let (Some(subject), Some(month)) = (&self.subject, &self.month) else {
             return Ok(());
         };

@@ -118,20 +118,25 @@ impl Exchange {
         within(terms.deadline, async {
             match fetch(snapshot, permit, terms, draft).await? {
                 Fetched::Verdicts(verdicts, evidence) => Ok((verdicts, Some(evidence))),
-                other => Ok((self.judge(other.into_records()?).await?, None)),
+                other => Ok((self.judge(other.into_records()?, draft).await?, None)),
             }
         })
         .await
     }
 
     /// Compares the claims with this department's own record. A record beyond the grant's rows is as good as none.
-    async fn judge(&self, mut records: Records) -> Result<Vec<pb::Verdict>, Cause> {
+    async fn judge(
+        &self,
+        mut records: Records,
+        draft: &mut Draft,
+    ) -> Result<Vec<pb::Verdict>, Cause> {
         let batch = records.next().await?;
         let found = self.first(&mut records, batch).await?;
         let Selection::Verify { claims, .. } = &records.permit().query().selection else {
             return Ok(Vec::new());
         };
         let raw = found.as_ref().map(|(raw, _)| raw.as_ref());
+        raw.map_or(Ok(()), |raw| draft.about(raw))?;
         let outcomes = verdicts(raw, claims)?;
         let told = claims
             .iter()

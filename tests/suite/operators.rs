@@ -6,8 +6,10 @@ mod tree;
 
 use landbridge::door::operators::reader::Right;
 use landbridge::pb;
+use landbridge::pb::catalog_service_client::CatalogServiceClient;
 use landbridge::pb::journal_record::Kind;
 use tonic::Code;
+use tonic::transport::Endpoint;
 
 use crate::harness::World;
 use crate::harness::asked::Asked;
@@ -161,6 +163,7 @@ async fn everything_wants_its_right_and_what_is_read_is_one_entry() {
         })
         .collect();
     let civil = world.start("civil").await;
+    world.journal("civil").published().await;
     let at = world.ports("civil").operators;
     let nobody = Auditor::new(at, None);
     let stranger = Auditor::new(at, Some("lbr_AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"));
@@ -247,6 +250,17 @@ async fn without_readers_and_subjects_the_door_gives_nothing_away() {
     }
     assert_eq!(civil.fetch("/v2/heartbeat", &[]).await.status, 404);
     assert_eq!(civil.page("/livez").await.0, 200);
+    // Other services' methods are not answered as pages.
+    let channel = Endpoint::from_shared(format!(
+        "http://127.0.0.1:{}",
+        world.ports("civil").operators
+    ));
+    let mut client = CatalogServiceClient::new(channel.unwrap().connect_lazy());
+    let status = client
+        .list_departments(pb::ListDepartmentsRequest {})
+        .await
+        .unwrap_err();
+    assert_eq!(status.code(), Code::Unimplemented);
 }
 
 #[tokio::test]

@@ -1,3 +1,4 @@
+use super::writer::Growth;
 use super::writer::TileWriter;
 use super::*;
 use crate::audit::disk::RealDisk;
@@ -15,12 +16,17 @@ fn write(dir: &Path, from: u64, size: u64, lot: u64) {
     let layout = Layout::new(dir);
     std::fs::create_dir_all(layout.hash_dir()).unwrap();
     let mut writer = TileWriter::open(&RealDisk, &layout, from).unwrap();
+    let mut tree = Frontier::default();
+    (0..from).for_each(|n| tree.push(merkle::leaf_hash(&leaf(n))));
     let mut at = from;
     while at < size {
         let end = (at + lot).min(size);
         let leaves: Vec<_> = (at..end).map(leaf).collect();
-        let hashes = leaves.iter().map(|leaf| merkle::leaf_hash(leaf)).collect();
-        writer.append(leaves.as_flattened(), hashes).unwrap();
+        let mut growth = Growth::default();
+        for leaf in &leaves {
+            growth.push(&mut tree, merkle::leaf_hash(leaf));
+        }
+        writer.append(leaves.as_flattened(), &growth).unwrap();
         at = end;
     }
     writer.flush().unwrap();
@@ -202,10 +208,12 @@ fn the_tile_and_the_bundle_of_the_test_log_of_tessera_are_rebuilt() {
     let layout = Layout::new(dir.path());
     std::fs::create_dir_all(layout.hash_dir()).unwrap();
     let mut writer = TileWriter::open(&RealDisk, &layout, 0).unwrap();
+    let mut tree = Frontier::default();
     for entry in TESSERA_ENTRIES {
-        let hash = merkle::leaf_hash(entry.as_bytes());
+        let mut growth = Growth::default();
+        growth.push(&mut tree, merkle::leaf_hash(entry.as_bytes()));
         // This journal's leaves have another length; the tree knows their hashes only.
-        writer.append(&[0; LEAF_BYTES], vec![hash]).unwrap();
+        writer.append(&[0; LEAF_BYTES], &growth).unwrap();
     }
     writer.flush().unwrap();
     let tile = Tiles::open(dir.path())

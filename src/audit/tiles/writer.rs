@@ -1,28 +1,46 @@
 //! Extends the tree's files. They are derived from the segments and can be made anew.
 
 use super::LEVELS;
-use super::TILE_WIDTH;
+use super::TILE_HEIGHT;
 use super::TileError;
-use super::Tiles;
-use super::perfect_root;
 use crate::audit::disk::Disk;
 use crate::audit::disk::DiskError;
 use crate::audit::disk::DiskFile;
 use crate::audit::layout::Layout;
 use crate::audit::leaf::LEAF_BYTES;
+use crate::audit::merkle::Frontier;
 use crate::audit::merkle::Hash;
+
+/// A flush of all that a second brings at once would hold up those of commits.
+const FLUSH_EVERY: usize = 512 << 10;
 
 /// Writes each leaf and each completed tile's root at its place.
 pub(in crate::audit) struct TileWriter {
     leaves: Box<dyn DiskFile>,
-    levels: Vec<Level>,
+    levels: Vec<Box<dyn DiskFile>>,
     size: u64,
+    /// Bytes of leaves.
+    unflushed: usize,
 }
 
-struct Level {
-    file: Box<dyn DiskFile>,
-    /// The hashes of the last tile while it is not full.
-    edge: Vec<Hash>,
+/// What the levels of tiles gain while a tree grows: the hashes of its leaves and of each tile that they complete.
+#[derive(Default)]
+pub(in crate::audit) struct Growth([Vec<Hash>; LEVELS]);
+
+impl Growth {
+    /// Adds the next leaf's hash to the tree, and notes what it completes.
+    pub(in crate::audit) fn push(&mut self, tree: &mut Frontier, leaf: Hash) {
+        let mut height = 0;
+        tree.push_with(leaf, |hash| {
+            let level = height / TILE_HEIGHT as usize;
+            if height.is_multiple_of(TILE_HEIGHT as usize)
+                && let Some(level) = self.0.get_mut(level)
+            {
+                level.push(hash);
+            }
+            height += 1;
+        });
+    }
 }
 
 impl TileWriter {
@@ -32,7 +50,6 @@ impl TileWriter {
         layout: &Layout,
         size: u64,
     ) -> Result<Self, TileError> {
-        let tiles = Tiles::of(layout.clone());
         let leaves = disk.open(&layout.leaves())?;
         leaves.truncate(size * LEAF_BYTES as u64)?;
         let mut levels = Vec::with_capacity(LEVELS);
@@ -40,15 +57,7 @@ impl TileWriter {
             let count = size >> (8 * level);
             let file = disk.open(&layout.hashes(level))?;
             file.truncate(count * size_of::<Hash>() as u64)?;
-            let width = (count % u64::from(TILE_WIDTH)) as u16;
-            let edge = match width {
-                0 => Vec::new(),
-                _ => tiles.hash_tile(level as u8, count / u64::from(TILE_WIDTH), width)?,
-            };
-            levels.push(Level {
-                file,
-                edge: edge.as_chunks().0.to_vec(),
-            });
+            levels.push(file);
         }
         // The files' names must not be lost when what they hold is relied upon.
         disk.flush_dir(&layout.hash_dir())?;
@@ -57,36 +66,31 @@ impl TileWriter {
             leaves,
             levels,
             size,
+            unflushed: 0,
         })
     }
 
-    /// Adds leaves and their hashes. If it fails, the same may be added again.
+    /// Adds leaves, and what the tree of them all has gained. If it fails, the same may be added again.
     pub(in crate::audit) fn append(
         &mut self,
         leaves: &[u8],
-        hashes: Vec<Hash>,
+        growth: &Growth,
     ) -> Result<(), DiskError> {
         self.leaves
             .write_at(leaves, self.size * LEAF_BYTES as u64)?;
-        let size = self.size + hashes.len() as u64;
-        let mut edges = Vec::new();
-        let mut new = hashes;
-        for (level, Level { file, edge }) in self.levels.iter().enumerate() {
-            if new.is_empty() {
+        for (level, (file, hashes)) in self.levels.iter().zip(&growth.0).enumerate() {
+            if hashes.is_empty() {
                 break;
             }
             let at = (self.size >> (8 * level)) * size_of::<Hash>() as u64;
-            file.write_at(new.as_flattened(), at)?;
-            let mut hashes = edge.clone();
-            hashes.append(&mut new);
-            let full = hashes.chunks_exact(TILE_WIDTH.into());
-            edges.push(full.remainder().to_vec());
-            new = full.map(|tile| perfect_root(tile.to_vec())).collect();
+            file.write_at(hashes.as_flattened(), at)?;
         }
-        for (level, edge) in self.levels.iter_mut().zip(edges) {
-            level.edge = edge;
+        self.size += (leaves.len() / LEAF_BYTES) as u64;
+        self.unflushed += leaves.len();
+        if self.unflushed >= FLUSH_EVERY {
+            self.flush()?;
+            self.unflushed = 0;
         }
-        self.size = size;
         Ok(())
     }
 
@@ -98,6 +102,6 @@ impl TileWriter {
             .enumerate()
             // No other level has ever been written to.
             .filter(|(level, _)| self.size >> (8 * level) > 0)
-            .try_for_each(|(_, level)| level.file.flush())
+            .try_for_each(|(_, level)| level.flush())
     }
 }
