@@ -160,10 +160,16 @@ impl Mirror {
             .collect()
     }
 
-    /// Whether the entry that its leaf names is the one that the provider has there.
+    /// Whether the entry that its leaf names is the one that the provider has there. The end of a stream that was cut may
+    /// name none: a gateway that died has nothing to close it with, and closes it as it was opened.
     fn names_its_entry(&self, exchange: ExchangeId, provider: &Self) -> bool {
-        let named = self.asked.get(&exchange).and_then(|leaf| leaf.peer);
-        named.is_some_and(|peer| provider.entries.get(&peer.index) == Some(&peer.leaf_hash))
+        let Some(leaf) = self.asked.get(&exchange) else {
+            return false;
+        };
+        match leaf.peer {
+            Some(peer) => provider.entries.get(&peer.index) == Some(&peer.leaf_hash),
+            None => is_cut_stream(leaf),
+        }
     }
 }
 
