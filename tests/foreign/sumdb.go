@@ -1,6 +1,7 @@
 // Reads a folder of tlog-tiles with the code that guards Go's downloads: golang.org/x/mod/sumdb.
 //
 // It opens the signed note, builds the tree anew from the entry bundles, and proves each entry, and each earlier tree, by it.
+// Given a checkpoint that was kept from before, it demands that its tree is the beginning of this one.
 package main
 
 import (
@@ -14,20 +15,13 @@ import (
 )
 
 func main() {
-	if len(os.Args) != 3 {
-		fail("usage: sumdb FOLDER VKEY")
+	if len(os.Args) != 3 && len(os.Args) != 4 {
+		fail("usage: sumdb FOLDER VKEY [KEPT CHECKPOINT]")
 	}
 	folder, vkey := os.Args[1], os.Args[2]
 	verifier, err := note.NewVerifier(vkey)
 	check(err)
-	opened, err := note.Open(read(folder, "checkpoint"), note.VerifierList(verifier))
-	check(err)
-	lines := strings.Split(opened.Text, "\n")
-	var size int64
-	_, err = fmt.Sscan(lines[1], &size)
-	check(err)
-	root, err := tlog.ParseHash(lines[2])
-	check(err)
+	origin, size, root := open(read(folder, "checkpoint"), verifier)
 
 	entries := readEntries(folder, size)
 	var stored []tlog.Hash
@@ -59,7 +53,31 @@ func main() {
 		check(err)
 		check(tlog.CheckTree(consistency, size, root, n+1, roots[n+1]))
 	}
-	fmt.Printf("%d entries of %s\n", size, lines[0])
+	if len(os.Args) == 4 {
+		_, kept, keptRoot := open(read(os.Args[3], ""), verifier)
+		if kept > size {
+			fail("there are fewer entries than the kept checkpoint has")
+		}
+		consistency, err := tlog.ProveTree(size, kept, reader)
+		check(err)
+		if tlog.CheckTree(consistency, size, root, kept, keptRoot) != nil {
+			fail("the tree of the kept checkpoint is not the beginning of this one")
+		}
+	}
+	fmt.Printf("%d entries of %s\n", size, origin)
+}
+
+// open verifies a checkpoint, and gives its origin, size and root.
+func open(signed []byte, verifier note.Verifier) (string, int64, tlog.Hash) {
+	opened, err := note.Open(signed, note.VerifierList(verifier))
+	check(err)
+	lines := strings.Split(opened.Text, "\n")
+	var size int64
+	_, err = fmt.Sscan(lines[1], &size)
+	check(err)
+	root, err := tlog.ParseHash(lines[2])
+	check(err)
+	return lines[0], size, root
 }
 
 // readEntries takes the bundles apart: each entry stands behind its length, a big-endian uint16.

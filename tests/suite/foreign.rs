@@ -305,18 +305,23 @@ async fn other_peoples_transparency_tools_read_an_exported_log() {
     openssl_verifies_the_signature(&folder, &vkey, &logged.world.path("openssl"));
 }
 
+/// Reads a folder of tiles; an earlier checkpoint may follow as a further word.
+pub(crate) fn sumdb(folder: &Path, vkey: &str) -> Command {
+    let mut command = Command::new("go");
+    command
+        .args(["run"])
+        .arg(repository("tests/foreign/sumdb.go"))
+        .arg(folder)
+        .arg(vkey)
+        // Debian's packages, no module proxy.
+        .env("GO111MODULE", "off")
+        .env("GOPATH", "/usr/share/gocode")
+        .env("GOCACHE", repository("target/go"));
+    command
+}
+
 fn go_sumdb_proves_every_entry(folder: &Path, vkey: &str) {
-    let told = succeed(
-        Command::new("go")
-            .args(["run"])
-            .arg(repository("tests/foreign/sumdb.go"))
-            .arg(folder)
-            .arg(vkey)
-            // Debian's packages, no module proxy.
-            .env("GO111MODULE", "off")
-            .env("GOPATH", "/usr/share/gocode")
-            .env("GOCACHE", repository("target/go")),
-    );
+    let told = succeed(&mut sumdb(folder, vkey));
     let checkpoint = fs::read_to_string(folder.join("checkpoint")).unwrap();
     let size = checkpoint.lines().nth(1).unwrap();
     assert_eq!(told, format!("{size} entries of gov.example/civil/1\n"));

@@ -8,6 +8,7 @@
     reason = "a test may stop where it stands"
 )]
 
+mod attacks;
 mod audit;
 mod clients;
 mod exchange;
@@ -15,6 +16,7 @@ mod foreign;
 mod harness;
 mod hostile;
 mod identity;
+mod kills;
 mod layout;
 mod operators;
 mod receipts;

@@ -160,7 +160,8 @@ impl Mirror {
             .collect()
     }
 
-    /// Whether the entry that its leaf names, if it names one, is the one that the provider has there.
+    /// Whether the entry that its leaf names is the one that the provider has there. A leaf names none where the receipt was
+    /// refused, and where a stream was closed by a gateway that had died meanwhile.
     fn names_its_entry(&self, exchange: ExchangeId, provider: &Self) -> bool {
         let named = self.asked.get(&exchange).and_then(|leaf| leaf.peer);
         named.is_none_or(|peer| provider.entries.get(&peer.index) == Some(&peer.leaf_hash))

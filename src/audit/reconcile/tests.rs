@@ -260,6 +260,40 @@ async fn a_stream_counts_as_it_ended() {
 }
 
 #[tokio::test]
+async fn a_stream_during_which_both_gateways_died_is_no_alarm() {
+    let pair = Pair::new();
+    let opening = Entry {
+        kind: Kind::Intent,
+        outcome: Outcome::None,
+        ..exchange(1)
+    };
+    // As a recovery closes it.
+    let closing = Entry {
+        kind: Kind::StreamEnd,
+        outcome: Outcome::CutShort,
+        ..exchange(1)
+    };
+    let receipt = pair.journals[PROVIDER]
+        .append(opening.clone())
+        .await
+        .unwrap();
+    let peer = PeerLeaf {
+        origin: receipt.origin().to_owned(),
+        index: receipt.index(),
+        leaf_hash: receipt.leaf_hash(),
+    };
+    pair.asked(opening, Some(peer)).await;
+    pair.journals[PROVIDER]
+        .append(closing.clone())
+        .await
+        .unwrap();
+    pair.asked(closing, None).await;
+    let [consumer, provider] = pair.mirrors();
+    let comparison = consumer.against(&provider);
+    assert_eq!((comparison.agreed, comparison.differences), (1, vec![]));
+}
+
+#[tokio::test]
 async fn leaves_that_do_not_lead_to_the_signed_root_are_refused() {
     let pair = Pair::new();
     pair.exchanged(1).await;

@@ -1,0 +1,161 @@
+//! Journals as an attacker makes them who has a department's files and, to sign them, its keys.
+
+use std::fs;
+use std::path::Path;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use landbridge::audit::Journal;
+use landbridge::audit::JournalKeys;
+use landbridge::audit::JournalSettings;
+use landbridge::audit::LEAF_BYTES;
+use landbridge::audit::Leaf;
+use landbridge::audit::leaf_hash;
+use landbridge::audit::merkle::Frontier;
+use landbridge::audit::merkle::sha256;
+use landbridge::audit::reader::Reader;
+use landbridge::clock::Clock;
+use landbridge::clock::Moment;
+use landbridge::pb;
+use landbridge::pb::journal_record::Kind;
+use prost::Message;
+
+use crate::harness::World;
+
+/// In the length of a record that was erased.
+const ERASED: u32 = 1 << 31;
+
+/// An entry as it stands in a segment.
+#[derive(Clone)]
+pub(super) struct Forged {
+    pub(super) leaf: Leaf,
+    salt: [u8; 32],
+    record: Vec<u8>,
+    blank: bool,
+}
+
+impl Forged {
+    /// Changes what the record of an exchange tells, and leaves the leaf alone.
+    pub(super) fn tell(&mut self, change: impl FnOnce(&mut pb::ExchangeRecord)) {
+        let mut record = pb::JournalRecord::decode(self.record.as_slice()).unwrap();
+        let Some(Kind::Exchange(exchange)) = &mut record.kind else {
+            panic!("not an exchange");
+        };
+        change(exchange);
+        self.record = record.encode_to_vec();
+    }
+
+    /// Makes the leaf commit to the record as it is now.
+    pub(super) fn bind(&mut self) {
+        let label = b"landbridge.record.v1\0".as_slice();
+        self.leaf.record_commitment = sha256(&[label, &self.salt, &self.record]);
+    }
+
+    /// Puts zeros in the place of the record, as the expiry does.
+    pub(super) fn blank(&mut self) {
+        self.blank = true;
+    }
+
+    pub(super) fn later(&mut self, micros: i64) {
+        self.leaf.time = Moment::from_micros(self.leaf.time.micros() + micros);
+    }
+
+    /// As `docs/evidence.md` and `frame.rs` have it; of a record without its salt nothing stays.
+    fn stored(&self) -> Vec<u8> {
+        let mut bytes = self.leaf.encode().to_vec();
+        let length = self.record.len() as u32;
+        if self.blank {
+            bytes.extend([0; 32]);
+            bytes.extend((length | ERASED).to_be_bytes());
+            bytes.resize(bytes.len() + self.record.len(), 0);
+        } else {
+            bytes.extend(self.salt);
+            bytes.extend(length.to_be_bytes());
+            bytes.extend(&self.record);
+        }
+        bytes
+    }
+}
+
+/// All entries of a department's journal.
+pub(super) fn entries(world: &World, department: &str) -> Vec<Forged> {
+    let journal = world.journal(department);
+    let stored = Reader::open(journal.dir()).forward(0).unwrap();
+    let entries = stored.map(Result::unwrap).map(|stored| {
+        let (salt, record) = stored.sealed().unwrap();
+        Forged {
+            leaf: stored.leaf,
+            salt: *salt,
+            record: record.to_vec(),
+            blank: false,
+        }
+    });
+    entries.collect()
+}
+
+/// A journal of these entries in a new folder, published and signed with the department's own keys.
+pub(super) fn sign(world: &World, department: &str, entries: &[Forged], dir: &Path) {
+    // A journal without entries first, in which the entries are then found as after a crash.
+    open(world, department, dir).unwrap().close();
+    lay(dir, entries);
+    open(world, department, dir).unwrap().close();
+}
+
+/// Opens a journal with the department's keys, as its gateway would at its start.
+pub(super) fn open(
+    world: &World,
+    department: &str,
+    dir: &Path,
+) -> Result<Journal, landbridge::audit::JournalError> {
+    let var = world.path(&format!("var/{department}"));
+    let (journal, post_quantum) = (var.join("journal.key"), var.join("journal-pq.key"));
+    let (keys, made) = JournalKeys::load_or_create(&journal, &post_quantum).unwrap();
+    assert_eq!(
+        made,
+        <[PathBuf; 0]>::default(),
+        "the gateway has made its keys"
+    );
+    let settings = JournalSettings {
+        dir: dir.to_owned(),
+        origin: format!("gov.example/{department}/1"),
+        linger: Duration::ZERO,
+        segment_bytes: 256 << 10,
+    };
+    Journal::open(settings, keys, Clock::System).map(|(journal, _)| journal)
+}
+
+/// The journal's first segment.
+pub(super) fn segment(dir: &Path) -> PathBuf {
+    dir.join("seg/00000000000000000000.seg")
+}
+
+/// Writes these entries over the first segment, each as a commit of its own whose checksum and root are right.
+pub(super) fn lay(dir: &Path, entries: &[Forged]) {
+    let file = segment(dir);
+    let length = fs::metadata(&file).unwrap().len() as usize;
+    let mut tree = Frontier::default();
+    let mut bytes = Vec::with_capacity(length);
+    for (index, entry) in entries.iter().enumerate() {
+        let stored = entry.stored();
+        tree.push(leaf_hash(stored.first_chunk::<LEAF_BYTES>().unwrap()));
+        bytes.extend(frame(index as u64, &stored, &tree.root()));
+    }
+    assert!(bytes.len() < length, "the first segment holds all");
+    bytes.resize(length, 0);
+    fs::write(file, bytes).unwrap();
+}
+
+fn frame(index: u64, entry: &[u8], root: &[u8; 32]) -> Vec<u8> {
+    let mut frame = vec![0xff, b'L', b'B', 1];
+    frame.extend((64 + entry.len() as u32).to_be_bytes());
+    frame.extend(index.to_be_bytes());
+    frame.extend(1u32.to_be_bytes());
+    frame.extend([0; 4]);
+    frame.extend(root);
+    // No stream is open.
+    frame.extend([0xff; 8]);
+    frame.extend(entry);
+    let crc = crc32c::crc32c_append(crc32c::crc32c(&frame[..20]), &frame[24..]);
+    frame[20..24].copy_from_slice(&crc.to_be_bytes());
+    frame
+}
