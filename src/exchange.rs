@@ -179,12 +179,13 @@ impl Exchange {
         ask: &Ask,
         draft: &mut Draft,
     ) -> Result<Permit, Cause> {
-        let caller = ask.caller(caller.clone())?;
-        draft.called_by(&caller);
-        if let Some(exchange) = ask.exchange() {
+        // First of all: an id that stands in the journal, also with a refusal, is not to stand there twice.
+        if let Some(exchange) = ask.exchange().filter(|_| caller.system().is_none()) {
             let consumer = caller.department();
             self.seen.admit(consumer, exchange, draft.begun())?;
         }
+        let caller = ask.caller(caller.clone())?;
+        draft.called_by(&caller);
         let query = ask.check(snapshot, &self.department)?;
         draft.checked(&query, self.secrets.subjects.month(draft.begun())?);
         let permit = snapshot.policy.decide(&caller, query, draft.begun())?;
