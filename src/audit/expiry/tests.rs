@@ -307,8 +307,7 @@ fn a_stream_whose_opening_was_erased_is_still_closed_after_a_crash() {
     drop(opened);
     live.assert_whole(1);
     let disk = Flaky::default();
-    let (journal, recovery) =
-        open_at(&disk, crashed.path(), Publish::Always, live.clock.clone()).unwrap();
+    let (journal, recovery) = open_at(&disk, crashed.path(), Publish::Always, live.clock).unwrap();
     assert_eq!(recovery.interrupted, [0]);
     journal.close();
     let report = verify(crashed.path(), &[vkey()]);
@@ -441,7 +440,7 @@ proptest! {
         }
         let now = live.clock.now();
         let due: Vec<_> = (0..).zip(&written).filter(|(_, w)| is_due(**w, now)).map(|(index, _)| index).collect();
-        prop_assert_eq!(live.erased(), due.clone());
+        prop_assert_eq!(&live.erased(), &due);
         let mut index = 0;
         for (n, step) in steps.iter().enumerate() {
             prop_assert_eq!(holds(live.dir.path(), &marker(n as u64)), !due.contains(&index));

@@ -80,7 +80,10 @@ fn an_export_has_the_leaf_of_what_was_erased() {
                 .map(|line| line["record"].is_null())
                 .collect();
             assert_eq!(erased, [true, true, false, false, false]);
-            assert_eq!(verified(&to), "2 records were erased");
+            assert_eq!(
+                verified(&to),
+                "2 records are not here, erased as later entries say"
+            );
         }
     }
 }
