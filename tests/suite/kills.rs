@@ -15,10 +15,13 @@ use landbridge::audit::Outcome;
 use landbridge::audit::reader::Reader;
 use landbridge::audit::reconcile::mirror::Mirror;
 use landbridge::name::ExchangeId;
+use landbridge::pb;
+use landbridge::pb::query_records_response::Part;
 use landbridge::registry::query::question::Question;
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use tokio::time::timeout;
+use tonic::Streaming;
 use uuid::Uuid;
 
 use crate::harness::PATIENCE;
@@ -133,8 +136,7 @@ async fn ask(
 }
 
 /// Reads a stream on behind its header; None if it breaks off.
-async fn rest(mut stream: tonic::Streaming<landbridge::pb::QueryRecordsResponse>) -> Option<()> {
-    use landbridge::pb::query_records_response::Part;
+async fn rest(mut stream: Streaming<pb::QueryRecordsResponse>) -> Option<()> {
     let mut whole = None;
     while let Some(told) = stream.message().await.ok()? {
         if let Some(Part::Trailer(_)) = told.part {
