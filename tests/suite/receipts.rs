@@ -368,12 +368,7 @@ async fn a_refusal_is_on_record_as_what_the_provider_proves_of_it() {
         }
     });
     let refused = system.ask(&nobody().case("unproven")).await.err().unwrap();
-    assert!(refused.is(Code::Internal, "RECEIPT_REFUSED"), "{refused:?}");
-    let ours = entry_of(&world, "unproven");
-    assert_eq!(
-        (ours.leaf.outcome, ours.reason(), ours.leaf.peer),
-        (Outcome::ReceiptRefused, "RECEIPT_REFUSED", None)
-    );
+    assert_unproven(&world, &mut tax, "unproven", &refused, "sent no receipt").await;
 
     // It found the record, and says that there is none: its journal gives it away.
     impostor.tells(|told| {
