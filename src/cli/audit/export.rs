@@ -70,7 +70,7 @@ pub(super) struct ExportArgs {
     /// Before the entry of this index
     #[arg(long, value_name = "INDEX")]
     to: Option<u64>,
-    /// The federation's tlog-policy, for a bundle: which witnesses must have cosigned
+    /// The federation's tlog-policy, for a bundle: which witnesses must have cosigned [default: that of the settings]
     #[arg(long, value_name = "FILE")]
     witnesses: Option<PathBuf>,
 }
@@ -85,7 +85,9 @@ fn format() -> impl TypedValueParser<Value = Format> {
 impl ExportArgs {
     pub(super) fn run(self, place: &Place, output: &OutputOptions) -> Run {
         let json = output.for_one()?;
-        let policy = self.witnesses.map(std::fs::read_to_string).transpose()?;
+        let of_settings = || place.config.as_ref()?.witness.policy.clone();
+        let policy = self.witnesses.or_else(of_settings);
+        let policy = policy.map(std::fs::read_to_string).transpose()?;
         let selection = Selection {
             criteria: self.criteria.criteria(place, Clock::System.now())?,
             from: self.from,
