@@ -32,7 +32,7 @@ use crate::gateway::open_journal;
   landbridge audit expire --config config/civil.toml --json
 
 How long records are kept stands in the settings under `[retention]`. A gateway that runs erases by itself, once an hour:
-then only `--dry-run` can be used. Leaves are never erased, so that every proof still holds; an erasure entry in the
+then, and where the journal has witnesses, only `--dry-run` can be used. Leaves are never erased, so that every proof still holds; an erasure entry in the
 journal says which records were erased, under which class and after which term.")]
 pub(super) struct ExpireArgs {
     /// Shows what would be erased, and erases nothing
