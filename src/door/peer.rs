@@ -118,12 +118,12 @@ impl PeerDoor {
                 let (books, peer) = (self.books.clone(), peer.clone());
                 let look = move || {
                     let items = books.items(size, &peer, Role::Provider, window)?;
-                    Ok(items.map(|items| Own::of(items, &theirs)))
+                    Ok::<_, IndexError>(items.map(|items| Own::of(items, &theirs)))
                 };
                 match tokio::task::spawn_blocking(look).await {
                     Ok(Ok(Some(own))) => return Ok(own),
                     Ok(Ok(None)) => tokio::time::sleep(LOOK_AGAIN).await,
-                    Ok::<Result<_, IndexError>, _>(Err(error)) => {
+                    Ok(Err(error)) => {
                         tracing::error!(%error, "the journal's index cannot be read");
                         return Err(status::internal());
                     }

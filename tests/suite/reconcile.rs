@@ -2,6 +2,8 @@
 
 use landbridge::pb;
 use landbridge::pb::journal_record::Kind;
+use landbridge::pb::peer_service_client::PeerServiceClient;
+use tonic::Code;
 
 use crate::harness::World;
 use crate::harness::asked::Asked;
@@ -19,6 +21,52 @@ fn reconciled(entry: &Entry, side: &str) -> Option<pb::ReconciliationRecord> {
         Kind::Reconciliation(record) if record.side == side => Some(record.clone()),
         _ => None,
     }
+}
+
+#[tokio::test]
+async fn a_question_about_journals_that_makes_no_sense_is_refused() {
+    let world = World::new().await;
+    let _civil = world.start("civil").await;
+    let mut client = PeerServiceClient::new(world.peer("tax", "civil").dial.channel());
+    let window = |start_ms, length_ms| {
+        Some(pb::Window {
+            start_ms,
+            length_ms,
+        })
+    };
+    let root = |bytes| {
+        Some(pb::ExchangeSummary {
+            count: 0,
+            root: vec![0; bytes].into(),
+        })
+    };
+    for (window, all, code) in [
+        (None, root(32), Code::InvalidArgument),
+        (window(1, 60_000), root(32), Code::InvalidArgument),
+        (window(0, 86_400_000), root(32), Code::InvalidArgument),
+        (window(60_000, 60_000), root(31), Code::InvalidArgument),
+        (window(60_000, 60_000), None, Code::InvalidArgument),
+        // It is not over yet.
+        (
+            window(9_000_000_000_000, 60_000),
+            root(32),
+            Code::Unavailable,
+        ),
+    ] {
+        let asked = pb::CompareExchangesRequest { window, all };
+        let refused = client.compare_exchanges(asked.clone()).await.unwrap_err();
+        assert_eq!(refused.code(), code, "{asked:?}");
+    }
+    let parts = pb::SettleExchangesRequest {
+        window: window(60_000, 60_000),
+        all: root(32),
+        parts: vec![0; 257].into(),
+        items: Vec::new(),
+    };
+    let refused = client.settle_exchanges(parts).await.unwrap_err();
+    assert_eq!(refused.code(), Code::InvalidArgument);
+    let compared = |entry: &Entry| matches!(entry.kind, Kind::Reconciliation(_));
+    assert!(!world.journal("civil").entries().iter().any(compared));
 }
 
 #[tokio::test]
