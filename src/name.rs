@@ -243,12 +243,6 @@ impl ExchangeId {
         let uuid = Uuid::from_slice(bytes).ok()?;
         (uuid.get_version_num() == 7).then_some(Self(uuid))
     }
-
-    /// When the asking gateway made it, in milliseconds since 1970: the first 48 bits (RFC 9562, 5.7).
-    pub fn made_ms(&self) -> u64 {
-        let [a, b, c, d, e, f, ..] = *self.bytes();
-        u64::from_be_bytes([0, 0, a, b, c, d, e, f])
-    }
 }
 
 impl FromStr for ExchangeId {

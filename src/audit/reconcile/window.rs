@@ -64,7 +64,7 @@ impl Window {
     }
 
     pub fn contains(self, exchange: ExchangeId) -> bool {
-        let made = exchange.made_ms();
+        let made = exchange.millis();
         self.start_ms <= made && made - self.start_ms < u64::from(self.length_ms)
     }
 
