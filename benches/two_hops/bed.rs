@@ -80,7 +80,9 @@ fn start_both(gateway: &Path, federation: &Federation) -> anyhow::Result<(Proces
     thread::scope(|scope| {
         let civil = scope.spawn(|| start(gateway, federation, "civil"));
         let tax = start(gateway, federation, "tax")?;
-        let civil = civil.join().map_err(|_| anyhow!("a thread that panicked"))??;
+        let civil = civil
+            .join()
+            .map_err(|_| anyhow!("a thread that panicked"))??;
         Ok((tax, civil))
     })
 }

@@ -42,6 +42,9 @@ use crate::clock::Moment;
 /// Of so many commits one is calculated a second time before it is signed. What its memory does to the others, the keeper
 /// finds on disk before it publishes them.
 const RECHECK_EVERY: u64 = 64;
+/// A commit of so many entries shows that many ask at once: the next may take twice the linger. Flush, signature and the
+/// wake-ups of all threads around are then paid half as often.
+const CROWD: usize = 4;
 /// What each open stream's closing entry may need, kept free when the journal cannot grow.
 const CLOSING_BYTES: u64 = 4 * 1024;
 
@@ -116,13 +119,17 @@ pub(super) struct Batch {
 impl Writer {
     /// Runs until the journal is closed, nobody holds it any more, or a commit fails.
     pub(super) fn run(mut self) {
-        let mut last_commit = None;
+        let mut ready = None;
         let mut closing = false;
         while !closing {
-            let Some(gathered) = self.gather(last_commit, &mut closing) else {
+            let Some(gathered) = self.gather(ready, &mut closing) else {
                 break;
             };
-            last_commit = Some(Instant::now());
+            let linger = match gathered.entries.len() >= CROWD {
+                true => 2 * self.linger,
+                false => self.linger,
+            };
+            ready = Instant::now().checked_add(linger);
             if let Err(failure) = self.carry_out(gathered) {
                 // Whoever waits learns of it when this thread lets go of the queue.
                 self.shared.fail(failure);
@@ -135,13 +142,14 @@ impl Writer {
         }
     }
 
-    /// The entries that wait. With none waiting the first to come is taken at once; otherwise more are let gather until the
-    /// linger has passed since the last commit.
-    fn gather(&self, last_commit: Option<Instant>, closing: &mut bool) -> Option<Gathered> {
+    /// The entries that wait. With none waiting the first to come is taken at once; otherwise more are let gather until
+    /// then, which is when the linger has passed since the last commit began.
+    fn gather(&self, ready: Option<Instant>, closing: &mut bool) -> Option<Gathered> {
         let mut next = match self.queue.try_recv() {
             Ok(message) => {
-                let passed = last_commit.map_or(self.linger, |last| last.elapsed());
-                thread::sleep(self.linger.saturating_sub(passed));
+                if let Some(ready) = ready {
+                    thread::sleep(ready.saturating_duration_since(Instant::now()));
+                }
                 message
             }
             Err(TryRecvError::Empty) => self.queue.recv().ok()?,

@@ -260,7 +260,7 @@ impl SqlBindings {
         let plan = Plan::of(binding, ask).map_err(|e| SourceError::Failed(Box::new(e)))?;
         match plan {
             None => Ok(Reading::done(Vec::new())),
-            Some(plan) if ask.key.is_some() => self.database.get(&plan).await,
+            Some(plan) if ask.key.is_some() => self.database.get(plan).await,
             Some(plan) => Ok(self.database.read(plan)),
         }
     }

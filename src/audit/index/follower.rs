@@ -43,6 +43,8 @@ pub(super) struct Follower {
     commits: Commits,
     /// Read, but not yet durable.
     waiting: Option<Commit>,
+    /// More may be durable than the last transaction took in.
+    behind: bool,
     openings: Openings,
     memory: Memory,
 }
@@ -123,6 +125,7 @@ impl Follower {
             covered,
             commits,
             waiting: None,
+            behind: false,
             openings: Openings::new(reader),
             memory: Memory::default(),
         }))
@@ -134,7 +137,9 @@ impl Follower {
         stopped: &mpsc::Receiver<()>,
     ) -> Result<(), IndexError> {
         loop {
-            let pause = match self.advance(durable())? {
+            self.advance(durable())?;
+            // Under load, a few large transactions instead of one for each commit of the journal.
+            let pause = match self.behind {
                 true => Duration::ZERO,
                 false => PAUSE,
             };
@@ -171,6 +176,7 @@ impl Follower {
             entries += commit.entries.len();
             batch.push(commit);
         }
+        self.behind = entries >= BATCH;
         Ok(batch)
     }
 

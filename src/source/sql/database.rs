@@ -1,11 +1,11 @@
 //! One database: its connections, and the three ways to work with them.
 
 use std::future::Future;
+use std::sync::Arc;
 use std::time::Duration;
 
 use sqlx::MySqlPool;
 use sqlx::PgPool;
-use sqlx::SqlitePool;
 
 use super::Dialect;
 use super::error::judge;
@@ -19,6 +19,7 @@ use super::settings::RecordSettings;
 use super::settings::SqlSettings;
 use super::settings::Table;
 use super::sqlite;
+use super::sqlite::SqliteFile;
 use crate::fault::Fault;
 use crate::registry::schema::RecordSchema;
 use crate::source::SourceError;
@@ -33,7 +34,7 @@ pub(super) struct Database {
 pub(super) enum Pool {
     Postgres(PgPool),
     MySql(MySqlPool),
-    Sqlite(SqlitePool),
+    Sqlite(SqliteFile),
 }
 
 impl Database {
@@ -52,7 +53,7 @@ impl Database {
                 Pool::Postgres(postgres::pool(url, &settings).map_err(malformed)?)
             }
             "mysql" | "mariadb" => Pool::MySql(mysql::pool(url, &settings).map_err(malformed)?),
-            "sqlite" => Pool::Sqlite(sqlite::pool(url, &settings).map_err(malformed)?),
+            "sqlite" => Pool::Sqlite(SqliteFile::of(url, &settings).map_err(malformed)?),
             _ => {
                 return Err(bad(
                     "a source's URL begins with `postgres:`, `mysql:`, `mariadb:` or `sqlite:`",
@@ -103,22 +104,26 @@ impl Database {
     }
 
     pub(super) async fn columns(&self, table: &Table) -> Result<Vec<LiveColumn>, SourceError> {
+        let patience = self.patience();
+        let judged = |error| judge(error, patience);
         let columns = async {
             match &self.pool {
-                Pool::Postgres(pool) => postgres::columns(pool, table).await,
-                Pool::MySql(pool) => mysql::columns(pool, table).await,
-                Pool::Sqlite(pool) => sqlite::columns(pool, table).await,
+                Pool::Postgres(pool) => postgres::columns(pool, table).await.map_err(judged),
+                Pool::MySql(pool) => mysql::columns(pool, table).await.map_err(judged),
+                Pool::Sqlite(file) => sqlite::columns(file, table.clone(), patience).await,
             }
         };
         self.in_time(columns).await
     }
 
     pub(super) async fn probe(&self, sql: String) -> Result<(), SourceError> {
+        let patience = self.patience();
+        let judged = |error| judge(error, patience);
         let probe = async {
             match &self.pool {
-                Pool::Postgres(pool) => postgres::probe(pool, sql).await,
-                Pool::MySql(pool) => mysql::probe(pool, sql).await,
-                Pool::Sqlite(pool) => sqlite::probe(pool, sql).await,
+                Pool::Postgres(pool) => postgres::probe(pool, sql).await.map_err(judged),
+                Pool::MySql(pool) => mysql::probe(pool, sql).await.map_err(judged),
+                Pool::Sqlite(file) => sqlite::probe(file, sql, patience).await,
             }
         };
         self.in_time(probe).await
@@ -126,21 +131,22 @@ impl Database {
 
     async fn in_time<T>(
         &self,
-        work: impl Future<Output = Result<T, sqlx::Error>>,
+        work: impl Future<Output = Result<T, SourceError>>,
     ) -> Result<T, SourceError> {
         let patience = self.patience();
         match tokio::time::timeout(patience, work).await {
-            Ok(outcome) => outcome.map_err(|error| judge(error, patience)),
+            Ok(outcome) => outcome,
             Err(_) => Err(SourceError::Timeout(patience)),
         }
     }
 
     /// Reads at once the record of a key. A connection may have died in the pool: what failed for want of one is tried
     /// once more.
-    pub(super) async fn get(&self, plan: &Plan) -> Result<Reading, SourceError> {
-        let mut read = self.get_once(plan).await;
+    pub(super) async fn get(&self, plan: Plan) -> Result<Reading, SourceError> {
+        let plan = Arc::new(plan);
+        let mut read = self.get_once(&plan).await;
         if matches!(read, Err(SourceError::Unavailable(_))) {
-            read = self.get_once(plan).await;
+            read = self.get_once(&plan).await;
         }
         let mut batch = read?;
         if batch.len() > 1 {
@@ -154,19 +160,16 @@ impl Database {
         Ok(Reading::done(batch.take()))
     }
 
-    async fn get_once(&self, plan: &Plan) -> Result<Batch, SourceError> {
+    async fn get_once(&self, plan: &Arc<Plan>) -> Result<Batch, SourceError> {
         let patience = self.patience();
         let read = async {
             match &self.pool {
                 Pool::Postgres(pool) => postgres::get(pool, plan, patience).await,
                 Pool::MySql(pool) => mysql::get(pool, plan, patience).await,
-                Pool::Sqlite(pool) => sqlite::get(pool, plan, patience).await,
+                Pool::Sqlite(file) => sqlite::get(file, plan.clone(), patience).await,
             }
         };
-        match tokio::time::timeout(patience, read).await {
-            Ok(outcome) => outcome,
-            Err(_) => Err(SourceError::Timeout(patience)),
-        }
+        self.in_time(read).await
     }
 
     pub(super) fn read(&self, plan: Plan) -> Reading {
@@ -184,10 +187,10 @@ impl Database {
                     mysql::drive(pool, plan, outlet, patience)
                 })
             }
-            Pool::Sqlite(pool) => {
-                let pool = pool.clone();
+            Pool::Sqlite(file) => {
+                let file = file.clone();
                 Reading::new(patience, lifetime, |outlet| {
-                    sqlite::drive(pool, plan, outlet, patience)
+                    sqlite::drive(file, plan, outlet, patience)
                 })
             }
         }

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use rusqlite::ErrorCode;
 use sqlx::Error;
 
 use crate::source::SourceError;
@@ -39,14 +40,12 @@ pub(super) fn judge(error: Error, timeout: Duration) -> SourceError {
             let code = code_of(e.as_ref());
             match code.as_str() {
                 // PostgreSQL: query_canceled, lock_not_available, idle_in_transaction_session_timeout; MySQL:
-                // ER_QUERY_TIMEOUT, ER_LOCK_WAIT_TIMEOUT; MariaDB: ER_STATEMENT_TIMEOUT; SQLite: interrupted.
-                "57014" | "55P03" | "25P03" | "3024" | "1205" | "1969" | "70100" | "sqlite 9" => {
+                // ER_QUERY_TIMEOUT, ER_LOCK_WAIT_TIMEOUT; MariaDB: ER_STATEMENT_TIMEOUT.
+                "57014" | "55P03" | "25P03" | "3024" | "1205" | "1969" | "70100" => {
                     SourceError::Timeout(timeout)
                 }
                 "57P01" | "57P02" | "57P03" | "53300" | "28P01" | "28000" | "3D000" | "1040"
-                | "1045" | "1049" | "sqlite 5" | "sqlite 14" => {
-                    SourceError::Unavailable(Box::new(Refusal { code }))
-                }
+                | "1045" | "1049" => SourceError::Unavailable(Box::new(Refusal { code })),
                 _ => SourceError::Failed(Box::new(Refusal { code })),
             }
         }
@@ -60,19 +59,25 @@ pub(super) fn judge(error: Error, timeout: Duration) -> SourceError {
     }
 }
 
-/// MySQL's own numbers say more than its SQLSTATEs, which are HY000 for most; SQLite has only numbers, of which the
-/// lowest byte is the primary code.
+/// The same for SQLite, whose errors are numbers.
+pub(super) fn judge_sqlite(error: &rusqlite::Error, timeout: Duration) -> SourceError {
+    let Some(error) = error.sqlite_error() else {
+        return SourceError::Failed(Box::new(Driver("run the statement")));
+    };
+    let code = format!("sqlite {}", error.extended_code & 0xff);
+    match error.code {
+        ErrorCode::OperationInterrupted => SourceError::Timeout(timeout),
+        ErrorCode::DatabaseBusy | ErrorCode::CannotOpen => {
+            SourceError::Unavailable(Box::new(Refusal { code }))
+        }
+        _ => SourceError::Failed(Box::new(Refusal { code })),
+    }
+}
+
+/// MySQL's own numbers say more than its SQLSTATEs, which are HY000 for most.
 fn code_of(error: &dyn sqlx::error::DatabaseError) -> String {
     if let Some(e) = error.try_downcast_ref::<sqlx::mysql::MySqlDatabaseError>() {
         return e.number().to_string();
     }
-    let code = error.code().unwrap_or_default();
-    if error
-        .try_downcast_ref::<sqlx::sqlite::SqliteError>()
-        .is_some()
-    {
-        let primary = code.parse::<u32>().map_or(1, |code| code & 0xff);
-        return format!("sqlite {primary}");
-    }
-    code.into_owned()
+    error.code().unwrap_or_default().into_owned()
 }

@@ -26,7 +26,7 @@ const MAX_RECORD: usize = 3 * 1024 * 1024;
 
 /// An answer that is being read. Dropping it frees the database.
 pub(in crate::source) struct Reading {
-    /// Owns the connection and the statement; driven from `next` alone, so that no task outlives the reader.
+    /// Owns the connection and the statement, or the thread that does; driven from `next` alone.
     driver: Option<Driver>,
     batches: mpsc::Receiver<Vec<Bytes>>,
     /// How long one batch may take.
@@ -83,7 +83,8 @@ impl Reading {
         let batch = timeout_at(end.min(step), async {
             tokio::select! {
                 biased;
-                batch = self.batches.recv() => Ok(batch),
+                // That no more will come is no end: how it ended, the driver tells.
+                Some(batch) = self.batches.recv() => Ok(Some(batch)),
                 outcome = driver => outcome.map(|()| None),
             }
         });

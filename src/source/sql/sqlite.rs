@@ -1,107 +1,145 @@
-//! SQLite: read-only connections, with a watch that stops a statement when its time is up or its reader gone.
+//! SQLite: read-only connections on threads that may wait for a disk.
 
+use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::Mutex;
+use std::sync::PoisonError;
 use std::sync::atomic::AtomicBool;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use futures::TryStreamExt;
-use sqlx::Arguments as _;
-use sqlx::AssertSqlSafe;
-use sqlx::ConnectOptions;
-use sqlx::Row as _;
-use sqlx::SqlitePool;
-use sqlx::TypeInfo as _;
-use sqlx::ValueRef as _;
-use sqlx::sqlite::SqliteArguments;
+use rusqlite::Connection;
+use rusqlite::OpenFlags;
+use rusqlite::Statement;
+use rusqlite::types::ToSql;
+use rusqlite::types::ToSqlOutput;
+use rusqlite::types::Value;
+use rusqlite::types::ValueRef;
 use sqlx::sqlite::SqliteConnectOptions;
-use sqlx::sqlite::SqlitePoolOptions;
-use sqlx::sqlite::SqliteRow;
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
+use tokio::runtime::Handle;
+use tokio::sync::OwnedSemaphorePermit;
+use tokio::sync::Semaphore;
 
 use super::codec::Codec;
 use super::encode::Cell;
 use super::encode::Row;
 use super::encode::Unfit;
 use super::error::Driver;
-use super::error::judge;
+use super::error::judge_sqlite;
 use super::live;
 use super::live::LiveColumn;
 use super::plan::Plan;
 use super::reading::Batch;
 use super::reading::Outlet;
-use super::reading::acquire;
 use super::settings::SqlSettings;
 use super::settings::Table;
 use super::statement::Arg;
 use crate::source::SourceError;
 
-pub(super) fn pool(url: &str, settings: &SqlSettings) -> Result<SqlitePool, sqlx::Error> {
-    let options = url
-        .parse::<SqliteConnectOptions>()?
-        .read_only(true)
-        .busy_timeout(settings.acquire_timeout)
-        .row_buffer_size(256)
-        .disable_statement_logging();
-    Ok(SqlitePoolOptions::new()
-        .max_connections(settings.pool)
-        .acquire_timeout(settings.acquire_timeout)
-        .test_before_acquire(false)
-        .connect_lazy_with(options))
+/// Steps of SQLite's machine between two looks at whether anybody still waits: a fraction of a millisecond.
+const STEPS: i32 = 4_000;
+/// Statements that a connection keeps prepared.
+const STATEMENTS: usize = 64;
+
+/// The connections to one file. None is opened before it is needed.
+#[derive(Debug, Clone)]
+pub(super) struct SqliteFile(Arc<Shared>);
+
+#[derive(Debug)]
+struct Shared {
+    path: PathBuf,
+    busy: Duration,
+    acquire: Duration,
+    idle: Mutex<Vec<Connection>>,
+    /// For the connections at work.
+    places: Arc<Semaphore>,
 }
 
-pub(super) async fn columns(
-    pool: &SqlitePool,
-    table: &Table,
-) -> Result<Vec<LiveColumn>, sqlx::Error> {
-    let rows = sqlx::query(live::SQLITE)
-        .bind(table.schema.as_ref().map(|schema| schema.as_str()))
-        .bind(table.name.as_str())
-        .fetch_all(pool)
-        .await?;
-    rows.iter()
-        .map(|row| {
-            let declared: String = row.try_get(2)?;
-            Ok(LiveColumn {
-                name: row.try_get(0)?,
-                kind: live::affinity(&declared).to_owned(),
-                shown: declared,
-                element: None,
-                collation: None,
-                unique: row.try_get::<Option<bool>, _>(4)?.unwrap_or(false),
-            })
-        })
-        .collect()
+/// A connection at work. Comes back when it is dropped.
+struct Lease {
+    /// `None` only while it is dropped.
+    connection: Option<Connection>,
+    file: SqliteFile,
+    _place: OwnedSemaphorePermit,
 }
 
-pub(super) async fn probe(pool: &SqlitePool, sql: String) -> Result<(), sqlx::Error> {
-    sqlx::raw_sql(AssertSqlSafe(sql))
-        .execute(pool)
-        .await
-        .map(|_| ())
-}
-
-fn arguments(args: &[Arg]) -> Result<SqliteArguments, SourceError> {
-    let mut bound = SqliteArguments::default();
-    for arg in args {
-        match arg {
-            Arg::Text(text) => bound.add(&**text),
-            Arg::Integer(value) => bound.add(*value),
-            Arg::Unsigned(value) => match i64::try_from(*value) {
-                Ok(value) => bound.add(value),
-                Err(e) => Err(e.into()),
-            },
-            Arg::Number(value) => bound.add(*value),
-            Arg::Boolean(value) => bound.add(*value),
-            Arg::Data(bytes) => bound.add(&**bytes),
-        }
-        .map_err(|_| SourceError::Failed(Box::new(Driver("bind a value"))))?;
+impl SqliteFile {
+    pub(super) fn of(url: &str, settings: &SqlSettings) -> Result<Self, sqlx::Error> {
+        let options = url.parse::<SqliteConnectOptions>()?;
+        Ok(Self(Arc::new(Shared {
+            path: options.get_filename().to_owned(),
+            busy: settings.acquire_timeout,
+            acquire: settings.acquire_timeout,
+            idle: Mutex::default(),
+            places: Arc::new(Semaphore::new(settings.pool as usize)),
+        })))
     }
-    Ok(bound)
+
+    /// Runs the work on a thread of its own. Whoever drops this stops it within a few thousand steps.
+    async fn run<T: Send + 'static>(
+        &self,
+        timeout: Duration,
+        work: impl FnOnce(&Connection, &AtomicBool) -> Result<T, SourceError> + Send + 'static,
+    ) -> Result<T, SourceError> {
+        let place = tokio::time::timeout(self.0.acquire, self.0.places.clone().acquire_owned());
+        let Ok(Ok(place)) = place.await else {
+            let late = Driver("find a free connection in time");
+            return Err(SourceError::Unavailable(Box::new(late)));
+        };
+        let (file, watch) = (self.clone(), Watch::default());
+        let stop = Arc::clone(&watch.0);
+        let working = tokio::task::spawn_blocking(move || {
+            let failed = |error| judge_sqlite(&error, timeout);
+            let lease = file.lease(place).map_err(failed)?;
+            let connection = lease.connection.as_ref().ok_or_else(lost)?;
+            let stopped = Arc::clone(&stop);
+            connection
+                .progress_handler(STEPS, Some(move || stopped.load(Ordering::Relaxed)))
+                .map_err(failed)?;
+            work(connection, &stop)
+        });
+        let outcome = working.await.map_err(|_| lost());
+        drop(watch);
+        outcome?
+    }
+
+    fn lease(self, place: OwnedSemaphorePermit) -> rusqlite::Result<Lease> {
+        let mut idle = self.0.idle.lock().unwrap_or_else(PoisonError::into_inner);
+        let last = idle.pop();
+        drop(idle);
+        let connection = match last {
+            Some(connection) => connection,
+            None => self.open()?,
+        };
+        Ok(Lease {
+            connection: Some(connection),
+            file: self,
+            _place: place,
+        })
+    }
+
+    fn open(&self) -> rusqlite::Result<Connection> {
+        // Without SQLite's own lock: a connection is on one thread at a time.
+        let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        let connection = Connection::open_with_flags(&self.0.path, flags)?;
+        connection.busy_timeout(self.0.busy)?;
+        connection.set_prepared_statement_cache_capacity(STATEMENTS);
+        Ok(connection)
+    }
+}
+
+impl Drop for Lease {
+    fn drop(&mut self) {
+        let idle = self.file.0.idle.lock();
+        let mut idle = idle.unwrap_or_else(PoisonError::into_inner);
+        idle.extend(self.connection.take());
+    }
 }
 
 /// Stops the statement when it is dropped.
+#[derive(Default)]
 struct Watch(Arc<AtomicBool>);
 
 impl Drop for Watch {
@@ -110,108 +148,161 @@ impl Drop for Watch {
     }
 }
 
-/// SQLite asks every few thousand steps of its machine whether to go on.
-async fn watched(connection: &mut sqlx::SqliteConnection) -> Result<Watch, sqlx::Error> {
-    const STEPS: i32 = 4_000;
-    let stop = Arc::new(AtomicBool::new(false));
-    let stopped = Arc::clone(&stop);
-    connection
-        .lock_handle()
-        .await?
-        .set_progress_handler(STEPS, move || !stopped.load(Ordering::Relaxed));
-    Ok(Watch(stop))
+fn lost() -> SourceError {
+    SourceError::Failed(Box::new(Driver("finish its work")))
+}
+
+pub(super) async fn columns(
+    file: &SqliteFile,
+    table: Table,
+    timeout: Duration,
+) -> Result<Vec<LiveColumn>, SourceError> {
+    let read = move |connection: &Connection| {
+        let mut statement = connection.prepare(live::SQLITE)?;
+        let schema = table.schema.as_ref().map(|schema| schema.as_str());
+        let rows = statement.query_map((schema, table.name.as_str()), |row| {
+            let declared: String = row.get(2)?;
+            Ok(LiveColumn {
+                name: row.get(0)?,
+                kind: live::affinity(&declared).to_owned(),
+                shown: declared,
+                element: None,
+                collation: None,
+                unique: row.get::<_, Option<bool>>(4)?.unwrap_or(false),
+            })
+        })?;
+        rows.collect::<rusqlite::Result<_>>()
+    };
+    let work = move |connection: &Connection, _: &AtomicBool| {
+        read(connection).map_err(|error| judge_sqlite(&error, timeout))
+    };
+    file.run(timeout, work).await
+}
+
+pub(super) async fn probe(
+    file: &SqliteFile,
+    sql: String,
+    timeout: Duration,
+) -> Result<(), SourceError> {
+    let work = move |connection: &Connection, _: &AtomicBool| {
+        let failed = |error| judge_sqlite(&error, timeout);
+        let mut statement = connection.prepare(&sql).map_err(failed)?;
+        statement.raw_query().next().map(|_| ()).map_err(failed)
+    };
+    file.run(timeout, work).await
 }
 
 /// Reads the few records of a key.
 pub(super) async fn get(
-    pool: &SqlitePool,
-    plan: &Plan,
+    file: &SqliteFile,
+    plan: Arc<Plan>,
     timeout: Duration,
 ) -> Result<Batch, SourceError> {
-    let failed = |error| judge(error, timeout);
-    let mut batch = Batch::default();
-    let mut connection = acquire(pool).await.map_err(failed)?;
-    let _watch = watched(&mut connection).await.map_err(failed)?;
-    let query = sqlx::query_with(AssertSqlSafe(plan.sql.clone()), arguments(&plan.args)?);
-    let mut rows = query.fetch(&mut *connection);
-    while let Some(row) = rows.try_next().await.map_err(failed)? {
-        batch.push(plan, &row)?;
-    }
-    Ok(batch)
+    let work = move |connection: &Connection, _: &AtomicBool| {
+        let failed = |error| judge_sqlite(&error, timeout);
+        let mut batch = Batch::default();
+        let mut statement = connection.prepare_cached(&plan.sql).map_err(failed)?;
+        bind(&mut statement, &plan.args).map_err(failed)?;
+        let mut rows = statement.raw_query();
+        while let Some(row) = rows.next().map_err(failed)? {
+            batch.push(&plan, row)?;
+        }
+        Ok(batch)
+    };
+    file.run(timeout, work).await
 }
 
-/// Reads an answer. A single statement sees a single state of the data. Whoever waits for a batch limits its time; when
-/// this is dropped the watch stops the statement, and the connection goes back to the pool.
+/// Reads an answer. A single statement sees a single state of the data. It runs ahead of its reader by two batches at
+/// most; whoever waits for one limits its time.
 pub(super) async fn drive(
-    pool: SqlitePool,
+    file: SqliteFile,
     plan: Plan,
     outlet: Outlet,
     timeout: Duration,
 ) -> Result<(), SourceError> {
-    let failed = |error| judge(error, timeout);
-    let mut connection = acquire(&pool).await.map_err(failed)?;
-    let _watch = watched(&mut connection).await.map_err(failed)?;
-    let mut batch = Batch::default();
-    {
-        let query = sqlx::query_with(AssertSqlSafe(plan.sql.clone()), arguments(&plan.args)?)
-            .persistent(false);
-        let mut rows = query.fetch(&mut *connection);
-        while let Some(row) = rows.try_next().await.map_err(failed)? {
-            batch.push(&plan, &row)?;
+    let runtime = Handle::current();
+    let work = move |connection: &Connection, stop: &AtomicBool| {
+        let failed = |error| judge_sqlite(&error, timeout);
+        let mut batch = Batch::default();
+        let mut statement = connection.prepare(&plan.sql).map_err(failed)?;
+        bind(&mut statement, &plan.args).map_err(failed)?;
+        let mut rows = statement.raw_query();
+        while let Some(row) = rows.next().map_err(failed)? {
+            batch.push(&plan, row)?;
             if batch.is_full() {
-                outlet.send(&mut batch).await;
+                runtime.block_on(outlet.send(&mut batch));
+                if stop.load(Ordering::Relaxed) {
+                    return Ok(());
+                }
             }
         }
+        runtime.block_on(outlet.send(&mut batch));
+        Ok(())
+    };
+    file.run(timeout, work).await
+}
+
+fn bind(statement: &mut Statement<'_>, args: &[Arg]) -> rusqlite::Result<()> {
+    for (number, arg) in (1..).zip(args) {
+        statement.raw_bind_parameter(number, arg)?;
     }
-    drop(connection);
-    outlet.send(&mut batch).await;
     Ok(())
 }
 
+impl ToSql for Arg {
+    fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
+        Ok(match self {
+            Self::Text(text) => ToSqlOutput::Borrowed(ValueRef::Text(text.as_bytes())),
+            Self::Data(bytes) => ToSqlOutput::Borrowed(ValueRef::Blob(bytes)),
+            Self::Integer(value) => ToSqlOutput::Owned(Value::Integer(*value)),
+            Self::Unsigned(value) => match i64::try_from(*value) {
+                Ok(value) => ToSqlOutput::Owned(Value::Integer(value)),
+                Err(e) => return Err(rusqlite::Error::ToSqlConversionFailure(e.into())),
+            },
+            Self::Number(value) => ToSqlOutput::Owned(Value::Real(*value)),
+            Self::Boolean(value) => ToSqlOutput::Owned(Value::Integer((*value).into())),
+        })
+    }
+}
+
 /// SQLite types each value by itself, so each is looked at.
-impl Row for SqliteRow {
+impl Row for rusqlite::Row<'_> {
     fn cell(&self, index: usize, codec: &Codec) -> Result<Cell<'_>, Unfit> {
         const ODD: Unfit = Unfit("has a value that the driver cannot read");
-        let raw = self.try_get_raw(index).map_err(|_| ODD)?;
-        if raw.is_null() {
-            return Ok(Cell::Null);
-        }
-        let info = raw.type_info();
-        let text = || self.try_get_unchecked::<&str, _>(index).map_err(|_| ODD);
-        let integer = || self.try_get_unchecked::<i64, _>(index).map_err(|_| ODD);
-        let number = || self.try_get_unchecked::<f64, _>(index).map_err(|_| ODD);
-        Ok(match (codec, info.name()) {
-            (Codec::Text | Codec::EnumName(_) | Codec::Json(_) | Codec::EnumEither, "TEXT") => {
-                Cell::Text(text()?)
+        let text = |bytes| std::str::from_utf8(bytes).map_err(|_| ODD);
+        let value = self.get_ref(index).map_err(|_| ODD)?;
+        Ok(match (codec, value) {
+            (_, ValueRef::Null) => Cell::Null,
+            (
+                Codec::Text | Codec::EnumName(_) | Codec::Json(_) | Codec::EnumEither,
+                ValueRef::Text(bytes),
+            ) => Cell::Text(text(bytes)?),
+            (Codec::Integer | Codec::EnumNumber | Codec::EnumEither, ValueRef::Integer(number)) => {
+                Cell::Integer(number)
             }
-            (Codec::Integer | Codec::EnumNumber | Codec::EnumEither, "INTEGER") => {
-                Cell::Integer(integer()?)
-            }
-            (Codec::Boolean, "INTEGER") => match integer()? {
-                0 => Cell::Boolean(false),
-                1 => Cell::Boolean(true),
-                _ => return Err(Unfit("is neither 0 nor 1")),
-            },
-            (Codec::Double, "REAL" | "INTEGER") => Cell::Number(number()?),
-            (Codec::Float, "REAL" | "INTEGER") => {
-                let value = number()?;
-                if f64::from(value as f32) != value {
-                    return Err(Unfit("has more digits than a float holds"));
-                }
-                Cell::Number(value)
-            }
-            (Codec::Data, "BLOB") => Cell::Data(self.try_get_unchecked(index).map_err(|_| ODD)?),
-            (Codec::UnixSeconds, "INTEGER") => Cell::Instant {
-                seconds: integer()?,
-                nanos: 0,
-            },
-            (Codec::InstantText, "TEXT") => instant(text()?)?,
+            (Codec::Boolean, ValueRef::Integer(0)) => Cell::Boolean(false),
+            (Codec::Boolean, ValueRef::Integer(1)) => Cell::Boolean(true),
+            (Codec::Boolean, ValueRef::Integer(_)) => return Err(Unfit("is neither 0 nor 1")),
+            (Codec::Double, ValueRef::Real(number)) => Cell::Number(number),
+            (Codec::Double, ValueRef::Integer(number)) => Cell::Number(number as f64),
+            (Codec::Float, ValueRef::Real(number)) => single(number)?,
+            (Codec::Float, ValueRef::Integer(number)) => single(number as f64)?,
+            (Codec::Data, ValueRef::Blob(bytes)) => Cell::Data(bytes),
+            (Codec::UnixSeconds, ValueRef::Integer(seconds)) => Cell::Instant { seconds, nanos: 0 },
+            (Codec::InstantText, ValueRef::Text(bytes)) => instant(text(bytes)?)?,
             (Codec::Text, _) => return Err(Unfit("is not text")),
             (Codec::Integer, _) => return Err(Unfit("is not an integer")),
             (Codec::InstantText, _) => return Err(UTC),
             _ => return Err(Unfit("has a value of another type")),
         })
     }
+}
+
+fn single<'r>(number: f64) -> Result<Cell<'r>, Unfit> {
+    if f64::from(number as f32) != number {
+        return Err(Unfit("has more digits than a float holds"));
+    }
+    Ok(Cell::Number(number))
 }
 
 const UTC: Unfit = Unfit("is not a time in UTC such as `2026-01-31T09:30:00Z`");
