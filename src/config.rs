@@ -137,8 +137,12 @@ pub struct Limits {
     pub max_connections: usize,
     /// Requests under way on one connection.
     pub max_streams: u32,
-    /// Requests under way at each door; beyond it they are refused at once.
+    /// Requests under way at each door, streamed answers aside; beyond it they are refused at once.
     pub max_requests: usize,
+    /// Streamed answers under way at each door.
+    pub max_streamed_answers: usize,
+    /// How long an exchange may take before fewer are let in.
+    pub target_latency: Duration,
     /// The largest request, in bytes.
     pub max_message: usize,
     /// How long an answer may take to begin.

@@ -1,5 +1,6 @@
 //! The doors: the services, at which words come in and statuses go out.
 
+pub mod admission;
 pub mod catalog;
 pub mod exchange;
 pub mod operators;

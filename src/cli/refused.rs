@@ -28,7 +28,7 @@ pub(super) struct Refused {
 }
 
 /// The reason of a gateway that has too much to do: nothing was decided.
-const OVERLOADED: &str = "OVERLOADED";
+const BUSY: [&str; 2] = ["OVERLOADED", "OVER_FAIR_SHARE"];
 
 impl Refused {
     /// None for a status that no gateway made.
@@ -54,7 +54,7 @@ impl Refused {
     pub(super) fn exit(&self) -> Exit {
         match self.code {
             Code::PermissionDenied => Exit::Denied,
-            Code::ResourceExhausted if self.reason != OVERLOADED => Exit::Denied,
+            Code::ResourceExhausted if !BUSY.contains(&self.reason.as_str()) => Exit::Denied,
             _ => Exit::Failed,
         }
     }

@@ -131,6 +131,8 @@ struct RawLimits {
     max_connections: usize,
     max_concurrent_streams: u32,
     max_requests: usize,
+    max_streamed_answers: usize,
+    target_latency: String,
     max_message: String,
     request_deadline: String,
     stall_deadline: String,
@@ -178,6 +180,8 @@ impl Default for RawLimits {
             max_connections: 10_000,
             max_concurrent_streams: 256,
             max_requests: 4_096,
+            max_streamed_answers: 2_048,
+            target_latency: "250ms".to_owned(),
             max_message: "1MiB".to_owned(),
             request_deadline: "30s".to_owned(),
             stall_deadline: "60s".to_owned(),
@@ -361,6 +365,7 @@ impl RawLimits {
                 self.max_concurrent_streams as usize,
             ),
             ("limits.max_requests", self.max_requests),
+            ("limits.max_streamed_answers", self.max_streamed_answers),
         ] {
             if number == 0 {
                 faults.add(key, "must be at least 1".to_owned());
@@ -371,6 +376,13 @@ impl RawLimits {
             max_connections: self.max_connections,
             max_streams: self.max_concurrent_streams,
             max_requests: self.max_requests,
+            max_streamed_answers: self.max_streamed_answers,
+            target_latency: faults.parsed(
+                "limits.target_latency",
+                &self.target_latency,
+                DURATION,
+                parse_span,
+            ),
             max_message: usize::try_from(max_message).unwrap_or(usize::MAX),
             deadline: faults.parsed(
                 "limits.request_deadline",

@@ -1,10 +1,9 @@
 //! `ExchangeService`, the same at the systems door and at the peers door.
 
+use std::mem;
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures::FutureExt;
-use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tonic::Request;
@@ -12,6 +11,8 @@ use tonic::Response;
 use tonic::Status;
 use tracing::Instrument;
 
+use super::admission::Admission;
+use super::admission::Place;
 use super::pump;
 use super::pump::Ends;
 use super::pump::Parts;
@@ -20,6 +21,7 @@ use crate::exchange::Exchange;
 use crate::exchange::answer::Answer;
 use crate::exchange::answer::Body;
 use crate::exchange::ask::Ask;
+use crate::exchange::refusal::Refusal;
 use crate::exchange::trace::Trace;
 use crate::identity::Caller;
 use crate::identity::Door;
@@ -34,7 +36,7 @@ pub struct ExchangeDoor {
     exchange: Arc<Exchange>,
     door: Door,
     tracker: TaskTracker,
-    under_way: Arc<Semaphore>,
+    admission: Arc<Admission>,
     deadline: Duration,
     stall: Duration,
     cut: CancellationToken,
@@ -48,22 +50,21 @@ struct Incoming {
 }
 
 impl ExchangeDoor {
-    /// `requests` are let in at a time; beyond that they are refused at once. `cut` ends all streams.
+    /// `cut` ends all streams.
     pub fn new(
         exchange: Arc<Exchange>,
         door: Door,
         tracker: TaskTracker,
-        requests: usize,
+        admission: Arc<Admission>,
         deadline: Duration,
         stall: Duration,
         cut: CancellationToken,
     ) -> Self {
-        let under_way = Arc::new(Semaphore::new(requests));
         Self {
             exchange,
             door,
             tracker,
-            under_way,
+            admission,
             deadline,
             stall,
             cut,
@@ -97,16 +98,32 @@ impl ExchangeDoor {
 
     /// Runs an exchange to its end, whatever becomes of the client.
     async fn run(&self, incoming: &Incoming, ask: Ask) -> Result<Answer, Status> {
-        let Ok(place) = self.under_way.clone().try_acquire_owned() else {
-            metrics::counter!("landbridge_shed_total", "door" => self.door.as_str()).increment(1);
-            return Err(status::overloaded());
-        };
+        let kind = (&ask.record_type, mem::discriminant(&ask.question));
+        let admitted = self.admission.exchange(incoming.peer.id(), kind);
+        let place = admitted.map_err(status::shed)?;
+        let (answer, _) = self.run_in(place, incoming, ask).await?;
+        Ok(answer)
+    }
+
+    /// The same for an exchange that has its place, which it gives back with the answer.
+    async fn run_in(
+        &self,
+        mut place: Place,
+        incoming: &Incoming,
+        ask: Ask,
+    ) -> Result<(Answer, Place), Status> {
         let caller = Caller::from(&incoming.peer);
         let span = tracing::info_span!("exchange", door = self.door.as_str(), caller = %incoming.peer.id());
         let work = self.exchange.clone().answer(caller, ask);
-        let work = work.inspect(move |_| drop(place));
+        let work = async move {
+            let answered = work.await;
+            if answered.as_ref().map_or_else(Refusal::is_late, |_| true) {
+                place.timed();
+            }
+            answered.map(|answer| (answer, place))
+        };
         match self.tracker.spawn(work.instrument(span)).await {
-            Ok(Ok(answer)) => Ok(answer),
+            Ok(Ok(answered)) => Ok(answered),
             Ok(Err(refusal)) => Err(status::of(&refusal)),
             Err(_) => Err(status::internal()),
         }
@@ -163,14 +180,16 @@ impl ExchangeService for ExchangeDoor {
             deadline: incoming.deadline,
             trace: incoming.trace,
         };
-        let Answer::Stream(stream) = self.run(&incoming, ask).await? else {
+        let admitted = self.admission.stream(incoming.peer.id());
+        let place = admitted.map_err(status::shed)?;
+        let (Answer::Stream(stream), place) = self.run_in(place, &incoming, ask).await? else {
             return Err(status::internal());
         };
         let ends = Ends {
             revoked: incoming.peer.cancelled().clone(),
             cut: self.cut.clone(),
         };
-        let parts = pump::start(*stream, ends, self.stall, &self.tracker)?;
+        let parts = pump::start(*stream, place, ends, self.stall, &self.tracker)?;
         Ok(Response::new(parts))
     }
 

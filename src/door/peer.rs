@@ -12,6 +12,7 @@ use tonic::Request;
 use tonic::Response;
 use tonic::Status;
 
+use super::admission::Shed;
 use super::status;
 use crate::audit::Entry;
 use crate::audit::Role;
@@ -110,7 +111,7 @@ impl PeerDoor {
         theirs: Summary,
     ) -> Result<Own, Status> {
         let Ok(_place) = self.places.try_acquire() else {
-            return Err(status::overloaded());
+            return Err(status::shed(Shed::Overloaded));
         };
         let size = self.books.size();
         let look = async {

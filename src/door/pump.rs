@@ -12,6 +12,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tonic::Status;
 
+use super::admission::Place;
 use super::status;
 use crate::exchange::refusal::Cause;
 use crate::exchange::refusal::Refusal;
@@ -45,6 +46,7 @@ pub(super) struct Ends {
 /// Runs the pump on the tracker: the client's connection may go, the account of the stream may not.
 pub(super) fn start(
     stream: AnswerStream,
+    place: Place,
     ends: Ends,
     stall: Duration,
     tracker: &TaskTracker,
@@ -59,6 +61,7 @@ pub(super) fn start(
         if let Some(refusal) = pump(stream, sender, ends, stall).await {
             last.send(Err(status::of(&refusal)));
         }
+        drop(place);
     });
     Ok(Parts { parts, over: false })
 }

@@ -4,6 +4,8 @@
 //! <https://google.aip.dev/193>.
 
 use std::collections::HashMap;
+use std::hash::BuildHasher;
+use std::hash::RandomState;
 use std::time::Duration;
 
 use prost::Message;
@@ -12,6 +14,7 @@ use tonic::Status;
 use tonic_types::ErrorDetails;
 use tonic_types::StatusExt;
 
+use super::admission::Shed;
 use super::operators::reader::NotGranted;
 use super::operators::unread::Unread;
 use crate::audit::Receipt;
@@ -155,15 +158,23 @@ pub(super) fn not_yet() -> Status {
 }
 
 /// Too much is under way already. Nothing was begun, so nothing is on record.
-pub(super) fn overloaded() -> Status {
-    let mut details =
-        ErrorDetails::with_error_info("OVERLOADED", DOMAIN, HashMap::<String, String>::new());
-    details.set_retry_info(Some(Duration::from_secs(1)));
-    Status::with_error_details(
-        Code::ResourceExhausted,
-        "the gateway has too many requests under way",
-        details,
-    )
+pub(super) fn shed(shed: Shed) -> Status {
+    let (code, message) = match shed {
+        Shed::OverShare => (
+            Code::ResourceExhausted,
+            "this consumer has its share of requests under way",
+        ),
+        Shed::Overloaded => (
+            Code::Unavailable,
+            "the gateway has too many requests under way",
+        ),
+    };
+    let no_more = HashMap::<String, String>::new();
+    let mut details = ErrorDetails::with_error_info(shed.reason(), DOMAIN, no_more);
+    // Half a second to one and a half, so that those who were refused together do not come again together.
+    let jitter = RandomState::new().hash_one(()) % 1000;
+    details.set_retry_info(Some(Duration::from_millis(500 + jitter)));
+    Status::with_error_details(code, message, details)
 }
 
 /// Why a reader at the operators' door was not answered.

@@ -32,6 +32,16 @@ pub struct Refusal {
     pub receipt: Option<Receipt>,
 }
 
+impl Refusal {
+    /// Whether the source was waited for in vain.
+    pub fn is_late(&self) -> bool {
+        matches!(
+            self.cause,
+            Cause::Source(SourceError::Timeout(_) | SourceError::PeerTimeout)
+        )
+    }
+}
+
 /// Why. `Display` is for the operator; [`Cause::for_asker`] is for whoever asked.
 #[derive(Debug, thiserror::Error)]
 pub enum Cause {

@@ -16,6 +16,8 @@ use super::operators;
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::door;
+use crate::door::admission::Admission;
+use crate::door::admission::AdmissionLimits;
 use crate::door::catalog::CatalogDoor;
 use crate::door::exchange::ExchangeDoor;
 use crate::door::operators::Operators;
@@ -172,11 +174,19 @@ impl Gateway {
 
     fn exchange_service(&self, door: Door) -> ExchangeServiceServer<ExchangeDoor> {
         let limits = &self.config.limits;
+        let admission = Admission::new(
+            door,
+            AdmissionLimits {
+                exchanges: limits.max_requests,
+                streams: limits.max_streamed_answers,
+                target: limits.target_latency,
+            },
+        );
         let service = ExchangeDoor::new(
             self.exchange.clone(),
             door,
             self.tracker.clone(),
-            limits.max_requests,
+            admission,
             limits.deadline,
             limits.stall,
             self.cut.clone(),

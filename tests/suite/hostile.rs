@@ -476,6 +476,6 @@ async fn beyond_the_requests_that_may_be_under_way_one_is_refused_at_once() {
     assert!(
         refused
             .iter()
-            .all(|refused| refused.is(Code::ResourceExhausted, "OVERLOADED") && refused.retry)
+            .all(|refused| refused.is(Code::Unavailable, "OVERLOADED") && refused.retry)
     );
 }

@@ -19,6 +19,7 @@ mod identity;
 mod kills;
 mod layout;
 mod operators;
+mod overload;
 mod receipts;
 mod reconcile;
 mod reload;

@@ -19,7 +19,8 @@ fn what_policy_forbids_is_denied_and_the_rest_has_failed() {
     let rows = [
         (Code::PermissionDenied, "FIELD_NOT_GRANTED", Exit::Denied),
         (Code::ResourceExhausted, "QUOTA_EXHAUSTED", Exit::Denied),
-        (Code::ResourceExhausted, "OVERLOADED", Exit::Failed),
+        (Code::Unavailable, "OVERLOADED", Exit::Failed),
+        (Code::ResourceExhausted, "OVER_FAIR_SHARE", Exit::Failed),
         (Code::InvalidArgument, "FILTER_INVALID", Exit::Failed),
         (Code::NotFound, "NOT_FOUND", Exit::Failed),
         (Code::Unavailable, "JOURNAL_UNAVAILABLE", Exit::Failed),

@@ -1,0 +1,190 @@
+//! Who is let in at a door while it is busy: so many exchanges as it answers in time, and no consumer at another's cost.
+
+mod limit;
+mod shares;
+#[cfg(test)]
+mod tests;
+
+use std::hash::DefaultHasher;
+use std::hash::Hash;
+use std::hash::Hasher;
+use std::sync::Arc;
+use std::sync::Mutex;
+use std::sync::MutexGuard;
+use std::sync::PoisonError;
+use std::time::Duration;
+use std::time::Instant;
+
+use crate::identity::Door;
+use crate::identity::spiffe::SpiffeId;
+use limit::Limit;
+use shares::Over;
+use shares::Shares;
+
+/// How much of a door may be in use.
+#[derive(Debug, Clone, Copy)]
+pub struct AdmissionLimits {
+    /// Exchanges under way; streamed answers have their own number.
+    pub exchanges: usize,
+    pub streams: usize,
+    /// How long an exchange may take before fewer are let in.
+    pub target: Duration,
+}
+
+/// The places of one door. Its consumers are departments at the peers door, and systems at the systems door.
+#[derive(Debug)]
+pub struct Admission {
+    door: Door,
+    limits: AdmissionLimits,
+    /// Held for a few instructions, never across an `await`.
+    state: Mutex<State>,
+}
+
+#[derive(Debug)]
+struct State {
+    exchanges: Shares<SpiffeId>,
+    streams: Shares<SpiffeId>,
+    limit: Limit,
+}
+
+/// Why somebody is not let in. No exchange has begun, so nothing is on record.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Shed {
+    OverShare,
+    Overloaded,
+}
+
+/// A place, until it is dropped.
+#[derive(Debug)]
+pub(super) struct Place {
+    admission: Arc<Admission>,
+    who: SpiffeId,
+    held: Held,
+}
+
+#[derive(Debug)]
+enum Held {
+    Exchange {
+        kind: u64,
+        begun: Instant,
+        answered: bool,
+    },
+    Stream,
+}
+
+impl Admission {
+    pub fn new(door: Door, limits: AdmissionLimits) -> Arc<Self> {
+        Arc::new(Self {
+            door,
+            limits,
+            state: Mutex::new(State {
+                exchanges: Shares::new(),
+                streams: Shares::new(),
+                limit: Limit::new(limits.exchanges as u64, limits.target),
+            }),
+        })
+    }
+
+    /// A place for an exchange. Those of one `kind` are expected to take about as long as one another.
+    pub(super) fn exchange(
+        self: &Arc<Self>,
+        who: &SpiffeId,
+        kind: impl Hash,
+    ) -> Result<Place, Shed> {
+        let ceiling = self.limits.exchanges as u64;
+        let mut state = self.state();
+        let limit = state.limit.now();
+        let taken = state.exchanges.take(who, limit, ceiling);
+        drop(state);
+        let mut hasher = DefaultHasher::new();
+        kind.hash(&mut hasher);
+        let held = Held::Exchange {
+            kind: hasher.finish(),
+            begun: Instant::now(),
+            answered: false,
+        };
+        self.place(who, taken, held)
+    }
+
+    /// A place for a streamed answer. How long it takes is the reader's affair, and is not measured.
+    pub(super) fn stream(self: &Arc<Self>, who: &SpiffeId) -> Result<Place, Shed> {
+        let most = self.limits.streams as u64;
+        let taken = self.state().streams.take(who, most, most);
+        self.place(who, taken, Held::Stream)
+    }
+
+    fn place(
+        self: &Arc<Self>,
+        who: &SpiffeId,
+        taken: Result<(), Over>,
+        held: Held,
+    ) -> Result<Place, Shed> {
+        taken.map_err(|over| self.shed(who, over))?;
+        Ok(Place {
+            admission: Arc::clone(self),
+            who: who.clone(),
+            held,
+        })
+    }
+
+    fn shed(&self, who: &SpiffeId, over: Over) -> Shed {
+        let shed = match over {
+            Over::Share => Shed::OverShare,
+            Over::Full => Shed::Overloaded,
+        };
+        // Whoever got here has a certificate: there are as many values as departments, or systems of the own one.
+        let consumer = match who.system() {
+            Some(system) => system.as_str().to_owned(),
+            None => who.department().as_str().to_owned(),
+        };
+        metrics::counter!(
+            "landbridge_shed_total",
+            "door" => self.door.as_str(), "reason" => shed.reason(), "consumer" => consumer,
+        )
+        .increment(1);
+        shed
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Shed {
+    pub(super) fn reason(self) -> &'static str {
+        match self {
+            Self::OverShare => "OVER_FAIR_SHARE",
+            Self::Overloaded => "OVERLOADED",
+        }
+    }
+}
+
+impl Place {
+    /// The exchange was answered, or took too long: its time tells how busy the gateway is. That of a refusal does not.
+    pub(super) fn timed(&mut self) {
+        if let Held::Exchange { answered, .. } = &mut self.held {
+            *answered = true;
+        }
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        let mut state = self.admission.state();
+        match self.held {
+            Held::Stream => state.streams.give_back(&self.who),
+            Held::Exchange {
+                kind,
+                begun,
+                answered,
+            } => {
+                let under_way = state.exchanges.total();
+                state.exchanges.give_back(&self.who);
+                if answered {
+                    let now = Instant::now();
+                    state.limit.answered(kind, begun, now, under_way);
+                }
+            }
+        }
+    }
+}
