@@ -5,8 +5,10 @@ use std::net::TcpListener;
 use std::path::Path;
 use std::path::PathBuf;
 use std::process::Command;
+use std::thread;
 
 use anyhow::Context;
+use anyhow::anyhow;
 use landbridge::clock::Clock;
 use landbridge::demo::federation::DEPARTMENTS;
 use landbridge::demo::federation::Federation;
@@ -43,9 +45,10 @@ impl Bed {
         set_source(&federation, "civil", &pair.source)?;
         set_source(&federation, "tax", "")?;
         lift_limits(folder)?;
+        let (tax, civil) = start_both(pair.gateway, &federation)?;
         Ok(Self {
-            civil: start(pair.gateway, &federation, "civil")?,
-            tax: start(pair.gateway, &federation, "tax")?,
+            tax,
+            civil,
             federation,
             gateway: pair.gateway.to_owned(),
         })
@@ -55,9 +58,10 @@ impl Bed {
     pub(crate) fn restart(self) -> anyhow::Result<Self> {
         self.tax.stop().context("the gateway of tax")?;
         self.civil.stop().context("the gateway of civil")?;
+        let (tax, civil) = start_both(&self.gateway, &self.federation)?;
         Ok(Self {
-            civil: start(&self.gateway, &self.federation, "civil")?,
-            tax: start(&self.gateway, &self.federation, "tax")?,
+            tax,
+            civil,
             federation: self.federation,
             gateway: self.gateway,
         })
@@ -74,6 +78,18 @@ impl Bed {
 pub(crate) fn federation(folder: &Path) -> anyhow::Result<Federation> {
     let laid_out = Federation::lay_out(folder, free_ports()?, Clock::System.now());
     Ok(laid_out?)
+}
+
+/// At the same time: each is the other's witness, without which neither becomes ready.
+fn start_both(gateway: &Path, federation: &Federation) -> anyhow::Result<(Process, Process)> {
+    thread::scope(|scope| {
+        let civil = scope.spawn(|| start(gateway, federation, "civil"));
+        let tax = start(gateway, federation, "tax")?;
+        let civil = civil
+            .join()
+            .map_err(|_| anyhow!("a thread that panicked"))??;
+        Ok((tax, civil))
+    })
 }
 
 fn start(gateway: &Path, federation: &Federation, department: &str) -> anyhow::Result<Process> {
