@@ -14,17 +14,16 @@ use landbridge::demo::federation::DEPARTMENTS;
 use landbridge::demo::federation::Federation;
 use landbridge::demo::federation::Ports;
 
-use crate::database::Database;
 use crate::process::Process;
-use crate::residents;
 
-/// Two gateways of one build over one database.
-#[derive(Debug, Clone, Copy)]
+/// Two gateways of one build over one source.
+#[derive(Debug, Clone)]
 pub(crate) struct Pair<'a> {
     /// What is special about them, as the report shows it.
-    pub(crate) note: &'static str,
+    pub(crate) name: String,
     pub(crate) gateway: &'a Path,
-    pub(crate) database: &'a Database,
+    /// In the settings of the gateway that has the records.
+    pub(crate) source: String,
 }
 
 /// The gateways of one federation.
@@ -38,12 +37,12 @@ pub(crate) struct Bed {
 
 impl Bed {
     /// Lays the sample federation out and starts the gateways that matter: the asking one and the one with the database.
-    pub(crate) fn lay_out(folder: &Path, pair: Pair<'_>) -> anyhow::Result<Self> {
-        let federation = Federation::lay_out(folder, free_ports()?, Clock::System.now())?;
+    pub(crate) fn lay_out(folder: &Path, pair: &Pair<'_>) -> anyhow::Result<Self> {
+        let federation = federation(folder)?;
         for (department, _) in DEPARTMENTS {
             fs::create_dir_all(folder.join("var").join(department))?;
         }
-        set_source(&federation, "civil", &residents::source(&pair.database.url))?;
+        set_source(&federation, "civil", &pair.source)?;
         set_source(&federation, "tax", "")?;
         lift_limits(folder)?;
         let (tax, civil) = start_both(pair.gateway, &federation)?;
@@ -73,6 +72,12 @@ impl Bed {
         let ports = self.federation.ports_of("tax").context("no tax office")?;
         Ok(ports.systems)
     }
+}
+
+/// The sample federation at ports that are free now.
+pub(crate) fn federation(folder: &Path) -> anyhow::Result<Federation> {
+    let laid_out = Federation::lay_out(folder, free_ports()?, Clock::System.now());
+    Ok(laid_out?)
 }
 
 /// At the same time: each is the other's witness, without which neither becomes ready.

@@ -1,6 +1,5 @@
 //! The asking system: its connections to whoever shows the certificate of its department's gateway.
 
-use std::path::PathBuf;
 use std::sync::Arc;
 
 use anyhow::anyhow;
@@ -25,7 +24,19 @@ pub(crate) type Client = ExchangeServiceClient<Channel>;
 
 /// A connection of its own, with the windows that the gateways have among themselves.
 pub(crate) async fn connect(federation: &Federation, port: u16) -> anyhow::Result<Client> {
-    let material = material(federation, "systems/assessment", "/system/assessment")?;
+    connect_as("assessment", federation, port).await
+}
+
+pub(crate) async fn connect_as(
+    system: &str,
+    federation: &Federation,
+    port: u16,
+) -> anyhow::Result<Client> {
+    let material = material(
+        federation,
+        &format!("systems/{system}"),
+        &format!("/system/{system}"),
+    )?;
     let connector = Arc::new(Connector::to_own_gateway(material, Clock::System));
     let endpoint: Endpoint = format!("127.0.0.1:{port}").parse()?;
     let dial = service_fn(move |_: Uri| {
@@ -50,20 +61,40 @@ pub(crate) fn material(
     name: &str,
     holder: &str,
 ) -> anyhow::Result<Material> {
-    let file = |name: String| -> PathBuf { federation.certificate(&format!("tax/{name}")) };
+    let id = format!("spiffe://gov.example/department/tax{holder}");
+    material_from("tax/ca", &format!("tax/{name}"), &id, federation)
+}
+
+/// A certificate with its key, and the CA that others must be of.
+pub(crate) fn material_from(
+    ca: &str,
+    name: &str,
+    id: &str,
+    federation: &Federation,
+) -> anyhow::Result<Material> {
+    let file = |name: &str, kind: &str| federation.certificate(&format!("{name}.{kind}"));
     let paths = MaterialPaths {
-        certificate: file(format!("{name}.pem")),
-        key: file(format!("{name}.key")),
-        ca: file("ca.pem".to_owned()),
+        certificate: file(name, "pem"),
+        key: file(name, "key"),
+        ca: file(ca, "pem"),
         crls: Vec::new(),
     };
-    let id: SpiffeId = format!("spiffe://gov.example/department/tax{holder}").parse()?;
+    let id: SpiffeId = id.parse()?;
     Material::load_as(&id, &paths, Clock::System.now()).map_err(|faults| {
         anyhow!(
             "{}",
             faults.iter().map(|f| f.to_string()).collect::<String>()
         )
     })
+}
+
+pub(crate) fn look_up(key: String) -> pb::GetRecordRequest {
+    pb::GetRecordRequest {
+        record_type: RECORD.to_owned(),
+        grounds: grounds(),
+        key,
+        ..Default::default()
+    }
 }
 
 pub(crate) fn grounds() -> Option<pb::Grounds> {

@@ -8,14 +8,15 @@ use sqlx::Executor;
 use sqlx::PgConnection;
 use sqlx::SqliteConnection;
 
+use crate::bed::Pair;
 use crate::postgres::Server;
 use crate::residents;
 
 /// A filled database.
 #[derive(Debug)]
 pub(crate) struct Database {
-    pub(crate) name: &'static str,
-    pub(crate) url: String,
+    name: &'static str,
+    url: String,
     /// Ends with this.
     _server: Option<Server>,
 }
@@ -46,6 +47,17 @@ impl Database {
             url: server.url().to_owned(),
             _server: Some(server),
         })
+    }
+}
+
+impl Database {
+    /// Gateways over it.
+    pub(crate) fn pair<'a>(&self, gateway: &'a Path, note: &str) -> Pair<'a> {
+        Pair {
+            name: format!("{}{note}", self.name),
+            gateway,
+            source: residents::source(&self.url),
+        }
     }
 }
 

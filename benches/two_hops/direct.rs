@@ -5,10 +5,6 @@ use std::process::Command;
 use std::sync::Arc;
 
 use anyhow::anyhow;
-use bytes::Bytes;
-use futures::stream;
-use futures::stream::BoxStream;
-use futures::stream::StreamExt;
 use hyper::server::conn::http2;
 use hyper_util::rt::TokioExecutor;
 use hyper_util::rt::TokioIo;
@@ -21,30 +17,21 @@ use landbridge::identity::Door;
 use landbridge::identity::acceptor::AcceptLimits;
 use landbridge::identity::acceptor::Acceptor;
 use landbridge::identity::directory::Directory;
-use landbridge::pb;
-use landbridge::pb::exchange_service_server::ExchangeService;
 use landbridge::pb::exchange_service_server::ExchangeServiceServer;
-use landbridge::pb::query_records_response::Part;
 use tokio::net::TcpListener;
 use tokio::net::TcpStream;
 use tokio::task::JoinSet;
-use tonic::Request;
-use tonic::Response;
-use tonic::Status;
 use tonic::body::Body;
 use tonic::service::Routes;
 use tower::ServiceExt;
 
 use crate::bed::free_port;
+use crate::canned::Canned;
 use crate::client::material;
 use crate::process::Process;
 
 /// With it, this program is the server.
 pub(crate) const FLAG: &str = "--serve-directly";
-
-/// What it answers with, in bytes, and how many records a message of a stream holds: about as the gateways send them.
-const RECORD: usize = 300;
-const BATCH: usize = 320;
 
 /// The server, started with the certificates of a federation.
 pub(crate) fn start(federation: &Federation) -> anyhow::Result<(Process, u16)> {
@@ -71,7 +58,7 @@ pub(crate) async fn serve(folder: &Path, port: u16) -> anyhow::Result<()> {
         AcceptLimits::default(),
         Clock::System,
     ));
-    let routes = Routes::new(ExchangeServiceServer::new(Direct::new())).prepare();
+    let routes = Routes::new(ExchangeServiceServer::new(Canned::new())).prepare();
     let listener = TcpListener::bind(("127.0.0.1", port)).await?;
     eprintln!("{} are served: ready", DEPARTMENTS.len());
     let mut connections = JoinSet::new();
@@ -81,7 +68,7 @@ pub(crate) async fn serve(folder: &Path, port: u16) -> anyhow::Result<()> {
     }
 }
 
-fn directory(folder: &Path) -> anyhow::Result<Directory> {
+pub(crate) fn directory(folder: &Path) -> anyhow::Result<Directory> {
     let file = folder.join("config/directory.toml");
     let text = std::fs::read_to_string(&file)?;
     Directory::parse(&file.display().to_string(), &text).map_err(|_| anyhow!("the directory"))
@@ -100,69 +87,4 @@ async fn connection(acceptor: Arc<Acceptor>, routes: Routes, tcp: TcpStream) -> 
         .serve_connection(TokioIo::new(link), TowerToHyperService::new(service))
         .await?;
     Ok(())
-}
-
-#[derive(Debug)]
-struct Direct {
-    record: Bytes,
-}
-
-impl Direct {
-    fn new() -> Self {
-        Self {
-            record: Bytes::from(vec![0x20; RECORD]),
-        }
-    }
-}
-
-#[tonic::async_trait]
-impl ExchangeService for Direct {
-    type QueryRecordsStream = BoxStream<'static, Result<pb::QueryRecordsResponse, Status>>;
-
-    async fn get_record(
-        &self,
-        _: Request<pb::GetRecordRequest>,
-    ) -> Result<Response<pb::GetRecordResponse>, Status> {
-        Ok(Response::new(pb::GetRecordResponse {
-            info: None,
-            record: self.record.clone(),
-        }))
-    }
-
-    /// As many records as the request's limit says.
-    async fn query_records(
-        &self,
-        request: Request<pb::QueryRecordsRequest>,
-    ) -> Result<Response<Self::QueryRecordsStream>, Status> {
-        let (wanted, record) = (request.into_inner().limit as usize, self.record.clone());
-        let batches = (0..wanted).step_by(BATCH).map(move |sent| {
-            let records = vec![record.clone(); BATCH.min(wanted - sent)];
-            Ok(part(Part::Batch(pb::RecordBatch { records })))
-        });
-        let trailer = Ok(part(Part::Trailer(pb::QueryTrailer {
-            records: wanted as u64,
-            ..Default::default()
-        })));
-        Ok(Response::new(
-            stream::iter(batches.chain([trailer])).boxed(),
-        ))
-    }
-
-    async fn verify_record(
-        &self,
-        _: Request<pb::VerifyRecordRequest>,
-    ) -> Result<Response<pb::VerifyRecordResponse>, Status> {
-        Err(Status::unimplemented("not measured"))
-    }
-
-    async fn count_records(
-        &self,
-        _: Request<pb::CountRecordsRequest>,
-    ) -> Result<Response<pb::CountRecordsResponse>, Status> {
-        Err(Status::unimplemented("not measured"))
-    }
-}
-
-fn part(part: Part) -> pb::QueryRecordsResponse {
-    pb::QueryRecordsResponse { part: Some(part) }
 }

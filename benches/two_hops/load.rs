@@ -5,6 +5,7 @@ use std::time::Instant;
 
 use anyhow::Context;
 use anyhow::ensure;
+use hdrhistogram::Histogram;
 use landbridge::demo::federation::Federation;
 use landbridge::pb;
 use landbridge::pb::query_records_response::Part;
@@ -26,8 +27,7 @@ pub(crate) struct Crowd {
 #[derive(Debug)]
 pub(crate) struct Calls {
     pub(crate) took: Duration,
-    /// Of each call, in microseconds, in rising order.
-    latencies: Vec<u32>,
+    latencies: Latencies,
     /// Of the records that were answered with.
     bytes: u64,
 }
@@ -77,16 +77,14 @@ impl Loop {
                 askers.spawn(ask(client.clone(), keys, begun + spell));
             }
         }
-        let (mut latencies, mut bytes) = (Vec::new(), 0);
+        let (mut latencies, mut bytes) = (Latencies::new()?, 0);
         while let Some(asked) = askers.join_next().await {
             let (one, got) = asked??;
-            latencies.extend(one);
+            latencies.add(&one)?;
             bytes += got;
         }
-        let took = begun.elapsed();
-        latencies.sort_unstable();
         Ok(Calls {
-            took,
+            took: begun.elapsed(),
             latencies,
             bytes,
         })
@@ -97,42 +95,35 @@ async fn ask(
     mut client: Client,
     mut keys: Keys,
     until: Instant,
-) -> anyhow::Result<(Vec<u32>, u64)> {
-    let (mut latencies, mut bytes) = (Vec::new(), 0);
+) -> anyhow::Result<(Latencies, u64)> {
+    let (mut latencies, mut bytes) = (Latencies::new()?, 0);
     loop {
         let begun = Instant::now();
         if begun >= until {
             return Ok((latencies, bytes));
         }
-        let answer = client
-            .get_record(pb::GetRecordRequest {
-                record_type: RECORD.to_owned(),
-                grounds: client::grounds(),
-                key: keys.next(),
-                ..Default::default()
-            })
-            .await?;
-        latencies.push(u32::try_from(begun.elapsed().as_micros())?);
+        let answer = client.get_record(client::look_up(keys.next())).await?;
+        latencies.record(begun.elapsed())?;
         bytes += answer.into_inner().record.len() as u64;
     }
 }
 
 /// Keys in no order, the same at each run: a linear congruential generator (Knuth's MMIX).
 #[derive(Debug)]
-struct Keys {
+pub(crate) struct Keys {
     state: u64,
     residents: u32,
 }
 
 impl Keys {
-    fn new(seed: u64, residents: u32) -> Self {
+    pub(crate) fn new(seed: u64, residents: u32) -> Self {
         Self {
             state: seed.wrapping_mul(0x9E37_79B9_7F4A_7C15),
             residents,
         }
     }
 
-    fn next(&mut self) -> String {
+    pub(crate) fn next(&mut self) -> String {
         let state = self.state.wrapping_mul(6_364_136_223_846_793_005);
         self.state = state.wrapping_add(1_442_695_040_888_963_407);
         let high = (self.state >> 33) as u32;
@@ -179,8 +170,8 @@ pub(crate) async fn stream(
 }
 
 impl Calls {
-    pub(crate) fn count(&self) -> usize {
-        self.latencies.len()
+    pub(crate) fn count(&self) -> u64 {
+        self.latencies.count()
     }
 
     pub(crate) fn per_second(&self) -> f64 {
@@ -189,13 +180,38 @@ impl Calls {
 
     /// The latency in milliseconds that this part of all calls did not exceed, from 0 to 1.
     pub(crate) fn quantile(&self, part: f64) -> f64 {
-        let last = self.count().saturating_sub(1);
-        let at = (part * last as f64).round() as usize;
-        f64::from(self.latencies.get(at).copied().unwrap_or(0)) / 1_000.0
+        self.latencies.quantile(part)
     }
 
     /// The mean size of a record.
     pub(crate) fn record_bytes(&self) -> f64 {
         self.bytes as f64 / self.count().max(1) as f64
+    }
+}
+
+/// The latencies of calls, to three digits.
+#[derive(Debug, Clone)]
+pub(crate) struct Latencies(Histogram<u64>);
+
+impl Latencies {
+    pub(crate) fn new() -> anyhow::Result<Self> {
+        Ok(Self(Histogram::new(3)?))
+    }
+
+    pub(crate) fn record(&mut self, latency: Duration) -> anyhow::Result<()> {
+        Ok(self.0.record(u64::try_from(latency.as_micros())?)?)
+    }
+
+    fn add(&mut self, other: &Self) -> anyhow::Result<()> {
+        Ok(self.0.add(&other.0)?)
+    }
+
+    pub(crate) fn count(&self) -> u64 {
+        self.0.len()
+    }
+
+    /// In milliseconds, as [`Calls::quantile`].
+    pub(crate) fn quantile(&self, part: f64) -> f64 {
+        self.0.value_at_quantile(part) as f64 / 1_000.0
     }
 }

@@ -8,11 +8,16 @@
 //! `benches/README.md` says how it is made.
 
 mod bed;
+mod canned;
 mod client;
 mod database;
 mod direct;
+mod figures;
 mod load;
+mod median;
+mod meter;
 mod postgres;
+#[expect(dead_code, reason = "only `compare` starts the servers of others")]
 mod process;
 mod report;
 mod residents;
@@ -24,7 +29,6 @@ use std::time::Duration;
 
 use anyhow::Context;
 
-use bed::Pair;
 use database::Database;
 use report::Report;
 
@@ -89,31 +93,19 @@ async fn measure(extent: Extent, null_journal: Option<&Path>) -> anyhow::Result<
     let gateway = Path::new(env!("CARGO_BIN_EXE_landbridge"));
     let postgres;
     let other = match null_journal {
-        Some(gateway) => Pair {
-            note: report::NULL_JOURNAL,
-            gateway,
-            database: &sqlite,
-        },
+        Some(gateway) => sqlite.pair(gateway, report::NULL_JOURNAL),
         None => {
             postgres = Database::postgres(extent.residents).await?;
-            Pair {
-                note: "",
-                gateway,
-                database: &postgres,
-            }
+            postgres.pair(gateway, "")
         }
     };
-    let ours = Pair {
-        note: "",
-        gateway,
-        database: &sqlite,
-    };
+    let pairs = [sqlite.pair(gateway, ""), other];
 
     let mut report = Report::new(extent);
     for number in 1..=extent.rounds {
         eprintln!("round {number} of {}", extent.rounds);
         let folder = folder.path().join(format!("round-{number}"));
-        report.add(&round::run(&folder, [ours, other], extent).await?)?;
+        report.add(&round::run(&folder, &pairs, extent).await?)?;
     }
     print!("{}", report.markdown()?);
     let file = results(target);

@@ -6,6 +6,7 @@ use std::io::BufRead;
 use std::io::BufReader;
 use std::io::Read;
 use std::io::Write;
+use std::net::TcpStream;
 use std::path::Path;
 use std::process::Child;
 use std::process::Command;
@@ -26,7 +27,10 @@ use rustix::process::kill_process;
 const TICKS: f64 = 100.0;
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// A running server; killed when it is dropped.
+/// How often it is tried whether a server listens.
+const TRY: Duration = Duration::from_millis(20);
+
+/// A running server with the processes that it started; killed when it is dropped.
 #[derive(Debug)]
 pub(crate) struct Process {
     child: Child,
@@ -34,7 +38,7 @@ pub(crate) struct Process {
     pub(crate) start_up: Duration,
 }
 
-/// Resident memory in MiB.
+/// Resident memory in MiB, of all its processes together.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Memory {
     pub(crate) now: f64,
@@ -60,40 +64,62 @@ impl Process {
             child,
             start_up: begun.elapsed(),
         };
-        ready.with_context(|| {
-            let said = fs::read_to_string(log).unwrap_or_default();
-            format!("it did not become ready:\n{said}")
-        })?;
+        ready.with_context(|| not_ready(log))?;
+        Ok(process)
+    }
+
+    /// Starts a server of others and waits until it listens at the port. What it says goes to the file.
+    pub(crate) fn start_listening(
+        command: &mut Command,
+        log: &Path,
+        port: u16,
+    ) -> anyhow::Result<Self> {
+        let file = File::create(log).with_context(|| log.display().to_string())?;
+        let begun = Instant::now();
+        let child = command
+            .stdin(Stdio::null())
+            .stdout(file.try_clone()?)
+            .stderr(file)
+            .spawn()
+            .with_context(|| format!("{:?}", command.get_program()))?;
+        let mut process = Self {
+            child,
+            start_up: Duration::ZERO,
+        };
+        while TcpStream::connect(("127.0.0.1", port)).is_err() {
+            let ended = process.child.try_wait()?.is_some();
+            ensure!(!ended && begun.elapsed() < PATIENCE, not_ready(log));
+            thread::sleep(TRY);
+        }
+        process.start_up = begun.elapsed();
         Ok(process)
     }
 
     /// Seconds of CPU so far, in user and kernel mode.
     pub(crate) fn cpu(&self) -> anyhow::Result<f64> {
-        let stat = fs::read_to_string(self.file("stat"))?;
-        // After the name, which may hold anything: proc_pid_stat(5), from field 3 on.
-        let (_, fields) = stat.rsplit_once(')').context("/proc/<pid>/stat")?;
-        let ticks = fields.split_whitespace().skip(11).take(2);
-        let ticks: Vec<f64> = ticks.map(str::parse).collect::<Result<_, _>>()?;
-        ensure!(ticks.len() == 2, "/proc/<pid>/stat is short");
-        Ok(ticks.iter().sum::<f64>() / TICKS)
+        let spent = self.tree().into_iter().map(cpu_of);
+        spent.sum()
     }
 
     pub(crate) fn memory(&self) -> anyhow::Result<Memory> {
-        let status = fs::read_to_string(self.file("status"))?;
-        let value = |name: &str| {
-            let line = status.lines().find_map(|line| line.strip_prefix(name));
-            let kib = line.and_then(|line| line.split_whitespace().next()?.parse::<f64>().ok());
-            Ok::<_, anyhow::Error>(kib.with_context(|| name.to_owned())? / 1024.0)
+        let mut all = Memory {
+            now: 0.0,
+            peak: 0.0,
         };
-        Ok(Memory {
-            now: value("VmRSS:")?,
-            peak: value("VmHWM:")?,
-        })
+        for pid in self.tree() {
+            let one = memory_of(pid)?;
+            all.now += one.now;
+            all.peak += one.peak;
+        }
+        Ok(all)
     }
 
     /// Begins a new peak of memory: proc_pid_clear_refs(5).
     pub(crate) fn forget_peak(&self) -> anyhow::Result<()> {
-        Ok(fs::write(self.file("clear_refs"), "5")?)
+        for pid in self.tree() {
+            fs::write(format!("/proc/{pid}/clear_refs"), "5")?;
+        }
+        Ok(())
     }
 
     /// Lets it finish, as an operator would.
@@ -105,17 +131,67 @@ impl Process {
         Ok(())
     }
 
-    fn file(&self, name: &str) -> String {
-        format!("/proc/{}/{name}", self.child.id())
+    /// The process with its children and theirs.
+    fn tree(&self) -> Vec<u32> {
+        let mut tree = vec![self.child.id()];
+        let mut seen = 0;
+        while let Some(&pid) = tree.get(seen) {
+            tree.extend(children(pid));
+            seen += 1;
+        }
+        tree
     }
 }
 
 impl Drop for Process {
     fn drop(&mut self) {
-        // It may have ended by itself.
-        let _ended = self.child.kill();
+        for pid in self.tree() {
+            // It may have ended by itself.
+            let pid = i32::try_from(pid).ok().and_then(Pid::from_raw);
+            let _ended = pid.map(|pid| kill_process(pid, Signal::KILL));
+        }
         let _reaped = self.child.wait();
     }
+}
+
+fn not_ready(log: &Path) -> String {
+    let said = fs::read_to_string(log).unwrap_or_default();
+    format!("it did not become ready:\n{said}")
+}
+
+/// Of all threads of a process: a child belongs to the thread that started it.
+fn children(pid: u32) -> Vec<u32> {
+    let Ok(threads) = fs::read_dir(format!("/proc/{pid}/task")) else {
+        return Vec::new();
+    };
+    threads
+        .flatten()
+        .filter_map(|thread| fs::read_to_string(thread.path().join("children")).ok())
+        .flat_map(|pids| Vec::from_iter(pids.split_whitespace().flat_map(str::parse)))
+        .collect()
+}
+
+fn cpu_of(pid: u32) -> anyhow::Result<f64> {
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat"))?;
+    // After the name, which may hold anything: proc_pid_stat(5), from field 3 on.
+    let (_, fields) = stat.rsplit_once(')').context("/proc/<pid>/stat")?;
+    let ticks = fields.split_whitespace().skip(11).take(2);
+    let ticks: Vec<f64> = ticks.map(str::parse).collect::<Result<_, _>>()?;
+    ensure!(ticks.len() == 2, "/proc/<pid>/stat is short");
+    Ok(ticks.iter().sum::<f64>() / TICKS)
+}
+
+fn memory_of(pid: u32) -> anyhow::Result<Memory> {
+    let status = fs::read_to_string(format!("/proc/{pid}/status"))?;
+    let value = |name: &str| {
+        let line = status.lines().find_map(|line| line.strip_prefix(name));
+        let kib = line.and_then(|line| line.split_whitespace().next()?.parse::<f64>().ok());
+        Ok::<_, anyhow::Error>(kib.with_context(|| name.to_owned())? / 1024.0)
+    };
+    Ok(Memory {
+        now: value("VmRSS:")?,
+        peak: value("VmHWM:")?,
+    })
 }
 
 fn follow(said: impl Read, mut file: File, tell: &Sender<()>) {

@@ -9,10 +9,12 @@ use serde_json::Value;
 use serde_json::json;
 
 use crate::Extent;
+use crate::figures::Unary;
+use crate::median::median;
+use crate::median::processors;
+use crate::meter::Cost;
 use crate::round::Contender;
-use crate::round::Cost;
 use crate::round::Round;
-use crate::round::Unary;
 
 /// The note on a contender that keeps no evidence.
 pub(crate) const NULL_JOURNAL: &str = ", null journal";
@@ -180,30 +182,4 @@ fn memory(cost: &Cost) -> String {
 
 fn together(costs: &[Cost]) -> f64 {
     costs.iter().map(|cost| cost.cpu_seconds).sum()
-}
-
-/// Number by number, through documents of the same form.
-fn median(documents: &[Value]) -> Value {
-    match documents.first() {
-        Some(Value::Object(first)) => {
-            let part = |name: &str| Vec::from_iter(documents.iter().map(|d| d[name].clone()));
-            let names = first.keys();
-            names
-                .map(|name| (name.clone(), median(&part(name))))
-                .collect()
-        }
-        Some(Value::Array(first)) => (0..first.len())
-            .map(|at| median(&Vec::from_iter(documents.iter().map(|d| d[at].clone()))))
-            .collect(),
-        Some(Value::Number(_)) => {
-            let mut numbers: Vec<f64> = documents.iter().filter_map(Value::as_f64).collect();
-            numbers.sort_by(f64::total_cmp);
-            numbers.get(numbers.len() / 2).copied().into()
-        }
-        other => other.cloned().unwrap_or_default(),
-    }
-}
-
-fn processors() -> usize {
-    std::thread::available_parallelism().map_or(1, usize::from)
 }
