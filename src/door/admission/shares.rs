@@ -46,7 +46,8 @@ impl<K: Eq + Hash + Clone> Shares<K> {
         let holders = self.held.len() as u64 + u64::from(held == 0);
         let is_small = held == 0 || (self.total >= limit && held * 2 * holders < limit);
         let is_modest = self.total < limit && held < GREED.saturating_mul(free_after);
-        if !is_modest && !(is_small && self.total < ceiling) {
+        let fits = is_modest || (is_small && self.total < ceiling);
+        if !fits {
             return Err(self.over(held, limit));
         }
         *self.held.entry(who.clone()).or_default() += 1;
