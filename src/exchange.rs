@@ -138,6 +138,10 @@ impl Exchange {
         draft: &mut Draft,
     ) -> Result<Found, Cause> {
         Cause::of_standing(&self.journal.standing())?;
+        // Its connection stays open for a moment, for the streams on it to end.
+        if !caller.is_trusted() {
+            return Err(Cause::PeerRevoked);
+        }
         let snapshot = self.snapshot();
         let permit = self.permit(&snapshot, caller, ask, draft)?;
         self.ledger.admit(&permit, draft.begun())?;

@@ -27,6 +27,7 @@ use std::fmt;
 
 use rustls::pki_types::UnixTime;
 use rustls::time_provider::TimeProvider;
+use tokio_util::sync::CancellationToken;
 
 use crate::clock::Clock;
 use crate::name::DepartmentId;
@@ -62,18 +63,25 @@ impl fmt::Display for Door {
 }
 
 /// Who asks.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone)]
 pub struct Caller {
     /// From the certificate.
     department: DepartmentId,
     /// From the certificate at the systems door; at the peers door, as the caller's gateway tells it.
     system: Option<SystemName>,
+    /// That of the connection: cancelled when its peer is no longer trusted.
+    cut: CancellationToken,
 }
 
 impl Caller {
     /// A caller that nobody has authenticated, to explain or rehearse what would be decided.
     pub fn assumed(department: DepartmentId, system: Option<SystemName>) -> Self {
-        Self { department, system }
+        let cut = CancellationToken::new();
+        Self {
+            department,
+            system,
+            cut,
+        }
     }
 
     /// The system that a peer's gateway says is asking. What a certificate says stands above what is told.
@@ -91,7 +99,20 @@ impl Caller {
     pub fn system(&self) -> Option<&SystemName> {
         self.system.as_ref()
     }
+
+    /// Whether the certificate is good still. It was when the connection was made.
+    pub fn is_trusted(&self) -> bool {
+        !self.cut.is_cancelled()
+    }
 }
+
+impl PartialEq for Caller {
+    fn eq(&self, other: &Self) -> bool {
+        (&self.department, &self.system) == (&other.department, &other.system)
+    }
+}
+
+impl Eq for Caller {}
 
 /// TLS asks the same clock as everything else.
 impl TimeProvider for Clock {

@@ -235,6 +235,7 @@ impl PolicySet {
         released: Arc<[Released]>,
     ) -> Permit {
         let role = self.role(&query.schema);
+        let releases_all = Arc::ptr_eq(&released, &candidate.grant().released);
         let (released, gate) = match role {
             Role::Provider => (released, candidate.gate(&query)),
             Role::Consumer => (candidate.unmasked(&released), None),
@@ -244,6 +245,7 @@ impl PolicySet {
             grant: candidate.number(),
             role,
             released,
+            releases_all,
             gate,
             limit: candidate.limit(&query),
             revision: self.revision,

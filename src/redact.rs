@@ -7,7 +7,11 @@ mod plan;
 #[cfg(test)]
 mod tests;
 
+use std::collections::HashMap;
 use std::fmt;
+use std::sync::Arc;
+use std::sync::PoisonError;
+use std::sync::RwLock;
 
 use aws_lc_rs::hmac;
 use bytes::Bytes;
@@ -21,8 +25,59 @@ use plan::Plan;
 /// What a permit does to each record: the gate that it must pass, and what is left of it then.
 pub struct Redaction {
     gate: Option<Filter>,
+    cut: Arc<Cut>,
+}
+
+/// What is left of a record.
+struct Cut {
     plan: Plan,
     pseudonyms: Pseudonyms,
+}
+
+/// The redactions under one policy set. What a grant leaves of a record is worked out when it is first used; what leaves
+/// only some of its fields, for each permit.
+#[derive(Default)]
+pub struct Redactions(RwLock<HashMap<(AgreementId, usize), Arc<Cut>>>);
+
+impl fmt::Debug for Redactions {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Redactions")
+    }
+}
+
+impl Redactions {
+    pub fn of(&self, permit: &Permit, key: &PseudonymKey) -> Redaction {
+        Redaction {
+            gate: permit.gate().cloned(),
+            cut: match permit.releases_all() {
+                true => self.whole(permit, key),
+                false => Arc::new(Cut::of(permit, key)),
+            },
+        }
+    }
+
+    // A poisoned lock is taken all the same: the map is whole between any two of its statements.
+    fn whole(&self, permit: &Permit, key: &PseudonymKey) -> Arc<Cut> {
+        let grant = (permit.agreement().id.clone(), permit.grant_number());
+        let known = self.0.read().unwrap_or_else(PoisonError::into_inner);
+        if let Some(cut) = known.get(&grant) {
+            return Arc::clone(cut);
+        }
+        drop(known);
+        let cut = Arc::new(Cut::of(permit, key));
+        let mut known = self.0.write().unwrap_or_else(PoisonError::into_inner);
+        known.insert(grant, Arc::clone(&cut));
+        cut
+    }
+}
+
+impl Cut {
+    fn of(permit: &Permit, key: &PseudonymKey) -> Self {
+        Self {
+            plan: Plan::compile(permit.released()),
+            pseudonyms: key.for_agreement(&permit.agreement().id),
+        }
+    }
 }
 
 impl fmt::Debug for Redaction {
@@ -32,14 +87,6 @@ impl fmt::Debug for Redaction {
 }
 
 impl Redaction {
-    pub fn of(permit: &Permit, key: &PseudonymKey) -> Self {
-        Self {
-            gate: permit.gate().cloned(),
-            plan: Plan::compile(permit.released()),
-            pseudonyms: key.for_agreement(&permit.agreement().id),
-        }
-    }
-
     /// Whether a record passes the permit's gate, where nothing of it is to leave.
     pub fn admits(&self, record: &[u8]) -> Result<bool, Malformed> {
         match &self.gate {
@@ -57,7 +104,8 @@ impl Redaction {
             return Ok(None);
         }
         let mut out = Vec::with_capacity(record.len());
-        self.plan.apply(record, &self.pseudonyms, &mut out)?;
+        let Cut { plan, pseudonyms } = &*self.cut;
+        plan.apply(record, pseudonyms, &mut out)?;
         Ok(Some(Redacted(out.into())))
     }
 }

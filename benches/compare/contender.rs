@@ -93,7 +93,8 @@ impl Kind {
         let said = Command::new(self.program(envoy)).arg(flag).output();
         let said = said.with_context(|| format!("{} cannot be run", self.name()))?;
         let said = String::from_utf8_lossy(&[said.stdout, said.stderr].concat()).into_owned();
-        let mut words = said.split_whitespace();
+        // The first is the program's own name, or its path.
+        let mut words = said.split_whitespace().skip(1);
         let version = words.find(|word| word.contains('.') && word.contains(char::is_numeric));
         let version = version.context("a program without a version")?;
         // Envoy's is between its commit and how it was built.

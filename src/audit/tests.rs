@@ -94,8 +94,11 @@ async fn a_receipt_names_what_is_on_disk() {
 #[tokio::test]
 async fn a_thousand_concurrent_appends_get_indexes_of_their_own() {
     let dir = temporary();
-    let (journal, _) =
-        Journal::open(settings(dir.path(), 1 << 16), keys(), Clock::fixed(NOON)).unwrap();
+    let settings = JournalSettings {
+        linger: Duration::from_millis(20),
+        ..settings(dir.path(), 1 << 16)
+    };
+    let (journal, _) = Journal::open(settings, keys(), Clock::fixed(NOON)).unwrap();
     let appended = join_all((0..1_000).map(|n| journal.append(exchange(n)))).await;
     let mut indexes: Vec<_> = appended
         .into_iter()

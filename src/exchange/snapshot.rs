@@ -5,6 +5,7 @@ use std::sync::Arc;
 use crate::audit::journals::Journals;
 use crate::identity::directory::Directory;
 use crate::policy::PolicySet;
+use crate::redact::Redactions;
 use crate::registry::Registry;
 use crate::source::Sources;
 
@@ -17,4 +18,6 @@ pub struct Snapshot {
     /// The keys that prove what a department has on record.
     pub journals: Arc<Journals>,
     pub sources: Sources,
+    /// Of this policy.
+    pub redactions: Redactions,
 }

@@ -76,7 +76,9 @@ impl AnswerStream {
             Err(unwritten) => return Err(exchange.unlogged(&draft, unwritten)),
         };
         let header = opened.take_receipt().map(|receipt| draft.info(&receipt));
-        let redaction = Redaction::of(records.permit(), &exchange.secrets.pseudonyms);
+        let redaction = snapshot
+            .redactions
+            .of(records.permit(), &exchange.secrets.pseudonyms);
         let opened = Some(opened);
         let stream = Self {
             exchange,

@@ -18,7 +18,6 @@ use crate::audit::Kind;
 use crate::pb;
 use crate::policy::decision::Permit;
 use crate::policy::decision::Role;
-use crate::redact::Redaction;
 use crate::redact::verify::Verdict;
 use crate::redact::verify::verdicts;
 use crate::registry::extract::value_of;
@@ -48,7 +47,7 @@ impl Exchange {
             let evidence = receipt(records.evidence());
             let warrant = Warrant::of(Kind::Exchange, records.permit(), evidence, snapshot, draft)?;
 
-            let first = exchange.first(&mut records, batch).await?;
+            let first = exchange.first(snapshot, &mut records, batch).await?;
             let (raw, record) = first.ok_or(Cause::NotFound)?;
             as_asked(records.permit(), &raw)?;
             exchange.ledger.spend(records.permit(), 1, draft.begun())?;
@@ -66,10 +65,13 @@ impl Exchange {
     /// The first record, of this batch or a later one, that passes the permit's gate: as it was fetched, and as it may leave.
     async fn first(
         &self,
+        snapshot: &Snapshot,
         records: &mut Records,
         mut batch: Option<Vec<Bytes>>,
     ) -> Result<Option<(Bytes, Bytes)>, Cause> {
-        let redaction = Redaction::of(records.permit(), &self.secrets.pseudonyms);
+        let redaction = snapshot
+            .redactions
+            .of(records.permit(), &self.secrets.pseudonyms);
         while let Some(fetched) = batch {
             for raw in fetched {
                 if let Some(record) = redaction.apply(&raw)? {
@@ -118,7 +120,10 @@ impl Exchange {
         within(terms.deadline, async {
             match fetch(snapshot, permit, terms, draft).await? {
                 Fetched::Verdicts(verdicts, evidence) => Ok((verdicts, Some(evidence))),
-                other => Ok((self.judge(other.into_records()?, draft).await?, None)),
+                other => Ok((
+                    self.judge(snapshot, other.into_records()?, draft).await?,
+                    None,
+                )),
             }
         })
         .await
@@ -127,11 +132,12 @@ impl Exchange {
     /// Compares the claims with this department's own record. A record beyond the grant's rows is as good as none.
     async fn judge(
         &self,
+        snapshot: &Snapshot,
         mut records: Records,
         draft: &mut Draft,
     ) -> Result<Vec<pb::Verdict>, Cause> {
         let batch = records.next().await?;
-        let found = self.first(&mut records, batch).await?;
+        let found = self.first(snapshot, &mut records, batch).await?;
         let Selection::Verify { claims, .. } = &records.permit().query().selection else {
             return Ok(Vec::new());
         };
@@ -167,7 +173,7 @@ impl Exchange {
             match fetch(snapshot, permit, terms, draft).await? {
                 Fetched::Count(told, evidence) => Ok((told, Some(evidence))),
                 other => {
-                    let count = self.tally(other.into_records()?).await?;
+                    let count = self.tally(snapshot, other.into_records()?).await?;
                     Ok((counted(count, smallest_group), None))
                 }
             }
@@ -189,8 +195,10 @@ impl Exchange {
         Ok(Found::Whole(body, warrant))
     }
 
-    async fn tally(&self, mut records: Records) -> Result<u64, Cause> {
-        let redaction = Redaction::of(records.permit(), &self.secrets.pseudonyms);
+    async fn tally(&self, snapshot: &Snapshot, mut records: Records) -> Result<u64, Cause> {
+        let redaction = snapshot
+            .redactions
+            .of(records.permit(), &self.secrets.pseudonyms);
         let mut count = 0;
         while let Some(batch) = records.next().await? {
             for raw in &batch {

@@ -22,6 +22,7 @@ use crate::name::AgreementId;
 use crate::name::DepartmentId;
 use crate::policy::PolicyInput;
 use crate::policy::PolicySet;
+use crate::redact::Redactions;
 use crate::registry::Registry;
 use crate::source::Sources;
 use crate::source::peer::channel::Peers;
@@ -171,6 +172,7 @@ pub async fn assemble(
                 directory: trusted.directory,
                 journals: trusted.journals,
                 sources,
+                redactions: Redactions::default(),
             },
             systems: trusted.systems,
             peers: trusted.peers,

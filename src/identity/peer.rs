@@ -84,6 +84,7 @@ impl From<&Peer> for Caller {
         Self {
             department: peer.id().department().clone(),
             system: peer.id().system().cloned(),
+            cut: peer.cancelled.clone(),
         }
     }
 }

@@ -35,6 +35,7 @@ pub struct Permit {
     pub(super) grant: usize,
     pub(super) role: Role,
     pub(super) released: Arc<[Released]>,
+    pub(super) releases_all: bool,
     pub(super) gate: Option<Filter>,
     pub(super) limit: u32,
     pub(super) revision: Digest,
@@ -86,6 +87,11 @@ impl Permit {
     /// What may leave, each with its mask; empty for verify and count. At the consumer nothing is masked again.
     pub fn released(&self) -> &Arc<[Released]> {
         &self.released
+    }
+
+    /// Whether that is all that the grant releases.
+    pub fn releases_all(&self) -> bool {
+        self.releases_all
     }
 
     /// The grant's rows and the query's filter together: what every record must pass. None at the consumer.
