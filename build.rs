@@ -2,13 +2,14 @@
 
 use std::{env, error::Error, fs, path::PathBuf};
 
-const FILES: [&str; 6] = [
+const FILES: [&str; 7] = [
     "landbridge/v1/annotations.proto",
     "landbridge/v1/audit.proto",
     "landbridge/v1/catalog.proto",
     "landbridge/v1/exchange.proto",
     "landbridge/v1/journal.proto",
     "landbridge/v1/peer.proto",
+    "landbridge/v1/source.proto",
 ];
 
 fn main() -> Result<(), Box<dyn Error>> {
@@ -53,6 +54,10 @@ fn main() -> Result<(), Box<dyn Error>> {
         "landbridge.v1.ExchangeRecord",
         "landbridge.v1.JournalRecord",
         "landbridge.v1.JournalRecord.kind",
+        "landbridge.v1.FetchRecordRequest",
+        "landbridge.v1.FetchRecordResponse",
+        "landbridge.v1.FetchRecordsRequest",
+        "landbridge.v1.FetchRecordsResponse",
     ]);
     tonic_prost_build::configure()
         .include_file("pb.rs")

@@ -24,6 +24,7 @@ use crate::identity::material::MaterialPaths;
 use crate::name::DepartmentId;
 use crate::name::Origin;
 use crate::name::TrustDomain;
+use crate::source::service::settings::ServiceSettings;
 use crate::source::sql::settings::DatabaseUrl;
 use crate::source::sql::settings::SqlSettings;
 
@@ -51,6 +52,7 @@ pub struct Config {
     pub log: LogConfig,
     pub limits: Limits,
     pub sources: Vec<SourceConfig>,
+    pub services: Vec<ServiceSettings>,
 }
 
 /// The door for those who run and audit the gateway: plain HTTP, on loopback only.

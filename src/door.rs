@@ -10,5 +10,7 @@ pub mod server;
 pub mod tiles;
 pub mod witness;
 
+mod finish;
 mod pump;
+mod reading;
 mod status;

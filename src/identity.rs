@@ -15,6 +15,7 @@ pub mod peer;
 mod pem;
 pub mod pki;
 pub mod refusal;
+pub(crate) mod shares;
 pub mod spiffe;
 pub mod tls_error;
 mod trust;

@@ -99,14 +99,12 @@ impl Redaction {
     ///
     /// An error means that the source gave bytes that are not a record of its schema, in a field that the gate asks about
     /// or that is released. What is dropped is not looked into.
-    pub fn apply(&self, record: &[u8]) -> Result<Option<Redacted>, Malformed> {
+    pub fn apply(&self, record: &Bytes) -> Result<Option<Redacted>, Malformed> {
         if !self.admits(record)? {
             return Ok(None);
         }
-        let mut out = Vec::with_capacity(record.len());
         let Cut { plan, pseudonyms } = &*self.cut;
-        plan.apply(record, pseudonyms, &mut out)?;
-        Ok(Some(Redacted(out.into())))
+        Ok(Some(Redacted(plan.apply(record, pseudonyms)?)))
     }
 }
 

@@ -1,9 +1,13 @@
-//! Where records come from: a database, or the peer that has them.
+//! Where records come from: a database or a service of the department, or the peer that has them.
 
+pub mod channel;
 pub mod import;
 pub mod peer;
+mod reading;
+pub mod service;
 pub mod sql;
 
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -24,6 +28,8 @@ use peer::PeerRows;
 use peer::channel::Peers;
 use peer::evidence::Evidence;
 use peer::refusal::PeerRefusal;
+use reading::Reading;
+use service::ServiceSource;
 use sql::Position;
 use sql::SqlBindings;
 use sql::SqlSource;
@@ -31,10 +37,18 @@ use sql::SqlSource;
 /// Where every record type of a registry comes from, as one gateway sees it. Made anew with each registry.
 #[derive(Debug)]
 pub struct Sources {
-    /// This department's own records.
-    own: Vec<SqlBindings>,
+    /// Of this department's own records.
+    own: Vec<Own>,
+    /// The index of each record type's source among them.
+    homes: HashMap<RecordType, usize>,
     peers: Arc<Peers>,
     directory: Arc<Directory>,
+}
+
+#[derive(Debug)]
+enum Own {
+    Database(SqlBindings),
+    Service(ServiceSource),
 }
 
 /// What goes along with a permit: to the database a place to go on from, to a peer the question in its own words.
@@ -64,23 +78,38 @@ pub enum Fetched {
 }
 
 impl Sources {
-    /// Binds the record types that this department provides to its databases. No database is asked yet.
+    /// Binds the record types that this department provides to its sources. None of them is asked yet.
     pub fn bind(
         registry: &Registry,
         databases: &[SqlSource],
+        services: &[ServiceSource],
         peers: Arc<Peers>,
         directory: Arc<Directory>,
     ) -> Result<Self, Vec<Fault>> {
         let (mut own, mut faults) = (Vec::new(), Vec::new());
         for database in databases {
             match database.bind(registry) {
-                Ok(bindings) => own.push(bindings),
+                Ok(bindings) => own.push(Own::Database(bindings)),
                 Err(found) => faults.extend(found),
+            }
+        }
+        for service in services {
+            faults.extend(service.check(registry));
+            own.push(Own::Service(service.clone()));
+        }
+        let mut homes = HashMap::new();
+        for (number, source) in own.iter().enumerate() {
+            for record in source.records() {
+                if let Some(other) = homes.insert(record.clone(), number) {
+                    let other = own.get(other).map(Own::key).unwrap_or_default();
+                    faults.push(source.provides_again(record, &other));
+                }
             }
         }
         if faults.is_empty() {
             Ok(Self {
                 own,
+                homes,
                 peers,
                 directory,
             })
@@ -89,33 +118,41 @@ impl Sources {
         }
     }
 
-    /// Compares every mapping with its live table: the faults, and the databases that could not be asked.
+    /// Compares every mapping with its live table, and calls every service: the faults, and the sources that could not
+    /// be asked, by their keys in the settings.
     pub async fn check(&self) -> (Vec<Fault>, Vec<(String, SourceError)>) {
         let (mut faults, mut unasked) = (Vec::new(), Vec::new());
-        for bindings in &self.own {
-            match bindings.check().await {
+        for source in &self.own {
+            let checked = match source {
+                Own::Database(bindings) => bindings.check().await,
+                Own::Service(service) => service.reach().await.map(|()| Vec::new()),
+            };
+            match checked {
                 Ok(found) => faults.extend(found),
-                Err(error) => unasked.push((bindings.name().to_owned(), error)),
+                Err(error) => unasked.push((source.key(), error)),
             }
         }
         (faults, unasked)
     }
 
-    /// Fetches what the permit allows, from this department's database or from the provider's gateway.
+    /// Fetches what the permit allows, from this department's source or from the provider's gateway.
     ///
     /// What waits for either is large. It is boxed here, where it is least: every layer above would copy it whole.
     pub async fn fetch(&self, permit: Permit, terms: Terms) -> Result<Fetched, SourceError> {
         let schema = permit.query().schema.clone();
         match permit.role() {
             Role::Provider => {
-                let has =
-                    |bindings: &&SqlBindings| bindings.records().any(|name| name == schema.name());
-                let bindings = self.own.iter().find(has);
-                let bindings =
-                    bindings.ok_or_else(|| SourceError::NoSource(schema.name().clone()))?;
-                Box::pin(bindings.fetch(permit, terms.after))
-                    .await
-                    .map(Fetched::Records)
+                let home = self.homes.get(schema.name());
+                match home.and_then(|&number| self.own.get(number)) {
+                    Some(Own::Database(bindings)) => {
+                        Box::pin(bindings.fetch(permit, terms.after)).await
+                    }
+                    Some(Own::Service(service)) => {
+                        Box::pin(service.fetch(permit, &terms.question, terms.after)).await
+                    }
+                    None => Err(SourceError::NoSource(schema.name().clone())),
+                }
+                .map(Fetched::Records)
             }
             Role::Consumer => {
                 let department = self.directory.department(schema.owner());
@@ -123,6 +160,33 @@ impl Sources {
                     department.ok_or_else(|| SourceError::NotAMember(schema.owner().clone()))?;
                 Box::pin(peer::fetch(self.peers.channel(department), permit, terms)).await
             }
+        }
+    }
+}
+
+impl Own {
+    fn records(&self) -> Box<dyn Iterator<Item = &RecordType> + '_> {
+        match self {
+            Self::Database(bindings) => Box::new(bindings.records()),
+            Self::Service(service) => Box::new(service.settings().records.iter()),
+        }
+    }
+
+    /// Where the settings have it.
+    fn key(&self) -> String {
+        match self {
+            Self::Database(bindings) => format!("source[{}]", bindings.name()),
+            Self::Service(service) => format!("service[{}]", service.settings().name),
+        }
+    }
+
+    fn provides_again(&self, record: &RecordType, other: &str) -> Fault {
+        Fault {
+            file: String::new(),
+            line: 0,
+            column: 0,
+            key: self.key(),
+            message: format!("{record} comes from {other} already; take it out of one of them"),
         }
     }
 }
@@ -148,7 +212,7 @@ pub struct Records {
 }
 
 enum Cursor {
-    Sql(sql::Reading),
+    Own(Reading),
     Peer(Box<PeerRows>),
 }
 
@@ -186,7 +250,7 @@ impl Records {
     /// The next records, each encoded as its record type; `None` at the end. A batch is at most about 128 KiB.
     pub async fn next(&mut self) -> Result<Option<Vec<Bytes>>, SourceError> {
         match &mut self.cursor {
-            Cursor::Sql(reading) => reading.next().await,
+            Cursor::Own(reading) => reading.next().await,
             Cursor::Peer(rows) => rows.next().await,
         }
     }
@@ -194,7 +258,7 @@ impl Records {
     /// Of the provider's closing entry, once the stream has ended.
     pub fn closing_receipt(&self) -> Option<&pb::Receipt> {
         match &self.cursor {
-            Cursor::Sql(_) => None,
+            Cursor::Own(_) => None,
             Cursor::Peer(rows) => rows.closing_receipt(),
         }
     }
@@ -219,7 +283,7 @@ pub enum SourceError {
     Misfit(String),
     #[error("the source failed")]
     Failed(#[source] Box<dyn std::error::Error + Send + Sync>),
-    #[error("no source is set for {0}; add a [[source.record]] with this type to the settings")]
+    #[error("no source is set for {0}; add it to a [[source]] or a [[service]] of the settings")]
     NoSource(RecordType),
     #[error("the directory does not have `{0}`")]
     NotAMember(DepartmentId),

@@ -8,6 +8,7 @@ use hyper_util::rt::TokioExecutor;
 use hyper_util::rt::TokioIo;
 use hyper_util::service::TowerToHyperService;
 use landbridge::pb::exchange_service_server::ExchangeServiceServer;
+use landbridge::pb::source_service_server::SourceServiceServer;
 use tokio::net::TcpListener;
 use tokio::net::TcpStream;
 use tokio::task::JoinSet;
@@ -18,6 +19,7 @@ use tower::ServiceExt;
 use crate::bed::free_port;
 use crate::canned::Canned;
 use crate::process::Process;
+use crate::ready::Ready;
 
 /// With it, this program is the backend.
 pub(crate) const FLAG: &str = "--backend";
@@ -34,7 +36,9 @@ pub(crate) fn start(folder: &Path) -> anyhow::Result<(Process, u16)> {
 
 /// Runs until it is killed.
 pub(crate) async fn serve(port: u16) -> anyhow::Result<()> {
-    let routes = Routes::new(ExchangeServiceServer::new(Canned::new())).prepare();
+    let routes = Routes::new(ExchangeServiceServer::new(Canned::new()))
+        .add_service(SourceServiceServer::new(Ready::new()?))
+        .prepare();
     let listener = TcpListener::bind(("127.0.0.1", port)).await?;
     eprintln!("the backend is ready");
     let mut connections = JoinSet::new();

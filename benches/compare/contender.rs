@@ -15,6 +15,7 @@ use crate::hop;
 use crate::options::Options;
 use crate::process::Process;
 use crate::proxies::Place;
+use crate::ready;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Kind {
@@ -23,16 +24,18 @@ pub(crate) enum Kind {
     Envoy,
     Nginx,
     Haproxy,
+    Ready,
     Sqlite,
 }
 
 impl Kind {
-    pub(crate) const ALL: [Self; 6] = [
+    pub(crate) const ALL: [Self; 7] = [
         Self::Direct,
         Self::Hops,
         Self::Envoy,
         Self::Nginx,
         Self::Haproxy,
+        Self::Ready,
         Self::Sqlite,
     ];
 
@@ -43,12 +46,13 @@ impl Kind {
             Self::Envoy => "two Envoys",
             Self::Nginx => "two nginx",
             Self::Haproxy => "two HAProxy",
+            Self::Ready => "two Landbridge gateways",
             Self::Sqlite => "two Landbridge gateways, SQLite",
         }
     }
 
     pub(crate) fn ours(self) -> bool {
-        self == Self::Sqlite
+        matches!(self, Self::Ready | Self::Sqlite)
     }
 
     /// In the reader's eyes the fastest contender is the one that does least.
@@ -65,10 +69,11 @@ impl Kind {
             Self::Nginx | Self::Haproxy => {
                 "as Envoy; and callers are told by the common name alone, since the URI in a certificate cannot be read"
             }
-            Self::Sqlite => {
+            Self::Ready => {
                 "nothing of these: agreements, guardrails, masks, validation, a signed journal on disk at both gateways \
-                 before an answer leaves, receipts. Its records come from the database, row by row; the others' are ready made"
+                 before an answer leaves, receipts. Its records are ready made, as the proxies' are"
             }
+            Self::Sqlite => "nothing, as above; and its records come from a database, row by row",
         }
     }
 
@@ -87,7 +92,7 @@ impl Kind {
         let flag = match self {
             Self::Direct => return Ok("tonic over rustls, as in Cargo.lock".to_owned()),
             Self::Hops => return Ok("hyper over rustls, as in Cargo.lock".to_owned()),
-            Self::Envoy | Self::Sqlite => "--version",
+            Self::Envoy | Self::Ready | Self::Sqlite => "--version",
             Self::Nginx | Self::Haproxy => "-v",
         };
         let said = Command::new(self.program(envoy)).arg(flag).output();
@@ -124,6 +129,7 @@ impl Contender {
         options: &Options,
     ) -> anyhow::Result<Self> {
         match kind {
+            Kind::Ready => return Self::gateways(folder, &ready::settings(backend)),
             Kind::Sqlite => return Self::gateways(folder, source),
             Kind::Direct => {
                 let federation = bed::federation(folder)?;

@@ -34,6 +34,7 @@ mod overload;
 mod paced;
 mod plot;
 mod proxies;
+mod ready;
 mod report;
 mod round;
 mod sqlite;

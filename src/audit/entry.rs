@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use prost::Message;
@@ -162,6 +163,14 @@ impl Entry {
         Ok(self.bound(then, salt, record, commitment))
     }
 
+    fn took(&self) -> Duration {
+        let micros = match &self.record.kind {
+            Some(journal_record::Kind::Exchange(exchange)) => exchange.latency_us,
+            _ => 0,
+        };
+        Duration::from_micros(micros)
+    }
+
     fn bound(self, then: Then, salt: [u8; 32], record: Vec<u8>, commitment: Hash) -> Pending {
         let leaf = Leaf {
             kind: self.kind,
@@ -182,6 +191,7 @@ impl Entry {
             leaf,
             salt,
             record,
+            took: self.took(),
             then,
         }
     }

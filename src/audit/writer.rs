@@ -42,9 +42,11 @@ use crate::clock::Moment;
 /// Of so many commits one is calculated a second time before it is signed. What its memory does to the others, the keeper
 /// finds on disk before it publishes them.
 const RECHECK_EVERY: u64 = 64;
-/// A commit of so many entries shows that many ask at once: the next may take twice the linger. Flush, signature and the
-/// wake-ups of all threads around are then paid half as often.
-const CROWD: usize = 4;
+/// Where exchanges take long, many wait for one another, and a commit may wait for more entries: this part of what they
+/// took until now, up to so many times the linger. Flush, signature and the wake-ups of all threads around are then paid
+/// less often, and nobody waits much longer.
+const LINGER_PART: u32 = 4;
+const LINGER_TIMES: u32 = 8;
 /// What each open stream's closing entry may need, kept free when the journal cannot grow.
 const CLOSING_BYTES: u64 = 4 * 1024;
 
@@ -63,6 +65,8 @@ pub(super) struct Pending {
     pub(super) leaf: Leaf,
     pub(super) salt: [u8; 32],
     pub(super) record: Vec<u8>,
+    /// How long the exchange took until now.
+    pub(super) took: Duration,
     pub(super) then: Then,
 }
 
@@ -108,6 +112,16 @@ struct Gathered {
     seal: Option<oneshot::Sender<Result<(), Unwritten>>>,
 }
 
+impl Gathered {
+    /// How long after this commit's beginning the next one may begin.
+    fn linger(&self, least: Duration) -> Duration {
+        let took: Duration = self.entries.iter().map(|entry| entry.took).sum();
+        let entries = u32::try_from(self.entries.len()).unwrap_or(u32::MAX);
+        let mean = took.checked_div(entries).unwrap_or_default();
+        (mean / LINGER_PART).clamp(least, least.saturating_mul(LINGER_TIMES))
+    }
+}
+
 /// The entries of the next commit.
 #[derive(Default)]
 pub(super) struct Batch {
@@ -125,11 +139,7 @@ impl Writer {
             let Some(gathered) = self.gather(ready, &mut closing) else {
                 break;
             };
-            let linger = match gathered.entries.len() >= CROWD {
-                true => 2 * self.linger,
-                false => self.linger,
-            };
-            ready = Instant::now().checked_add(linger);
+            ready = Instant::now().checked_add(gathered.linger(self.linger));
             if let Err(failure) = self.carry_out(gathered) {
                 // Whoever waits learns of it when this thread lets go of the queue.
                 self.shared.fail(failure);

@@ -44,7 +44,7 @@ impl CheckArgs {
                 file: self.config.display().to_string(),
                 line: 0,
                 column: 0,
-                key: format!("source[{source}]"),
+                key: source,
                 message: crate::fault::chain(&error),
             };
             return Err(Failure::Faults(unasked.into_iter().map(fault).collect()));

@@ -30,6 +30,7 @@ use crate::fault::position;
 use crate::identity::material::MaterialPaths;
 use crate::name::DepartmentId;
 use crate::name::TrustDomain;
+use crate::source::service::settings::ServiceSettings;
 use crate::source::sql::settings::SqlSettings;
 
 /// Overrides single settings: `LANDBRIDGE__SYSTEMS__LISTEN=127.0.0.1:7000`.
@@ -62,6 +63,8 @@ pub(super) struct RawConfig {
     subjects: Option<RawSubjects>,
     #[serde(default)]
     source: Vec<SqlSettings>,
+    #[serde(default)]
+    service: Vec<ServiceSettings>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -270,6 +273,11 @@ impl RawConfig {
             reconciliation,
             limits,
             sources,
+            services: self
+                .service
+                .into_iter()
+                .map(|s| source::placed_service(s, path))
+                .collect(),
             journal,
             witness,
             retention,
@@ -356,6 +364,11 @@ impl RawWitness {
     }
 }
 
+/// A quarter of what a door reads at a time.
+const MAX_MESSAGE: u64 = 64 * 1024 * 1024;
+/// Nobody waits longer for a look-up.
+const MAX_TARGET: Duration = Duration::from_secs(60);
+
 impl RawLimits {
     fn check(&self, faults: &mut Faults<'_>) -> Limits {
         for (key, number) in [
@@ -372,17 +385,26 @@ impl RawLimits {
             }
         }
         let max_message = faults.parsed("limits.max_message", &self.max_message, SIZE, parse_size);
+        if max_message > MAX_MESSAGE {
+            let most = MAX_MESSAGE / (1024 * 1024);
+            faults.add("limits.max_message", format!("must be at most {most} MiB"));
+        }
+        let target_latency = faults.parsed(
+            "limits.target_latency",
+            &self.target_latency,
+            DURATION,
+            parse_span,
+        );
+        if target_latency > MAX_TARGET {
+            let most = MAX_TARGET.as_secs();
+            faults.add("limits.target_latency", format!("must be at most {most}s"));
+        }
         Limits {
             max_connections: self.max_connections,
             max_streams: self.max_concurrent_streams,
             max_requests: self.max_requests,
             max_streamed_answers: self.max_streamed_answers,
-            target_latency: faults.parsed(
-                "limits.target_latency",
-                &self.target_latency,
-                DURATION,
-                parse_span,
-            ),
+            target_latency,
             max_message: usize::try_from(max_message).unwrap_or(usize::MAX),
             deadline: faults.parsed(
                 "limits.request_deadline",

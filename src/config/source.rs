@@ -6,6 +6,8 @@ use std::path::Path;
 use super::SourceConfig;
 use super::faults::Faults;
 use super::raw::beside;
+use crate::source::service::settings::Address;
+use crate::source::service::settings::ServiceSettings;
 use crate::source::sql::settings::DatabaseUrl;
 use crate::source::sql::settings::SqlSettings;
 
@@ -41,6 +43,15 @@ pub(super) fn check(
         url: placed(&url, file),
         settings,
     })
+}
+
+/// A socket that is not named from the root is found from the settings' folder.
+pub(super) fn placed_service(settings: ServiceSettings, file: &Path) -> ServiceSettings {
+    let url = match settings.url {
+        Address::Unix(path) => Address::Unix(beside(file, path)),
+        address @ Address::Loopback(_) => address,
+    };
+    ServiceSettings { url, ..settings }
 }
 
 /// A SQLite file that is not named from the root is found from the settings' folder.

@@ -1,7 +1,6 @@
 //! Who is let in at a door while it is busy: so many exchanges as it answers in time, and no consumer at another's cost.
 
 mod limit;
-mod shares;
 #[cfg(test)]
 mod tests;
 
@@ -16,10 +15,13 @@ use std::time::Duration;
 use std::time::Instant;
 
 use crate::identity::Door;
+use crate::identity::shares::Over;
+use crate::identity::shares::Shares;
 use crate::identity::spiffe::SpiffeId;
 use limit::Limit;
-use shares::Over;
-use shares::Shares;
+
+/// The bytes of requests that are being read at a door at a time: 256 of the largest.
+const READING: u64 = 256 * 1024 * 1024;
 
 /// How much of a door may be in use.
 #[derive(Debug, Clone, Copy)]
@@ -44,6 +46,8 @@ pub struct Admission {
 struct State {
     exchanges: Shares<SpiffeId>,
     streams: Shares<SpiffeId>,
+    /// Bytes, each a place.
+    reading: Shares<SpiffeId>,
     limit: Limit,
 }
 
@@ -60,6 +64,14 @@ pub(super) struct Place {
     admission: Arc<Admission>,
     who: SpiffeId,
     held: Held,
+}
+
+/// What one request takes of a door while it is read.
+#[derive(Debug)]
+pub(super) struct Room {
+    admission: Arc<Admission>,
+    who: SpiffeId,
+    bytes: u64,
 }
 
 #[derive(Debug)]
@@ -80,6 +92,7 @@ impl Admission {
             state: Mutex::new(State {
                 exchanges: Shares::new(),
                 streams: Shares::new(),
+                reading: Shares::new(),
                 limit: Limit::new(limits.exchanges as u64, limits.target),
             }),
         })
@@ -111,6 +124,15 @@ impl Admission {
         let most = self.limits.streams as u64;
         let taken = self.state().streams.take(who, most, most);
         self.place(who, taken, Held::Stream)
+    }
+
+    /// Room for a request that is about to be read: for nothing yet.
+    pub(super) fn room(self: &Arc<Self>, who: &SpiffeId) -> Room {
+        Room {
+            admission: Arc::clone(self),
+            who: who.clone(),
+            bytes: 0,
+        }
     }
 
     fn place(
@@ -165,6 +187,26 @@ impl Place {
         if let Held::Exchange { answered, .. } = &mut self.held {
             *answered = true;
         }
+    }
+}
+
+impl Room {
+    /// More of the request has come.
+    pub(super) fn grow(&mut self, bytes: usize) -> Result<(), Shed> {
+        let bytes = bytes as u64;
+        let mut state = self.admission.state();
+        let taken = state.reading.take_many(&self.who, bytes, READING, READING);
+        drop(state);
+        taken.map_err(|over| self.admission.shed(&self.who, over))?;
+        self.bytes += bytes;
+        Ok(())
+    }
+}
+
+impl Drop for Room {
+    fn drop(&mut self) {
+        let mut state = self.admission.state();
+        state.reading.give_back_many(&self.who, self.bytes);
     }
 }
 

@@ -1,9 +1,11 @@
 //! `ExchangeService`, the same at the systems door and at the peers door.
 
 use std::mem;
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures::FutureExt;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tonic::Request;
@@ -13,6 +15,7 @@ use tracing::Instrument;
 
 use super::admission::Admission;
 use super::admission::Place;
+use super::finish::Finish;
 use super::pump;
 use super::pump::Ends;
 use super::pump::Parts;
@@ -122,10 +125,11 @@ impl ExchangeDoor {
             }
             answered.map(|answer| (answer, place))
         };
-        match self.tracker.spawn(work.instrument(span)).await {
+        let work = AssertUnwindSafe(work).catch_unwind().instrument(span);
+        match Finish::new(work.boxed(), self.tracker.clone()).await {
             Ok(Ok(answered)) => Ok(answered),
             Ok(Err(refusal)) => Err(status::of(&refusal)),
-            Err(_) => Err(status::internal()),
+            Err(_panicked) => Err(status::internal()),
         }
     }
 }

@@ -17,6 +17,8 @@ use tonic::body::Body;
 use tower::ServiceBuilder;
 use tower::ServiceExt;
 
+use super::admission::Admission;
+use super::reading::Reading;
 use super::status;
 use crate::audit::Entry;
 use crate::audit::Journal;
@@ -42,6 +44,7 @@ pub struct ServerLimits {
 pub struct DoorServer {
     pub door: Door,
     pub acceptor: Arc<Acceptor>,
+    pub admission: Arc<Admission>,
     pub routes: tonic::service::Routes,
     pub journal: Journal,
     pub limits: ServerLimits,
@@ -100,11 +103,12 @@ impl DoorServer {
         };
         let peer = link.peer().clone();
         tracing::debug!(door = self.door.as_str(), peer = %peer.id(), from, "connected");
-        let identified = peer.clone();
+        let (identified, admission) = (peer.clone(), self.admission.clone());
         let service = ServiceBuilder::new()
             .map_request(move |mut request: http::Request<Incoming>| {
                 request.extensions_mut().insert::<Peer>(identified.clone());
-                request.map(Body::new)
+                let room = admission.room(identified.id());
+                request.map(|body| Body::new(Reading { body, room }))
             })
             .service(Deadline {
                 inner: self.routes.clone(),

@@ -26,6 +26,7 @@ use crate::redact::Redactions;
 use crate::registry::Registry;
 use crate::source::Sources;
 use crate::source::peer::channel::Peers;
+use crate::source::service::ServiceSource;
 use crate::source::sql::SqlSource;
 
 /// What a start or a reload puts in place: all of it, or none.
@@ -44,6 +45,7 @@ pub struct Assembled {
 #[derive(Debug)]
 pub struct Reach {
     pub databases: Vec<SqlSource>,
+    pub services: Vec<ServiceSource>,
     pub peers: Arc<Peers>,
     pub connector: Arc<Connector>,
 }
@@ -132,6 +134,12 @@ impl Reach {
         ));
         Ok(Self {
             databases,
+            services: config
+                .services
+                .iter()
+                .cloned()
+                .map(ServiceSource::open)
+                .collect(),
             peers: Arc::new(Peers::new(connector.clone())),
             connector,
         })
@@ -210,12 +218,19 @@ async fn sources(
     reach: &Reach,
 ) -> Result<Sources, Vec<Fault>> {
     let peers = reach.peers.clone();
-    let sources = Sources::bind(registry, &reach.databases, peers, trusted.directory.clone())
-        .map_err(|found| in_settings(config, found))?;
+    let directory = trusted.directory.clone();
+    let bound = Sources::bind(
+        registry,
+        &reach.databases,
+        &reach.services,
+        peers,
+        directory,
+    );
+    let sources = bound.map_err(|found| in_settings(config, found))?;
     let (faults, unasked) = sources.check().await;
     for (source, error) in unasked {
-        // A database that is down is no fault of the settings: it may come back, and the gateway need not.
-        tracing::warn!(source, %error, "the tables could not be checked");
+        // A source that is down is no fault of the settings: it may come back, and the gateway need not.
+        tracing::warn!(source, %error, "a source could not be checked");
     }
     if faults.is_empty() {
         Ok(sources)

@@ -119,7 +119,8 @@ impl Gateway {
             .await;
         let reflection = Reflection::at_systems(self.exchange.clone())?;
 
-        let peers = Routes::new(self.exchange_service(Door::Peers))
+        let (at_systems, at_peers) = (self.admission(Door::Systems), self.admission(Door::Peers));
+        let peers = Routes::new(self.exchange_service(Door::Peers, &at_peers))
             .add_service(health_service.clone())
             .add_service(self.peer_service());
         let peers = Routes::from(
@@ -128,15 +129,15 @@ impl Gateway {
                 .nest("/witness", door::witness::routes(self.witness.clone()))
                 .nest("/journal", door::tiles::routes(self.served_journal())),
         );
-        let systems = Routes::new(self.exchange_service(Door::Systems))
+        let systems = Routes::new(self.exchange_service(Door::Systems, &at_systems))
             .add_service(health_service)
             .add_service(CatalogServiceServer::new(CatalogDoor::new(
                 self.exchange.clone(),
             )))
             .add_service(ServerReflectionServer::new(reflection));
 
-        let systems = self.server(Door::Systems, self.systems.clone(), systems);
-        let peers = self.server(Door::Peers, self.peers.clone(), peers);
+        let systems = self.server(self.systems.clone(), at_systems, systems);
+        let peers = self.server(self.peers.clone(), at_peers, peers);
         self.tracker.spawn(systems.run(doors.systems));
         self.tracker.spawn(peers.run(doors.peers));
         self.tracker.spawn(self.reconciler().run(self.stop.clone()));
@@ -172,21 +173,27 @@ impl Gateway {
         }
     }
 
-    fn exchange_service(&self, door: Door) -> ExchangeServiceServer<ExchangeDoor> {
+    fn admission(&self, door: Door) -> Arc<Admission> {
         let limits = &self.config.limits;
-        let admission = Admission::new(
-            door,
-            AdmissionLimits {
-                exchanges: limits.max_requests,
-                streams: limits.max_streamed_answers,
-                target: limits.target_latency,
-            },
-        );
+        let limits = AdmissionLimits {
+            exchanges: limits.max_requests,
+            streams: limits.max_streamed_answers,
+            target: limits.target_latency,
+        };
+        Admission::new(door, limits)
+    }
+
+    fn exchange_service(
+        &self,
+        door: Door,
+        admission: &Arc<Admission>,
+    ) -> ExchangeServiceServer<ExchangeDoor> {
+        let limits = &self.config.limits;
         let service = ExchangeDoor::new(
             self.exchange.clone(),
             door,
             self.tracker.clone(),
-            admission,
+            admission.clone(),
             limits.deadline,
             limits.stall,
             self.cut.clone(),
@@ -203,11 +210,17 @@ impl Gateway {
             .max_encoding_message_size(usize::MAX)
     }
 
-    fn server(&self, door: Door, acceptor: Arc<Acceptor>, routes: Routes) -> DoorServer {
+    fn server(
+        &self,
+        acceptor: Arc<Acceptor>,
+        admission: Arc<Admission>,
+        routes: Routes,
+    ) -> DoorServer {
         let limits = &self.config.limits;
         DoorServer {
-            door,
+            door: acceptor.door(),
             acceptor,
+            admission,
             routes: routes.prepare(),
             journal: self.exchange.journal().clone(),
             limits: ServerLimits {

@@ -31,7 +31,7 @@ use crate::exchange::Exchange;
 use crate::name::DepartmentId;
 use crate::pb;
 use crate::pb::peer_service_client::PeerServiceClient;
-use crate::source::peer::channel::PeerChannel;
+use crate::source::channel::Channel;
 use crate::source::peer::channel::Peers;
 
 /// A peer's answer may be as long as the items of all parts.
@@ -152,7 +152,7 @@ impl Reconciler {
     async fn catch_up(
         &mut self,
         provider: &DepartmentId,
-        channel: PeerChannel,
+        channel: Channel,
     ) -> Result<(), NotCompared> {
         let now = self.exchange.clock().now();
         let mut window = match self.next.get(provider) {
@@ -187,7 +187,7 @@ impl Reconciler {
     async fn compare(
         &self,
         provider: &DepartmentId,
-        channel: PeerChannel,
+        channel: Channel,
         window: Window,
     ) -> Result<(), NotCompared> {
         let items = self.items(provider.clone(), window).await?;
@@ -219,7 +219,7 @@ impl Reconciler {
     /// Tells what we have of the parts that differ, and learns what the peer has.
     async fn settle(
         &self,
-        client: &mut PeerServiceClient<PeerChannel>,
+        client: &mut PeerServiceClient<Channel>,
         window: Window,
         own: &Summary,
         items: &[Item],

@@ -33,7 +33,7 @@ use crate::clock::Moment;
 use crate::exchange::Exchange;
 use crate::fault::chain;
 use crate::name::Origin;
-use crate::source::peer::channel::PeerChannel;
+use crate::source::channel::Channel;
 use crate::source::peer::channel::Peers;
 use client::Trouble;
 pub use confirm::Contradiction;
@@ -260,7 +260,7 @@ impl Witnessing {
     }
 
     /// The way to a witness, as the directory has it now.
-    fn channel(&self, reached: &Reached) -> Result<PeerChannel, Trouble> {
+    fn channel(&self, reached: &Reached) -> Result<Channel, Trouble> {
         let snapshot = self.exchange.snapshot();
         let department = snapshot.directory.department(&reached.department);
         Ok(self.peers.channel(department.ok_or(Trouble::Gone)?))

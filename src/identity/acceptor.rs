@@ -73,6 +73,8 @@ struct Shown {
 pub enum HandshakeRefused {
     #[error("every connection that the door allows is in use")]
     TooManyConnections,
+    #[error("the other end has its share of the door's connections")]
+    OverShare,
     #[error("the handshake was not done in {} seconds", .0.as_secs_f32())]
     Late(Duration),
     #[error("the other end is not trusted")]
@@ -87,6 +89,7 @@ impl HandshakeRefused {
     pub fn reason(&self) -> &'static str {
         match self {
             Self::TooManyConnections => "TOO_MANY_CONNECTIONS",
+            Self::OverShare => "OVER_FAIR_SHARE",
             Self::Late(_) => "HANDSHAKE_TIMEOUT",
             Self::Untrusted(refusal) => refusal.reason(),
             Self::Failed(_) => "HANDSHAKE_FAILED",
@@ -97,7 +100,7 @@ impl HandshakeRefused {
     pub fn trust(&self) -> Option<&TrustRefusal> {
         match self {
             Self::Untrusted(refusal) => Some(refusal),
-            Self::TooManyConnections | Self::Late(_) | Self::Failed(_) => None,
+            Self::TooManyConnections | Self::OverShare | Self::Late(_) | Self::Failed(_) => None,
         }
     }
 }
@@ -191,7 +194,10 @@ impl Acceptor {
     ) -> Result<Link, HandshakeRefused> {
         let id = verifier.admitted().map_err(HandshakeRefused::Untrusted)?;
         let peer = Peer::new(id, self.connections.next_number(), tls.get_ref().1);
-        let registration = self.connections.register(peer.clone(), slot);
+        let registration = self
+            .connections
+            .register(peer.clone(), slot)
+            .ok_or(HandshakeRefused::OverShare)?;
         let now_shown = self.shown.load_full();
         if !Arc::ptr_eq(&now_shown, shown) {
             self.judge(&now_shown, &peer)

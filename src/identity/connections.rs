@@ -13,12 +13,21 @@ use tokio::sync::Semaphore;
 
 use crate::identity::peer::Peer;
 use crate::identity::refusal::TrustRefusal;
+use crate::identity::shares::Shares;
+use crate::identity::spiffe::SpiffeId;
 
 #[derive(Debug)]
 pub(super) struct Connections {
-    live: Mutex<BTreeMap<u64, Peer>>,
+    live: Mutex<Live>,
     last: AtomicU64,
     slots: Arc<Semaphore>,
+    max: u64,
+}
+
+#[derive(Debug)]
+struct Live {
+    peers: BTreeMap<u64, Peer>,
+    shares: Shares<SpiffeId>,
 }
 
 /// A place for one connection, from before its handshake until it is closed.
@@ -45,8 +54,12 @@ pub struct Cut {
 impl Connections {
     pub(super) fn new(max: usize) -> Arc<Self> {
         Arc::new(Self {
-            live: Mutex::default(),
+            live: Mutex::new(Live {
+                peers: BTreeMap::new(),
+                shares: Shares::new(),
+            }),
             last: AtomicU64::new(0),
+            max: max as u64,
             slots: Arc::new(Semaphore::new(max.min(Semaphore::MAX_PERMITS))),
         })
     }
@@ -63,19 +76,21 @@ impl Connections {
 
     /// From here on the connection is judged at each reload. One that shook hands while a reload went on was judged by
     /// the old trust, and the reload may have passed before it was entered: who registers it judges it again, by the
-    /// trust that is then in force.
-    pub(super) fn register(self: &Arc<Self>, peer: Peer, slot: Slot) -> Registration {
+    /// trust that is then in force. Nothing where the peer has its share of the connections already.
+    pub(super) fn register(self: &Arc<Self>, peer: Peer, slot: Slot) -> Option<Registration> {
         let number = peer.connection();
-        self.live().insert(number, peer);
-        Registration {
+        let mut live = self.live();
+        live.shares.take(peer.id(), self.max, self.max).ok()?;
+        live.peers.insert(number, peer);
+        Some(Registration {
             connections: Arc::clone(self),
             number,
             _slot: slot,
-        }
+        })
     }
 
     pub(super) fn peers(&self) -> Vec<Peer> {
-        self.live().values().cloned().collect()
+        self.live().peers.values().cloned().collect()
     }
 
     /// Cuts the connections that are no longer trusted.
@@ -94,13 +109,16 @@ impl Connections {
             .collect()
     }
 
-    fn live(&self) -> MutexGuard<'_, BTreeMap<u64, Peer>> {
+    fn live(&self) -> MutexGuard<'_, Live> {
         self.live.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl Drop for Registration {
     fn drop(&mut self) {
-        self.connections.live().remove(&self.number);
+        let mut live = self.connections.live();
+        if let Some(peer) = live.peers.remove(&self.number) {
+            live.shares.give_back(peer.id());
+        }
     }
 }

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 
+use bytes::Bytes;
 use prost_reflect::FieldDescriptor;
 use prost_reflect::Kind;
 use prost_reflect::MessageDescriptor;
@@ -18,7 +19,7 @@ use crate::registry::wire::Malformed;
 use crate::registry::wire::WireField;
 use crate::registry::wire::WireFields;
 use crate::registry::wire::WireValue;
-use crate::registry::wire::put_nested;
+use crate::registry::wire::put_len;
 
 /// The nodes refer to one another by index, since message types may contain themselves. The first is the record.
 pub(super) struct Plan {
@@ -72,57 +73,129 @@ impl Plan {
         }
     }
 
-    /// Appends what is kept of the record.
+    /// What is kept of the record: itself, where that is all of it.
     pub(super) fn apply(
         &self,
-        record: &[u8],
+        record: &Bytes,
         pseudonyms: &Pseudonyms,
-        out: &mut Vec<u8>,
-    ) -> Result<(), Malformed> {
-        self.walk(0, record, 0, pseudonyms, out)
+    ) -> Result<Bytes, Malformed> {
+        let cut = self.cut(0, record, 0, pseudonyms)?;
+        Ok(cut.map_or_else(|| record.clone(), Bytes::from))
     }
 
-    fn walk(
+    /// What is kept of a message, if that is not all of it.
+    fn cut(
         &self,
         node: usize,
         message: &[u8],
         depth: usize,
         pseudonyms: &Pseudonyms,
-        out: &mut Vec<u8>,
-    ) -> Result<(), Malformed> {
+    ) -> Result<Option<Vec<u8>>, Malformed> {
         if depth > MAX_DEPTH {
             return Err(Malformed::Depth);
         }
-        let entries = self.nodes.get(node).map_or(&[][..], |node| &node.entries);
+        let mut entries = Entries {
+            all: self.nodes.get(node).map_or(&[][..], |node| &node.entries),
+            at: 0,
+        };
+        let mut kept = Kept::of(message);
         for field in WireFields::of(message) {
             let field = field?;
-            let Some(action) = action_for(entries, field.number) else {
-                continue;
-            };
-            match action {
-                Action::Keep { scalar, list } => {
+            let len = field.whole.len();
+            match entries.action_for(field.number) {
+                None => _ = kept.leave_out(len),
+                Some(Action::Keep { scalar, list }) => {
                     check(scalar, list, field)?;
-                    out.extend_from_slice(field.whole);
+                    kept.keep(len);
                 }
-                Action::Mask { scalar, list, mask } => {
-                    mask::value(mask, scalar, list, field, pseudonyms, out)?;
+                Some(Action::Mask { scalar, list, mask }) => {
+                    mask::value(mask, scalar, list, field, pseudonyms, kept.leave_out(len))?;
                 }
-                Action::Time(mask) => mask::time(mask, field, out)?,
-                Action::Walk(inner) => {
-                    let message = message_of(field)?;
-                    put_nested(out, field.number, message.len(), |out| {
-                        self.walk(inner, message, depth + 1, pseudonyms, out)
-                    })?;
+                Some(Action::Time(mask)) => mask::time(mask, field, kept.leave_out(len))?,
+                Some(Action::Walk(inner)) => {
+                    match self.cut(inner, message_of(field)?, depth + 1, pseudonyms)? {
+                        None => kept.keep(len),
+                        Some(cut) => put_len(kept.leave_out(len), field.number, &cut),
+                    }
                 }
             }
         }
-        Ok(())
+        Ok(kept.if_cut())
     }
 }
 
-fn action_for(entries: &[Entry], number: u32) -> Option<Action> {
-    let at = entries.binary_search_by_key(&number, |e| e.number).ok()?;
-    entries.get(at).map(|entry| entry.action)
+/// A node's entries by number, which fields mostly come in the order of.
+struct Entries<'a> {
+    all: &'a [Entry],
+    /// Of the first entry that has at least the number of the field before.
+    at: usize,
+}
+
+impl Entries<'_> {
+    fn action_for(&mut self, number: u32) -> Option<Action> {
+        let before = self.at.checked_sub(1).and_then(|at| self.all.get(at));
+        if before.is_some_and(|entry| entry.number >= number) {
+            self.at = self.all.partition_point(|entry| entry.number < number);
+        }
+        loop {
+            let entry = self.all.get(self.at)?;
+            if entry.number >= number {
+                return (entry.number == number).then_some(entry.action);
+            }
+            self.at += 1;
+        }
+    }
+}
+
+/// What is kept of one message. Fields that are kept as they stand are copied together, and not at all where there is
+/// nothing else: a source has mostly left out already what is not released.
+struct Kept<'a> {
+    message: &'a [u8],
+    /// The fields that are kept and not copied yet.
+    start: usize,
+    end: usize,
+    out: Vec<u8>,
+}
+
+impl<'a> Kept<'a> {
+    fn of(message: &'a [u8]) -> Self {
+        Self {
+            message,
+            start: 0,
+            end: 0,
+            out: Vec::new(),
+        }
+    }
+
+    /// The next field stays as it stands.
+    fn keep(&mut self, len: usize) {
+        self.end += len;
+    }
+
+    /// The next field goes; what is to stand in its place can be appended.
+    fn leave_out(&mut self, len: usize) -> &mut Vec<u8> {
+        self.copy();
+        self.start = self.end + len;
+        self.end = self.start;
+        &mut self.out
+    }
+
+    fn copy(&mut self) {
+        if self.out.is_empty() {
+            self.out.reserve(self.message.len());
+        }
+        let fields = self.message.get(self.start..self.end);
+        self.out.extend_from_slice(fields.unwrap_or_default());
+    }
+
+    /// `None` if every field stayed as it stood.
+    fn if_cut(mut self) -> Option<Vec<u8>> {
+        if self.start == 0 {
+            return None;
+        }
+        self.copy();
+        Some(self.out)
+    }
 }
 
 /// That the field holds what its schema declares. A list may stand packed or one by one.

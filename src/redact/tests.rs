@@ -39,9 +39,8 @@ fn plan(released: &[(&str, Option<&str>)]) -> Plan {
 }
 
 fn apply(plan: &Plan, record: &[u8]) -> Result<Vec<u8>, Malformed> {
-    let mut out = Vec::new();
-    plan.apply(record, &pseudonyms(), &mut out)?;
-    Ok(out)
+    let kept = plan.apply(&Bytes::copy_from_slice(record), &pseudonyms())?;
+    Ok(kept.to_vec())
 }
 
 fn decode(record: &[u8]) -> DynamicMessage {
@@ -159,6 +158,37 @@ fn unknown_fields_are_dropped_at_every_level() {
             "address": {"district": "d"}, "visits": [{"district": "d"}], "homes": {"h": {"district": "d"}},
         })
     );
+}
+
+#[test]
+fn a_record_that_is_released_whole_is_passed_on_as_it_is() {
+    let mut bytes = Vec::new();
+    put_len(&mut bytes, 1, b"R1");
+    let mut address = Vec::new();
+    put_len(&mut address, 1, b"Nanming");
+    put_len(&mut bytes, 19, &address);
+    let bytes = Bytes::from(bytes);
+    let released = plan(&[("id", None), ("address", None)]);
+    let kept = released.apply(&bytes, &pseudonyms()).unwrap();
+    assert_eq!((kept.as_ptr(), kept.len()), (bytes.as_ptr(), bytes.len()));
+
+    let less = plan(&[("address", None)]);
+    let kept = less.apply(&bytes, &pseudonyms()).unwrap();
+    assert_eq!(kept, bytes.slice(4..));
+}
+
+#[test]
+fn fields_are_found_in_whatever_order_they_stand() {
+    let mut bytes = Vec::new();
+    for number in [19, 1, 22, 19, 1] {
+        put_len(&mut bytes, number, b"");
+    }
+    let released = plan(&[("id", None), ("address", None)]);
+    let mut kept = Vec::new();
+    for number in [19, 1, 19, 1] {
+        put_len(&mut kept, number, b"");
+    }
+    assert_eq!(apply(&released, &bytes), Ok(kept));
 }
 
 #[test]

@@ -84,6 +84,7 @@ impl<'a> WireFields<'a> {
         Self { rest: message }
     }
 
+    #[inline]
     fn read(&mut self) -> Result<WireField<'a>, Malformed> {
         let start = self.rest;
         let key = varint(&mut self.rest)?;
@@ -119,6 +120,7 @@ impl<'a> WireFields<'a> {
 impl<'a> Iterator for WireFields<'a> {
     type Item = Result<WireField<'a>, Malformed>;
 
+    #[inline]
     fn next(&mut self) -> Option<Self::Item> {
         if self.rest.is_empty() {
             return None;
@@ -144,6 +146,7 @@ fn fixed<const N: usize>(rest: &mut &[u8]) -> Result<[u8; N], Malformed> {
 }
 
 /// Reads one varint off the front.
+#[inline]
 pub fn varint(rest: &mut &[u8]) -> Result<u64, Malformed> {
     // Keys and lengths nearly always have one byte.
     if let Some((&byte, left)) = rest.split_first()

@@ -5,6 +5,7 @@ pub mod evidence;
 pub mod refusal;
 
 use bytes::Bytes;
+use tokio::time::timeout;
 use tonic::Request;
 use tonic::Streaming;
 use tonic::metadata::MetadataValue;
@@ -14,12 +15,12 @@ use super::Fetched;
 use super::Records;
 use super::SourceError;
 use super::Terms;
+use super::channel::Channel;
 use crate::pb;
 use crate::pb::exchange_service_client::ExchangeServiceClient;
 use crate::pb::query_records_response::Part;
 use crate::policy::decision::Permit;
 use crate::registry::query::question::Question;
-use channel::PeerChannel;
 use evidence::Evidence;
 use refusal::refused;
 
@@ -28,32 +29,37 @@ const MAX_MESSAGE: usize = 16 * 1024 * 1024;
 
 /// Asks the provider's gateway for what the permit allows.
 pub(super) async fn fetch(
-    channel: PeerChannel,
+    channel: Channel,
     permit: Permit,
     terms: Terms,
 ) -> Result<Fetched, SourceError> {
-    let question = terms.question.clone();
+    let (question, deadline) = (terms.question.clone(), terms.deadline);
     let client = ExchangeServiceClient::new(channel).max_decoding_message_size(MAX_MESSAGE);
     let call = Call {
         client,
         permit,
         terms,
     };
-    match question {
-        Question::Get { key } => call.get(key).await,
-        Question::Query {
-            filter,
-            order_by,
-            cursor,
-            ..
-        } => call.query(filter, order_by, cursor).await,
-        Question::Verify { key, claims } => call.verify(key, claims).await,
-        Question::Count { filter } => call.count(filter).await,
-    }
+    let answer = async {
+        match question {
+            Question::Get { key } => call.get(key).await,
+            Question::Query {
+                filter,
+                order_by,
+                cursor,
+                ..
+            } => call.query(filter, order_by, cursor).await,
+            Question::Verify { key, claims } => call.verify(key, claims).await,
+            Question::Count { filter } => call.count(filter).await,
+        }
+    };
+    timeout(deadline, answer)
+        .await
+        .unwrap_or(Err(SourceError::PeerTimeout))
 }
 
 struct Call {
-    client: ExchangeServiceClient<PeerChannel>,
+    client: ExchangeServiceClient<Channel>,
     permit: Permit,
     terms: Terms,
 }

@@ -1,5 +1,6 @@
 //! Records out of a PostgreSQL, MySQL or SQLite database.
 
+mod batch;
 mod binding;
 mod codec;
 mod database;
@@ -13,7 +14,6 @@ mod order;
 mod plan;
 mod position;
 mod postgres;
-mod reading;
 pub mod settings;
 mod sqlite;
 mod statement;
@@ -35,15 +35,16 @@ use crate::name::RecordType;
 use crate::policy::decision::Permit;
 use crate::registry::Registry;
 use crate::registry::schema::RecordSchema;
+use crate::source::reading::Reading;
 use binding::Binding;
 use binding::Place;
 use database::Database;
 use live::LiveColumn;
-use plan::Ask;
+pub(super) use plan::Ask;
 use plan::Plan;
 pub use position::ForeignPosition;
 pub use position::Position;
-pub(super) use reading::Reading;
+
 use settings::RecordSettings;
 use settings::SqlSettings;
 use settings::Table;
@@ -218,7 +219,7 @@ impl SqlBindings {
         let ask = Ask::of(&permit, after);
         let reading = self.read(permit.query().schema.name(), &ask).await?;
         drop(ask);
-        Ok(Records::new(permit, Cursor::Sql(reading)))
+        Ok(Records::new(permit, Cursor::Own(reading)))
     }
 
     /// Every record with every field, whatever the permits.

@@ -11,6 +11,7 @@ pub(crate) mod refusal;
 #[expect(dead_code, reason = "the tests of `source::sql` use all of it")]
 #[path = "../../src/source/sql/tests/server.rs"]
 pub(crate) mod server;
+pub(crate) mod service;
 
 use std::fs;
 use std::net::TcpListener;

@@ -1,5 +1,7 @@
 //! Where a provider's records come from: each kind of database, end to end; and what is said when one cannot answer.
 
+mod service;
+
 use std::fs;
 
 use sqlx::MySql;
@@ -45,14 +47,24 @@ FROM seq_1_to_100;";
 impl World {
     /// Lets civil read its residents, and nothing else, from a database.
     fn read_residents_from(&self, url: &str) {
+        self.replace_sources(&format!(
+            "[[source]]\nname = \"population\"\nurl = \"{url}\"\n\n\
+             [[source.record]]\ntype = \"civil.v1.Resident\"\ntable = \"residents\"\n"
+        ));
+    }
+
+    /// Lets civil fetch its residents, and nothing else, from a service.
+    fn fetch_residents_from(&self, url: &str) {
+        self.replace_sources(&format!(
+            "[[service]]\nname = \"population\"\nurl = \"{url}\"\nrecords = [\"civil.v1.Resident\"]\n"
+        ));
+    }
+
+    fn replace_sources(&self, sources: &str) {
         let settings = self.federation.settings("civil");
         let text = fs::read_to_string(&settings).unwrap();
         let (kept, _) = text.split_once("[[source]]").unwrap();
-        let source = format!(
-            "[[source]]\nname = \"population\"\nurl = \"{url}\"\n\n\
-             [[source.record]]\ntype = \"civil.v1.Resident\"\ntable = \"residents\"\n"
-        );
-        fs::write(&settings, format!("{kept}{source}")).unwrap();
+        fs::write(&settings, format!("{kept}{sources}")).unwrap();
     }
 }
 

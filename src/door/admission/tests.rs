@@ -165,6 +165,36 @@ fn a_single_place_is_given_and_given_back() {
     shares.take(&"b", 1, 1).unwrap();
 }
 
+#[test]
+fn nobody_holds_all_the_room_for_requests_that_are_being_read() {
+    const MIB: usize = 1024 * 1024;
+    let limits = AdmissionLimits {
+        exchanges: 1,
+        streams: 1,
+        target: Duration::from_millis(250),
+    };
+    let admission = Admission::new(Door::Peers, limits);
+    let who = |id: &str| id.parse::<SpiffeId>().unwrap();
+    let (greedy, modest) = (
+        who("spiffe://gov.example/department/civil"),
+        who("spiffe://gov.example/department/tax"),
+    );
+    let mut half_read = Vec::new();
+    let refused = loop {
+        let mut room = admission.room(&greedy);
+        match room.grow(MIB) {
+            Ok(()) => half_read.push(room),
+            Err(shed) => break shed,
+        }
+    };
+    assert_eq!((half_read.len(), refused), (204, Shed::OverShare));
+    admission.room(&modest).grow(MIB).unwrap();
+
+    drop(half_read);
+    assert_eq!(admission.state().reading.total(), 0);
+    admission.room(&greedy).grow(MIB).unwrap();
+}
+
 proptest! {
     #[test]
     fn whoever_comes_and_goes_the_places_are_never_exceeded_and_all_come_back(

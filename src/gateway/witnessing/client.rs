@@ -13,7 +13,8 @@ use tower::ServiceExt;
 
 use crate::audit::witness::log_hash;
 use crate::fault::shown;
-use crate::source::peer::channel::PeerChannel;
+use crate::source::channel::Channel;
+use crate::source::channel::Unreached;
 
 /// For one question to one witness.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -26,7 +27,7 @@ pub(super) enum Trouble {
     #[error("is not in the directory any more")]
     Gone,
     #[error("cannot be reached")]
-    Unreachable(#[source] tonic::transport::Error),
+    Unreachable(#[source] Unreached),
     #[error("does not answer within {} seconds", PATIENCE.as_secs())]
     Late,
     #[error("refuses with {status}: {why}")]
@@ -55,7 +56,7 @@ struct Told {
 }
 
 /// The note that the witness cosigned last for a journal.
-pub(super) async fn last(channel: PeerChannel, origin: &str) -> Result<Option<String>, Trouble> {
+pub(super) async fn last(channel: Channel, origin: &str) -> Result<Option<String>, Trouble> {
     let path = format!("/witness/{}/checkpoint", log_hash(origin));
     let told = ask(channel, Method::GET, &path, String::new()).await?;
     match told.status {
@@ -66,7 +67,7 @@ pub(super) async fn last(channel: PeerChannel, origin: &str) -> Result<Option<St
 }
 
 /// Submits a checkpoint.
-pub(super) async fn add(channel: PeerChannel, body: String) -> Result<Added, Trouble> {
+pub(super) async fn add(channel: Channel, body: String) -> Result<Added, Trouble> {
     let told = ask(channel, Method::POST, "/witness/add-checkpoint", body).await?;
     match told.status {
         StatusCode::OK => Ok(Added::Cosigned(told.body)),
@@ -82,12 +83,7 @@ pub(super) async fn add(channel: PeerChannel, body: String) -> Result<Added, Tro
     }
 }
 
-async fn ask(
-    channel: PeerChannel,
-    method: Method,
-    path: &str,
-    body: String,
-) -> Result<Told, Trouble> {
+async fn ask(channel: Channel, method: Method, path: &str, body: String) -> Result<Told, Trouble> {
     let mut request = Request::new(tonic::body::Body::new(Body::from(body)));
     *request.method_mut() = method;
     *request.uri_mut() = path

@@ -380,6 +380,29 @@ async fn a_full_door_refuses_before_the_handshake() {
 }
 
 #[tokio::test]
+async fn one_peer_cannot_take_all_the_connections_of_a_door() {
+    let mut world = World::new();
+    let door = world.peers_door_with(AcceptLimits {
+        connections: 5,
+        ..AcceptLimits::default()
+    });
+    let (civil, tax) = (
+        world.issue(Ca::Federation, "civil"),
+        world.issue(Ca::Federation, "tax"),
+    );
+    let mut held = Vec::new();
+    for _ in 0..4 {
+        held.push(knock(&door, raw_client(shown(&civil))).await.0.unwrap());
+    }
+    let refused = knock(&door, raw_client(shown(&civil))).await.0.unwrap_err();
+    assert_eq!(refused.reason(), "OVER_FAIR_SHARE");
+    assert!(knock(&door, raw_client(shown(&tax))).await.0.is_ok());
+
+    held.pop();
+    assert!(knock(&door, raw_client(shown(&civil))).await.0.is_ok());
+}
+
+#[tokio::test]
 async fn revoking_cuts_the_connections_of_that_certificate_within_a_second() {
     let mut world = World::new();
     let door = world.peers_door();

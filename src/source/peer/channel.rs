@@ -4,13 +4,6 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::PoisonError;
 use std::sync::RwLock;
-use std::time::Duration;
-
-use hyper_util::rt::TokioIo;
-use tonic::transport::Channel;
-use tonic::transport::Endpoint as Http2;
-use tonic::transport::Uri;
-use tower::service_fn;
 
 use crate::identity::connector::ConnectError;
 use crate::identity::connector::Connector;
@@ -18,9 +11,7 @@ use crate::identity::directory::Department;
 use crate::identity::directory::Endpoint;
 use crate::identity::link::Link;
 use crate::name::DepartmentId;
-
-/// A connection to one department's gateway, made when it is first needed and again when it was lost.
-pub type PeerChannel = Channel;
+use crate::source::channel::Channel;
 
 /// The channels to all peers. Outlives reloads: certificates and trust are read anew at each connection.
 #[derive(Debug)]
@@ -32,7 +23,7 @@ pub struct Peers {
 #[derive(Debug)]
 struct Dialled {
     endpoints: Vec<Endpoint>,
-    channel: PeerChannel,
+    channel: Channel,
 }
 
 impl Peers {
@@ -44,7 +35,7 @@ impl Peers {
     }
 
     /// The channel to a department, at the endpoints that the directory now gives.
-    pub fn channel(&self, department: &Department) -> PeerChannel {
+    pub fn channel(&self, department: &Department) -> Channel {
         let channels = self.channels.read().unwrap_or_else(PoisonError::into_inner);
         if let Some(dialled) = channels.get(&department.id)
             && dialled.endpoints == department.endpoints
@@ -65,26 +56,14 @@ impl Peers {
         channel
     }
 
-    fn dial(&self, department: &Department) -> PeerChannel {
+    fn dial(&self, department: &Department) -> Channel {
         let (connector, expected) = (self.connector.clone(), department.id.clone());
         let endpoints: Arc<[_]> = department.endpoints.clone().into();
-        let connect = service_fn(move |_: Uri| {
+        Channel::new(move || {
             let (connector, expected, endpoints) =
                 (connector.clone(), expected.clone(), endpoints.clone());
-            async move {
-                first(&connector, &endpoints, &expected)
-                    .await
-                    .map(TokioIo::new)
-            }
-        });
-        // The windows were measured: 64 KiB costs two fifths of a stream's rate, 16 MiB gains nothing.
-        Http2::from_static("http://peer.invalid")
-            .initial_stream_window_size(512 * 1024)
-            .initial_connection_window_size(2 * 1024 * 1024)
-            .http2_keep_alive_interval(Duration::from_secs(20))
-            .keep_alive_timeout(Duration::from_secs(10))
-            .keep_alive_while_idle(true)
-            .connect_with_connector_lazy(connect)
+            async move { first(&connector, &endpoints, &expected).await }
+        })
     }
 }
 

@@ -8,13 +8,12 @@ use sqlx::MySqlPool;
 use sqlx::PgPool;
 
 use super::Dialect;
+use super::batch::Batch;
 use super::error::judge;
 use super::live::LiveColumn;
 use super::mysql;
 use super::plan::Plan;
 use super::postgres;
-use super::reading::Batch;
-use super::reading::Reading;
 use super::settings::RecordSettings;
 use super::settings::SqlSettings;
 use super::settings::Table;
@@ -23,6 +22,7 @@ use super::sqlite::SqliteFile;
 use crate::fault::Fault;
 use crate::registry::schema::RecordSchema;
 use crate::source::SourceError;
+use crate::source::reading::Reading;
 
 #[derive(Debug)]
 pub(super) struct Database {

@@ -16,6 +16,9 @@ use sqlx::mysql::MySqlPoolOptions;
 use sqlx::mysql::MySqlRow;
 use time::OffsetDateTime;
 
+use super::batch::Batch;
+use super::batch::Lease;
+use super::batch::acquire;
 use super::codec::Codec;
 use super::encode::Cell;
 use super::encode::Row;
@@ -25,15 +28,12 @@ use super::error::judge;
 use super::live;
 use super::live::LiveColumn;
 use super::plan::Plan;
-use super::reading::Batch;
-use super::reading::Lease;
-use super::reading::Outlet;
-use super::reading::acquire;
 use super::settings::Identifier;
 use super::settings::SqlSettings;
 use super::settings::Table;
 use super::statement::Arg;
 use crate::source::SourceError;
+use crate::source::reading::Outlet;
 
 pub(super) fn pool(url: &str, settings: &SqlSettings) -> Result<MySqlPool, sqlx::Error> {
     let options = url
@@ -165,13 +165,13 @@ pub(super) async fn drive(
         while let Some(row) = rows.try_next().await.map_err(failed)? {
             batch.push(&plan, &row)?;
             if batch.is_full() {
-                outlet.send(&mut batch).await;
+                outlet.send(batch.take()).await;
             }
         }
     }
     lease.at_work = false;
     drop(lease);
-    outlet.send(&mut batch).await;
+    outlet.send(batch.take()).await;
     Ok(())
 }
 

@@ -25,13 +25,13 @@ use crate::registry::query::Selection;
 use crate::registry::value::Literal;
 
 /// What a source must know of a permitted question.
-pub(super) struct Ask<'p> {
-    pub(super) wanted: Vec<&'p FieldPath>,
-    pub(super) key: Option<&'p Literal>,
+pub(in crate::source) struct Ask<'p> {
+    pub(in crate::source) wanted: Vec<&'p FieldPath>,
+    pub(in crate::source) key: Option<&'p Literal>,
     pub(super) gate: Option<&'p Expr>,
     /// Empty, or ending with the key.
-    pub(super) order: Vec<Order>,
-    pub(super) after: Option<Position>,
+    pub(in crate::source) order: Vec<Order>,
+    pub(in crate::source) after: Option<Position>,
     /// The most records that the caller will send.
     pub(super) limit: u32,
 }
@@ -45,7 +45,7 @@ pub(super) struct Plan {
 }
 
 impl<'p> Ask<'p> {
-    pub(super) fn of(permit: &'p Permit, after: Option<Position>) -> Self {
+    pub(in crate::source) fn of(permit: &'p Permit, after: Option<Position>) -> Self {
         let query = permit.query();
         let schema = &query.schema;
         let uses = permit.gate().map(Filter::expr);

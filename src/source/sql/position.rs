@@ -1,5 +1,6 @@
 //! Where an answer stopped, so that the next question resumes there.
 
+use std::cmp::Ordering;
 use std::fmt;
 
 use aws_lc_rs::digest;
@@ -11,6 +12,7 @@ use crate::registry::extract;
 use crate::registry::field::Field;
 use crate::registry::query::Order;
 use crate::registry::query::Selection;
+use crate::registry::scalar::Found;
 use crate::registry::schema::RecordSchema;
 use crate::registry::value::Literal;
 use crate::registry::wire::WireFields;
@@ -47,7 +49,11 @@ impl Position {
         Self::behind(&permit.query().schema, &order_of(permit)?, record)
     }
 
-    pub(super) fn behind(schema: &RecordSchema, order: &[Order], record: &[u8]) -> Option<Self> {
+    pub(in crate::source) fn behind(
+        schema: &RecordSchema,
+        order: &[Order],
+        record: &[u8],
+    ) -> Option<Self> {
         let values = order
             .iter()
             .map(|by| value(record, &by.field))
@@ -58,8 +64,22 @@ impl Position {
         })
     }
 
-    pub(super) fn values(&self) -> &[Literal] {
+    pub(in crate::source) fn values(&self) -> &[Literal] {
         &self.values
+    }
+
+    /// Whether this place comes behind another in the order of their question.
+    pub(in crate::source) fn is_behind(&self, other: &Self, order: &[Order]) -> bool {
+        let terms = order.iter().zip(self.values.iter().zip(&other.values));
+        let mut differing = terms.filter_map(|(by, (here, there))| {
+            let ordering = Found::of(here).order(&Found::of(there))?;
+            let ordering = match by.descending {
+                true => ordering.reverse(),
+                false => ordering,
+            };
+            ordering.is_ne().then_some(ordering)
+        });
+        differing.next().is_some_and(Ordering::is_gt)
     }
 
     /// A protobuf message: field 1 is the shape, each further value stands under the number of its type.

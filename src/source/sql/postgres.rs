@@ -18,6 +18,10 @@ use sqlx::postgres::PgPoolOptions;
 use sqlx::postgres::PgRow;
 use time::Date;
 
+use super::batch::Batch;
+use super::batch::Lease;
+use super::batch::acquire;
+use super::batch::rows_for_batch;
 use super::codec::Codec;
 use super::encode::Cell;
 use super::encode::Row;
@@ -27,15 +31,11 @@ use super::error::judge;
 use super::live;
 use super::live::LiveColumn;
 use super::plan::Plan;
-use super::reading::Batch;
-use super::reading::Lease;
-use super::reading::Outlet;
-use super::reading::acquire;
-use super::reading::rows_for_batch;
 use super::settings::SqlSettings;
 use super::settings::Table;
 use super::statement::Arg;
 use crate::source::SourceError;
+use crate::source::reading::Outlet;
 
 pub(super) fn pool(url: &str, settings: &SqlSettings) -> Result<PgPool, sqlx::Error> {
     let timeout = settings.statement_timeout.as_millis().to_string();
@@ -181,7 +181,7 @@ pub(super) async fn drive(
         if rows < wanted {
             break;
         }
-        outlet.send(&mut batch).await;
+        outlet.send(batch.take()).await;
         if wanted == FIRST {
             // Many readers need no second batch: only for those that ask for one are the next fetched ahead.
             outlet.taken().await;
@@ -192,7 +192,7 @@ pub(super) async fn drive(
     transaction.commit().await.map_err(failed)?;
     *at_work = false;
     drop(lease);
-    outlet.send(&mut batch).await;
+    outlet.send(batch.take()).await;
     Ok(())
 }
 
@@ -222,7 +222,7 @@ async fn fetch(
         rows += 1;
         bytes += batch.bytes() - before;
         if batch.is_full() {
-            outlet.send(batch).await;
+            outlet.send(batch.take()).await;
         }
     }
     Ok((rows, bytes))

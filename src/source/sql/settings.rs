@@ -183,11 +183,11 @@ fn pool_default() -> u32 {
     8
 }
 
-fn statement_default() -> Duration {
+pub(in crate::source) fn statement_default() -> Duration {
     Duration::from_secs(30)
 }
 
-fn answer_default() -> Duration {
+pub(in crate::source) fn answer_default() -> Duration {
     Duration::from_secs(900)
 }
 
@@ -211,7 +211,7 @@ enum Span {
     Text(String),
 }
 
-fn span<'de, D: Deserializer<'de>>(from: D) -> Result<Duration, D::Error> {
+pub(in crate::source) fn span<'de, D: Deserializer<'de>>(from: D) -> Result<Duration, D::Error> {
     let span = match Span::deserialize(from)? {
         Span::Seconds(seconds) => Some(Duration::from_secs(seconds.into())),
         Span::Text(text) => parse_span(&text),

@@ -22,6 +22,7 @@ use tokio::runtime::Handle;
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::sync::Semaphore;
 
+use super::batch::Batch;
 use super::codec::Codec;
 use super::encode::Cell;
 use super::encode::Row;
@@ -31,12 +32,11 @@ use super::error::judge_sqlite;
 use super::live;
 use super::live::LiveColumn;
 use super::plan::Plan;
-use super::reading::Batch;
-use super::reading::Outlet;
 use super::settings::SqlSettings;
 use super::settings::Table;
 use super::statement::Arg;
 use crate::source::SourceError;
+use crate::source::reading::Outlet;
 
 /// Steps of SQLite's machine between two looks at whether anybody still waits: a fraction of a millisecond.
 const STEPS: i32 = 4_000;
@@ -230,13 +230,13 @@ pub(super) async fn drive(
         while let Some(row) = rows.next().map_err(failed)? {
             batch.push(&plan, row)?;
             if batch.is_full() {
-                runtime.block_on(outlet.send(&mut batch));
+                runtime.block_on(outlet.send(batch.take()));
                 if stop.load(Ordering::Relaxed) {
                     return Ok(());
                 }
             }
         }
-        runtime.block_on(outlet.send(&mut batch));
+        runtime.block_on(outlet.send(batch.take()));
         Ok(())
     };
     file.run(timeout, work).await

@@ -80,6 +80,23 @@ impl Resident {
         })
     }
 
+    /// All that the department holds of it.
+    pub(crate) fn stored(&self) -> Value {
+        let even = self.0.is_multiple_of(2);
+        json!({
+            "resident_id": self.key(),
+            "full_name": self.name(),
+            "national_id": self.national_id(),
+            "gender": if even { "GENDER_FEMALE" } else { "GENDER_MALE" },
+            "birth_date": format!("{}-03-{:02}", 1950 + self.0 % 50, 1 + self.0 % 28),
+            "ethnic_group": "HA",
+            "status": if self.0.is_multiple_of(5) { "STATUS_MOVED" } else { "STATUS_ACTIVE" },
+            "address": { "district": if even { "Yunyan" } else { "Nanming" }, "postal_code": "550002" },
+            "height_cm": 150 + self.0 % 40,
+            "registered_at": "2020-01-01T00:00:00Z",
+        })
+    }
+
     /// Those of the first `residents` that the agreement shares, by key.
     pub(crate) fn shared(residents: u32) -> impl Iterator<Item = Self> {
         (1..=residents).map(Self).filter(Self::is_shared)

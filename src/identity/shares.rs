@@ -1,4 +1,4 @@
-//! Divides places among those who ask, so that none can take all of them.
+//! Places divided among those who ask, so that none can take all of them.
 //!
 //! The rule is that of shared buffers in switches (dynamic thresholds, Choudhury and Hahne 1998): a consumer may hold at
 //! most [`GREED`] times what it leaves free. One greedy consumer ends at 4/5 of the places, two at 4/9 each, and there
@@ -12,14 +12,14 @@ const GREED: u64 = 4;
 
 /// Who holds how many places.
 #[derive(Debug)]
-pub(super) struct Shares<K> {
+pub(crate) struct Shares<K> {
     held: HashMap<K, u64>,
     total: u64,
 }
 
 /// Why there is no place.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Over {
+pub(crate) enum Over {
     /// One that holds less would still get a place.
     Share,
     /// Nobody would.
@@ -27,40 +27,58 @@ pub(super) enum Over {
 }
 
 impl<K: Eq + Hash + Clone> Shares<K> {
-    pub(super) fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self {
             held: HashMap::new(),
             total: 0,
         }
     }
 
-    pub(super) fn total(&self) -> u64 {
+    pub(crate) fn total(&self) -> u64 {
         self.total
     }
 
-    /// Takes one of `limit` places. A consumer that holds less than half of an even share only has to stay within
+    /// Takes one of `limit` places.
+    pub(crate) fn take(&mut self, who: &K, limit: u64, ceiling: u64) -> Result<(), Over> {
+        self.take_many(who, 1, limit, ceiling)
+    }
+
+    /// Takes so many of `limit` places. A consumer that holds less than half of an even share only has to stay within
     /// `ceiling`: a limit that has just fallen is no reason to turn away one that had no part in it.
-    pub(super) fn take(&mut self, who: &K, limit: u64, ceiling: u64) -> Result<(), Over> {
+    pub(crate) fn take_many(
+        &mut self,
+        who: &K,
+        places: u64,
+        limit: u64,
+        ceiling: u64,
+    ) -> Result<(), Over> {
         let held = self.held.get(who).copied().unwrap_or(0);
-        let free_after = limit.saturating_sub(self.total + 1);
+        let after = self.total + places;
+        let free_after = limit.saturating_sub(after);
         let holders = self.held.len() as u64 + u64::from(held == 0);
         let is_small = held == 0 || (self.total >= limit && held * 2 * holders < limit);
-        let is_modest = self.total < limit && held < GREED.saturating_mul(free_after);
-        let fits = is_modest || (is_small && self.total < ceiling);
+        let is_modest = after <= limit && held + places <= GREED.saturating_mul(free_after);
+        let fits = is_modest || (is_small && after <= ceiling);
         if !fits {
             return Err(self.over(held, limit));
         }
-        *self.held.entry(who.clone()).or_default() += 1;
-        self.total += 1;
+        *self.held.entry(who.clone()).or_default() += places;
+        self.total = after;
         Ok(())
     }
 
-    pub(super) fn give_back(&mut self, who: &K) {
+    pub(crate) fn give_back(&mut self, who: &K) {
+        self.give_back_many(who, 1);
+    }
+
+    /// At most as many as it holds.
+    pub(crate) fn give_back_many(&mut self, who: &K, places: u64) {
         let Some(held) = self.held.get_mut(who) else {
             return;
         };
-        *held -= 1;
-        self.total -= 1;
+        let places = places.min(*held);
+        *held -= places;
+        self.total -= places;
         if *held == 0 {
             // Whoever is not there takes no memory.
             self.held.remove(who);
