@@ -94,9 +94,9 @@ impl Exchange {
         self.snapshot.load_full()
     }
 
-    /// Requests that begin from now on get the new state; those under way keep theirs.
-    pub fn replace(&self, snapshot: Arc<Snapshot>) {
-        self.snapshot.store(snapshot);
+    /// Requests that begin from now on get the new state; those under way keep the old one, which is given back.
+    pub fn replace(&self, snapshot: Arc<Snapshot>) -> Arc<Snapshot> {
+        self.snapshot.swap(snapshot)
     }
 
     pub fn department(&self) -> &DepartmentId {

@@ -53,6 +53,7 @@ use crate::clock::Clock;
 use crate::config::Config;
 use crate::exchange::Exchange;
 use crate::exchange::secret::Secrets;
+use crate::exchange::snapshot::Snapshot;
 use crate::fault::Fault;
 use crate::identity::Cut;
 use crate::identity::Door;
@@ -61,6 +62,7 @@ use crate::name::DepartmentId;
 use assemble::Assembled;
 use assemble::Reach;
 use assemble::Trusted;
+use assemble::aside;
 use assemble::assemble;
 use assemble::rehearse;
 use doors::Doors;
@@ -323,8 +325,10 @@ impl Gateway {
     }
 
     async fn read_again(&self) -> Result<Assembled, Vec<Fault>> {
-        let trusted = Trusted::load(&self.config, &self.clock);
-        assemble(&self.config, trusted, Ok(&self.reach)).await
+        let (config, clock) = (self.config.clone(), self.clock.clone());
+        let trusted = aside(move || Trusted::load(&config, &clock)).await;
+        let before = self.exchange.snapshot();
+        assemble(&self.config, trusted, Ok(&self.reach), Some(before)).await
     }
 
     async fn put_in_place(&self, assembled: Assembled) {
@@ -340,7 +344,7 @@ impl Gateway {
         let (directory, revision) = (snapshot.directory.clone(), *snapshot.policy.revision());
         let changed = revision != *self.exchange.snapshot().policy.revision();
         // Policy before trust: a connection that stays must already be judged by the new policy.
-        self.exchange.replace(Arc::new(snapshot));
+        self.retire(self.exchange.replace(Arc::new(snapshot)));
         let mut cut = self.systems.reload(systems, directory.clone());
         cut.extend(self.peers.reload(peers.clone(), directory.clone()));
         cut.extend(self.reach.connector.reload(peers, Some(directory)));
@@ -350,6 +354,17 @@ impl Gateway {
             self.record(Entry::policy(&revision, true, String::new()))
                 .await;
         }
+    }
+
+    /// A large policy takes a quarter of a second to take apart: not on a thread that serves, whoever lets go of it last.
+    fn retire(&self, snapshot: Arc<Snapshot>) {
+        let stop = self.stop.clone();
+        self.tracker.spawn(async move {
+            while Arc::strong_count(&snapshot) > 1 && !stop.is_cancelled() {
+                tokio::time::sleep(Duration::from_millis(100)).await;
+            }
+            aside(move || drop(snapshot)).await;
+        });
     }
 
     /// Judges every live connection again: certificates end while connections last.

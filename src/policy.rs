@@ -28,6 +28,7 @@ use crate::registry::query::Query;
 use crate::registry::schema::RecordSchema;
 use agreement::Agreement;
 use agreement::Canonical;
+use agreement::Compiled;
 use agreement::Grant;
 use agreement::Released;
 use candidate::Asked;
@@ -60,6 +61,8 @@ pub struct PolicyInput<'a> {
     pub guardrails: &'a [PolicyFile],
     /// Where the agreements' days begin and end.
     pub offset: UtcOffset,
+    /// The policy until now, from which agreements that have not changed are taken over.
+    pub before: Option<&'a PolicySet>,
 }
 
 /// One compiled, immutable policy.
@@ -72,12 +75,15 @@ pub struct PolicySet {
     /// Their grants, by consumer and record type, in the order of the agreements.
     index: HashMap<DepartmentId, HashMap<RecordType, Vec<Candidate>>>,
     revision: Digest,
+    /// All agreements in the files.
+    compiled: Vec<Compiled>,
 }
 
 impl PolicySet {
     /// Compiles all files or reports every fault in them, by file and line.
     pub fn compile(input: &PolicyInput<'_>) -> Result<Self, Vec<Fault>> {
-        let agreements = agreement::compile(input);
+        let before = input.before.map_or(&[][..], |before| &before.compiled);
+        let agreements = agreement::compile(input, before);
         let guardrails = Guardrails::load(&guardrail::Input {
             files: input.guardrails,
             departments: input.departments,
@@ -94,17 +100,10 @@ impl PolicySet {
         }
     }
 
-    fn assemble(
-        input: &PolicyInput<'_>,
-        agreements: Vec<Agreement>,
-        guardrails: &Guardrails,
-    ) -> Self {
+    fn assemble(input: &PolicyInput<'_>, compiled: Vec<Compiled>, guardrails: &Guardrails) -> Self {
         let concerns = |a: &Agreement| [&a.provider, &a.consumer].contains(&input.department);
-        let mut agreements: Vec<_> = agreements
-            .into_iter()
-            .filter(concerns)
-            .map(Arc::new)
-            .collect();
+        let agreements = compiled.iter().map(|compiled| &compiled.agreement);
+        let mut agreements: Vec<_> = agreements.filter(|a| concerns(a)).cloned().collect();
         agreements.sort_by(|a, b| a.id.cmp(&b.id));
         Self {
             department: input.department.clone(),
@@ -112,6 +111,7 @@ impl PolicySet {
             index: index(&agreements, guardrails),
             revision: revision(input, &agreements, guardrails),
             agreements,
+            compiled,
         }
     }
 

@@ -72,7 +72,16 @@ impl fmt::Debug for Registry {
 impl Registry {
     /// Compiles every `.proto` file below `root`; reports all faults that it finds.
     pub fn compile(root: &Path) -> Result<Self, Vec<Fault>> {
-        compile::compile(root)
+        compile::compile(compile::read(root)?)
+    }
+
+    /// The same, but what is known already where the tree has not changed since.
+    pub fn compile_again(root: &Path, known: Option<&Arc<Self>>) -> Result<Arc<Self>, Vec<Fault>> {
+        let tree = compile::read(root)?;
+        match known {
+            Some(known) if known.digest == tree.digest => Ok(Arc::clone(known)),
+            _ => compile::compile(tree).map(Arc::new),
+        }
     }
 
     /// The record type of that name.

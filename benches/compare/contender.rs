@@ -171,6 +171,7 @@ impl Contender {
             name: String::new(),
             gateway: Path::new(env!("CARGO_BIN_EXE_landbridge")),
             source: source.to_owned(),
+            settings: &[],
         };
         let bed = Bed::lay_out(folder, &pair)?;
         Ok(Self {

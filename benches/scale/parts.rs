@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 use std::time::Instant;
 
@@ -32,7 +33,7 @@ pub(crate) fn measure(settings: &Path, decisions: usize) -> anyhow::Result<Value
     let (compile_registry, after_registry) = (begun.elapsed(), resident()?);
     let departments: Vec<DepartmentId> = directory.ids().cloned().collect();
     let begun = Instant::now();
-    let policy = assemble::policy(&config, &departments, &registry).map_err(faults)?;
+    let policy = assemble::policy(&config, &departments, &registry, None).map_err(faults)?;
     let (compile_policy, after_policy) = (begun.elapsed(), resident()?);
     let grants: usize = policy.agreements().map(|a| a.grants.len()).sum();
     let cold = decide(&policy, &questions(&policy, grants)?)?;
@@ -40,18 +41,44 @@ pub(crate) fn measure(settings: &Path, decisions: usize) -> anyhow::Result<Value
     let again: Vec<_> = few.iter().cycle().take(decisions).cloned().collect();
     decide(&policy, &few)?;
     let warm = decide(&policy, &again)?;
+    let after_decisions = resident()?;
     let begun = Instant::now();
     drop(policy);
     let dropped = begun.elapsed();
+    let registry = Arc::new(registry);
+    let reloads = reloads(&config, &departments, &registry)?;
     Ok(json!({
         "agreements_grants": grants,
         "record_types": registry.records().count(),
         "departments": departments.len(),
         "directory_ms": ms(read_directory), "registry_ms": ms(compile_registry),
         "policy_ms": ms(compile_policy), "policy_drop_ms": ms(dropped),
-        "rss_mb": { "directory": after_directory, "registry": after_registry, "policy": after_policy, "decided": resident()? },
+        "rss_mb": { "directory": after_directory, "registry": after_registry, "policy": after_policy, "decided": after_decisions },
+        "reload_ms": reloads,
         "decision_first_ns": cold, "decision_again_ns": warm,
     }))
+}
+
+/// What a reload compiles: where nothing has changed, and where one agreement has.
+fn reloads(
+    config: &Config,
+    departments: &[DepartmentId],
+    registry: &Arc<Registry>,
+) -> anyhow::Result<Value> {
+    let before = assemble::policy(config, departments, registry, None).map_err(faults)?;
+    let again = || -> anyhow::Result<f64> {
+        let begun = Instant::now();
+        let registry = Registry::compile_again(&config.registry, Some(registry)).map_err(faults)?;
+        assemble::policy(config, departments, &registry, Some(&before)).map_err(faults)?;
+        Ok(ms(begun.elapsed()))
+    };
+    let unchanged = again()?;
+    let agreement = before.agreements().next().context("no agreements")?;
+    let text = fs::read_to_string(&agreement.file)?;
+    fs::write(&agreement.file, format!("{text}# amended\n"))?;
+    let one_changed = again();
+    fs::write(&agreement.file, text)?;
+    Ok(json!({ "unchanged": unchanged, "one_agreement_changed": one_changed? }))
 }
 
 /// A look-up by key under one grant after another, in no order.
@@ -112,6 +139,7 @@ fn resident() -> anyhow::Result<u64> {
     Ok(kib.context("no VmRSS")?.parse::<u64>()? / 1024)
 }
 
+#[expect(clippy::needless_pass_by_value, reason = "for `map_err`")]
 pub(crate) fn faults(faults: Vec<Fault>) -> anyhow::Error {
     let few: Vec<_> = faults.iter().take(5).map(ToString::to_string).collect();
     anyhow!("{} faults: {}", faults.len(), few.join("\n"))

@@ -24,13 +24,18 @@ pub(crate) struct Pair<'a> {
     pub(crate) gateway: &'a Path,
     /// In the settings of the gateway that has the records.
     pub(crate) source: String,
+    /// Over those of the settings' file, e.g. `("LIMITS__MAX_REQUESTS", "1")`.
+    pub(crate) settings: Settings,
 }
+
+pub(crate) type Settings = &'static [(&'static str, &'static str)];
 
 /// The gateways of one federation.
 #[derive(Debug)]
 pub(crate) struct Bed {
     pub(crate) federation: Federation,
     gateway: PathBuf,
+    settings: Settings,
     pub(crate) tax: Process,
     pub(crate) civil: Process,
 }
@@ -45,12 +50,13 @@ impl Bed {
         set_source(&federation, "civil", &pair.source)?;
         set_source(&federation, "tax", "")?;
         lift_limits(folder)?;
-        let (tax, civil) = start_both(pair.gateway, &federation)?;
+        let (tax, civil) = start_both(pair.gateway, pair.settings, &federation)?;
         Ok(Self {
             tax,
             civil,
             federation,
             gateway: pair.gateway.to_owned(),
+            settings: pair.settings,
         })
     }
 
@@ -58,12 +64,13 @@ impl Bed {
     pub(crate) fn restart(self) -> anyhow::Result<Self> {
         self.tax.stop().context("the gateway of tax")?;
         self.civil.stop().context("the gateway of civil")?;
-        let (tax, civil) = start_both(&self.gateway, &self.federation)?;
+        let (tax, civil) = start_both(&self.gateway, self.settings, &self.federation)?;
         Ok(Self {
             tax,
             civil,
             federation: self.federation,
             gateway: self.gateway,
+            settings: self.settings,
         })
     }
 
@@ -81,10 +88,14 @@ pub(crate) fn federation(folder: &Path) -> anyhow::Result<Federation> {
 }
 
 /// At the same time: each is the other's witness, without which neither becomes ready.
-fn start_both(gateway: &Path, federation: &Federation) -> anyhow::Result<(Process, Process)> {
+fn start_both(
+    gateway: &Path,
+    settings: Settings,
+    federation: &Federation,
+) -> anyhow::Result<(Process, Process)> {
     thread::scope(|scope| {
-        let civil = scope.spawn(|| start(gateway, federation, "civil"));
-        let tax = start(gateway, federation, "tax")?;
+        let civil = scope.spawn(|| start(gateway, settings, federation, "civil"));
+        let tax = start(gateway, settings, federation, "tax")?;
         let civil = civil
             .join()
             .map_err(|_| anyhow!("a thread that panicked"))??;
@@ -92,12 +103,20 @@ fn start_both(gateway: &Path, federation: &Federation) -> anyhow::Result<(Proces
     })
 }
 
-fn start(gateway: &Path, federation: &Federation, department: &str) -> anyhow::Result<Process> {
+fn start(
+    gateway: &Path,
+    settings: Settings,
+    federation: &Federation,
+    department: &str,
+) -> anyhow::Result<Process> {
     let log = federation.folder.join("var").join(department).join("log");
     let mut command = Command::new(gateway);
     command
         .args(["serve", "--config"])
         .arg(federation.settings(department));
+    for (key, value) in settings {
+        command.env(format!("LANDBRIDGE__{key}"), value);
+    }
     Process::start(&mut command, &log).with_context(|| format!("the gateway of {department}"))
 }
 

@@ -57,6 +57,7 @@ impl Database {
             name: format!("{}{note}", self.name),
             gateway,
             source: residents::source(&self.url),
+            settings: &[],
         }
     }
 }

@@ -120,7 +120,8 @@ impl ExplainArgs {
         let registry = Registry::compile(&config.registry).map_err(Failure::Faults)?;
         let directory = assemble::directory(&config.directory).map_err(Failure::Faults)?;
         let departments: Vec<_> = directory.ids().cloned().collect();
-        let policy = assemble::policy(&config, &departments, &registry).map_err(Failure::Faults)?;
+        let policy =
+            assemble::policy(&config, &departments, &registry, None).map_err(Failure::Faults)?;
         let schema = registry.record(&self.record).map_err(Failure::usage)?;
         let query = self.query(schema)?;
         let now = Clock::System.now();

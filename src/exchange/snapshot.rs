@@ -12,7 +12,7 @@ use crate::source::Sources;
 /// One state of the gateway. Descriptors of two registries must never mix, so a request keeps the one it began with.
 #[derive(Debug)]
 pub struct Snapshot {
-    pub registry: Registry,
+    pub registry: Arc<Registry>,
     pub policy: PolicySet,
     pub directory: Arc<Directory>,
     /// The keys that prove what a department has on record.

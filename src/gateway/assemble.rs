@@ -2,8 +2,13 @@
 
 use std::collections::BTreeSet;
 use std::fs;
+use std::future::pending;
+use std::panic::resume_unwind;
 use std::path::Path;
 use std::sync::Arc;
+
+use tokio::task::JoinError;
+use tokio::task::spawn_blocking;
 
 use super::files::policy_files;
 use super::files::unreadable;
@@ -146,25 +151,24 @@ impl Reach {
     }
 }
 
-/// Reads and checks everything; reports every fault at once, also where one file keeps others from being judged.
+/// Reads and checks everything; reports every fault at once, also where one file keeps others from being judged. What
+/// has not changed since `before` is taken over.
 pub async fn assemble(
     config: &Config,
     trusted: Result<Trusted, Vec<Fault>>,
     reach: Result<&Reach, Vec<Fault>>,
+    before: Option<Arc<Snapshot>>,
 ) -> Result<Assembled, Vec<Fault>> {
+    let own = config.clone();
+    // Thousands of files take a while: not on a thread that serves.
+    let compiled = aside(move || Compiled::read(&own, trusted, before.as_deref())).await;
     let mut faults = Vec::new();
-    let registry = keep(Registry::compile(&config.registry), &mut faults);
-    let (trusted, reach) = (keep(trusted, &mut faults), keep(reach, &mut faults));
-    let (Some(registry), Some(trusted)) = (registry, trusted) else {
+    let (compiled, reach) = (keep(compiled, &mut faults), keep(reach, &mut faults));
+    let Some(compiled) = compiled else {
         return Err(faults);
     };
-
-    let departments: Vec<DepartmentId> = trusted.directory.ids().cloned().collect();
-    if !departments.contains(&config.department) {
-        faults.push(not_a_member(config));
-    }
-    let witnesses = keep(Witnesses::read(config, &trusted.directory), &mut faults);
-    let policy = keep(policy(config, &departments, &registry), &mut faults);
+    faults.extend(compiled.faults);
+    let (registry, trusted) = (compiled.registry, compiled.trusted);
     let sources = match reach {
         Some(reach) => keep(
             sources(config, &registry, &trusted, reach).await,
@@ -172,7 +176,7 @@ pub async fn assemble(
         ),
         None => None,
     };
-    match (policy, sources, witnesses) {
+    match (compiled.policy, sources, compiled.witnesses) {
         (Some(policy), Some(sources), Some(witnesses)) if faults.is_empty() => Ok(Assembled {
             snapshot: Snapshot {
                 registry,
@@ -190,15 +194,77 @@ pub async fn assemble(
     }
 }
 
+/// What comes of files alone, as far as it does.
+struct Compiled {
+    registry: Arc<Registry>,
+    trusted: Trusted,
+    policy: Option<PolicySet>,
+    witnesses: Option<Option<Witnesses>>,
+    faults: Vec<Fault>,
+}
+
+impl Compiled {
+    fn read(
+        config: &Config,
+        trusted: Result<Trusted, Vec<Fault>>,
+        before: Option<&Snapshot>,
+    ) -> Result<Self, Vec<Fault>> {
+        let mut faults = Vec::new();
+        let known = before.map(|before| &before.registry);
+        let registry = keep(
+            Registry::compile_again(&config.registry, known),
+            &mut faults,
+        );
+        let trusted = keep(trusted, &mut faults);
+        let (Some(registry), Some(trusted)) = (registry, trusted) else {
+            return Err(faults);
+        };
+        let departments: Vec<DepartmentId> = trusted.directory.ids().cloned().collect();
+        if !departments.contains(&config.department) {
+            faults.push(not_a_member(config));
+        }
+        let witnesses = keep(Witnesses::read(config, &trusted.directory), &mut faults);
+        let known = before.map(|before| &before.policy);
+        let policy = keep(policy(config, &departments, &registry, known), &mut faults);
+        Ok(Self {
+            registry,
+            trusted,
+            policy,
+            witnesses,
+            faults,
+        })
+    }
+}
+
+/// Does what takes long on a thread of its own.
+pub(super) async fn aside<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
+    match spawn_blocking(work)
+        .await
+        .map_err(JoinError::try_into_panic)
+    {
+        Ok(done) => done,
+        Err(Ok(panic)) => resume_unwind(panic),
+        // The runtime ends, and whoever waits with it.
+        Err(Err(_)) => pending().await,
+    }
+}
+
 /// What a start puts in place, or every reason why it would be refused. Opens no door and touches no journal.
 pub async fn rehearse(config: &Config, clock: &Clock) -> Result<(Assembled, Reach), Vec<Fault>> {
     let trusted = match Trusted::load(config, clock) {
         Ok(trusted) => trusted,
-        Err(faults) => return Err(also(assemble(config, Err(faults), Err(Vec::new())).await)),
+        Err(faults) => {
+            return Err(also(
+                assemble(config, Err(faults), Err(Vec::new()), None).await,
+            ));
+        }
     };
     match Reach::open(config, &trusted, clock) {
-        Ok(reach) => Ok((assemble(config, Ok(trusted), Ok(&reach)).await?, reach)),
-        Err(faults) => Err(also(assemble(config, Ok(trusted), Err(faults)).await)),
+        Ok(reach) => Ok((
+            assemble(config, Ok(trusted), Ok(&reach), None).await?,
+            reach,
+        )),
+        Err(faults) => Err(also(assemble(config, Ok(trusted), Err(faults), None).await)),
     }
 }
 
@@ -253,11 +319,12 @@ fn members(config: &Config) -> Result<(Directory, Journals), Vec<Fault>> {
     Ok((directory, journals))
 }
 
-/// Compiles the policy's files against a registry.
+/// Compiles the policy's files against a registry. Agreements that have not changed since `before` are taken over.
 pub fn policy(
     config: &Config,
     departments: &[DepartmentId],
     registry: &Registry,
+    before: Option<&PolicySet>,
 ) -> Result<PolicySet, Vec<Fault>> {
     let agreements = policy_files(&config.agreements, "toml");
     let guardrails = policy_files(&config.guardrails, "cedar");
@@ -277,6 +344,7 @@ pub fn policy(
         agreements: &agreements,
         guardrails: &guardrails,
         offset: config.offset,
+        before,
     })
 }
 

@@ -190,7 +190,7 @@ pub(super) fn term(from: i64, until: i64) -> Term {
 }
 
 pub(super) fn directory() -> Arc<Directory> {
-    directory_of(&["civil", "tax"])
+    directory_of(&["civil", "tax", "market"])
 }
 
 pub(super) fn directory_of(ids: &[&str]) -> Arc<Directory> {

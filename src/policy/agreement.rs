@@ -28,6 +28,7 @@ use crate::registry::mask::Mask;
 use crate::registry::query::Mode;
 use crate::registry::schema::RecordSchema;
 pub(super) use canonical::Canonical;
+pub(super) use compile::Compiled;
 pub(super) use compile::compile;
 
 /// A data-sharing agreement between one provider and one consumer.

@@ -90,6 +90,7 @@ pub(super) fn compile_at(
         agreements: &files(agreements, "toml"),
         guardrails: &files(guardrails, "cedar"),
         offset: NOON.offset(),
+        before: None,
     })
 }
 

@@ -11,12 +11,25 @@ mod tree;
 
 use std::path::Path;
 
+use super::Digest;
 use super::Registry;
 use crate::fault::Fault;
+use tree::Source;
 
-pub(super) fn compile(root: &Path) -> Result<Registry, Vec<Fault>> {
+/// The files as they were read.
+pub(super) struct Tree {
+    sources: Vec<Source>,
+    pub(super) digest: Digest,
+}
+
+pub(super) fn read(root: &Path) -> Result<Tree, Vec<Fault>> {
     let sources = tree::read(root)?;
     let digest = digest::of_tree(&sources);
+    Ok(Tree { sources, digest })
+}
+
+pub(super) fn compile(tree: Tree) -> Result<Registry, Vec<Fault>> {
+    let Tree { sources, digest } = tree;
     let sources: Vec<_> = sources
         .into_iter()
         .filter(|source| !link::is_provided(&source.name))

@@ -156,7 +156,7 @@ fn at_hand(config: Option<&Config>) -> io::Result<(Option<Registry>, Bases)> {
         let registry = Registry::compile(&config.registry)?;
         let directory = assemble::directory(&config.directory)?;
         let departments: Vec<_> = directory.ids().cloned().collect();
-        let policy = assemble::policy(config, &departments, &registry)?;
+        let policy = assemble::policy(config, &departments, &registry, None)?;
         let basis = policy.agreements().map(|agreement| {
             let told = (agreement.title.clone(), agreement.legal_basis.clone());
             (agreement.id.to_string(), told)

@@ -47,6 +47,7 @@ fn policy_with(department: &str, passage: &str, otherwise: &str) -> Result<Polic
         agreements: &agreements,
         guardrails: &files("config/guardrails"),
         offset: UtcOffset::from_hms(8, 0, 0).unwrap(),
+        before: None,
     })
 }
 

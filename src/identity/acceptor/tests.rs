@@ -386,9 +386,9 @@ async fn one_peer_cannot_take_all_the_connections_of_a_door() {
         connections: 5,
         ..AcceptLimits::default()
     });
-    let (civil, tax) = (
+    let (civil, market) = (
         world.issue(Ca::Federation, "civil"),
-        world.issue(Ca::Federation, "tax"),
+        world.issue(Ca::Federation, "market"),
     );
     let mut held = Vec::new();
     for _ in 0..4 {
@@ -396,7 +396,7 @@ async fn one_peer_cannot_take_all_the_connections_of_a_door() {
     }
     let refused = knock(&door, raw_client(shown(&civil))).await.0.unwrap_err();
     assert_eq!(refused.reason(), "OVER_FAIR_SHARE");
-    assert!(knock(&door, raw_client(shown(&tax))).await.0.is_ok());
+    assert!(knock(&door, raw_client(shown(&market))).await.0.is_ok());
 
     held.pop();
     assert!(knock(&door, raw_client(shown(&civil))).await.0.is_ok());

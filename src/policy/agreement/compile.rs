@@ -1,11 +1,14 @@
 //! From the TOML text of agreements to agreements, or every fault in them.
 
 use std::collections::HashMap;
+use std::collections::HashSet;
+use std::sync::Arc;
 
 use time::Date;
 use toml::de::DeTable;
 
 use super::Agreement;
+use super::Canonical;
 use super::canonical;
 use super::grant;
 use super::report::Placed;
@@ -20,6 +23,8 @@ use crate::name::AgreementId;
 use crate::name::DepartmentId;
 use crate::policy::PolicyFile;
 use crate::policy::PolicyInput;
+use crate::registry::Digest;
+use crate::registry::Registry;
 
 const FORM: Form = Form {
     required: &[
@@ -55,16 +60,50 @@ const FORM: Form = Form {
 /// Where each id was first seen.
 type Defined = HashMap<AgreementId, String>;
 
-/// Compiles all agreements, those between other departments too: a folder may be shared.
-pub(in crate::policy) fn compile(input: &PolicyInput<'_>) -> Result<Vec<Agreement>, Vec<Fault>> {
+/// An agreement with the file that it was compiled from.
+#[derive(Debug, Clone)]
+pub(in crate::policy) struct Compiled {
+    pub(in crate::policy) agreement: Arc<Agreement>,
+    /// Of the file's text.
+    text: Digest,
+    /// Where its id stands.
+    place: String,
+}
+
+/// Compiles all agreements, those between other departments too: a folder may be shared. What stands in a file that has
+/// not changed is taken over.
+pub(in crate::policy) fn compile(
+    input: &PolicyInput<'_>,
+    before: &[Compiled],
+) -> Result<Vec<Compiled>, Vec<Fault>> {
+    let by_file = before.iter().map(|known| (&*known.agreement.file, known));
+    let known = Known {
+        by_file: by_file.collect(),
+        departments: input.departments.iter().collect(),
+        registry: input.registry,
+    };
     let mut agreements = Vec::new();
     let mut faults = Vec::new();
     let mut defined = Defined::new();
     for file in input.agreements {
+        let text = digest(&file.text);
+        if let Some(same) = known.same(file, &text)
+            && !defined.contains_key(&same.agreement.id)
+        {
+            defined.insert(same.agreement.id.clone(), same.place.clone());
+            agreements.push(same.clone());
+            continue;
+        }
         let mut report = Report::new(file);
         let agreement = compile_file(input, file, &mut defined, &mut report);
-        if report.faults.is_empty() {
-            agreements.extend(agreement);
+        if let Some(agreement) = agreement
+            && report.faults.is_empty()
+        {
+            agreements.push(Compiled {
+                text,
+                place: defined.get(&agreement.id).cloned().unwrap_or_default(),
+                agreement: Arc::new(agreement),
+            });
         }
         faults.append(&mut report.faults);
     }
@@ -72,6 +111,36 @@ pub(in crate::policy) fn compile(input: &PolicyInput<'_>) -> Result<Vec<Agreemen
         Ok(agreements)
     } else {
         Err(faults)
+    }
+}
+
+fn digest(text: &str) -> Digest {
+    let mut form = Canonical::new("landbridge policy file 1");
+    form.text(text);
+    form.finish()
+}
+
+/// The agreements of before, and what they may still rest on.
+struct Known<'a> {
+    by_file: HashMap<&'a str, &'a Compiled>,
+    departments: HashSet<&'a DepartmentId>,
+    registry: &'a Registry,
+}
+
+impl Known<'_> {
+    /// What a file's text would be compiled to again: between the same departments, by the same schemas.
+    fn same(&self, file: &PolicyFile, text: &Digest) -> Option<&Compiled> {
+        let known = self.by_file.get(&*file.path)?;
+        let agreement = &*known.agreement;
+        let mut parties = [&agreement.provider, &agreement.consumer].into_iter();
+        let mut grants = agreement.grants.iter();
+        let same = known.text == *text
+            && parties.all(|party| self.departments.contains(party))
+            && grants.all(|grant| {
+                let now = self.registry.record(grant.schema.name().as_str());
+                now.is_ok_and(|schema| Arc::ptr_eq(schema, &grant.schema))
+            });
+        same.then_some(known)
     }
 }
 

@@ -1,8 +1,11 @@
 //! Agreement files: every fault is found, with its place and mend; the meaning alone is hashed.
 
 use std::fs;
+use std::path::Path;
+use std::sync::Arc;
 
 use crate::fault::Fault;
+use crate::policy::PolicyFile;
 use crate::policy::PolicyInput;
 use crate::policy::PolicySet;
 use crate::policy::tests::AGREEMENT;
@@ -319,6 +322,7 @@ fn a_message_is_divided_where_a_part_is_masked() {
             agreements: &[file("a.toml", &format!("{header}{grant}"))],
             guardrails: &[],
             offset: NOON.offset(),
+            before: None,
         })
         .unwrap()
     };
@@ -377,6 +381,7 @@ fn messages_that_no_mask_reaches_are_released_by_name_only() {
             agreements: &[file("a.toml", &format!("{header}{grant}"))],
             guardrails: &[],
             offset: NOON.offset(),
+            before: None,
         })
     };
     let found = unit("fields = ['part', 'secrets', 'counts']").unwrap_err();
@@ -412,4 +417,55 @@ fn what_is_not_stated_has_its_default() {
     );
     assert_eq!((grant.smallest_group, grant.verify_tries), (10, 5));
     assert!(grant.fields.is_empty() && grant.released.is_empty() && grant.rows.is_none());
+}
+
+#[test]
+fn an_agreement_is_compiled_again_only_when_its_file_or_what_it_rests_on_has_changed() {
+    let of = |files: &[PolicyFile], departments: &[&str], registry: &Registry, before| {
+        let departments: Vec<_> = departments.iter().map(|d| d.parse().unwrap()).collect();
+        PolicySet::compile(&PolicyInput {
+            department: &"civil".parse().unwrap(),
+            departments: &departments,
+            registry,
+            agreements: files,
+            guardrails: &[],
+            offset: NOON.offset(),
+            before,
+        })
+    };
+    let second = AGREEMENT.replace("CIV-TAX-2026-01", "CIV-TAX-2026-02");
+    let files = [file("1.toml", AGREEMENT), file("2.toml", &second)];
+    let everybody = ["civil", "tax"];
+    let before = of(&files, &everybody, registry(), None).unwrap();
+    let taken_over = |after: &PolicySet| {
+        let pairs = before.agreements().zip(after.agreements());
+        pairs.map(|(a, b)| Arc::ptr_eq(a, b)).collect::<Vec<_>>()
+    };
+
+    let same = of(&files, &everybody, registry(), Some(&before)).unwrap();
+    assert_eq!(taken_over(&same), [true, true]);
+    assert_eq!(same.revision(), before.revision());
+
+    let amended = [
+        files[0].clone(),
+        file(
+            "2.toml",
+            &second.replace("daily       = 10", "daily       = 11"),
+        ),
+    ];
+    let one = of(&amended, &everybody, registry(), Some(&before)).unwrap();
+    assert_eq!(taken_over(&one), [true, false]);
+    let afresh = of(&amended, &everybody, registry(), None).unwrap();
+    assert_eq!(one.revision(), afresh.revision());
+
+    let other_schemas = Registry::compile(Path::new("proto/registry")).unwrap();
+    let all = of(&files, &everybody, &other_schemas, Some(&before)).unwrap();
+    assert_eq!(taken_over(&all), [false, false]);
+
+    let gone = of(&files, &["civil"], registry(), Some(&before)).unwrap_err();
+    assert!(gone[0].message.contains("`tax`"), "{gone:?}");
+    let twice = [files[0].clone(), file("2.toml", AGREEMENT)];
+    let twice = of(&twice, &everybody, registry(), Some(&before)).unwrap_err();
+    assert_eq!(twice.len(), 1);
+    assert!(twice[0].message.contains("1.toml:"), "{twice:?}");
 }

@@ -63,6 +63,7 @@ impl Office {
             agreements: &agreements,
             guardrails: &[],
             offset: UtcOffset::UTC,
+            before: None,
         })
         .unwrap();
         let folder = tempfile::tempdir().unwrap();
