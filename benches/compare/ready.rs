@@ -24,15 +24,7 @@ use crate::residents;
 const BATCH: u32 = 320;
 
 /// A resident without the key, as large as those in the databases.
-const RESIDENT: &str = r#"{
-    "fullName": "王志明", "nationalId": "990101198001011234", "gender": "GENDER_FEMALE", "birthDate": "1980-03-14",
-    "status": "STATUS_ACTIVE", "householdId": "H0000000041", "phone": "13912345678", "heightCm": 171,
-    "address": {
-        "district": "Nanming", "house": "217号",
-        "street": "样例省样例市新城区新华路街道解放社区居民委员会第7网格，阳光花园小区北苑，新华北路与解放东路交叉口东南侧一百二十米"
-    },
-    "registeredAt": "2012-05-17T09:30:00Z"
-}"#;
+const RESIDENT: &str = include_str!("resident.json");
 
 /// The settings of a gateway that asks it.
 pub(crate) fn settings(port: u16) -> String {

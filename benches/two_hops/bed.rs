@@ -43,7 +43,17 @@ pub(crate) struct Bed {
 impl Bed {
     /// Lays the sample federation out and starts the gateways that matter: the asking one and the one with the database.
     pub(crate) fn lay_out(folder: &Path, pair: &Pair<'_>) -> anyhow::Result<Self> {
+        Self::lay_out_with(folder, pair, |_| Ok(()))
+    }
+
+    /// The same with more in the federation's folder, put there before the gateways start.
+    pub(crate) fn lay_out_with(
+        folder: &Path,
+        pair: &Pair<'_>,
+        more: impl FnOnce(&Path) -> anyhow::Result<()>,
+    ) -> anyhow::Result<Self> {
         let federation = federation(folder)?;
+        more(folder)?;
         for (department, _) in DEPARTMENTS {
             fs::create_dir_all(folder.join("var").join(department))?;
         }
