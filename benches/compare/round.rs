@@ -25,7 +25,7 @@ use crate::options::Options;
 use crate::paced;
 
 /// Calls a second of the open loop: about half of what the slowest contender can on two processors.
-pub(crate) const RATE: f64 = 4_000.0;
+pub(crate) const RATE: f64 = 2_000.0;
 
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct Round {

@@ -8,15 +8,15 @@ use crate::round::Measured;
 
 pub(crate) fn many(page: &mut String, all: &[Measured]) -> anyhow::Result<()> {
     page.push_str(
-        "| | calls/s | × direct | × Envoys | p50 ms | p99 ms | p99.9 ms | CPU s per 1000 | together | × Envoys | RSS MiB |\n\
-         | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |\n",
+        "| | calls/s | × direct | × Envoys | p50 ms | p99 ms | p99.9 ms | CPU s per 1000 | together | × Envoys | × Rust hops | RSS MiB |\n\
+         | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |\n",
     );
     let rate = |one: &Measured| one.many.calls_per_second;
     let cpu = |one: &Measured| together(&one.many.costs);
     for one in all {
         writeln!(
             page,
-            "| {} | {:.0} | {} | {} | {:.2} | {:.2} | {:.2} | {} | {:.4} | {} | {} |",
+            "| {} | {:.0} | {} | {} | {:.2} | {:.2} | {:.2} | {} | {:.4} | {} | {} | {} |",
             one.name,
             rate(one),
             beside(Kind::Direct, all, one, rate),
@@ -27,6 +27,7 @@ pub(crate) fn many(page: &mut String, all: &[Measured]) -> anyhow::Result<()> {
             each(&one.many.costs, |cost| format!("{:.4}", cost.cpu_seconds)),
             cpu(one),
             beside(Kind::Envoy, all, one, cpu),
+            beside(Kind::Hops, all, one, cpu),
             each(&one.many.costs, |cost| format!("{:.0}", cost.rss_mib)),
         )?;
     }

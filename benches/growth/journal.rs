@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::path::Path;
+use std::time::Duration;
 use std::time::Instant;
 
 use futures::stream;
@@ -31,7 +32,7 @@ pub(crate) async fn measure(folder: &Path, most: u64) -> anyhow::Result<Axis> {
         JournalSettings {
             dir: dir.clone(),
             origin: "gov.example/civil/1".to_owned(),
-            linger: std::time::Duration::from_millis(1),
+            linger: Duration::from_millis(1),
             segment_bytes: 64 << 20,
         },
         keys,
@@ -43,8 +44,10 @@ pub(crate) async fn measure(folder: &Path, most: u64) -> anyhow::Result<Axis> {
         append(&journal, next - held, FILL).await?;
         let rate = (next - held) as f64 / begun.elapsed().as_secs_f64();
         eprintln!("a journal of {next} entries, {rate:.0} a second");
+        published(&journal).await;
         let before = cpu()?;
         append(&journal, SAMPLE, IN_FLIGHT).await?;
+        published(&journal).await;
         points.push((next as f64, (cpu()? - before) * 1e6 / SAMPLE as f64));
         held = next + SAMPLE;
         next *= 10;
@@ -55,10 +58,17 @@ pub(crate) async fn measure(folder: &Path, most: u64) -> anyhow::Result<Axis> {
         title: "Entries of the journal",
         of: "entries",
         lines: vec![Line {
-            name: "a durable entry",
+            name: "a durable entry, its tree's files included",
             points,
         }],
     })
+}
+
+/// Waits for the tree's files, which are written behind the commits.
+async fn published(journal: &Journal) {
+    while journal.published().size() < journal.checkpoint().size() {
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
 }
 
 async fn append(journal: &Journal, entries: u64, at_a_time: usize) -> anyhow::Result<()> {

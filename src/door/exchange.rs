@@ -11,7 +11,6 @@ use tokio_util::task::TaskTracker;
 use tonic::Request;
 use tonic::Response;
 use tonic::Status;
-use tracing::Instrument;
 
 use super::admission::Admission;
 use super::admission::Place;
@@ -27,7 +26,6 @@ use crate::exchange::ask::Ask;
 use crate::exchange::refusal::Refusal;
 use crate::exchange::trace::Trace;
 use crate::identity::Caller;
-use crate::identity::Door;
 use crate::identity::peer::Peer;
 use crate::pb;
 use crate::pb::exchange_service_server::ExchangeService;
@@ -37,7 +35,6 @@ use crate::registry::query::question::Question;
 #[derive(Debug, Clone)]
 pub struct ExchangeDoor {
     exchange: Arc<Exchange>,
-    door: Door,
     tracker: TaskTracker,
     admission: Arc<Admission>,
     deadline: Duration,
@@ -56,7 +53,6 @@ impl ExchangeDoor {
     /// `cut` ends all streams.
     pub fn new(
         exchange: Arc<Exchange>,
-        door: Door,
         tracker: TaskTracker,
         admission: Arc<Admission>,
         deadline: Duration,
@@ -65,7 +61,6 @@ impl ExchangeDoor {
     ) -> Self {
         Self {
             exchange,
-            door,
             tracker,
             admission,
             deadline,
@@ -116,7 +111,6 @@ impl ExchangeDoor {
         ask: Ask,
     ) -> Result<(Answer, Place), Status> {
         let caller = Caller::from(&incoming.peer);
-        let span = tracing::info_span!("exchange", door = self.door.as_str(), caller = %incoming.peer.id());
         let work = self.exchange.clone().answer(caller, ask);
         let work = async move {
             let answered = work.await;
@@ -125,7 +119,7 @@ impl ExchangeDoor {
             }
             answered.map(|answer| (answer, place))
         };
-        let work = AssertUnwindSafe(work).catch_unwind().instrument(span);
+        let work = AssertUnwindSafe(work).catch_unwind();
         match Finish::new(work.boxed(), self.tracker.clone()).await {
             Ok(Ok(answered)) => Ok(answered),
             Ok(Err(refusal)) => Err(status::of(&refusal)),

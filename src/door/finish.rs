@@ -47,3 +47,30 @@ impl<T: Send + 'static> Drop for Finish<T> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use futures::FutureExt;
+    use tokio::sync::oneshot;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn work_that_nobody_waits_for_any_more_is_finished() {
+        let (tracker, (go_on, may_go_on)) = (TaskTracker::new(), oneshot::channel::<()>());
+        let (done, is_done) = oneshot::channel();
+        let work = async move {
+            may_go_on.await.unwrap();
+            done.send(7).unwrap();
+        };
+        let mut finish = Finish::new(work.boxed(), tracker.clone());
+        assert!(futures::poll!(&mut finish).is_pending());
+        assert!(tracker.is_empty(), "it has no task of its own yet");
+
+        drop(finish);
+        go_on.send(()).unwrap();
+        assert_eq!(is_done.await, Ok(7));
+        tracker.close();
+        tracker.wait().await;
+    }
+}

@@ -61,11 +61,20 @@ impl Draft {
         let exchange = relay
             .and_then(|_| ask.exchange())
             .unwrap_or_else(|| new_id(at));
-        let up_to = |most: usize, text: &str| {
-            text.chars()
-                .filter(|c| !c.is_control())
-                .take(most)
-                .collect()
+        let up_to = |most: usize, text: &str| -> String {
+            let mut told = text.to_owned();
+            if text.len() > most
+                || text
+                    .bytes()
+                    .any(|byte| byte.is_ascii_control() || byte >= 0x80)
+            {
+                told = text
+                    .chars()
+                    .filter(|c| !c.is_control())
+                    .take(most)
+                    .collect();
+            }
+            told
         };
         let note = |text: &str| up_to(128, text);
         let record = pb::ExchangeRecord {
@@ -234,6 +243,11 @@ impl Draft {
         let bytes = answer.encode_to_vec();
         self.record.bytes += bytes.len() as u64;
         self.response.add(&bytes);
+    }
+
+    /// The department and its system, as they say.
+    pub(super) fn asker(&self) -> (&str, &str) {
+        (&self.record.consumer, &self.record.system)
     }
 
     /// The agreement, where the other party's copy of it is not ours.

@@ -29,11 +29,13 @@ pub(super) fn ended(draft: &Draft, cause: Option<&Cause>, at: Moment) {
     if let Some(record) = draft.differing_schema() {
         tracing::warn!(exchange = %draft.exchange(), record, "the other party's schema of the record type differs from ours");
     }
-    let exchange = draft.exchange();
+    let (exchange, (consumer, system)) = (draft.exchange(), draft.asker());
     match cause {
-        None => tracing::debug!(%exchange, mode, records = draft.records(), "answered"),
+        None => {
+            tracing::debug!(%exchange, consumer, system, mode, records = draft.records(), "answered");
+        }
         Some(cause @ Cause::Source(SourceError::Refused(_))) => {
-            tracing::info!(%exchange, mode, reason, error = %cause, "refused");
+            tracing::info!(%exchange, consumer, system, mode, reason, error = %cause, "refused");
         }
         Some(
             cause @ (Cause::Source(_)
@@ -44,9 +46,11 @@ pub(super) fn ended(draft: &Draft, cause: Option<&Cause>, at: Moment) {
             | Cause::Panicked
             | Cause::NoRandomness(_)),
         ) => {
-            tracing::error!(%exchange, mode, reason, error = chain(cause), "failed");
+            tracing::error!(%exchange, consumer, system, mode, reason, error = chain(cause), "failed");
         }
-        Some(cause) => tracing::info!(%exchange, mode, reason, error = %cause, "refused"),
+        Some(cause) => {
+            tracing::info!(%exchange, consumer, system, mode, reason, error = %cause, "refused");
+        }
     }
 }
 

@@ -120,7 +120,7 @@ impl Gateway {
         let reflection = Reflection::at_systems(self.exchange.clone())?;
 
         let (at_systems, at_peers) = (self.admission(Door::Systems), self.admission(Door::Peers));
-        let peers = Routes::new(self.exchange_service(Door::Peers, &at_peers))
+        let peers = Routes::new(self.exchange_service(&at_peers))
             .add_service(health_service.clone())
             .add_service(self.peer_service());
         let peers = Routes::from(
@@ -129,7 +129,7 @@ impl Gateway {
                 .nest("/witness", door::witness::routes(self.witness.clone()))
                 .nest("/journal", door::tiles::routes(self.served_journal())),
         );
-        let systems = Routes::new(self.exchange_service(Door::Systems, &at_systems))
+        let systems = Routes::new(self.exchange_service(&at_systems))
             .add_service(health_service)
             .add_service(CatalogServiceServer::new(CatalogDoor::new(
                 self.exchange.clone(),
@@ -183,15 +183,10 @@ impl Gateway {
         Admission::new(door, limits)
     }
 
-    fn exchange_service(
-        &self,
-        door: Door,
-        admission: &Arc<Admission>,
-    ) -> ExchangeServiceServer<ExchangeDoor> {
+    fn exchange_service(&self, admission: &Arc<Admission>) -> ExchangeServiceServer<ExchangeDoor> {
         let limits = &self.config.limits;
         let service = ExchangeDoor::new(
             self.exchange.clone(),
-            door,
             self.tracker.clone(),
             admission.clone(),
             limits.deadline,
