@@ -20,7 +20,7 @@ use crate::Line;
 /// Entries of the first measurement; each further one has ten times as many.
 const FIRST: u64 = 10_000;
 /// Entries that are measured at each size.
-const SAMPLE: u64 = 50_000;
+const SAMPLE: u64 = 80_000;
 /// Under way at a time: while the journal is filled, and while it is measured.
 const FILL: usize = 4_096;
 const IN_FLIGHT: usize = 128;

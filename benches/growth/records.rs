@@ -27,7 +27,8 @@ use crate::service::MadeUp;
 use crate::service::RULES;
 use crate::service::SIZES;
 
-const IN_FLIGHT: usize = 32;
+/// Few enough that a megabyte each is answered in time.
+const IN_FLIGHT: usize = 16;
 
 pub(crate) async fn measure(folder: &Path, options: &Options) -> anyhow::Result<Vec<Axis>> {
     let listener = TcpListener::bind("127.0.0.1:0").await?;
