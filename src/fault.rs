@@ -17,6 +17,19 @@ pub struct Fault {
     pub message: String,
 }
 
+impl Fault {
+    /// Of a setting. Whoever read the settings knows their file.
+    pub fn of_setting(key: impl Into<String>, message: impl Into<String>) -> Self {
+        Self {
+            file: String::new(),
+            line: 0,
+            column: 0,
+            key: key.into(),
+            message: message.into(),
+        }
+    }
+}
+
 impl Error for Fault {}
 
 impl fmt::Display for Fault {

@@ -28,6 +28,12 @@ pub struct Redaction {
     cut: Arc<Cut>,
 }
 
+impl fmt::Debug for Redaction {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Redaction")
+    }
+}
+
 /// What is left of a record.
 struct Cut {
     plan: Plan,
@@ -80,27 +86,22 @@ impl Cut {
     }
 }
 
-impl fmt::Debug for Redaction {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Redaction")
-    }
+/// Whether a record passes the permit's gate, where nothing of it is to leave.
+pub fn admits(permit: &Permit, record: &[u8]) -> Result<bool, Malformed> {
+    passes(permit.gate(), record)
+}
+
+fn passes(gate: Option<&Filter>, record: &[u8]) -> Result<bool, Malformed> {
+    gate.map_or(Ok(true), |gate| gate.matches(record))
 }
 
 impl Redaction {
-    /// Whether a record passes the permit's gate, where nothing of it is to leave.
-    pub fn admits(&self, record: &[u8]) -> Result<bool, Malformed> {
-        match &self.gate {
-            Some(gate) => gate.matches(record),
-            None => Ok(true),
-        }
-    }
-
     /// What may leave of a record; `None` if the permit's gate does not let it pass at all.
     ///
     /// An error means that the source gave bytes that are not a record of its schema, in a field that the gate asks about
     /// or that is released. What is dropped is not looked into.
     pub fn apply(&self, record: &Bytes) -> Result<Option<Redacted>, Malformed> {
-        if !self.admits(record)? {
+        if !passes(self.gate.as_ref(), record)? {
             return Ok(None);
         }
         let Cut { plan, pseudonyms } = &*self.cut;

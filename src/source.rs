@@ -181,13 +181,8 @@ impl Own {
     }
 
     fn provides_again(&self, record: &RecordType, other: &str) -> Fault {
-        Fault {
-            file: String::new(),
-            line: 0,
-            column: 0,
-            key: self.key(),
-            message: format!("{record} comes from {other} already; take it out of one of them"),
-        }
+        let message = format!("{record} comes from {other} already; take it out of one of them");
+        Fault::of_setting(self.key(), message)
     }
 }
 
@@ -247,7 +242,8 @@ impl Records {
         self.evidence.as_ref()
     }
 
-    /// The next records, each encoded as its record type; `None` at the end. A batch is at most about 128 KiB.
+    /// The next records, each encoded as its record type; `None` at the end. A batch is at most
+    /// about 128 KiB from a database, and one message from a service or a peer.
     pub async fn next(&mut self) -> Result<Option<Vec<Bytes>>, SourceError> {
         match &mut self.cursor {
             Cursor::Own(reading) => reading.next().await,

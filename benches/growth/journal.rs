@@ -16,6 +16,7 @@ use landbridge::clock::Clock;
 
 use crate::Axis;
 use crate::Line;
+use crate::process::cpu_of;
 
 /// Entries of the first measurement; each further one has ten times as many.
 const FIRST: u64 = 10_000;
@@ -45,10 +46,13 @@ pub(crate) async fn measure(folder: &Path, most: u64) -> anyhow::Result<Axis> {
         let rate = (next - held) as f64 / begun.elapsed().as_secs_f64();
         eprintln!("a journal of {next} entries, {rate:.0} a second");
         published(&journal).await;
-        let before = cpu()?;
+        let before = cpu_of(std::process::id())?;
         append(&journal, SAMPLE, IN_FLIGHT).await?;
         published(&journal).await;
-        points.push((next as f64, (cpu()? - before) * 1e6 / SAMPLE as f64));
+        points.push((
+            next as f64,
+            (cpu_of(std::process::id())? - before) * 1e6 / SAMPLE as f64,
+        ));
         held = next + SAMPLE;
         next *= 10;
     }
@@ -80,13 +84,4 @@ async fn append(journal: &Journal, entries: u64, at_a_time: usize) -> anyhow::Re
         .try_buffer_unordered(at_a_time)
         .try_collect()
         .await?)
-}
-
-/// Seconds that this process has spent. The kernel counts in hundredths.
-fn cpu() -> anyhow::Result<f64> {
-    let stat = fs::read_to_string("/proc/self/stat")?;
-    let (_, behind_name) = stat.rsplit_once(')').unwrap_or_default();
-    let ticks = behind_name.split_whitespace().skip(11).take(2);
-    let ticks = ticks.map(str::parse::<f64>).sum::<Result<f64, _>>()?;
-    Ok(ticks / 100.0)
 }

@@ -26,6 +26,12 @@ use time::UtcOffset;
 /// Noon of Monday, 1 June 2026, in office hours.
 pub(crate) const NOON: Moment = Moment::from_micros(1_780_286_400_000_000);
 
+pub(crate) const LOOK_UP: Raw<'static> = Raw {
+    purpose: "tax-assessment",
+    fields: &[],
+    selection: RawSelection::Get { key: "R0000000007" },
+};
+
 /// As large as those of the other benches.
 const RESIDENT: &str = include_str!("../compare/resident.json");
 
@@ -74,12 +80,7 @@ impl Ground {
     }
 
     fn permit_by(&self, policy: &PolicySet) -> anyhow::Result<Permit> {
-        let raw = Raw {
-            purpose: "tax-assessment",
-            fields: &[],
-            selection: RawSelection::Get { key: "R0000000007" },
-        };
-        let query = Query::check(self.resident()?, &raw)?;
+        let query = Query::check(self.resident()?, &LOOK_UP)?;
         let decided = policy.decide(&Self::caller()?, query, NOON);
         decided.map_err(|denial| anyhow!("{denial}"))
     }

@@ -20,8 +20,6 @@ use landbridge::redact::Redactions;
 use landbridge::registry::Registry;
 use landbridge::registry::filter::Filter;
 use landbridge::registry::query::Query;
-use landbridge::registry::query::Raw;
-use landbridge::registry::query::RawSelection;
 
 use ground::Ground;
 
@@ -45,15 +43,10 @@ fn main() -> anyhow::Result<()> {
 /// From the words of a look-up to a permit, and that of one by the words checked already.
 fn decision(criterion: &mut Criterion, ground: &Ground) -> anyhow::Result<()> {
     let schema = ground.resident()?;
-    let raw = Raw {
-        purpose: "tax-assessment",
-        fields: &[],
-        selection: RawSelection::Get { key: "R0000000007" },
-    };
     criterion.bench_function("check a question", |bench| {
-        bench.iter(|| Query::check(schema, black_box(&raw)));
+        bench.iter(|| Query::check(schema, black_box(&ground::LOOK_UP)));
     });
-    let (query, caller) = (Query::check(schema, &raw)?, Ground::caller()?);
+    let (query, caller) = (Query::check(schema, &ground::LOOK_UP)?, Ground::caller()?);
     criterion.bench_function("decide", |bench| {
         bench.iter(|| {
             ground

@@ -171,7 +171,8 @@ fn children(pid: u32) -> Vec<u32> {
         .collect()
 }
 
-fn cpu_of(pid: u32) -> anyhow::Result<f64> {
+/// Seconds that a process has spent so far. The kernel counts in hundredths.
+pub(crate) fn cpu_of(pid: u32) -> anyhow::Result<f64> {
     let stat = fs::read_to_string(format!("/proc/{pid}/stat"))?;
     // After the name, which may hold anything: proc_pid_stat(5), from field 3 on.
     let (_, fields) = stat.rsplit_once(')').context("/proc/<pid>/stat")?;

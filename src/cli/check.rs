@@ -42,10 +42,7 @@ impl CheckArgs {
         if !unasked.is_empty() {
             let fault = |(source, error)| Fault {
                 file: self.config.display().to_string(),
-                line: 0,
-                column: 0,
-                key: source,
-                message: crate::fault::chain(&error),
+                ..Fault::of_setting(source, crate::fault::chain(&error))
             };
             return Err(Failure::Faults(unasked.into_iter().map(fault).collect()));
         }

@@ -25,6 +25,7 @@ use super::retention::RawRetention;
 use super::source;
 use super::subjects::RawSubjects;
 use crate::clock::parse_span;
+use crate::door::admission::READING;
 use crate::fault::Fault;
 use crate::fault::position;
 use crate::identity::material::MaterialPaths;
@@ -364,8 +365,8 @@ impl RawWitness {
     }
 }
 
-/// A quarter of what a door reads at a time.
-const MAX_MESSAGE: u64 = 64 * 1024 * 1024;
+/// So that a few of the largest requests do not keep all others out.
+const MAX_MESSAGE: u64 = READING / 4;
 /// Nobody waits longer for a look-up.
 const MAX_TARGET: Duration = Duration::from_secs(60);
 

@@ -20,8 +20,8 @@ use crate::identity::shares::Shares;
 use crate::identity::spiffe::SpiffeId;
 use limit::Limit;
 
-/// The bytes of requests that are being read at a door at a time: 256 of the largest.
-const READING: u64 = 256 * 1024 * 1024;
+/// The bytes of requests that are being read at a door at a time: 256 of the largest, as they are by default.
+pub const READING: u64 = 256 * 1024 * 1024;
 
 /// How much of a door may be in use.
 #[derive(Debug, Clone, Copy)]

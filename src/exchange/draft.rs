@@ -62,19 +62,12 @@ impl Draft {
             .and_then(|_| ask.exchange())
             .unwrap_or_else(|| new_id(at));
         let up_to = |most: usize, text: &str| -> String {
-            let mut told = text.to_owned();
-            if text.len() > most
-                || text
-                    .bytes()
-                    .any(|byte| byte.is_ascii_control() || byte >= 0x80)
-            {
-                told = text
-                    .chars()
-                    .filter(|c| !c.is_control())
-                    .take(most)
-                    .collect();
+            let plain = |byte| matches!(byte, b' '..=b'~');
+            if text.len() <= most && text.bytes().all(plain) {
+                return text.to_owned();
             }
-            told
+            let printable = text.chars().filter(|c| !c.is_control());
+            printable.take(most).collect()
         };
         let note = |text: &str| up_to(128, text);
         let record = pb::ExchangeRecord {

@@ -18,6 +18,7 @@ use crate::audit::Kind;
 use crate::pb;
 use crate::policy::decision::Permit;
 use crate::policy::decision::Role;
+use crate::redact::admits;
 use crate::redact::verify::Verdict;
 use crate::redact::verify::verdicts;
 use crate::registry::extract::value_of;
@@ -173,7 +174,7 @@ impl Exchange {
             match fetch(snapshot, permit, terms, draft).await? {
                 Fetched::Count(told, evidence) => Ok((told, Some(evidence))),
                 other => {
-                    let count = self.tally(snapshot, other.into_records()?).await?;
+                    let count = tally(other.into_records()?).await?;
                     Ok((counted(count, smallest_group), None))
                 }
             }
@@ -194,19 +195,16 @@ impl Exchange {
         };
         Ok(Found::Whole(body, warrant))
     }
+}
 
-    async fn tally(&self, snapshot: &Snapshot, mut records: Records) -> Result<u64, Cause> {
-        let redaction = snapshot
-            .redactions
-            .of(records.permit(), &self.secrets.pseudonyms);
-        let mut count = 0;
-        while let Some(batch) = records.next().await? {
-            for raw in &batch {
-                count += u64::from(redaction.admits(raw)?);
-            }
+async fn tally(mut records: Records) -> Result<u64, Cause> {
+    let mut count = 0;
+    while let Some(batch) = records.next().await? {
+        for raw in &batch {
+            count += u64::from(admits(records.permit(), raw)?);
         }
-        Ok(count)
     }
+    Ok(count)
 }
 
 /// A count of fewer than the smallest group is not told.

@@ -161,14 +161,14 @@ pub async fn assemble(
 ) -> Result<Assembled, Vec<Fault>> {
     let own = config.clone();
     // Thousands of files take a while: not on a thread that serves.
-    let compiled = aside(move || Compiled::read(&own, trusted, before.as_deref())).await;
+    let files = aside(move || Files::read(&own, trusted, before.as_deref())).await;
     let mut faults = Vec::new();
-    let (compiled, reach) = (keep(compiled, &mut faults), keep(reach, &mut faults));
-    let Some(compiled) = compiled else {
+    let (files, reach) = (keep(files, &mut faults), keep(reach, &mut faults));
+    let Some(files) = files else {
         return Err(faults);
     };
-    faults.extend(compiled.faults);
-    let (registry, trusted) = (compiled.registry, compiled.trusted);
+    faults.extend(files.faults);
+    let (registry, trusted) = (files.registry, files.trusted);
     let sources = match reach {
         Some(reach) => keep(
             sources(config, &registry, &trusted, reach).await,
@@ -176,7 +176,7 @@ pub async fn assemble(
         ),
         None => None,
     };
-    match (compiled.policy, sources, compiled.witnesses) {
+    match (files.policy, sources, files.witnesses) {
         (Some(policy), Some(sources), Some(witnesses)) if faults.is_empty() => Ok(Assembled {
             snapshot: Snapshot {
                 registry,
@@ -195,7 +195,7 @@ pub async fn assemble(
 }
 
 /// What comes of files alone, as far as it does.
-struct Compiled {
+struct Files {
     registry: Arc<Registry>,
     trusted: Trusted,
     policy: Option<PolicySet>,
@@ -203,7 +203,7 @@ struct Compiled {
     faults: Vec<Fault>,
 }
 
-impl Compiled {
+impl Files {
     fn read(
         config: &Config,
         trusted: Result<Trusted, Vec<Fault>>,

@@ -193,11 +193,9 @@ impl Acceptor {
         shown: &Arc<Shown>,
     ) -> Result<Link, HandshakeRefused> {
         let id = verifier.admitted().map_err(HandshakeRefused::Untrusted)?;
+        let slot = slot.held_by(&id).ok_or(HandshakeRefused::OverShare)?;
         let peer = Peer::new(id, self.connections.next_number(), tls.get_ref().1);
-        let registration = self
-            .connections
-            .register(peer.clone(), slot)
-            .ok_or(HandshakeRefused::OverShare)?;
+        let registration = self.connections.register(peer.clone(), slot);
         let now_shown = self.shown.load_full();
         if !Arc::ptr_eq(&now_shown, shown) {
             self.judge(&now_shown, &peer)

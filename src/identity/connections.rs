@@ -18,21 +18,20 @@ use crate::identity::spiffe::SpiffeId;
 
 #[derive(Debug)]
 pub(super) struct Connections {
-    live: Mutex<Live>,
+    live: Mutex<BTreeMap<u64, Peer>>,
     last: AtomicU64,
     slots: Arc<Semaphore>,
     max: u64,
-}
-
-#[derive(Debug)]
-struct Live {
-    peers: BTreeMap<u64, Peer>,
-    shares: Shares<SpiffeId>,
+    /// Of the slots whose holders are known.
+    shares: Mutex<Shares<SpiffeId>>,
 }
 
 /// A place for one connection, from before its handshake until it is closed.
 #[derive(Debug)]
 pub(super) struct Slot {
+    connections: Arc<Connections>,
+    /// In whose share it counts.
+    holder: Option<SpiffeId>,
     _permit: OwnedSemaphorePermit,
 }
 
@@ -54,20 +53,22 @@ pub struct Cut {
 impl Connections {
     pub(super) fn new(max: usize) -> Arc<Self> {
         Arc::new(Self {
-            live: Mutex::new(Live {
-                peers: BTreeMap::new(),
-                shares: Shares::new(),
-            }),
+            live: Mutex::default(),
             last: AtomicU64::new(0),
-            max: max as u64,
             slots: Arc::new(Semaphore::new(max.min(Semaphore::MAX_PERMITS))),
+            max: max as u64,
+            shares: Mutex::new(Shares::new()),
         })
     }
 
     /// Nothing when every place is taken.
-    pub(super) fn slot(&self) -> Option<Slot> {
+    pub(super) fn slot(self: &Arc<Self>) -> Option<Slot> {
         let permit = Arc::clone(&self.slots).try_acquire_owned().ok()?;
-        Some(Slot { _permit: permit })
+        Some(Slot {
+            connections: Arc::clone(self),
+            holder: None,
+            _permit: permit,
+        })
     }
 
     pub(super) fn next_number(&self) -> u64 {
@@ -76,21 +77,19 @@ impl Connections {
 
     /// From here on the connection is judged at each reload. One that shook hands while a reload went on was judged by
     /// the old trust, and the reload may have passed before it was entered: who registers it judges it again, by the
-    /// trust that is then in force. Nothing where the peer has its share of the connections already.
-    pub(super) fn register(self: &Arc<Self>, peer: Peer, slot: Slot) -> Option<Registration> {
+    /// trust that is then in force.
+    pub(super) fn register(self: &Arc<Self>, peer: Peer, slot: Slot) -> Registration {
         let number = peer.connection();
-        let mut live = self.live();
-        live.shares.take(peer.id(), self.max, self.max).ok()?;
-        live.peers.insert(number, peer);
-        Some(Registration {
+        self.live().insert(number, peer);
+        Registration {
             connections: Arc::clone(self),
             number,
             _slot: slot,
-        })
+        }
     }
 
     pub(super) fn peers(&self) -> Vec<Peer> {
-        self.live().peers.values().cloned().collect()
+        self.live().values().cloned().collect()
     }
 
     /// Cuts the connections that are no longer trusted.
@@ -109,16 +108,35 @@ impl Connections {
             .collect()
     }
 
-    fn live(&self) -> MutexGuard<'_, Live> {
+    fn live(&self) -> MutexGuard<'_, BTreeMap<u64, Peer>> {
         self.live.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn shares(&self) -> MutexGuard<'_, Shares<SpiffeId>> {
+        self.shares.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Slot {
+    /// Counts it in the share of whoever was identified; nothing where that is full.
+    pub(super) fn held_by(mut self, who: &SpiffeId) -> Option<Self> {
+        let max = self.connections.max;
+        self.connections.shares().take(who, max, max).ok()?;
+        self.holder = Some(who.clone());
+        Some(self)
+    }
+}
+
+impl Drop for Slot {
+    fn drop(&mut self) {
+        if let Some(holder) = &self.holder {
+            self.connections.shares().give_back(holder);
+        }
     }
 }
 
 impl Drop for Registration {
     fn drop(&mut self) {
-        let mut live = self.connections.live();
-        if let Some(peer) = live.peers.remove(&self.number) {
-            live.shares.give_back(peer.id());
-        }
+        self.connections.live().remove(&self.number);
     }
 }

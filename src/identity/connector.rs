@@ -15,11 +15,13 @@ use rustls::sign::SingleCertAndKey;
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 use tokio_rustls::TlsConnector;
+use tokio_rustls::client::TlsStream;
 
 use crate::clock::Clock;
 use crate::identity::HTTP2;
 use crate::identity::connections::Connections;
 use crate::identity::connections::Cut;
+use crate::identity::connections::Slot;
 use crate::identity::directory::Directory;
 use crate::identity::directory::Endpoint;
 use crate::identity::link::Link;
@@ -175,21 +177,11 @@ impl Connector {
             .connect(name, tcp)
             .await
             .map_err(|cause| refused(&verifier, address(), cause))?;
-        let untrusted = |cause| ConnectError::Untrusted {
-            address: address(),
-            cause,
-        };
-        let id = verifier.admitted().map_err(untrusted)?;
-        let peer = Peer::new(id, self.connections.next_number(), tls.get_ref().1);
-        let registration = self
-            .connections
-            .register(peer.clone(), slot)
-            .ok_or_else(|| unreachable(io::ErrorKind::QuotaExceeded.into()))?;
-        let now_shown = self.shown.load_full();
-        if !Arc::ptr_eq(&now_shown, &shown) {
-            self.judge(&now_shown, &peer).map_err(untrusted)?;
-        }
-        Ok(Link::new(tls, peer, registration))
+        self.admit(tls, &verifier, slot, &shown)
+            .map_err(|cause| ConnectError::Untrusted {
+                address: address(),
+                cause,
+            })
     }
 
     fn config(&self, shown: &Shown, verifier: &Arc<Verifier>) -> io::Result<ClientConfig> {
@@ -204,6 +196,23 @@ impl Connector {
         // A resumed session never meets the verifier.
         config.resumption = Resumption::disabled();
         Ok(config)
+    }
+
+    fn admit(
+        &self,
+        tls: TlsStream<TcpStream>,
+        verifier: &Verifier,
+        slot: Slot,
+        shown: &Arc<Shown>,
+    ) -> Result<Link, TrustRefusal> {
+        let id = verifier.admitted()?;
+        let peer = Peer::new(id, self.connections.next_number(), tls.get_ref().1);
+        let registration = self.connections.register(peer.clone(), slot);
+        let now_shown = self.shown.load_full();
+        if !Arc::ptr_eq(&now_shown, shown) {
+            self.judge(&now_shown, &peer)?;
+        }
+        Ok(Link::new(tls, peer, registration))
     }
 
     fn judge(&self, shown: &Shown, peer: &Peer) -> Result<(), TrustRefusal> {

@@ -70,18 +70,11 @@ impl ServiceSource {
 
     /// That the registry has the record types which the settings name.
     pub fn check(&self, registry: &Registry) -> Vec<Fault> {
+        let key = format!("service[{}].records", self.settings.name);
         let records = self.settings.records.iter();
         records
-            .filter_map(|record| {
-                let unknown = registry.record(record.as_str()).err()?;
-                Some(Fault {
-                    file: String::new(),
-                    line: 0,
-                    column: 0,
-                    key: format!("service[{}].records", self.settings.name),
-                    message: unknown.to_string(),
-                })
-            })
+            .filter_map(|record| registry.record(record.as_str()).err())
+            .map(|unknown| Fault::of_setting(&key, unknown.to_string()))
             .collect()
     }
 

@@ -6,6 +6,7 @@ mod codec;
 mod database;
 mod encode;
 mod error;
+mod lease;
 mod live;
 mod mysql;
 mod narrow;

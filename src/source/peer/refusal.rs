@@ -7,6 +7,7 @@ use tonic::Code;
 use tonic::Status;
 use tonic_types::StatusExt;
 
+use crate::fault::chain;
 use crate::pb;
 use crate::source::SourceError;
 
@@ -54,7 +55,7 @@ pub(super) fn refused(status: &Status) -> SourceError {
             receipt: receipt(status),
         })),
         (Code::DeadlineExceeded | Code::Cancelled, None) => SourceError::PeerTimeout,
-        (_, None) => SourceError::PeerUnreachable(chain(status)),
+        (_, None) => SourceError::PeerUnreachable(told(status)),
     }
 }
 
@@ -75,14 +76,10 @@ fn clean(text: &str) -> String {
         .collect()
 }
 
-/// tonic says "transport error"; what happened stands deep in the chain of causes.
-fn chain(status: &Status) -> String {
-    let mut text = clean(status.message());
-    let mut source = std::error::Error::source(status);
-    while let Some(error) = source {
-        text.push_str(": ");
-        text.push_str(&clean(&error.to_string()));
-        source = error.source();
+/// What happened stands in the chain of causes, if the transport told of one.
+fn told(status: &Status) -> String {
+    match std::error::Error::source(status) {
+        Some(cause) => clean(&chain(cause)),
+        None => clean(status.message()),
     }
-    text
 }

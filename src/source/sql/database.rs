@@ -40,13 +40,8 @@ pub(super) enum Pool {
 impl Database {
     pub(super) fn open(settings: SqlSettings, url: &str) -> Result<Self, Fault> {
         let scheme = url.split(':').next().unwrap_or_default();
-        let bad = |message: &str| Fault {
-            file: String::new(),
-            line: 0,
-            column: 0,
-            key: format!("source[{}].url", settings.name),
-            message: message.to_owned(),
-        };
+        let bad =
+            |message: &str| Fault::of_setting(format!("source[{}].url", settings.name), message);
         let malformed = |_| bad("this is not a database URL such as `postgres://reader@host/name`");
         let pool = match scheme {
             "postgres" | "postgresql" => {
@@ -64,13 +59,8 @@ impl Database {
     }
 
     pub(super) fn fault(&self, record: usize, key: &str, message: String) -> Fault {
-        Fault {
-            file: String::new(),
-            line: 0,
-            column: 0,
-            key: format!("source[{}].record[{record}].{key}", self.settings.name),
-            message,
-        }
+        let name = &self.settings.name;
+        Fault::of_setting(format!("source[{name}].record[{record}].{key}"), message)
     }
 
     /// The mapping's names that are no fields.

@@ -17,14 +17,14 @@ use sqlx::mysql::MySqlRow;
 use time::OffsetDateTime;
 
 use super::batch::Batch;
-use super::batch::Lease;
-use super::batch::acquire;
 use super::codec::Codec;
 use super::encode::Cell;
 use super::encode::Row;
 use super::encode::Unfit;
 use super::error::Driver;
 use super::error::judge;
+use super::lease::Lease;
+use super::lease::acquire;
 use super::live;
 use super::live::LiveColumn;
 use super::plan::Plan;

@@ -19,8 +19,6 @@ use sqlx::postgres::PgRow;
 use time::Date;
 
 use super::batch::Batch;
-use super::batch::Lease;
-use super::batch::acquire;
 use super::batch::rows_for_batch;
 use super::codec::Codec;
 use super::encode::Cell;
@@ -28,6 +26,8 @@ use super::encode::Row;
 use super::encode::Unfit;
 use super::error::Driver;
 use super::error::judge;
+use super::lease::Lease;
+use super::lease::acquire;
 use super::live;
 use super::live::LiveColumn;
 use super::plan::Plan;
