@@ -1,5 +1,6 @@
 //! The shared schemas: record types, their fields, and the questions that may be asked of them.
 
+pub mod compat;
 pub mod extract;
 pub mod field;
 pub mod filter;

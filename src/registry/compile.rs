@@ -5,7 +5,7 @@ mod link;
 mod nesting;
 mod package;
 mod parse;
-mod record;
+pub(super) mod record;
 mod sites;
 mod tree;
 

@@ -88,6 +88,21 @@ impl fmt::Display for Mask {
 }
 
 impl Mask {
+    /// Whether nothing that this mask hides is shown by the other.
+    pub fn is_kept_by(self, other: Self) -> bool {
+        match (self, other) {
+            (_, Self::Drop) => true,
+            (Self::KeepFirst(n), Self::KeepFirst(m)) | (Self::KeepLast(n), Self::KeepLast(m)) => {
+                m <= n
+            }
+            // A year is in every month.
+            (Self::Month, Self::Year) => true,
+            // What is rounded further is rounded to a multiple.
+            (Self::Round(n), Self::Round(m)) => m % n == 0,
+            (mask, same) => mask == same,
+        }
+    }
+
     /// Whether the mask can blur the field's values; of a list, each of its values.
     pub fn fits(self, field: &FieldDescriptor) -> Result<(), UnfitMask> {
         let kind = field.kind();

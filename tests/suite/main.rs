@@ -21,6 +21,7 @@ mod layout;
 mod operators;
 mod overload;
 mod receipts;
+mod registry;
 mod reconcile;
 mod reload;
 mod sources;

@@ -160,7 +160,7 @@ impl Reader {
 }
 
 /// The value of one of our options, if it is set.
-fn option<T: Message + Default>(
+pub(in crate::registry) fn option<T: Message + Default>(
     options: &DynamicMessage,
     extension: Option<&ExtensionDescriptor>,
 ) -> Option<T> {

@@ -1,0 +1,97 @@
+//! Whether a new revision of the registry breaks those who read by the old one.
+//!
+//! The verdicts on what protobuf means are those of `buf breaking`, for proto3; the tests compare the two.
+
+mod enums;
+mod fields;
+mod files;
+mod governance;
+mod messages;
+pub mod rule;
+mod services;
+mod side;
+
+use std::collections::BTreeMap;
+
+use prost_reflect::DescriptorPool;
+use prost_reflect::FileDescriptor;
+
+use rule::Rule;
+use side::Side;
+
+/// One thing that a change breaks.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Finding {
+    /// The file's name in the registry: of the new revision, or of the old one where the file is gone.
+    pub file: String,
+    /// 1-based; 0 when unknown. Of something deleted: the line of what it stood in.
+    pub line: usize,
+    pub rule: Rule,
+    /// The full name of what is changed, e.g. `civil.v1.Resident.name`.
+    pub element: String,
+    /// What breaks.
+    pub message: String,
+}
+
+/// All findings of all rules, by file and line.
+///
+/// The pools hold what was compiled with source information; files that the gateway itself brings are not compared.
+pub fn compare(before: &DescriptorPool, after: &DescriptorPool) -> Vec<Finding> {
+    let mut report = Report {
+        before: &Side::of(before),
+        after: &Side::of(after),
+        findings: Vec::new(),
+    };
+    report.files();
+    report.messages();
+    report.enums();
+    report.services();
+    report.fields();
+    report.governance();
+    report.findings.sort();
+    report.findings
+}
+
+struct Report<'a> {
+    before: &'a Side,
+    after: &'a Side,
+    findings: Vec<Finding>,
+}
+
+/// A declaration: its file, and its path there (`google.protobuf.SourceCodeInfo.Location.path`).
+struct Site<'a> {
+    file: &'a FileDescriptor,
+    path: &'a [i32],
+}
+
+impl Report<'_> {
+    fn add(&mut self, rule: Rule, site: &Site<'_>, element: &str, message: String) {
+        self.findings.push(Finding {
+            file: site.file.name().to_owned(),
+            line: site.line(),
+            rule,
+            element: element.to_owned(),
+            message,
+        });
+    }
+}
+
+impl Site<'_> {
+    fn line(&self) -> usize {
+        let file = self.file.file_descriptor_proto();
+        let mut locations = file.source_code_info.iter().flat_map(|info| &info.location);
+        let location = locations.find(|location| location.path == self.path);
+        let line = location.and_then(|location| usize::try_from(*location.span.first()?).ok());
+        line.map_or(0, |line| line + 1)
+    }
+}
+
+/// Pairs what both revisions have.
+fn pairs<'a, K: Ord, V>(
+    before: &'a BTreeMap<K, V>,
+    after: &'a BTreeMap<K, V>,
+) -> impl Iterator<Item = (&'a V, &'a V)> {
+    before
+        .iter()
+        .filter_map(|(key, old)| Some((old, after.get(key)?)))
+}

@@ -1,0 +1,130 @@
+//! The registry as a contract: what breaks it, by our own verdict and by `buf breaking`.
+
+mod corpus;
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::path::PathBuf;
+use std::process::Command;
+
+use landbridge::registry::Registry;
+use landbridge::registry::compat::compare;
+use landbridge::registry::compat::rule::Category;
+use serde_json::Value;
+
+/// Rules that were broken, how often each, of one pair.
+type Verdict = BTreeMap<String, usize>;
+
+/// buf tells of it only while the package has another extension left, and we always.
+const DIFFERS: &str = "PACKAGE_EXTENSION_NO_DELETE";
+
+#[test]
+fn verdicts_on_a_corpus_of_changes_are_those_of_buf() {
+    let folder = tempfile::tempdir().unwrap();
+    let pairs = corpus::pairs();
+    assert!(pairs.len() >= 300, "the corpus has {} pairs", pairs.len());
+    let (before, after) = (folder.path().join("before"), folder.path().join("after"));
+    for pair in &pairs {
+        pair.write(&before, &after);
+    }
+    let compiled = [&before, &after].map(|tree| Registry::compile(tree).unwrap());
+    let findings = compare(compiled[0].pool(), compiled[1].pool());
+    let images = [image(&before), image(&after)];
+
+    let (mut broken, mut differing) = (0, Vec::new());
+    for category in [
+        Category::File,
+        Category::Package,
+        Category::WireJson,
+        Category::Wire,
+    ] {
+        let ours = findings
+            .iter()
+            .filter(|finding| finding.rule.is_in(category))
+            .map(|finding| {
+                let place = format!("{} {}", finding.file, finding.element);
+                (place, finding.rule.name().to_owned())
+            });
+        let ours = by_pair(ours.collect());
+        let theirs = by_pair(buf_breaking(&images, category));
+        for pair in &pairs {
+            let (ours, theirs) = (ours.get(&pair.name), theirs.get(&pair.name));
+            if ours != theirs {
+                let by = category.as_str();
+                differing.push(format!(
+                    "{by}: {}\nours {ours:?}\nbuf's {theirs:?}",
+                    pair.what
+                ));
+            }
+            broken += theirs.map_or(0, |verdict| verdict.values().sum());
+        }
+    }
+    assert!(differing.is_empty(), "{}", differing.join("\n\n"));
+    assert!(broken > 1000, "the corpus breaks too little: {broken}");
+}
+
+/// By the pair's name, which begins each package and folder.
+fn by_pair(findings: Vec<(String, String)>) -> BTreeMap<String, Verdict> {
+    let mut verdicts = BTreeMap::<_, Verdict>::new();
+    let findings = findings.into_iter();
+    for (place, rule) in findings.filter(|(_, rule)| rule != DIFFERS) {
+        let at = place.find("pair").expect("a finding is of some pair");
+        let verdict = verdicts.entry(place[at..at + 7].to_owned()).or_default();
+        *verdict.entry(rule).or_default() += 1;
+    }
+    verdicts
+}
+
+fn buf() -> Command {
+    let program =
+        Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/clients/node/node_modules/.bin/buf");
+    assert!(
+        program.exists(),
+        "buf is not there; run tests/run, which installs it"
+    );
+    let mut command = Command::new(program);
+    command.env("BUF_CACHE_DIR", std::env::temp_dir());
+    command
+}
+
+fn image(tree: &Path) -> PathBuf {
+    let image = tree.with_extension("binpb");
+    let built = buf()
+        .args(["build", "--output"])
+        .arg(&image)
+        .arg(tree)
+        .output()
+        .unwrap();
+    assert!(built.status.success(), "{built:?}");
+    image
+}
+
+fn buf_breaking([before, after]: &[PathBuf; 2], category: Category) -> Vec<(String, String)> {
+    let name = category.as_str();
+    let config = format!(r#"{{"version":"v2","breaking":{{"use":["{name}"]}}}}"#);
+    let output = buf()
+        .arg("breaking")
+        .arg(after)
+        .arg("--against")
+        .arg(before)
+        .args(["--config", &config, "--error-format", "json"])
+        .output()
+        .unwrap();
+    let told = String::from_utf8(output.stdout).unwrap();
+    assert!(
+        !told.is_empty(),
+        "{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+    told.lines()
+        .map(|line| {
+            let finding: Value = serde_json::from_str(line).unwrap();
+            let text = |key: &str| finding[key].as_str().unwrap_or_default().to_owned();
+            // What a deleted file or package is called stands in the message alone.
+            (
+                format!("{} {}", text("path"), text("message")),
+                text("type"),
+            )
+        })
+        .collect()
+}
