@@ -18,6 +18,7 @@ mod pki;
 mod query;
 mod record;
 mod refused;
+mod registry;
 mod rows;
 #[cfg(test)]
 mod sample;
@@ -51,6 +52,7 @@ use import::ImportArgs;
 use output::OutputOptions;
 use pki::PkiArgs;
 use query::QueryArgs;
+use registry::RegistryArgs;
 use serve::ServeArgs;
 use verify::VerifyArgs;
 
@@ -90,6 +92,8 @@ enum Verb {
     Count(CountArgs),
     /// Lists departments, record types, and what may be asked
     Catalog(CatalogArgs),
+    /// Checks and lays out the shared schemas
+    Registry(RegistryArgs),
     /// Tells whether a question would be allowed, and why
     Explain(ExplainArgs),
     /// Fills a SQLite source from a CSV file
@@ -149,6 +153,7 @@ impl Verb {
             Self::Verify(args) => interruptible(args.run(output)),
             Self::Count(args) => interruptible(args.run(output)),
             Self::Catalog(args) => interruptible(args.run(output)),
+            Self::Registry(args) => args.run(&output),
             Self::Explain(args) => args.run(&output),
             Self::Import(args) => interruptible(args.run(output)),
             Self::Audit(args) => args.run(&output),

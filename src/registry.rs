@@ -4,6 +4,8 @@ pub mod compat;
 pub mod extract;
 pub mod field;
 pub mod filter;
+pub mod format;
+pub mod lint;
 pub mod mask;
 pub mod query;
 pub(crate) mod scalar;
@@ -76,7 +78,19 @@ impl Registry {
         compile::compile(compile::read(root)?)
     }
 
-    /// The same, but what is known already where the tree has not changed since.
+    /// Compiles files that are at hand: the name by which others import each, and its text.
+    pub fn compile_texts(
+        files: impl IntoIterator<Item = (String, String)>,
+    ) -> Result<Self, Vec<Fault>> {
+        compile::compile(compile::of_texts(files))
+    }
+
+    /// The path and the text of every `.proto` file below `root`.
+    pub fn texts(root: &Path) -> Result<Vec<(String, String)>, Vec<Fault>> {
+        Ok(compile::read(root)?.into_texts())
+    }
+
+    /// Compiles the tree below `root`, but takes what is known already where the tree has not changed since.
     pub fn compile_again(root: &Path, known: Option<&Arc<Self>>) -> Result<Arc<Self>, Vec<Fault>> {
         let tree = compile::read(root)?;
         match known {

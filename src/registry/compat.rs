@@ -15,6 +15,7 @@ use std::collections::BTreeMap;
 
 use prost_reflect::DescriptorPool;
 use prost_reflect::FileDescriptor;
+use prost_types::source_code_info::Location;
 
 use rule::Rule;
 use side::Side;
@@ -59,9 +60,9 @@ struct Report<'a> {
 }
 
 /// A declaration: its file, and its path there (`google.protobuf.SourceCodeInfo.Location.path`).
-struct Site<'a> {
-    file: &'a FileDescriptor,
-    path: &'a [i32],
+pub(super) struct Site<'a> {
+    pub(super) file: &'a FileDescriptor,
+    pub(super) path: &'a [i32],
 }
 
 impl Report<'_> {
@@ -77,12 +78,24 @@ impl Report<'_> {
 }
 
 impl Site<'_> {
-    fn line(&self) -> usize {
+    /// 1-based; 0 when unknown.
+    pub(super) fn line(&self) -> usize {
+        let line = self.location().and_then(|location| location.span.first());
+        let line = line.and_then(|line| usize::try_from(*line).ok());
+        line.map_or(0, |line| line + 1)
+    }
+
+    pub(super) fn has_comment(&self) -> bool {
+        self.location().is_some_and(|location| {
+            !location.leading_comments().trim().is_empty()
+                || !location.trailing_comments().trim().is_empty()
+        })
+    }
+
+    fn location(&self) -> Option<&Location> {
         let file = self.file.file_descriptor_proto();
         let mut locations = file.source_code_info.iter().flat_map(|info| &info.location);
-        let location = locations.find(|location| location.path == self.path);
-        let line = location.and_then(|location| usize::try_from(*location.span.first()?).ok());
-        line.map_or(0, |line| line + 1)
+        locations.find(|location| location.path == self.path)
     }
 }
 
@@ -95,3 +108,6 @@ fn pairs<'a, K: Ord, V>(
         .iter()
         .filter_map(|(key, old)| Some((old, after.get(key)?)))
 }
+
+#[cfg(test)]
+mod tests;

@@ -14,6 +14,7 @@ use std::path::Path;
 use super::Digest;
 use super::Registry;
 use crate::fault::Fault;
+pub(super) use link::is_provided;
 use tree::Source;
 
 /// The files as they were read.
@@ -28,11 +29,31 @@ pub(super) fn read(root: &Path) -> Result<Tree, Vec<Fault>> {
     Ok(Tree { sources, digest })
 }
 
+/// Files that come from elsewhere than a folder: name and text.
+pub(super) fn of_texts(files: impl IntoIterator<Item = (String, String)>) -> Tree {
+    let sources = files.into_iter().map(|(name, text)| Source {
+        path: name.clone(),
+        name,
+        text,
+    });
+    let mut sources: Vec<_> = sources.collect();
+    sources.sort_by(|a, b| a.name.cmp(&b.name));
+    let digest = digest::of_tree(&sources);
+    Tree { sources, digest }
+}
+
+impl Tree {
+    pub(super) fn into_texts(self) -> Vec<(String, String)> {
+        let texts = self.sources.into_iter();
+        texts.map(|source| (source.path, source.text)).collect()
+    }
+}
+
 pub(super) fn compile(tree: Tree) -> Result<Registry, Vec<Fault>> {
     let Tree { sources, digest } = tree;
     let sources: Vec<_> = sources
         .into_iter()
-        .filter(|source| !link::is_provided(&source.name))
+        .filter(|source| !is_provided(&source.name))
         .collect();
     let pool = link::link(&sources)?;
     let records = record::read(&pool, &sources)?;

@@ -128,3 +128,111 @@ fn buf_breaking([before, after]: &[PathBuf; 2], category: Category) -> Vec<(Stri
         })
         .collect()
 }
+
+/// What `landbridge registry` prints, and how it ends.
+fn landbridge(arguments: &[&str]) -> (Option<i32>, String) {
+    let output = Command::new(env!("CARGO_BIN_EXE_landbridge"))
+        .arg("registry")
+        .args(arguments)
+        .output()
+        .unwrap();
+    let told = [output.stdout, output.stderr].concat();
+    (output.status.code(), String::from_utf8(told).unwrap())
+}
+
+fn git(folder: &Path, arguments: &[&str]) {
+    let mut git = Command::new("git");
+    git.arg("-C").arg(folder);
+    git.args(["-c", "user.name=test", "-c", "user.email=test@example.org"]);
+    let output = git.args(arguments).output().unwrap();
+    assert!(output.status.success(), "{output:?}");
+}
+
+/// A copy of the sample registry below a folder of a git repository, committed.
+fn sample(folder: &Path) -> PathBuf {
+    let root = folder.join("schemas");
+    let sample = Path::new(env!("CARGO_MANIFEST_DIR")).join("proto/registry");
+    let copied = Command::new("cp").arg("-r").arg(sample).arg(&root).status();
+    assert!(copied.unwrap().success());
+    git(folder, &["init", "--quiet"]);
+    git(folder, &["add", "."]);
+    git(folder, &["commit", "--quiet", "--message", "Before"]);
+    root
+}
+
+#[test]
+fn a_change_is_checked_against_a_folder_an_image_and_a_revision_in_git() {
+    let folder = tempfile::tempdir().unwrap();
+    let root = sample(folder.path());
+    let elsewhere = tempfile::tempdir().unwrap();
+    let before = sample(elsewhere.path());
+    let changed = root.join("civil/v1/resident.proto");
+    let text = std::fs::read_to_string(&changed).unwrap();
+    let text = text
+        .replace("mask: \"month\"", "")
+        .replace("full_name = 2", "name = 2");
+    std::fs::write(&changed, text).unwrap();
+
+    let registry = Registry::compile(&before).unwrap();
+    let image = folder.path().join("before.binpb");
+    std::fs::write(&image, registry.pool().encode_to_vec()).unwrap();
+
+    let root = root.to_str().unwrap();
+    for against in [before.to_str().unwrap(), image.to_str().unwrap(), "HEAD"] {
+        let (exit, told) = landbridge(&["check", root, "--against", against, "--json"]);
+        assert_eq!(exit, Some(1), "{told}");
+        let told: Value = serde_json::from_str(&told).unwrap();
+        let findings: Vec<_> = told["findings"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|finding| {
+                (
+                    finding["rule"].as_str().unwrap(),
+                    finding["line"].as_u64().unwrap(),
+                )
+            })
+            .collect();
+        assert_eq!(
+            findings,
+            [
+                ("FIELD_SAME_NAME", 29),
+                ("FIELD_SAME_JSON_NAME", 29),
+                ("FIELD_MASK_NOT_WEAKENED", 48)
+            ],
+            "{against}"
+        );
+    }
+    assert_eq!(landbridge(&["check", root]).0, Some(0));
+    assert_eq!(
+        landbridge(&["check", root, "--against", "HEAD", "--rules", "WIRE"]).0,
+        Some(0)
+    );
+    let (exit, told) = landbridge(&["check", root, "--against", "no-such-thing"]);
+    assert_eq!(exit, Some(1));
+    assert!(
+        told.contains("git finds no revision `no-such-thing`"),
+        "{told}"
+    );
+}
+
+#[test]
+fn the_layout_is_checked_and_mended() {
+    let folder = tempfile::tempdir().unwrap();
+    let root = sample(folder.path());
+    let untidy = root.join("tax/v1/payment.proto");
+    let text = std::fs::read_to_string(&untidy).unwrap();
+    std::fs::write(&untidy, text.replace("  ", "\t")).unwrap();
+    let (root, told) = (root.to_str().unwrap(), format!("{}\n", untidy.display()));
+
+    assert_eq!(
+        landbridge(&["fmt", root, "--check"]),
+        (Some(1), told.clone())
+    );
+    assert_eq!(landbridge(&["fmt", root]), (Some(0), told));
+    assert_eq!(std::fs::read_to_string(&untidy).unwrap(), text);
+    assert_eq!(
+        landbridge(&["fmt", root, "--check"]),
+        (Some(0), String::new())
+    );
+}

@@ -34,7 +34,7 @@ const SCALARS: [&str; 15] = [
 ];
 
 /// Whether the gateway brings that file, so that one in the tree is passed over.
-pub(super) fn is_provided(name: &str) -> bool {
+pub(in crate::registry) fn is_provided(name: &str) -> bool {
     name == ANNOTATIONS || name.starts_with(WELL_KNOWN)
 }
 

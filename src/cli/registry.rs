@@ -1,0 +1,60 @@
+//! `registry`: the shared schemas as a contract that is not broken by accident.
+
+mod against;
+mod check;
+mod fmt;
+mod lint;
+
+use std::path::Path;
+use std::path::PathBuf;
+
+use clap::Args;
+use clap::Subcommand;
+
+use super::exit::Failure;
+use super::exit::Run;
+use super::output::OutputOptions;
+use crate::registry::Registry;
+
+#[derive(Args)]
+pub(super) struct RegistryArgs {
+    #[command(subcommand)]
+    verb: Verb,
+}
+
+#[derive(Subcommand)]
+enum Verb {
+    /// Tells what a change breaks, and whether the registry compiles at all
+    Check(check::CheckArgs),
+    /// Tells of names, comments and numbers that make a schema hard to use
+    Lint(lint::LintArgs),
+    /// Lays out the files
+    Fmt(fmt::FmtArgs),
+}
+
+/// Which registry a verb is about.
+#[derive(Args)]
+struct Root {
+    /// The registry's folder
+    #[arg(value_name = "DIR", default_value = "proto/registry")]
+    root: PathBuf,
+}
+
+impl RegistryArgs {
+    pub(super) fn run(self, output: &OutputOptions) -> Run {
+        match self.verb {
+            Verb::Check(args) => args.run(output),
+            Verb::Lint(args) => args.run(output),
+            Verb::Fmt(args) => args.run(output),
+        }
+    }
+}
+
+fn compile(root: &Path) -> Result<Registry, Failure> {
+    Registry::compile(root).map_err(Failure::Faults)
+}
+
+/// The path of a registry's file as its reader knows it.
+fn path_of(root: &Path, file: &str) -> String {
+    root.join(file).display().to_string()
+}
