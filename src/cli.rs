@@ -153,7 +153,7 @@ impl Verb {
             Self::Verify(args) => interruptible(args.run(output)),
             Self::Count(args) => interruptible(args.run(output)),
             Self::Catalog(args) => interruptible(args.run(output)),
-            Self::Registry(args) => args.run(&output),
+            Self::Registry(args) => interruptible(async move { args.run(&output) }),
             Self::Explain(args) => args.run(&output),
             Self::Import(args) => interruptible(args.run(output)),
             Self::Audit(args) => args.run(&output),

@@ -4,6 +4,7 @@ pub mod assemble;
 
 mod doors;
 mod files;
+pub mod impact;
 mod operators;
 mod reconcile;
 mod restore;

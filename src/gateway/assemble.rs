@@ -364,7 +364,7 @@ fn not_a_member(config: &Config) -> Fault {
 }
 
 /// Faults of sources know their key, not their file.
-fn in_settings(config: &Config, faults: Vec<Fault>) -> Vec<Fault> {
+pub(super) fn in_settings(config: &Config, faults: Vec<Fault>) -> Vec<Fault> {
     let file = config.file.display().to_string();
     faults
         .into_iter()

@@ -20,22 +20,50 @@ use crate::cli::exit::Failure;
 use crate::registry::Registry;
 
 /// Reads the other revision. What is neither a folder nor a file is looked up in the git repository of `root`.
-pub(super) fn read(against: &str, root: &Path) -> Result<DescriptorPool, Failure> {
+pub(super) fn read(against: &str, root: &Path) -> Result<Revision, Failure> {
     let path = Path::new(against);
     if path.is_dir() {
-        return Ok(compile(path)?.pool().clone());
+        return Ok(Revision::Tree(compile(path)?));
     }
     if path.is_file() {
         let image = fs::read(path).with_context(|| format!("cannot read `{against}`"))?;
         let pool = DescriptorPool::decode(image.as_slice());
-        return Ok(pool.with_context(|| format!("`{against}` is no file descriptor set"))?);
+        let pool = pool.with_context(|| format!("`{against}` is no file descriptor set"))?;
+        return Ok(Revision::Image(pool));
     }
     let texts = in_git(against, root).map_err(|error| {
         let failure = Failure::from(error);
         failure.mend("name a folder, an image that `buf build` wrote, or a revision in git")
     })?;
     let registry = Registry::compile_texts(texts).map_err(Failure::Faults)?;
-    Ok(registry.pool().clone())
+    Ok(Revision::Tree(registry))
+}
+
+/// A revision of the registry.
+pub(super) enum Revision {
+    Tree(Registry),
+    /// Descriptors without the texts that they were made of.
+    Image(DescriptorPool),
+}
+
+impl Revision {
+    pub(super) fn pool(&self) -> &DescriptorPool {
+        match self {
+            Self::Tree(registry) => registry.pool(),
+            Self::Image(pool) => pool,
+        }
+    }
+
+    /// The registry, by which policies can be compiled.
+    pub(super) fn registry(&self) -> Result<&Registry, Failure> {
+        match self {
+            Self::Tree(registry) => Ok(registry),
+            Self::Image(_) => {
+                let failure = Failure::usage("an image does not tell what a change touches");
+                Err(failure.mend("give `--against` a folder or a revision in git"))
+            }
+        }
+    }
 }
 
 /// The `.proto` files of a revision: name in the registry, and text.

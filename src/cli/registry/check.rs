@@ -3,7 +3,9 @@
 use std::io;
 use std::io::Write;
 use std::path::Path;
+use std::path::PathBuf;
 
+use anyhow::Context;
 use clap::Args;
 use serde_json::json;
 
@@ -12,8 +14,19 @@ use super::against;
 use super::compile;
 use super::path_of;
 use crate::cli::exit::Exit;
+use crate::cli::exit::Failure;
 use crate::cli::exit::Run;
 use crate::cli::output::OutputOptions;
+use crate::cli::when;
+use crate::cli::when::When;
+use crate::clock::Clock;
+use crate::config::Config;
+use crate::gateway::impact::Impact;
+use crate::gateway::impact::Touched;
+use crate::gateway::impact::What;
+use crate::gateway::impact::of_consumers;
+use crate::gateway::impact::of_files;
+use crate::registry::Registry;
 use crate::registry::compat::Finding;
 use crate::registry::compat::compare;
 use crate::registry::compat::rule::Category;
@@ -24,12 +37,16 @@ use crate::registry::hex;
   landbridge registry check
   landbridge registry check --against HEAD
   landbridge registry check proto/registry --against v1.4 --rules WIRE
+  landbridge registry check --against HEAD --config config/civil.toml --since 90d
   buf build old -o old.binpb && landbridge registry check new --against old.binpb --json
 
 The rules, with buf's names and buf's verdicts:
   REGISTRY   WIRE_JSON, nothing deleted from a package, and what agreements rest on: owner, key and subject of a
              record type; sensitivity and default mask of a field
   FILE, PACKAGE, WIRE_JSON, WIRE   as `buf breaking` has them
+
+With --config the answer also tells what the change touches at that department: agreements with their grants and row
+rules, guardrails and sources, each with the consequence, and the systems that have asked for a changed record type of late.
 
 Exit codes: 0 nothing breaks, 1 something does, 64 the registry does not compile.")]
 pub(super) struct CheckArgs {
@@ -46,35 +63,44 @@ pub(super) struct CheckArgs {
         requires = "against"
     )]
     rules: Category,
+    /// The settings of a gateway: tells what the change touches there
+    #[arg(long, value_name = "FILE", requires = "against")]
+    config: Option<PathBuf>,
+    /// From when on the gateway's journal is asked who needs what changes
+    #[arg(long, value_name = "TIME", default_value = "30d", value_parser = when::parse, requires = "config")]
+    since: When,
 }
 
 impl CheckArgs {
     pub(super) fn run(self, output: &OutputOptions) -> Run {
         let root = &self.root.root;
         let after = compile(root)?;
-        let findings = match &self.against {
-            None => Vec::new(),
-            Some(revision) => {
-                let before = against::read(revision, root)?;
-                let mut findings = compare(&before, after.pool());
-                findings.retain(|finding| finding.rule.is_in(self.rules));
-                findings
+        let (mut findings, mut touched) = (Vec::new(), Vec::new());
+        if let Some(revision) = &self.against {
+            let before = against::read(revision, root)?;
+            findings = compare(before.pool(), after.pool());
+            if let Some(config) = &self.config {
+                let impact = self.impact(config, before.registry()?, &after)?;
+                findings.extend(impact.findings);
+                touched = impact.touched;
             }
-        };
+            findings.retain(|finding| finding.rule.is_in(self.rules));
+        }
         let mut out = io::stdout().lock();
         if output.for_one()? {
             let findings: Vec<_> = findings
                 .iter()
                 .map(|finding| json_of(finding, root))
                 .collect();
-            writeln!(
-                out,
-                "{}",
-                json!({ "findings": findings, "digest": hex(after.digest()) })
-            )?;
+            let digest = hex(after.digest());
+            let told = json!({ "findings": findings, "touched": touched, "digest": digest });
+            writeln!(out, "{told}")?;
         } else {
             for finding in &findings {
                 write(finding, root, &mut out)?;
+            }
+            for touched in &touched {
+                writeln!(out, "{}", line(touched))?;
             }
             let count = after.records().count();
             let breaks = match (&self.against, findings.len()) {
@@ -89,6 +115,44 @@ impl CheckArgs {
             false => Exit::Failed,
         })
     }
+}
+
+impl CheckArgs {
+    fn impact(
+        &self,
+        config: &Path,
+        before: &Registry,
+        after: &Registry,
+    ) -> Result<Impact, Failure> {
+        let config = Config::load(config).map_err(Failure::Faults)?;
+        let mut impact = of_files(&config, before, after).map_err(Failure::Faults)?;
+        let since = self.since.moment(config.offset, Clock::System.now());
+        // A gateway that has never run has no journal.
+        if config.journal.path.exists() {
+            let consumers = of_consumers(&config, before, after, since);
+            let consumers = consumers.context("the journal cannot be read")?;
+            impact.touched.extend(consumers);
+        }
+        Ok(impact)
+    }
+}
+
+fn line(touched: &Touched) -> String {
+    let what = match touched.what {
+        What::Agreement => "agreement",
+        What::Policy => "policy",
+        What::Source => "source",
+        What::Consumer => "consumer",
+    };
+    let place = match (touched.file.as_str(), touched.line) {
+        ("", _) => String::new(),
+        (file, 0) => format!("{file}: "),
+        (file, line) => format!("{file}:{line}: "),
+    };
+    format!(
+        "touches {what}: {place}{}: {}",
+        touched.name, touched.consequence
+    )
 }
 
 fn write(finding: &Finding, root: &Path, to: &mut impl Write) -> io::Result<()> {
