@@ -17,6 +17,11 @@ use super::output::OutputOptions;
 use crate::registry::Registry;
 
 #[derive(Args)]
+#[command(after_help = "Examples:
+  landbridge registry check --against HEAD
+  landbridge registry check --against HEAD --config config/civil.toml
+  landbridge registry lint
+  landbridge registry fmt --check")]
 pub(super) struct RegistryArgs {
     #[command(subcommand)]
     verb: Verb,

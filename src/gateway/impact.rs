@@ -28,6 +28,7 @@ use crate::registry::Registry;
 use crate::registry::compat::Finding;
 use crate::registry::compat::rule::Rule;
 use crate::registry::field::Field;
+use crate::registry::schema::RecordSchema;
 use crate::source::service::ServiceSource;
 use crate::source::sql::SqlSource;
 
@@ -129,7 +130,7 @@ impl Impact {
         };
         let is_gone = |field: &Field| schema.field(field.path().as_str()).is_err();
         for field in old.fields.iter().filter(|field| is_gone(field)) {
-            self.findings.push(granted(agreement, field));
+            self.findings.push(granted(agreement, field, schema));
             self.tell(
                 agreement,
                 format!("`{}` of {record} is no longer released", field.path()),
@@ -186,17 +187,14 @@ impl Touched {
     }
 }
 
-fn granted(agreement: &Agreement, field: &Field) -> Finding {
-    Finding {
-        file: agreement.file.clone(),
-        line: 0,
-        rule: Rule::GrantedFieldNoDelete,
-        element: format!("{}.{}", field.record(), field.path()),
-        message: format!(
-            "{} releases the field to `{}` until {}",
-            agreement.id, agreement.consumer, agreement.valid_until
-        ),
-    }
+fn granted(agreement: &Agreement, field: &Field, schema: &RecordSchema) -> Finding {
+    let element = format!("{}.{}", field.record(), field.path());
+    let (consumer, until) = (&agreement.consumer, &agreement.valid_until);
+    let message = format!(
+        "{} releases the field to `{consumer}` until {until}",
+        agreement.id
+    );
+    Finding::of_record(Rule::GrantedFieldNoDelete, schema, element, message)
 }
 
 /// What is released in another way than before: its path, and the mask that it is released under.

@@ -17,6 +17,7 @@ use prost_reflect::DescriptorPool;
 use prost_reflect::FileDescriptor;
 use prost_types::source_code_info::Location;
 
+use super::schema::RecordSchema;
 use rule::Rule;
 use side::Side;
 
@@ -63,6 +64,25 @@ struct Report<'a> {
 pub(super) struct Site<'a> {
     pub(super) file: &'a FileDescriptor,
     pub(super) path: &'a [i32],
+}
+
+impl Finding {
+    /// About a record type of the new revision.
+    pub fn of_record(rule: Rule, record: &RecordSchema, element: String, message: String) -> Self {
+        let descriptor = record.descriptor();
+        let file = descriptor.parent_file();
+        let site = Site {
+            file: &file,
+            path: descriptor.path(),
+        };
+        Self {
+            line: site.line(),
+            file: file.name().to_owned(),
+            rule,
+            element,
+            message,
+        }
+    }
 }
 
 impl Report<'_> {

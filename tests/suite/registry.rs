@@ -11,6 +11,12 @@ use landbridge::registry::Registry;
 use landbridge::registry::compat::compare;
 use landbridge::registry::compat::rule::Category;
 use serde_json::Value;
+use serde_json::json;
+
+use crate::harness::World;
+use crate::harness::asked::Asked;
+use crate::harness::edit;
+use crate::harness::records::Resident;
 
 /// Rules that were broken, how often each, of one pair.
 type Verdict = BTreeMap<String, usize>;
@@ -235,4 +241,78 @@ fn the_layout_is_checked_and_mended() {
         landbridge(&["fmt", root, "--check"]),
         (Some(0), String::new())
     );
+}
+
+#[tokio::test]
+async fn what_a_change_touches_is_told_before_it_is_published() {
+    let world = World::new().await;
+    let _gateways = world.pair().await;
+    let system = world.system("tax", "assessment");
+    for _ in 0..2 {
+        system.ask(&Asked::get(&Resident(1).key())).await.unwrap();
+    }
+    let (before, after) = (world.path("proto/registry"), world.path("proto/candidate"));
+    let copied = Command::new("cp")
+        .arg("-r")
+        .arg(&before)
+        .arg(&after)
+        .status();
+    assert!(copied.unwrap().success());
+    let changed = after.join("civil/v1/resident.proto");
+    edit(
+        &changed,
+        "string full_name = 2",
+        "reserved 2; reserved \"full_name\"; string name = 40",
+    );
+    edit(&changed, "  STATUS_ACTIVE = 1;", "  STATUS_ALIVE = 1;");
+
+    edit(
+        &after.join("civil/v1/household.proto"),
+        "message Household {",
+        "message Homestead {",
+    );
+
+    let config = world.federation.settings("civil");
+    let [before, after, config] = [&before, &after, &config].map(|path| path.to_str().unwrap());
+    let (exit, told) = landbridge(&[
+        "check",
+        after,
+        "--against",
+        before,
+        "--config",
+        config,
+        "--json",
+    ]);
+    assert_eq!(exit, Some(1), "{told}");
+    let told: Value = serde_json::from_str(&told).unwrap();
+    let rules: Vec<_> = told["findings"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|f| &f["rule"])
+        .collect();
+    assert!(
+        rules.contains(&&json!("GRANTED_FIELD_NO_DELETE")),
+        "{rules:?}"
+    );
+    let touched: Vec<_> = told["touched"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|touched| {
+            let text = |key: &str| touched[key].as_str().unwrap();
+            format!("{} {}: {}", text("what"), text("name"), text("consequence"))
+        })
+        .collect();
+    for wanted in [
+        "agreement CIV-TAX-2026-01: `full_name` of civil.v1.Resident is no longer released",
+        "policy grant[0].rows: would be refused: `STATUS_ACTIVE` is not a value of civil.v1.Status",
+        "source source[population].record[1].type: would be refused: unknown record type `civil.v1.Household`",
+        "consumer tax assessment: asked 2 times for civil.v1.Resident",
+    ] {
+        assert!(
+            touched.iter().any(|told| told.starts_with(wanted)),
+            "{wanted}\n{touched:#?}"
+        );
+    }
 }
