@@ -1,6 +1,7 @@
 //! The shared schemas: record types, their fields, and the questions that may be asked of them.
 
 pub mod compat;
+mod export;
 pub mod extract;
 pub mod field;
 pub mod filter;
@@ -10,6 +11,7 @@ pub mod mask;
 pub mod query;
 pub(crate) mod scalar;
 pub mod schema;
+mod search;
 #[cfg(test)]
 pub(crate) mod specimen;
 pub mod value;
@@ -21,6 +23,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::OnceLock;
 
 use prost_reflect::DescriptorPool;
 
@@ -45,6 +48,10 @@ pub struct Registry {
     pool: DescriptorPool,
     records: BTreeMap<RecordType, Arc<RecordSchema>>,
     digest: Digest,
+    /// Every file of the tree, by the name under which others import it.
+    texts: BTreeMap<String, String>,
+    /// Made when it is first asked for.
+    words: OnceLock<search::Index>,
 }
 
 /// A record type that the registry does not have.
@@ -54,6 +61,27 @@ pub struct UnknownRecordType {
     /// As it was given, shortened and printable.
     pub name: String,
     pub suggestion: Option<String>,
+}
+
+impl UnknownRecordType {
+    /// By the full name, or by the short one: `Resident` is likely meant to be `civil.v1.Resident`.
+    pub fn among(name: &str, known: &[&RecordType]) -> Self {
+        let name = fault::shown(name);
+        let names = || known.iter().map(|name| name.as_str());
+        let short = |full: &str| full.rsplit('.').next().map(str::to_owned);
+        let suggestion = names()
+            .find(|full| short(full).is_some_and(|s| s.eq_ignore_ascii_case(&name)))
+            .or_else(|| fault::nearest(&name, names()))
+            .map(str::to_owned)
+            .or_else(|| {
+                let shorts: Vec<_> = names().filter_map(short).collect();
+                let near = fault::nearest(&name, shorts.iter().map(String::as_str))?;
+                names()
+                    .find(|full| short(full).as_deref() == Some(near))
+                    .map(str::to_owned)
+            });
+        Self { name, suggestion }
+    }
 }
 
 fn did_you_mean(suggestion: &Option<String>) -> String {
@@ -101,35 +129,23 @@ impl Registry {
 
     /// The record type of that name.
     pub fn record(&self, name: &str) -> Result<&Arc<RecordSchema>, UnknownRecordType> {
-        self.records.get(name).ok_or_else(|| {
-            let name = fault::shown(name);
-            UnknownRecordType {
-                suggestion: self.nearest(&name),
-                name,
-            }
-        })
-    }
-
-    /// By the full name, or by the short one: `Resident` is likely meant to be `civil.v1.Resident`.
-    fn nearest(&self, name: &str) -> Option<String> {
-        let names = || self.records.keys().map(RecordType::as_str);
-        let short = |full: &str| full.rsplit('.').next().map(str::to_owned);
-        names()
-            .find(|full| short(full).is_some_and(|s| s.eq_ignore_ascii_case(name)))
-            .or_else(|| fault::nearest(name, names()))
-            .map(str::to_owned)
-            .or_else(|| {
-                let shorts: Vec<_> = names().filter_map(short).collect();
-                let near = fault::nearest(name, shorts.iter().map(String::as_str))?;
-                names()
-                    .find(|full| short(full).as_deref() == Some(near))
-                    .map(str::to_owned)
-            })
+        let known = self.records.get(name);
+        known.ok_or_else(|| UnknownRecordType::among(name, &Vec::from_iter(self.records.keys())))
     }
 
     /// All record types, by name.
     pub fn records(&self) -> impl Iterator<Item = &Arc<RecordSchema>> {
         self.records.values()
+    }
+
+    /// The record types that have all of the words, the likeliest first.
+    pub fn search(&self, words: &str) -> impl Iterator<Item = &Arc<RecordSchema>> {
+        let records: Vec<_> = self.records.values().collect();
+        let index = self
+            .words
+            .get_or_init(|| search::Index::of(self.records.values().map(Arc::as_ref)));
+        let found = index.find(words).into_iter();
+        found.filter_map(move |at| records.get(usize::try_from(at).ok()?).copied())
     }
 
     /// The descriptors, for reflection.

@@ -1,8 +1,14 @@
 //! `catalog`: which departments and record types there are, and what may be asked.
 
+use std::fs;
 use std::io;
 use std::io::Write;
+use std::path::Component;
+use std::path::Path;
+use std::path::PathBuf;
 
+use anyhow::Context;
+use anyhow::anyhow;
 use clap::Args;
 use clap::Subcommand;
 use serde::Serialize;
@@ -27,7 +33,12 @@ use crate::registry::hex;
 #[command(after_help = "Examples:
   landbridge catalog
   landbridge catalog departments --json
-  landbridge catalog show civil.v1.Resident --profile tax.toml")]
+  landbridge catalog search 身份 resident
+  landbridge catalog show civil.v1.Resident --profile tax.toml
+  landbridge catalog export civil.v1 --to civil
+
+What nobody is ever given (SHARING_CLASS_PROHIBITED) is shown to its owner's systems alone. In an exported folder,
+`buf generate` makes Python, TypeScript and Go of the schemas.")]
 pub(super) struct CatalogArgs {
     #[command(subcommand)]
     what: Option<What>,
@@ -41,6 +52,23 @@ enum What {
     Departments,
     /// The record types, and what this system may ask of each (the default)
     List,
+    /// The record types that have all of the words in names, titles, fields or descriptions
+    Search {
+        /// Chinese or English; of English words the beginnings do
+        #[arg(required = true)]
+        words: Vec<String>,
+        /// The most record types
+        #[arg(long, short = 'n', default_value_t = 50, value_parser = clap::value_parser!(u32).range(1..=500))]
+        limit: u32,
+    },
+    /// Writes the schema files of a package with what they import, and a `buf.gen.yaml` that makes code of them
+    Export {
+        /// Such as `civil.v1`
+        package: String,
+        /// The folder; it is made if it is not there
+        #[arg(long, value_name = "DIR")]
+        to: PathBuf,
+    },
     /// One record type with its fields and grants
     Show {
         /// Its full name, such as `civil.v1.Resident`
@@ -48,6 +76,9 @@ enum What {
         record: String,
     },
 }
+
+/// Written beside exported schemas.
+const GENERATE: &str = include_str!("catalog/buf.gen.yaml");
 
 struct Catalog {
     gateway: Gateway,
@@ -68,6 +99,8 @@ impl CatalogArgs {
         match self.what.unwrap_or(What::List) {
             What::Departments => catalog.departments().await?,
             What::List => catalog.list().await?,
+            What::Search { words, limit } => catalog.search(words.join(" "), limit).await?,
+            What::Export { package, to } => catalog.export(package, &to).await?,
             What::Show { record } => catalog.show(record).await?,
         }
         Ok(Exit::Done)
@@ -100,11 +133,21 @@ impl Catalog {
         let answer = answer
             .map_err(|status| self.gateway.failed(&status))?
             .into_inner();
-        let rows: Vec<_> = answer
-            .record_types
-            .into_iter()
-            .map(RecordRow::from)
-            .collect();
+        self.print(answer.record_types)
+    }
+
+    async fn search(&mut self, words: String, limit: u32) -> Result<(), Failure> {
+        let request = pb::SearchRecordTypesRequest { words, limit };
+        let request = self.gateway.request(request);
+        let answer = self.client.search_record_types(request).await;
+        let answer = answer
+            .map_err(|status| self.gateway.failed(&status))?
+            .into_inner();
+        self.print(answer.record_types)
+    }
+
+    fn print(&self, entries: Vec<pb::RecordTypeEntry>) -> Result<(), Failure> {
+        let rows: Vec<_> = entries.into_iter().map(RecordRow::from).collect();
         let header = ["record type", "owner", "title", "sharing", "may ask", "for"];
         output::list(self.output.for_lists(), &rows, &header, |row| {
             let modes = distinct(row.grants.iter().flat_map(|grant| &grant.modes));
@@ -120,6 +163,26 @@ impl Catalog {
                 purposes,
             ]
         })
+    }
+
+    async fn export(&mut self, package: String, to: &Path) -> Result<(), Failure> {
+        let request = pb::ExportPackageRequest { package };
+        let request = self.gateway.request(request);
+        let answer = self.client.export_package(request).await;
+        let answer = answer
+            .map_err(|status| self.gateway.failed(&status))?
+            .into_inner();
+        let files = answer.files.iter();
+        let files = files.map(|file| (file.name.as_str(), file.text.as_str()));
+        for (name, text) in files.chain([("buf.gen.yaml", GENERATE)]) {
+            let path = within(to, name)?;
+            if let Some(folder) = path.parent() {
+                fs::create_dir_all(folder)?;
+            }
+            fs::write(&path, text).with_context(|| format!("cannot write `{}`", path.display()))?;
+            writeln!(io::stdout().lock(), "{}", path.display())?;
+        }
+        Ok(())
     }
 
     async fn show(&mut self, record: String) -> Result<(), Failure> {
@@ -142,6 +205,15 @@ impl Catalog {
         }
         Ok(())
     }
+}
+
+/// The path of an exported file, which comes from the gateway: below the folder, or none.
+fn within(folder: &Path, name: &str) -> Result<PathBuf, Failure> {
+    let mut parts = Path::new(name).components();
+    if name.is_empty() || !parts.all(|part| matches!(part, Component::Normal(_))) {
+        return Err(anyhow!("the gateway names a file outside of the folder").into());
+    }
+    Ok(folder.join(name))
 }
 
 fn write(row: &RecordRow, fields: &[FieldRow], to: &mut impl Write) -> io::Result<()> {

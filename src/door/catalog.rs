@@ -12,9 +12,11 @@ use crate::exchange::snapshot::Snapshot;
 use crate::identity::Caller;
 use crate::identity::peer::Peer;
 use crate::pb;
+use crate::pb::SharingClass;
 use crate::pb::catalog_service_server::CatalogService;
 use crate::policy::agreement::Agreement;
 use crate::policy::agreement::Grant;
+use crate::registry::UnknownRecordType;
 use crate::registry::field::Field;
 use crate::registry::schema::RecordSchema;
 
@@ -27,6 +29,19 @@ pub struct CatalogDoor {
 impl CatalogDoor {
     pub fn new(exchange: Arc<Exchange>) -> Self {
         Self { exchange }
+    }
+
+    /// Whether this department may know of the record type: what nobody is ever given is its owner's affair.
+    fn may_know(&self, schema: &RecordSchema) -> bool {
+        schema.sharing() != SharingClass::Prohibited || schema.owner() == self.exchange.department()
+    }
+
+    /// As the registry would say it of a name that it has not.
+    fn unknown(&self, snapshot: &Snapshot, name: &str) -> UnknownRecordType {
+        let known = snapshot.registry.records();
+        let known = known.filter(|schema| self.may_know(schema));
+        let known: Vec<_> = known.map(|schema| schema.name()).collect();
+        UnknownRecordType::among(name, &known)
     }
 
     fn entry(
@@ -55,6 +70,12 @@ impl CatalogDoor {
         }
     }
 }
+
+/// Record types that a search gives, unless it says how many.
+const FOUND: usize = 50;
+const MOST_FOUND: usize = 500;
+/// Characters of a search that are read.
+const MAX_WORDS: usize = 256;
 
 fn grant_entry(agreement: &Agreement, grant: &Grant) -> pb::GrantEntry {
     let masked = grant
@@ -138,9 +159,49 @@ impl CatalogService for CatalogDoor {
         let entries = snapshot
             .registry
             .records()
+            .filter(|schema| self.may_know(schema))
             .map(|schema| self.entry(&snapshot, schema, &caller));
         Ok(Response::new(pb::ListRecordTypesResponse {
             record_types: entries.collect(),
+        }))
+    }
+
+    async fn search_record_types(
+        &self,
+        request: Request<pb::SearchRecordTypesRequest>,
+    ) -> Result<Response<pb::SearchRecordTypesResponse>, Status> {
+        let (caller, snapshot) = (caller(&request)?, self.exchange.snapshot());
+        let pb::SearchRecordTypesRequest { words, limit } = request.get_ref();
+        let limit = match usize::try_from(*limit).unwrap_or(MOST_FOUND) {
+            0 => FOUND,
+            limit => limit.min(MOST_FOUND),
+        };
+        // What is longer is no search, and costs more than one.
+        let words: String = words.chars().take(MAX_WORDS).collect();
+        let found = snapshot.registry.search(&words);
+        let entries = found
+            .filter(|schema| self.may_know(schema))
+            .take(limit)
+            .map(|schema| self.entry(&snapshot, schema, &caller));
+        Ok(Response::new(pb::SearchRecordTypesResponse {
+            record_types: entries.collect(),
+        }))
+    }
+
+    async fn export_package(
+        &self,
+        request: Request<pb::ExportPackageRequest>,
+    ) -> Result<Response<pb::ExportPackageResponse>, Status> {
+        let (package, snapshot) = (&request.get_ref().package, self.exchange.snapshot());
+        let files = snapshot
+            .registry
+            .package(package, |schema| self.may_know(schema))
+            .ok_or_else(|| status::unknown_package(package))?;
+        let files = files
+            .into_iter()
+            .map(|(name, text)| pb::SchemaFile { name, text });
+        Ok(Response::new(pb::ExportPackageResponse {
+            files: files.collect(),
         }))
     }
 
@@ -149,10 +210,12 @@ impl CatalogService for CatalogDoor {
         request: Request<pb::GetRecordTypeRequest>,
     ) -> Result<Response<pb::GetRecordTypeResponse>, Status> {
         let (caller, snapshot) = (caller(&request)?, self.exchange.snapshot());
-        let schema = snapshot
-            .registry
-            .record(&request.get_ref().record_type)
-            .map_err(|unknown| status::unknown_record_type(&unknown))?;
+        let name = &request.get_ref().record_type;
+        let found = snapshot.registry.record(name);
+        let schema = match found {
+            Ok(schema) if self.may_know(schema) => schema,
+            _ => return Err(status::unknown_record_type(&self.unknown(&snapshot, name))),
+        };
         Ok(Response::new(pb::GetRecordTypeResponse {
             record_type: Some(self.entry(&snapshot, schema, &caller)),
             fields: schema.leaves().iter().map(field_entry).collect(),

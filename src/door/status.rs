@@ -220,6 +220,14 @@ pub(super) fn unknown_record_type(error: &crate::registry::UnknownRecordType) ->
     Status::with_error_details(Code::NotFound, error.to_string(), details)
 }
 
+pub(super) fn unknown_package(package: &str) -> Status {
+    let details =
+        ErrorDetails::with_error_info("PACKAGE_UNKNOWN", DOMAIN, HashMap::<String, String>::new());
+    let package = crate::fault::shown(package);
+    let message = format!("unknown package `{package}`; write one such as `civil.v1`");
+    Status::with_error_details(Code::NotFound, message, details)
+}
+
 /// The task that sends a stream has gone without a word.
 pub(super) fn cut_short() -> Status {
     Status::internal("the answer was cut short")

@@ -12,6 +12,7 @@ mod services;
 mod side;
 
 use std::collections::BTreeMap;
+use std::ops::Range;
 
 use prost_reflect::DescriptorPool;
 use prost_reflect::FileDescriptor;
@@ -110,6 +111,20 @@ impl Site<'_> {
             !location.leading_comments().trim().is_empty()
                 || !location.trailing_comments().trim().is_empty()
         })
+    }
+
+    /// The lines of the declaration and of the comment before it, counted from 0.
+    pub(super) fn lines(&self) -> Option<Range<usize>> {
+        let location = self.location()?;
+        let number = |at: &i32| usize::try_from(*at).ok();
+        // Start line, start column, end line, end column; without the end line where it is the first, too.
+        let (first, last) = match location.span.as_slice() {
+            [first, _, last, _] => (number(first)?, number(last)?),
+            [first, ..] => (number(first)?, number(first)?),
+            [] => return None,
+        };
+        let comment = location.leading_comments().lines().count();
+        Some(first.saturating_sub(comment)..last + 1)
     }
 
     fn location(&self) -> Option<&Location> {

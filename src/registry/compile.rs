@@ -10,11 +10,13 @@ mod sites;
 mod tree;
 
 use std::path::Path;
+use std::sync::OnceLock;
 
 use super::Digest;
 use super::Registry;
 use crate::fault::Fault;
 pub(super) use link::is_provided;
+pub(super) use link::provided;
 use tree::Source;
 
 /// The files as they were read.
@@ -61,6 +63,11 @@ pub(super) fn compile(tree: Tree) -> Result<Registry, Vec<Fault>> {
         pool,
         records,
         digest,
+        texts: sources
+            .into_iter()
+            .map(|source| (source.name, source.text))
+            .collect(),
+        words: OnceLock::new(),
     })
 }
 

@@ -10,6 +10,7 @@
 
 mod attacks;
 mod audit;
+mod catalogue;
 mod clients;
 mod exchange;
 mod foreign;

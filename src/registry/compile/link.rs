@@ -38,6 +38,11 @@ pub(in crate::registry) fn is_provided(name: &str) -> bool {
     name == ANNOTATIONS || name.starts_with(WELL_KNOWN)
 }
 
+/// The text of a file that the gateway brings and compilers do not.
+pub(in crate::registry) fn provided(name: &str) -> Option<&'static str> {
+    (name == ANNOTATIONS).then_some(ANNOTATIONS_TEXT)
+}
+
 /// Links all sources, or reports the first fault of each file. A file that imports a faulty one is not judged.
 pub(super) fn link(sources: &[Source]) -> Result<DescriptorPool, Vec<Fault>> {
     let (parsed, mut faults) = parse::all(sources);
