@@ -1,5 +1,6 @@
 //! The parts of an exchange alone: `cargo bench --bench micro [-- <part of a name>]`.
 
+mod catalogue;
 mod ground;
 
 use std::hint::black_box;
@@ -35,8 +36,27 @@ fn main() -> anyhow::Result<()> {
     filter(&mut criterion, &ground)?;
     redaction(&mut criterion, &ground)?;
     registry(&mut criterion, &ground.root);
+    search(&mut criterion)?;
     journal(&mut criterion)?;
     criterion.final_summary();
+    Ok(())
+}
+
+/// Words that find one in a thousand of 20,000 record types, and words that find them all.
+fn search(criterion: &mut Criterion) -> anyhow::Result<()> {
+    let registry = catalogue::compile()?;
+    let searches = [
+        ("rare", "permit 许可证 district 17"),
+        ("common", "number 登记"),
+    ];
+    for (name, words) in searches {
+        criterion.bench_function(
+            &format!("search 20,000 record types, {name} words"),
+            |bench| {
+                bench.iter(|| registry.search(black_box(words)).count());
+            },
+        );
+    }
     Ok(())
 }
 

@@ -1,5 +1,7 @@
 //! `catalog`: which departments and record types there are, and what may be asked.
 
+mod dcat;
+
 use std::fs;
 use std::io;
 use std::io::Write;
@@ -36,6 +38,7 @@ use crate::registry::hex;
   landbridge catalog search 身份 resident
   landbridge catalog show civil.v1.Resident --profile tax.toml
   landbridge catalog export civil.v1 --to civil
+  landbridge catalog dcat > catalog.jsonld
 
 What nobody is ever given (SHARING_CLASS_PROHIBITED) is shown to its owner's systems alone. In an exported folder,
 `buf generate` makes Python, TypeScript and Go of the schemas.")]
@@ -69,6 +72,8 @@ enum What {
         #[arg(long, value_name = "DIR")]
         to: PathBuf,
     },
+    /// All of it as DCAT 3 (JSON-LD), for open-data portals
+    Dcat,
     /// One record type with its fields and grants
     Show {
         /// Its full name, such as `civil.v1.Resident`
@@ -101,6 +106,7 @@ impl CatalogArgs {
             What::List => catalog.list().await?,
             What::Search { words, limit } => catalog.search(words.join(" "), limit).await?,
             What::Export { package, to } => catalog.export(package, &to).await?,
+            What::Dcat => catalog.dcat().await?,
             What::Show { record } => catalog.show(record).await?,
         }
         Ok(Exit::Done)
@@ -134,6 +140,19 @@ impl Catalog {
             .map_err(|status| self.gateway.failed(&status))?
             .into_inner();
         self.print(answer.record_types)
+    }
+
+    async fn dcat(&mut self) -> Result<(), Failure> {
+        let departments = self.gateway.request(pb::ListDepartmentsRequest {});
+        let departments = self.client.list_departments(departments).await;
+        let departments = departments.map_err(|status| self.gateway.failed(&status))?;
+        let records = self.gateway.request(pb::ListRecordTypesRequest {});
+        let records = self.client.list_record_types(records).await;
+        let records = records.map_err(|status| self.gateway.failed(&status))?;
+        let records = records.into_inner().record_types;
+        let catalog = dcat::catalog(&departments.into_inner().departments, &records);
+        writeln!(io::stdout().lock(), "{catalog:#}")?;
+        Ok(())
     }
 
     async fn search(&mut self, words: String, limit: u32) -> Result<(), Failure> {
@@ -223,6 +242,9 @@ fn write(row: &RecordRow, fields: &[FieldRow], to: &mut impl Write) -> io::Resul
         ("", &row.title_zh),
         ("description", &row.description),
         ("owner", &row.owner),
+        ("office", &row.office),
+        ("", &row.office_zh),
+        ("access", &row.access),
         ("key", &row.key),
         ("sharing", &row.sharing),
         ("updated", &row.update_frequency),
@@ -280,6 +302,9 @@ struct RecordRow {
     title: String,
     title_zh: String,
     description: String,
+    office: String,
+    office_zh: String,
+    access: String,
     key: String,
     sharing: String,
     update_frequency: String,
@@ -350,6 +375,9 @@ impl From<pb::RecordTypeEntry> for RecordRow {
             title: entry.title,
             title_zh: entry.title_zh,
             description: entry.description,
+            office: entry.office,
+            office_zh: entry.office_zh,
+            access: entry.access,
             key: entry.key,
             grants: entry.grants.into_iter().map(GrantRow::from).collect(),
         }

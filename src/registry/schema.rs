@@ -28,6 +28,9 @@ pub struct RecordSchema {
     pub(super) title: String,
     pub(super) title_zh: String,
     pub(super) description: String,
+    pub(super) office: String,
+    pub(super) office_zh: String,
+    pub(super) access: String,
     pub(super) sharing: SharingClass,
     pub(super) update_frequency: UpdateFrequency,
     pub(super) digest: Digest,
@@ -220,6 +223,20 @@ impl RecordSchema {
     /// The message's comment.
     pub fn description(&self) -> &str {
         &self.description
+    }
+
+    /// The office that answers for the records; may be empty, as may the Chinese name and the way to access.
+    pub fn office(&self) -> &str {
+        &self.office
+    }
+
+    pub fn office_zh(&self) -> &str {
+        &self.office_zh
+    }
+
+    /// How to ask for access.
+    pub fn access(&self) -> &str {
+        &self.access
     }
 
     pub fn sharing(&self) -> SharingClass {

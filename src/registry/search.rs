@@ -30,6 +30,8 @@ impl Index {
             index.add(at, record.title(), TITLE);
             index.add(at, record.title_zh(), TITLE);
             index.add(at, record.description(), DESCRIPTION);
+            index.add(at, record.office(), DESCRIPTION);
+            index.add(at, record.office_zh(), DESCRIPTION);
             for field in record.leaves() {
                 index.add(at, field.path().as_str(), FIELD);
                 index.add(at, field.title(), FIELD);

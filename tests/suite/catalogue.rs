@@ -48,6 +48,26 @@ async fn words_find_what_may_be_known_and_nothing_else() {
     assert_eq!(rows["name"], "civil.v1.Resident");
     assert_eq!(rows["grants"][0]["agreement"], "CIV-TAX-2026-01");
 
+    assert_eq!(rows["office_zh"], "人口登记处");
+    let (_, told) = catalog(&world, &["dcat"]);
+    let dcat: Value = serde_json::from_str(&told).unwrap();
+    let graph = dcat["@graph"].as_array().unwrap();
+    let resident = graph
+        .iter()
+        .find(|node| node["dct:identifier"] == "civil.v1.Resident");
+    let resident = resident.unwrap();
+    assert_eq!(resident["dct:title"][1]["@value"], "常住人口");
+    assert_eq!(
+        resident["dct:publisher"]["@id"],
+        "urn:landbridge:department:civil"
+    );
+    assert!(
+        graph
+            .iter()
+            .any(|node| node["@id"] == "urn:landbridge:department:civil")
+    );
+    assert_eq!(graph[0]["dcat:dataset"].as_array().unwrap().len(), 7);
+
     // Nobody is ever given it: other departments than its owner do not learn of it.
     let (_, told) = catalog(&world, &["search", "adoption", "--json"]);
     assert!(

@@ -154,6 +154,9 @@ impl Reader {
             digest: digest::of_record(message, &options, &|field| self.field_options(field)),
             title: options.title,
             title_zh: options.title_zh,
+            office: options.office,
+            office_zh: options.office_zh,
+            access: options.access,
             fields,
         })
     }
