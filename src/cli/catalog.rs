@@ -245,6 +245,7 @@ fn write(row: &RecordRow, fields: &[FieldRow], to: &mut impl Write) -> io::Resul
         ("office", &row.office),
         ("", &row.office_zh),
         ("access", &row.access),
+        ("ends", &row.deprecated),
         ("key", &row.key),
         ("sharing", &row.sharing),
         ("updated", &row.update_frequency),
@@ -305,6 +306,7 @@ struct RecordRow {
     office: String,
     office_zh: String,
     access: String,
+    deprecated: String,
     key: String,
     sharing: String,
     update_frequency: String,
@@ -378,6 +380,7 @@ impl From<pb::RecordTypeEntry> for RecordRow {
             office: entry.office,
             office_zh: entry.office_zh,
             access: entry.access,
+            deprecated: entry.deprecated.map(told_end).unwrap_or_default(),
             key: entry.key,
             grants: entry.grants.into_iter().map(GrantRow::from).collect(),
         }
@@ -410,6 +413,13 @@ impl From<pb::FieldEntry> for FieldRow {
             title_zh: entry.title_zh,
             description: entry.description,
         }
+    }
+}
+
+fn told_end(end: pb::Deprecation) -> String {
+    match end.replaced_by.as_str() {
+        "" => end.until,
+        other => format!("{}; use {other}", end.until),
     }
 }
 

@@ -62,6 +62,14 @@ impl CatalogDoor {
             office: schema.office().to_owned(),
             office_zh: schema.office_zh().to_owned(),
             access: schema.access().to_owned(),
+            deprecated: schema.deprecated().map(|end| pb::Deprecation {
+                until: end.until.to_string(),
+                replaced_by: end
+                    .replaced_by
+                    .as_ref()
+                    .map(ToString::to_string)
+                    .unwrap_or_default(),
+            }),
             key: schema.key().path().to_string(),
             sharing: schema.sharing().into(),
             update_frequency: schema.update_frequency().into(),

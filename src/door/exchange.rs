@@ -94,6 +94,18 @@ impl ExchangeDoor {
         })
     }
 
+    /// The answer, with the notice that its record type ends.
+    fn told<T>(&self, record_type: &str, answer: T) -> Response<T> {
+        let mut response = Response::new(answer);
+        let snapshot = self.exchange.snapshot();
+        let schema = snapshot.registry.record(record_type).ok();
+        let notice = schema.and_then(|schema| schema.deprecated()?.to_string().parse().ok());
+        if let Some(notice) = notice {
+            response.metadata_mut().insert(DEPRECATED, notice);
+        }
+        response
+    }
+
     /// Runs an exchange to its end, whatever becomes of the client.
     async fn run(&self, incoming: &Incoming, ask: Ask) -> Result<Answer, Status> {
         let kind = (&ask.record_type, mem::discriminant(&ask.question));
@@ -138,6 +150,7 @@ impl ExchangeService for ExchangeDoor {
     ) -> Result<Response<pb::GetRecordResponse>, Status> {
         let incoming = self.incoming(&request)?;
         let asked = request.into_inner();
+        let record_type = asked.record_type.clone();
         let ask = Ask {
             record_type: asked.record_type,
             provider: asked.provider,
@@ -149,10 +162,10 @@ impl ExchangeService for ExchangeDoor {
             trace: incoming.trace,
         };
         match self.run(&incoming, ask).await? {
-            Answer::Whole(info, Body::Record(record)) => Ok(Response::new(pb::GetRecordResponse {
-                info: Some(*info),
-                record,
-            })),
+            Answer::Whole(info, Body::Record(record)) => {
+                let info = Some(*info);
+                Ok(self.told(&record_type, pb::GetRecordResponse { info, record }))
+            }
             Answer::Whole(..) | Answer::Stream(_) => Err(status::internal()),
         }
     }
@@ -163,6 +176,7 @@ impl ExchangeService for ExchangeDoor {
     ) -> Result<Response<Self::QueryRecordsStream>, Status> {
         let incoming = self.incoming(&request)?;
         let asked = request.into_inner();
+        let record_type = asked.record_type.clone();
         let ask = Ask {
             record_type: asked.record_type,
             provider: asked.provider,
@@ -188,7 +202,7 @@ impl ExchangeService for ExchangeDoor {
             cut: self.cut.clone(),
         };
         let parts = pump::start(*stream, place, ends, self.stall, &self.tracker)?;
-        Ok(Response::new(parts))
+        Ok(self.told(&record_type, parts))
     }
 
     async fn verify_record(
@@ -197,6 +211,7 @@ impl ExchangeService for ExchangeDoor {
     ) -> Result<Response<pb::VerifyRecordResponse>, Status> {
         let incoming = self.incoming(&request)?;
         let asked = request.into_inner();
+        let record_type = asked.record_type.clone();
         let ask = Ask {
             record_type: asked.record_type,
             provider: asked.provider,
@@ -212,10 +227,8 @@ impl ExchangeService for ExchangeDoor {
         };
         match self.run(&incoming, ask).await? {
             Answer::Whole(info, Body::Verdicts(verdicts)) => {
-                Ok(Response::new(pb::VerifyRecordResponse {
-                    info: Some(*info),
-                    verdicts,
-                }))
+                let info = Some(*info);
+                Ok(self.told(&record_type, pb::VerifyRecordResponse { info, verdicts }))
             }
             Answer::Whole(..) | Answer::Stream(_) => Err(status::internal()),
         }
@@ -227,6 +240,7 @@ impl ExchangeService for ExchangeDoor {
     ) -> Result<Response<pb::CountRecordsResponse>, Status> {
         let incoming = self.incoming(&request)?;
         let asked = request.into_inner();
+        let record_type = asked.record_type.clone();
         let ask = Ask {
             record_type: asked.record_type,
             provider: asked.provider,
@@ -249,17 +263,21 @@ impl ExchangeService for ExchangeDoor {
                 },
             ) => {
                 let info = Some(*info);
-                Ok(Response::new(pb::CountRecordsResponse {
+                let answer = pb::CountRecordsResponse {
                     info,
                     count,
                     suppressed,
                     smallest_group,
-                }))
+                };
+                Ok(self.told(&record_type, answer))
             }
             Answer::Whole(..) | Answer::Stream(_) => Err(status::internal()),
         }
     }
 }
+
+/// The metadata of an answer whose record type ends.
+const DEPRECATED: &str = "landbridge-deprecated";
 
 /// Reads a `grpc-timeout` header: at most 8 digits and a unit.
 /// <https://github.com/grpc/grpc/blob/master/doc/PROTOCOL-HTTP2.md>

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use prost_reflect::FieldDescriptor;
 use prost_reflect::MessageDescriptor;
+use time::Date;
 
 use super::Digest;
 use super::field::Declared;
@@ -31,10 +32,31 @@ pub struct RecordSchema {
     pub(super) office: String,
     pub(super) office_zh: String,
     pub(super) access: String,
+    pub(super) deprecated: Option<Deprecation>,
     pub(super) sharing: SharingClass,
     pub(super) update_frequency: UpdateFrequency,
     pub(super) digest: Digest,
     pub(super) fields: FieldTree,
+}
+
+/// The end of a record type.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Deprecation {
+    /// The last day.
+    pub until: Date,
+    /// The record type that takes its place.
+    pub replaced_by: Option<RecordType>,
+}
+
+/// As callers are told.
+impl fmt::Display for Deprecation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "until {}", self.until)?;
+        match &self.replaced_by {
+            Some(other) => write!(f, "; use {other}"),
+            None => Ok(()),
+        }
+    }
 }
 
 /// The fields of a record type. A message type that contains itself is divided once, and further on demand.
@@ -237,6 +259,11 @@ impl RecordSchema {
     /// How to ask for access.
     pub fn access(&self) -> &str {
         &self.access
+    }
+
+    /// Set where the record type ends.
+    pub fn deprecated(&self) -> Option<&Deprecation> {
+        self.deprecated.as_ref()
     }
 
     pub fn sharing(&self) -> SharingClass {

@@ -5,10 +5,12 @@ use std::path::Path;
 use std::path::PathBuf;
 use std::process::Command;
 
+use landbridge::pb;
 use serde_json::Value;
 
 use crate::harness::World;
 use crate::harness::asked::Asked;
+use crate::harness::edit;
 use crate::harness::records::Resident;
 
 /// `landbridge catalog` as tax's assessment system runs it: how it ends, and what it prints.
@@ -192,4 +194,33 @@ async fn code_that_is_generated_from_an_exported_package_decodes_an_answer() {
     );
     go.env("GOCACHE", repository("target/go"));
     assert_eq!(run(&mut go), wanted);
+}
+
+#[tokio::test]
+async fn who_asks_for_a_record_type_that_ends_is_told_so_with_the_answer() {
+    let world = World::new().await;
+    let resident = world.path("proto/registry/civil/v1/resident.proto");
+    let end = "key: \"resident_id\" deprecated: { until: \"2035-12-31\" replaced_by: \"civil.v1.Household\" }";
+    edit(&resident, "key: \"resident_id\"", end);
+    let _gateways = world.pair().await;
+
+    let system = world.system("tax", "assessment");
+    let asked = Asked::query("full_name != \"\"")
+        .purpose("arrears")
+        .limit(1);
+    let question = pb::QueryRecordsRequest {
+        record_type: asked.record_type.clone(),
+        grounds: Some(asked.grounds.clone()),
+        limit: 1,
+        ..Default::default()
+    };
+    let answer = system.client().query_records(question).await.unwrap();
+    let notice = answer.metadata().get("landbridge-deprecated").unwrap();
+    assert_eq!(notice, "until 2035-12-31; use civil.v1.Household");
+    let (_, told) = catalog(&world, &["show", "civil.v1.Resident", "--json"]);
+    let shown: Value = serde_json::from_str(&told).unwrap();
+    assert_eq!(
+        shown["record_type"]["deprecated"],
+        "2035-12-31; use civil.v1.Household"
+    );
 }

@@ -11,6 +11,8 @@ use prost_reflect::ExtensionDescriptor;
 use prost_reflect::FieldDescriptor;
 use prost_reflect::Kind;
 use prost_reflect::MessageDescriptor;
+use time::Date;
+use time::macros::format_description;
 
 use super::super::did_you_mean;
 use super::super::field::Declared;
@@ -18,6 +20,7 @@ use super::super::field::Field;
 use super::super::mask::Mask;
 use super::super::mask::UnknownMask;
 use super::super::schema::Declarations;
+use super::super::schema::Deprecation;
 use super::super::schema::FieldTree;
 use super::super::schema::RecordSchema;
 use super::digest;
@@ -25,6 +28,7 @@ use super::package;
 use super::sites::Sites;
 use super::tree::Source;
 use crate::fault::Fault;
+use crate::fault::shown;
 use crate::name::DepartmentId;
 use crate::name::NameError;
 use crate::name::RecordType;
@@ -142,6 +146,7 @@ impl Reader {
         let fields = draft.fields(&name?, declared)?;
         let key = draft.key(&fields);
         let subject = draft.subject(&fields);
+        let deprecated = draft.deprecated();
         Some(RecordSchema {
             name: fields.record().clone(),
             descriptor: message.clone(),
@@ -157,6 +162,7 @@ impl Reader {
             office: options.office,
             office_zh: options.office_zh,
             access: options.access,
+            deprecated,
             fields,
         })
     }
@@ -253,6 +259,32 @@ impl Draft<'_> {
         }
         let field = self.resolve("subject", subject, fields)?;
         self.identifier("subject", field)
+    }
+
+    fn deprecated(&mut self) -> Option<Deprecation> {
+        let stated = self.options.deprecated.as_ref()?;
+        let until = Date::parse(&stated.until, format_description!("[year]-[month]-[day]"));
+        let Ok(until) = until else {
+            self.fault("deprecated: `until` must be a day such as \"2027-12-31\"");
+            return None;
+        };
+        let replaced_by = match stated.replaced_by.as_str() {
+            "" => None,
+            name => Some(self.replacement(name)?),
+        };
+        Some(Deprecation { until, replaced_by })
+    }
+
+    fn replacement(&mut self, name: &str) -> Option<RecordType> {
+        let pool = self.message.parent_pool();
+        if pool.get_message_by_name(name).is_none() || name == self.message.full_name() {
+            let name = shown(name);
+            self.fault(format!(
+                "deprecated: `{name}` in `replaced_by` is no other record type of the registry"
+            ));
+            return None;
+        }
+        name.parse().ok()
     }
 
     fn resolve(&mut self, role: &str, path: &str, fields: &FieldTree) -> Option<Field> {

@@ -53,6 +53,16 @@ fn a_fault_of_an_option_is_told_at_its_declaration() {
         ),
         (
             r#"key: "id""#,
+            r#"key: "id" deprecated: { until: "soon" }"#,
+            "thing.proto:5:1: test.v1.Thing: deprecated: `until` must be a day such as \"2027-12-31\"",
+        ),
+        (
+            r#"key: "id""#,
+            r#"key: "id" deprecated: { until: "2027-12-31" replaced_by: "test.v2.Thing" }"#,
+            "thing.proto:5:1: test.v1.Thing: deprecated: `test.v2.Thing` in `replaced_by` is no other record type of the registry",
+        ),
+        (
+            r#"key: "id""#,
             r#"key: "id" subject: "name.x""#,
             "thing.proto:5:1: test.v1.Thing: the subject names the unknown field `name.x`; did you mean `name`?",
         ),
