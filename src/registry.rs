@@ -23,7 +23,6 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::OnceLock;
 
 use prost_reflect::DescriptorPool;
 
@@ -50,8 +49,7 @@ pub struct Registry {
     digest: Digest,
     /// Every file of the tree, by the name under which others import it.
     texts: BTreeMap<String, String>,
-    /// Made when it is first asked for.
-    words: OnceLock<search::Index>,
+    words: search::Index,
 }
 
 /// A record type that the registry does not have.
@@ -141,10 +139,7 @@ impl Registry {
     /// The record types that have all of the words, the likeliest first.
     pub fn search(&self, words: &str) -> impl Iterator<Item = &Arc<RecordSchema>> {
         let records: Vec<_> = self.records.values().collect();
-        let index = self
-            .words
-            .get_or_init(|| search::Index::of(self.records.values().map(Arc::as_ref)));
-        let found = index.find(words).into_iter();
+        let found = self.words.find(words).into_iter();
         found.filter_map(move |at| records.get(usize::try_from(at).ok()?).copied())
     }
 

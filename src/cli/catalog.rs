@@ -117,9 +117,7 @@ impl Catalog {
     async fn departments(&mut self) -> Result<(), Failure> {
         let request = self.gateway.request(pb::ListDepartmentsRequest {});
         let answer = self.client.list_departments(request).await;
-        let answer = answer
-            .map_err(|status| self.gateway.failed(&status))?
-            .into_inner();
+        let answer = self.gateway.answered(answer)?;
         let rows: Vec<_> = answer
             .departments
             .into_iter()
@@ -136,21 +134,18 @@ impl Catalog {
     async fn list(&mut self) -> Result<(), Failure> {
         let request = self.gateway.request(pb::ListRecordTypesRequest {});
         let answer = self.client.list_record_types(request).await;
-        let answer = answer
-            .map_err(|status| self.gateway.failed(&status))?
-            .into_inner();
+        let answer = self.gateway.answered(answer)?;
         self.print(answer.record_types)
     }
 
     async fn dcat(&mut self) -> Result<(), Failure> {
         let departments = self.gateway.request(pb::ListDepartmentsRequest {});
         let departments = self.client.list_departments(departments).await;
-        let departments = departments.map_err(|status| self.gateway.failed(&status))?;
+        let departments = self.gateway.answered(departments)?;
         let records = self.gateway.request(pb::ListRecordTypesRequest {});
         let records = self.client.list_record_types(records).await;
-        let records = records.map_err(|status| self.gateway.failed(&status))?;
-        let records = records.into_inner().record_types;
-        let catalog = dcat::catalog(&departments.into_inner().departments, &records);
+        let records = self.gateway.answered(records)?.record_types;
+        let catalog = dcat::catalog(&departments.departments, &records);
         writeln!(io::stdout().lock(), "{catalog:#}")?;
         Ok(())
     }
@@ -159,9 +154,7 @@ impl Catalog {
         let request = pb::SearchRecordTypesRequest { words, limit };
         let request = self.gateway.request(request);
         let answer = self.client.search_record_types(request).await;
-        let answer = answer
-            .map_err(|status| self.gateway.failed(&status))?
-            .into_inner();
+        let answer = self.gateway.answered(answer)?;
         self.print(answer.record_types)
     }
 
@@ -188,9 +181,7 @@ impl Catalog {
         let request = pb::ExportPackageRequest { package };
         let request = self.gateway.request(request);
         let answer = self.client.export_package(request).await;
-        let answer = answer
-            .map_err(|status| self.gateway.failed(&status))?
-            .into_inner();
+        let answer = self.gateway.answered(answer)?;
         let files = answer.files.iter();
         let files = files.map(|file| (file.name.as_str(), file.text.as_str()));
         for (name, text) in files.chain([("buf.gen.yaml", GENERATE)]) {
@@ -209,9 +200,7 @@ impl Catalog {
             record_type: record,
         });
         let answer = self.client.get_record_type(request).await;
-        let answer = answer
-            .map_err(|status| self.gateway.failed(&status))?
-            .into_inner();
+        let answer = self.gateway.answered(answer)?;
         let row = RecordRow::from(answer.record_type.unwrap_or_default());
         let fields: Vec<_> = answer.fields.into_iter().map(FieldRow::from).collect();
         match self.output.for_lists() {

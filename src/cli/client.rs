@@ -4,6 +4,8 @@ mod failure;
 mod profile;
 mod who;
 
+use std::io;
+use std::io::Write;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,11 +13,14 @@ use std::time::Duration;
 use clap::Args;
 use hyper_util::rt::TokioIo;
 use tonic::Request;
+use tonic::Response;
+use tonic::Status;
 use tonic::transport::Channel;
 use tonic::transport::Uri;
 use tower::service_fn;
 
 use super::exit::Failure;
+use super::text::printable;
 use crate::clock::Clock;
 use crate::identity::connector::Connector;
 use crate::identity::directory::Endpoint;
@@ -159,8 +164,19 @@ impl Gateway {
         request
     }
 
+    /// What a call brought. That its record type ends is told to people, beside the answer.
+    pub(super) fn answered<T>(&self, answer: Result<Response<T>, Status>) -> Result<T, Failure> {
+        let answer = answer.map_err(|status| self.failed(&status))?;
+        let notice = answer.metadata().get("landbridge-deprecated");
+        if let Some(notice) = notice.and_then(|notice| notice.to_str().ok()) {
+            let notice = printable(notice);
+            writeln!(io::stderr(), "note: this record type ends: {notice}")?;
+        }
+        Ok(answer.into_inner())
+    }
+
     /// Why a call brought no answer.
-    pub(super) fn failed(&self, status: &tonic::Status) -> Failure {
+    pub(super) fn failed(&self, status: &Status) -> Failure {
         refused(status, &self.address)
     }
 }

@@ -43,9 +43,7 @@ impl CountArgs {
             relay: None,
         });
         let answer = asking.client.count_records(request).await;
-        let answer = answer
-            .map_err(|status| asking.gateway.failed(&status))?
-            .into_inner();
+        let answer = asking.gateway.answered(answer)?;
         write(&answer, json, &mut io::stdout().lock())?;
         Account::of(answer.info).print(&output)?;
         Ok(Exit::Done)

@@ -47,9 +47,7 @@ impl GetArgs {
             relay: None,
         });
         let answer = asking.client.get_record(request).await;
-        let answer = answer
-            .map_err(|status| asking.gateway.failed(&status))?
-            .into_inner();
+        let answer = asking.gateway.answered(answer)?;
         let account = Account::of(answer.info);
         let message = asking.message(&self.record)?;
         let (fields, masked) = (&account.info.fields, &account.info.masked);

@@ -131,9 +131,7 @@ impl Pages {
             relay: None,
         });
         let asked = self.asking.client.query_records(request).await;
-        let mut stream = asked
-            .map_err(|status| self.asking.gateway.failed(&status))?
-            .into_inner();
+        let mut stream = self.asking.gateway.answered(asked)?;
         let mut account = Account::default();
         loop {
             let part = stream

@@ -59,9 +59,7 @@ impl VerifyArgs {
             relay: None,
         });
         let answer = asking.client.verify_record(request).await;
-        let answer = answer
-            .map_err(|status| asking.gateway.failed(&status))?
-            .into_inner();
+        let answer = asking.gateway.answered(answer)?;
 
         let confirmed = answer
             .verdicts

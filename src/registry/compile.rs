@@ -10,10 +10,11 @@ mod sites;
 mod tree;
 
 use std::path::Path;
-use std::sync::OnceLock;
+use std::sync::Arc;
 
 use super::Digest;
 use super::Registry;
+use super::search::Index;
 use crate::fault::Fault;
 pub(super) use link::is_provided;
 pub(super) use link::provided;
@@ -61,13 +62,13 @@ pub(super) fn compile(tree: Tree) -> Result<Registry, Vec<Fault>> {
     let records = record::read(&pool, &sources)?;
     Ok(Registry {
         pool,
+        words: Index::of(records.values().map(Arc::as_ref)),
         records,
         digest,
         texts: sources
             .into_iter()
             .map(|source| (source.name, source.text))
             .collect(),
-        words: OnceLock::new(),
     })
 }
 

@@ -74,8 +74,9 @@ fn by_pair(findings: Vec<(String, String)>) -> BTreeMap<String, Verdict> {
     let mut verdicts = BTreeMap::<_, Verdict>::new();
     let findings = findings.into_iter();
     for (place, rule) in findings.filter(|(_, rule)| rule != DIFFERS) {
-        let at = place.find("pair").expect("a finding is of some pair");
-        let verdict = verdicts.entry(place[at..at + 7].to_owned()).or_default();
+        let (_, number) = place.split_once("pair").expect("a finding is of some pair");
+        let pair = format!("pair{}", number.get(..3).unwrap());
+        let verdict = verdicts.entry(pair).or_default();
         *verdict.entry(rule).or_default() += 1;
     }
     verdicts

@@ -44,7 +44,7 @@ impl FmtArgs {
             if self.check {
                 exit = Exit::Failed;
             } else {
-                fs::write(&path, wanted).with_context(|| format!("cannot write `{path}`"))?;
+                replace(&path, &wanted).with_context(|| format!("cannot write `{path}`"))?;
             }
             let mut out = io::stdout().lock();
             match is_json {
@@ -54,4 +54,11 @@ impl FmtArgs {
         }
         Ok(exit)
     }
+}
+
+/// Whoever dies in between leaves the old file or the new one.
+fn replace(path: &str, text: &str) -> io::Result<()> {
+    let new = format!("{path}.new");
+    fs::write(&new, text)?;
+    fs::rename(&new, path)
 }

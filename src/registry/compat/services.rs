@@ -1,5 +1,6 @@
 //! Services: methods that were there before, and what they take and give.
 
+use prost_reflect::MessageDescriptor;
 use prost_reflect::MethodDescriptor;
 use prost_reflect::ServiceDescriptor;
 use prost_types::method_options::IdempotencyLevel;
@@ -39,14 +40,14 @@ impl Report<'_> {
             (
                 Rule::RpcSameRequestType,
                 "takes",
-                of(old.input()),
-                of(new.input()),
+                of(&old.input()),
+                of(&new.input()),
             ),
             (
                 Rule::RpcSameResponseType,
                 "gives",
-                of(old.output()),
-                of(new.output()),
+                of(&old.output()),
+                of(&new.output()),
             ),
             (
                 Rule::RpcSameClientStreaming,
@@ -81,7 +82,7 @@ impl Report<'_> {
     }
 }
 
-fn of(message: prost_reflect::MessageDescriptor) -> String {
+fn of(message: &MessageDescriptor) -> String {
     message.full_name().to_owned()
 }
 

@@ -473,7 +473,7 @@ pub(super) fn pairs() -> Vec<Pair> {
             base.clone(),
             [
                 base[0].clone(),
-                Some(LOOKUP[..LOOKUP.find("service Lookup").unwrap()].to_owned()),
+                LOOKUP.split("service Lookup").next().map(str::to_owned),
             ],
         ),
         (
@@ -510,15 +510,15 @@ pub(super) fn pairs() -> Vec<Pair> {
         .map(|(i, (what, before, after))| Pair {
             name: format!("pair{i:03}"),
             what,
-            before: before.map(|text| named(text?, i)),
-            after: after.map(|text| named(text?, i)),
+            before: before.map(|text| Some(named(&text?, i))),
+            after: after.map(|text| Some(named(&text?, i))),
         })
         .collect()
 }
 
-fn named(text: String, i: usize) -> Option<String> {
+fn named(text: &str, i: usize) -> String {
     let text = text.replace("PAIR", &format!("pair{i:03}"));
-    Some(text.replace("EXTENSION_NUMBER", &(60_000 + i).to_string()))
+    text.replace("EXTENSION_NUMBER", &(60_000 + i).to_string())
 }
 
 /// With what each edit says; one whose place another edit took changes nothing.
@@ -543,8 +543,8 @@ fn is_valid(files: &Files) -> bool {
     let pair = Pair {
         name: "pair999".to_owned(),
         what: String::new(),
-        before: files.clone().map(|text| named(text?, 999)),
-        after: files.clone().map(|text| named(text?, 999)),
+        before: files.clone().map(|text| Some(named(&text?, 999))),
+        after: files.clone().map(|text| Some(named(&text?, 999))),
     };
     pair.write(folder.path(), folder.path());
     landbridge::registry::Registry::compile(folder.path()).is_ok()
