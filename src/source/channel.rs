@@ -28,6 +28,10 @@ use tokio::io::AsyncWrite;
 use tokio::sync::oneshot;
 use tonic::body::Body;
 
+/// The most that HTTP/2 knows (RFC 9113, 6.9.1), so that it never fills: a few streams that nobody reads would otherwise
+/// hold up all other answers of that peer. Each stream has a window of its own.
+const CONNECTION_WINDOW: u32 = (1 << 31) - 1;
+
 /// Stands in a request, which HTTP/2 asks for: whom a channel reaches, its connections settle.
 const AUTHORITY: Authority = Authority::from_static("landbridge.invalid");
 
@@ -156,7 +160,7 @@ async fn handshake(io: impl AsyncRead + AsyncWrite + Unpin + Send + 'static) -> 
     let (sender, connection) = http2::Builder::new(TokioExecutor::new())
         .timer(TokioTimer::new())
         .initial_stream_window_size(512 * 1024)
-        .initial_connection_window_size(2 * 1024 * 1024)
+        .initial_connection_window_size(CONNECTION_WINDOW)
         .max_frame_size(64 * 1024)
         .keep_alive_interval(Duration::from_secs(20))
         .keep_alive_timeout(Duration::from_secs(10))

@@ -48,3 +48,22 @@ async fn a_department_with_its_share_of_streams_is_turned_away_and_another_is_no
 
     drop(unread);
 }
+
+#[tokio::test]
+async fn streams_that_nobody_reads_hold_up_no_other_answer_of_the_same_peer() {
+    let world = World::with_bulk(3_000).await;
+    let _gateways = world.pair().await;
+    let idle = world.system("tax", "assessment");
+    let mut unread = Vec::new();
+    for _ in 0..6 {
+        let mut stream = idle.open(&Asked::query("")).await.unwrap();
+        header(&mut stream).await.unwrap();
+        unread.push(stream);
+    }
+    // The streams fill what lies between the gateways meanwhile.
+    let busy = world.system("tax", "assessment");
+    for _ in 0..100 {
+        busy.ask(&Asked::get("R0000000007")).await.unwrap();
+    }
+    drop(unread);
+}
