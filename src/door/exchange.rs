@@ -11,6 +11,7 @@ use tokio_util::task::TaskTracker;
 use tonic::Request;
 use tonic::Response;
 use tonic::Status;
+use tonic::metadata::AsciiMetadataValue;
 
 use super::admission::Admission;
 use super::admission::Place;
@@ -94,16 +95,11 @@ impl ExchangeDoor {
         })
     }
 
-    /// The answer, with the notice that its record type ends.
-    fn told<T>(&self, record_type: &str, answer: T) -> Response<T> {
-        let mut response = Response::new(answer);
+    /// What those who ask for a record type that ends are told.
+    fn notice(&self, record_type: &str) -> Option<AsciiMetadataValue> {
         let snapshot = self.exchange.snapshot();
-        let schema = snapshot.registry.record(record_type).ok();
-        let notice = schema.and_then(|schema| schema.deprecated()?.to_string().parse().ok());
-        if let Some(notice) = notice {
-            response.metadata_mut().insert(DEPRECATED, notice);
-        }
-        response
+        let schema = snapshot.registry.record(record_type).ok()?;
+        schema.deprecated()?.to_string().parse().ok()
     }
 
     /// Runs an exchange to its end, whatever becomes of the client.
@@ -150,7 +146,7 @@ impl ExchangeService for ExchangeDoor {
     ) -> Result<Response<pb::GetRecordResponse>, Status> {
         let incoming = self.incoming(&request)?;
         let asked = request.into_inner();
-        let record_type = asked.record_type.clone();
+        let notice = self.notice(&asked.record_type);
         let ask = Ask {
             record_type: asked.record_type,
             provider: asked.provider,
@@ -164,7 +160,7 @@ impl ExchangeService for ExchangeDoor {
         match self.run(&incoming, ask).await? {
             Answer::Whole(info, Body::Record(record)) => {
                 let info = Some(*info);
-                Ok(self.told(&record_type, pb::GetRecordResponse { info, record }))
+                Ok(told(notice, pb::GetRecordResponse { info, record }))
             }
             Answer::Whole(..) | Answer::Stream(_) => Err(status::internal()),
         }
@@ -176,7 +172,7 @@ impl ExchangeService for ExchangeDoor {
     ) -> Result<Response<Self::QueryRecordsStream>, Status> {
         let incoming = self.incoming(&request)?;
         let asked = request.into_inner();
-        let record_type = asked.record_type.clone();
+        let notice = self.notice(&asked.record_type);
         let ask = Ask {
             record_type: asked.record_type,
             provider: asked.provider,
@@ -202,7 +198,7 @@ impl ExchangeService for ExchangeDoor {
             cut: self.cut.clone(),
         };
         let parts = pump::start(*stream, place, ends, self.stall, &self.tracker)?;
-        Ok(self.told(&record_type, parts))
+        Ok(told(notice, parts))
     }
 
     async fn verify_record(
@@ -211,7 +207,7 @@ impl ExchangeService for ExchangeDoor {
     ) -> Result<Response<pb::VerifyRecordResponse>, Status> {
         let incoming = self.incoming(&request)?;
         let asked = request.into_inner();
-        let record_type = asked.record_type.clone();
+        let notice = self.notice(&asked.record_type);
         let ask = Ask {
             record_type: asked.record_type,
             provider: asked.provider,
@@ -228,7 +224,7 @@ impl ExchangeService for ExchangeDoor {
         match self.run(&incoming, ask).await? {
             Answer::Whole(info, Body::Verdicts(verdicts)) => {
                 let info = Some(*info);
-                Ok(self.told(&record_type, pb::VerifyRecordResponse { info, verdicts }))
+                Ok(told(notice, pb::VerifyRecordResponse { info, verdicts }))
             }
             Answer::Whole(..) | Answer::Stream(_) => Err(status::internal()),
         }
@@ -240,7 +236,7 @@ impl ExchangeService for ExchangeDoor {
     ) -> Result<Response<pb::CountRecordsResponse>, Status> {
         let incoming = self.incoming(&request)?;
         let asked = request.into_inner();
-        let record_type = asked.record_type.clone();
+        let notice = self.notice(&asked.record_type);
         let ask = Ask {
             record_type: asked.record_type,
             provider: asked.provider,
@@ -269,7 +265,7 @@ impl ExchangeService for ExchangeDoor {
                     suppressed,
                     smallest_group,
                 };
-                Ok(self.told(&record_type, answer))
+                Ok(told(notice, answer))
             }
             Answer::Whole(..) | Answer::Stream(_) => Err(status::internal()),
         }
@@ -278,6 +274,14 @@ impl ExchangeService for ExchangeDoor {
 
 /// The metadata of an answer whose record type ends.
 const DEPRECATED: &str = "landbridge-deprecated";
+
+fn told<T>(notice: Option<AsciiMetadataValue>, answer: T) -> Response<T> {
+    let mut response = Response::new(answer);
+    if let Some(notice) = notice {
+        response.metadata_mut().insert(DEPRECATED, notice);
+    }
+    response
+}
 
 /// Reads a `grpc-timeout` header: at most 8 digits and a unit.
 /// <https://github.com/grpc/grpc/blob/master/doc/PROTOCOL-HTTP2.md>

@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 use std::collections::BTreeSet;
-use std::sync::Arc;
 
 use super::assemble::directory;
 use super::assemble::in_settings;
@@ -18,7 +17,6 @@ use crate::clock::Moment;
 use crate::config::Config;
 use crate::fault::Fault;
 use crate::name::DepartmentId;
-use crate::name::RecordType;
 use crate::pb::journal_record::Kind as Record;
 use crate::policy::PolicySet;
 use crate::policy::agreement::Agreement;
@@ -79,9 +77,7 @@ pub fn of_files(
     let mut impact = Impact::default();
     for agreement in policy_before.agreements() {
         for (number, grant) in agreement.grants.iter().enumerate() {
-            let changed = after.record(grant.schema.name().as_str());
-            let changed = changed.map(|schema| schema.digest() != grant.schema.digest());
-            if changed.unwrap_or(true) {
+            if is_changed(&grant.schema, after) {
                 let new = policy_after.as_ref().ok();
                 let new = new.and_then(|policy| grant_of(policy, agreement, number));
                 impact.grant(agreement, grant, new, after);
@@ -219,7 +215,8 @@ pub fn of_consumers(
     // Without an index the whole journal is read: later, and the same.
     let index = Index::open(&config.journal.path).ok().flatten();
     let mut touched = Vec::new();
-    for record in changed(before, after) {
+    for old in before.records().filter(|old| is_changed(old, after)) {
+        let record = old.name();
         let criteria = Criteria {
             role: Some(Role::Provider),
             record_type: Some(record.clone()),
@@ -253,13 +250,8 @@ pub fn of_consumers(
     Ok(touched)
 }
 
-/// The record types that are another thing after the change, or gone.
-fn changed(before: &Registry, after: &Registry) -> Vec<RecordType> {
-    let old = before.records();
-    old.filter(|old| {
-        let new = after.record(old.name().as_str());
-        new.map_or(true, |new: &Arc<_>| new.digest() != old.digest())
-    })
-    .map(|old| old.name().clone())
-    .collect()
+/// Whether the record type is another thing after the change, or gone.
+fn is_changed(old: &RecordSchema, after: &Registry) -> bool {
+    let new = after.record(old.name().as_str());
+    new.map_or(true, |new| new.digest() != old.digest())
 }

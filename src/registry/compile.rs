@@ -3,7 +3,7 @@
 mod digest;
 mod link;
 mod nesting;
-mod package;
+pub(super) mod package;
 mod parse;
 pub(super) mod record;
 mod sites;

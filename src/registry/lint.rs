@@ -8,6 +8,7 @@ use prost_reflect::MessageDescriptor;
 
 use super::compat::Site;
 use super::compile::is_provided;
+use super::compile::package::is_foreign;
 use super::compile::record::option;
 use crate::pb;
 use crate::pb::Sensitivity;
@@ -35,7 +36,7 @@ pub fn lint(pool: &DescriptorPool) -> Vec<Remark> {
         pool,
         remarks: Vec::new(),
     };
-    let own = |file: &FileDescriptor| !is_provided(file.name()) && !is_foreign(file);
+    let own = |file: &FileDescriptor| !is_provided(file.name()) && !is_foreign(file.package_name());
     for file in pool.files().filter(own) {
         linter.file(&file);
     }
@@ -59,12 +60,6 @@ pub fn lint(pool: &DescriptorPool) -> Vec<Remark> {
     }
     linter.remarks.sort();
     linter.remarks
-}
-
-/// Files of others, which a tree may carry along.
-fn is_foreign(file: &FileDescriptor) -> bool {
-    let package = file.package_name();
-    package.starts_with("google.") || package.starts_with("buf.")
 }
 
 struct Linter<'a> {

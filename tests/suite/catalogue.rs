@@ -15,20 +15,13 @@ use crate::harness::records::Resident;
 
 /// `landbridge catalog` as tax's assessment system runs it: how it ends, and what it prints.
 fn catalog(world: &World, arguments: &[&str]) -> (Option<i32>, String) {
-    let file = |name: &str| world.federation.certificate(&format!("tax/{name}"));
-    let output = Command::new(env!("CARGO_BIN_EXE_landbridge"))
+    let mut command = Command::new(env!("CARGO_BIN_EXE_landbridge"));
+    command
         .arg("catalog")
         .args(arguments)
         .arg("--gateway")
-        .arg(format!("localhost:{}", world.ports("tax").systems))
-        .arg("--ca")
-        .arg(file("ca.pem"))
-        .arg("--cert")
-        .arg(file("systems/assessment.pem"))
-        .arg("--key")
-        .arg(file("systems/assessment.key"))
-        .output()
-        .unwrap();
+        .arg(format!("localhost:{}", world.ports("tax").systems));
+    let output = world.as_assessment(&mut command).output().unwrap();
     let told = [output.stdout, output.stderr].concat();
     (output.status.code(), String::from_utf8(told).unwrap())
 }

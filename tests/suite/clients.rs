@@ -16,7 +16,6 @@ async fn run(program: &Path, client: &str) {
     );
     let world = World::new().await;
     let _gateways = world.pair().await;
-    let file = |name: &str| world.federation.certificate(&format!("tax/{name}"));
     let client = Path::new(env!("CARGO_MANIFEST_DIR"))
         .join("tests/clients")
         .join(client);
@@ -24,13 +23,8 @@ async fn run(program: &Path, client: &str) {
     command
         .arg(client)
         .arg("--address")
-        .arg(format!("localhost:{}", world.ports("tax").systems))
-        .arg("--ca")
-        .arg(file("ca.pem"))
-        .arg("--cert")
-        .arg(file("systems/assessment.pem"))
-        .arg("--key")
-        .arg(file("systems/assessment.key"));
+        .arg(format!("localhost:{}", world.ports("tax").systems));
+    world.as_assessment(&mut command);
     let output = tokio::task::spawn_blocking(move || command.output().unwrap())
         .await
         .unwrap();

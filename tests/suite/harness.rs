@@ -18,6 +18,7 @@ use std::net::TcpListener;
 use std::path::Path;
 use std::path::PathBuf;
 use std::process;
+use std::process::Command;
 use std::sync::atomic::AtomicU16;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -188,6 +189,18 @@ impl World {
     }
 
     /// Whoever shows that at a department's systems door.
+    /// Lets a program show itself as tax's assessment system, with the flags that all clients have.
+    pub(crate) fn as_assessment<'a>(&self, command: &'a mut Command) -> &'a mut Command {
+        let file = |name: &str| self.federation.certificate(&format!("tax/{name}"));
+        command
+            .arg("--ca")
+            .arg(file("ca.pem"))
+            .arg("--cert")
+            .arg(file("systems/assessment.pem"))
+            .arg("--key")
+            .arg(file("systems/assessment.key"))
+    }
+
     pub(crate) fn systems_door(&self, department: &str, shown: Option<Shown>) -> Asker {
         let ca = self.federation.certificate(&format!("{department}/ca.pem"));
         Asker::at(self.ports(department).systems, &ca, shown)

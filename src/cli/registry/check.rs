@@ -115,9 +115,7 @@ impl CheckArgs {
             false => Exit::Failed,
         })
     }
-}
 
-impl CheckArgs {
     fn impact(
         &self,
         config: &Path,

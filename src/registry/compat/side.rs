@@ -10,6 +10,8 @@ use prost_reflect::FileDescriptor;
 use prost_reflect::MessageDescriptor;
 use prost_reflect::ServiceDescriptor;
 
+use crate::registry::compile::is_provided;
+
 /// What a registry declares, wherever it stands.
 pub(super) struct Side {
     pub(super) files: BTreeMap<String, FileDescriptor>,
@@ -126,6 +128,5 @@ fn key_of(extension: &ExtensionDescriptor) -> (String, u32) {
 
 /// What comes with the gateway or with a compiler does not change with the registry.
 fn is_compared(file: &FileDescriptor) -> bool {
-    let name = file.name();
-    !name.starts_with("google/protobuf/") && !name.starts_with("landbridge/v1/")
+    !is_provided(file.name())
 }

@@ -11,13 +11,18 @@ const PACKAGE_FIELD: i32 = 2;
 /// Packages that others publish and a tree may carry along: they follow their own rule.
 const FOREIGN: [&str; 2] = ["google", "buf"];
 
+pub(in crate::registry) fn is_foreign(package: &str) -> bool {
+    let first = package.split('.').next().unwrap_or_default();
+    FOREIGN.contains(&first)
+}
+
 pub(super) fn check(file: &FileDescriptor, sites: &Sites<'_>) -> Option<Fault> {
     let package = file.package_name();
-    let mut names: Vec<_> = package.split('.').collect();
-    let first = names.first().copied().unwrap_or_default();
-    if FOREIGN.contains(&first) {
+    if is_foreign(package) {
         return None;
     }
+    let mut names: Vec<_> = package.split('.').collect();
+    let first = names.first().copied().unwrap_or_default();
     let message = if first == "landbridge" {
         format!("the package `{package}` is the gateway's own; choose another name")
     } else if package.is_empty() {
