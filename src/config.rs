@@ -5,6 +5,7 @@ mod operators;
 mod quantity;
 mod raw;
 mod reconciliation;
+mod registry;
 pub mod retention;
 mod source;
 mod subjects;
@@ -43,6 +44,7 @@ pub struct Config {
     /// What people are told of who received their data; nothing without it.
     pub subjects: Option<Visibility>,
     pub registry: PathBuf,
+    pub publication: PublicationConfig,
     pub agreements: PathBuf,
     pub guardrails: PathBuf,
     pub journal: JournalConfig,
@@ -92,6 +94,15 @@ pub struct JournalConfig {
     /// The replica's number: each replica has its own journal.
     pub replica: u32,
     pub segment_bytes: u64,
+}
+
+/// Published revisions of the registry's packages.
+#[derive(Debug, Clone)]
+pub struct PublicationConfig {
+    /// The folder that keeps them.
+    pub path: PathBuf,
+    /// How often the other departments are asked for new ones: from a second on.
+    pub sync: Duration,
 }
 
 /// When this department's journal is compared with those of the departments that it asks.

@@ -34,6 +34,7 @@ use crate::policy::ledger::Ledger;
 use crate::registry::query::Mode;
 use crate::source::Fetched;
 use crate::source::Records;
+use crate::source::SourceError;
 use crate::source::Terms;
 use crate::source::peer::evidence::Evidence;
 use answer::Answer;
@@ -41,6 +42,7 @@ use answer::Body;
 use ask::Ask;
 use draft::Draft;
 use refusal::Cause;
+use refusal::REVISION_INCOMPATIBLE;
 use refusal::Refusal;
 use replay::Seen;
 use secret::Secrets;
@@ -150,7 +152,7 @@ impl Exchange {
         if permit.role() == Role::Consumer {
             draft.asks(ask);
         }
-        let terms = self.terms(&permit, ask, draft)?;
+        let terms = self.terms(&snapshot, &permit, ask, draft)?;
         match permit.query().selection.mode() {
             Mode::Get => self.get(&snapshot, permit, terms, draft).await,
             Mode::Verify => self.verify(&snapshot, permit, terms, draft).await,
@@ -196,17 +198,33 @@ impl Exchange {
         draft.permitted(&permit);
         if let Some(relay) = &ask.relay {
             draft.differs(&relay.agreement_digest, &relay.schema_digest);
+            let schema = &permit.query().schema;
+            let published = &snapshot.published;
+            published.fit(schema, &relay.revision, &relay.schema_digest)?;
         }
         // What cannot be proven is not asked for: nothing has left the house yet.
         let provider = permit.query().schema.owner();
         if permit.role() == Role::Consumer && !snapshot.journals.can_prove(provider) {
             return Err(Cause::NoJournalKey(provider.clone()));
         }
+        if permit.role() == Role::Consumer {
+            let (refused, published) = (&snapshot.refused, &snapshot.published);
+            refused.fit(&permit.query().schema, &snapshot.registry, published)?;
+        }
         Ok(permit)
     }
 
-    fn terms(&self, permit: &Permit, ask: &Ask, draft: &mut Draft) -> Result<Terms, Cause> {
+    fn terms(
+        &self,
+        snapshot: &Snapshot,
+        permit: &Permit,
+        ask: &Ask,
+        draft: &mut Draft,
+    ) -> Result<Terms, Cause> {
+        let package = permit.query().schema.name().package();
+        let held = snapshot.registry.packages().get(package);
         Ok(Terms {
+            revision: held.map(|held| held.digest),
             exchange: draft.exchange(),
             nonce: draft.nonce(random()?),
             grounds: ask.grounds.clone(),
@@ -268,7 +286,14 @@ async fn fetch(
 ) -> Result<Fetched, Cause> {
     let provider = permit.query().schema.owner().clone();
     let fetched = snapshot.sources.fetch(permit, terms).await;
-    fetched.map_err(|error| warrant::failed(error, &provider, snapshot, draft))
+    fetched.map_err(|error| {
+        if let SourceError::Refused(refusal) = &error
+            && refusal.reason == REVISION_INCOMPATIBLE
+        {
+            snapshot.refused.is_stale();
+        }
+        warrant::failed(error, &provider, snapshot, draft)
+    })
 }
 
 /// What the provider sent to prove its answer.

@@ -2,6 +2,7 @@
 
 pub mod assemble;
 
+mod adopt;
 mod doors;
 mod files;
 pub mod impact;
@@ -9,6 +10,7 @@ mod operators;
 mod reconcile;
 mod restore;
 mod run;
+mod synchronise;
 mod upkeep;
 mod watch;
 mod witnesses;
@@ -23,6 +25,7 @@ use std::time::Duration;
 use arc_swap::ArcSwapOption;
 use metrics_exporter_prometheus::PrometheusHandle;
 use tokio::sync::Mutex;
+use tokio::sync::mpsc;
 use tokio::sync::oneshot;
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
@@ -60,6 +63,8 @@ use crate::identity::Cut;
 use crate::identity::Door;
 use crate::identity::acceptor::Acceptor;
 use crate::name::DepartmentId;
+use crate::publication::shelf::Kept;
+use adopt::Proposal;
 use assemble::Assembled;
 use assemble::Reach;
 use assemble::Trusted;
@@ -70,6 +75,7 @@ use doors::Doors;
 use doors::acceptor;
 use reconcile::Reconciler;
 use run::Orders;
+use synchronise::Synchroniser;
 use witnesses::Witnesses;
 pub use witnessing::Contradiction;
 pub use witnessing::WitnessState;
@@ -109,6 +115,8 @@ pub struct Gateway {
     /// Cancelled last: nothing is under way any more.
     stopped: CancellationToken,
     orders: Orders,
+    /// To the task that runs the gateway: revisions that may come into force.
+    proposals: mpsc::Sender<Proposal>,
     /// One reload at a time.
     reloading: Mutex<()>,
 }
@@ -178,7 +186,9 @@ impl Gateway {
         clock: Clock,
         metrics: PrometheusHandle,
     ) -> Result<Self, StartError> {
-        let orders = Orders::listen(&config).map_err(StartError::Signals)?;
+        // One place: what proposes waits for its answer.
+        let (proposals, proposed) = mpsc::channel(1);
+        let orders = Orders::listen(&config, proposed).map_err(StartError::Signals)?;
         let (assembled, reach) = rehearse(&config, &clock).await?;
         tell_warnings(&assembled, &config);
         let Assembled {
@@ -234,6 +244,7 @@ impl Gateway {
             cut: CancellationToken::new(),
             stopped: CancellationToken::new(),
             orders,
+            proposals,
             reloading: Mutex::new(()),
         };
         let held = gateway.release_unless_witnessed(held).await?;
@@ -306,7 +317,7 @@ impl Gateway {
     /// Reads everything again that may change while running, and puts all of it in place, or nothing.
     pub async fn reload(&self) -> Result<(), Vec<Fault>> {
         let _one = self.reloading.lock().await;
-        match self.read_again().await {
+        match self.read_again(Vec::new()).await {
             Ok(assembled) => {
                 self.put_in_place(assembled).await;
                 Ok(())
@@ -325,11 +336,18 @@ impl Gateway {
         }
     }
 
-    async fn read_again(&self) -> Result<Assembled, Vec<Fault>> {
+    async fn read_again(&self, candidates: Vec<Kept>) -> Result<Assembled, Vec<Fault>> {
         let (config, clock) = (self.config.clone(), self.clock.clone());
         let trusted = aside(move || Trusted::load(&config, &clock)).await;
         let before = self.exchange.snapshot();
-        assemble(&self.config, trusted, Ok(&self.reach), Some(before)).await
+        assemble(
+            &self.config,
+            trusted,
+            Ok(&self.reach),
+            Some(before),
+            candidates,
+        )
+        .await
     }
 
     async fn put_in_place(&self, assembled: Assembled) {
@@ -416,6 +434,18 @@ impl Gateway {
 
     fn books(&self) -> Books {
         Books::new(self.exchange.journal().clone(), &self.config.journal.path)
+    }
+
+    fn synchroniser(&self) -> Synchroniser {
+        let publication = &self.config.publication;
+        Synchroniser::new(
+            self.exchange.clone(),
+            self.reach.peers.clone(),
+            &publication.path,
+            self.reach.refused.clone(),
+            publication.sync,
+            self.proposals.clone(),
+        )
     }
 
     fn reconciler(&self) -> Reconciler {

@@ -12,6 +12,7 @@ pub mod policy;
 pub mod source;
 pub mod redact;
 pub mod audit;
+pub mod publication;
 pub mod exchange;
 pub mod door;
 pub mod config;

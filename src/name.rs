@@ -100,6 +100,8 @@ names! {
     AgreementId: "an agreement id", is_agreement_id, "1 to 64 of letters, digits, `-`, `_` and `.`";
     /// The full name of a record type, e.g. `civil.v1.Resident`.
     RecordType: "a record type", is_qualified_name, "a full message name such as `civil.v1.Resident`";
+    /// A package of the registry: a name and a version, e.g. `civil.v1`.
+    PackageName: "a package", is_package, "a name and a version, such as `civil.v1`";
     /// The path of a field within a record, e.g. `address.district`.
     FieldPath: "a field path", is_dotted, "field names joined by dots, such as `address.district`";
     /// Somebody who may read the journal at the operators' door, e.g. `lin.auditor`.
@@ -145,10 +147,41 @@ fn is_qualified_name(s: &str) -> bool {
     s.contains('.') && is_dotted(s)
 }
 
+fn is_package(s: &str) -> bool {
+    let is_version = |name: &str| {
+        name.strip_prefix('v').is_some_and(|digits| {
+            digits.starts_with(|c: char| matches!(c, '1'..='9'))
+                && digits.bytes().all(|b| b.is_ascii_digit())
+        })
+    };
+    is_dotted(s) && s.rsplit_once('.').is_some_and(|(_, last)| is_version(last))
+}
+
 fn is_trust_domain(s: &str) -> bool {
     (1..=255).contains(&s.len())
         && s.bytes()
             .all(|b| matches!(b, b'a'..=b'z' | b'0'..=b'9' | b'.' | b'-' | b'_'))
+}
+
+impl RecordType {
+    /// The package that the record type stands in.
+    pub fn package(&self) -> &str {
+        self.0
+            .rsplit_once('.')
+            .map_or("", |(package, _name)| package)
+    }
+}
+
+impl PackageName {
+    /// Where its files lie in the registry: `civil/v1/` for `civil.v1`.
+    pub fn folder(&self) -> String {
+        format!("{}/", self.0.replace('.', "/"))
+    }
+
+    /// What all of its versions have in common, up to the first dot: `civil` for `civil.v1`.
+    pub fn stem(&self) -> &str {
+        self.0.split('.').next().unwrap_or_default()
+    }
 }
 
 impl FieldPath {

@@ -9,6 +9,7 @@ pub mod format;
 pub mod lint;
 pub mod mask;
 pub mod query;
+pub mod revision;
 pub(crate) mod scalar;
 pub mod schema;
 mod search;
@@ -28,7 +29,10 @@ use prost_reflect::DescriptorPool;
 
 use crate::fault;
 use crate::fault::Fault;
+use crate::name::PackageName;
 use crate::name::RecordType;
+use revision::Held;
+use revision::Overlay;
 use schema::RecordSchema;
 
 /// A SHA-256 digest.
@@ -49,6 +53,8 @@ pub struct Registry {
     digest: Digest,
     /// Every file of the tree, by the name under which others import it.
     texts: BTreeMap<String, String>,
+    packages: BTreeMap<String, Held>,
+    drafts: Vec<PackageName>,
     words: search::Index,
 }
 
@@ -116,12 +122,17 @@ impl Registry {
         Ok(compile::read(root)?.into_texts())
     }
 
-    /// Compiles the tree below `root`, but takes what is known already where the tree has not changed since.
-    pub fn compile_again(root: &Path, known: Option<&Arc<Self>>) -> Result<Arc<Self>, Vec<Fault>> {
-        let tree = compile::read(root)?;
+    /// Compiles the tree below `root` with what is published in the place of its drafts, but takes what is known already
+    /// where nothing has changed since.
+    pub fn compile_published(
+        root: &Path,
+        published: &[Overlay<'_>],
+        known: Option<&Arc<Self>>,
+    ) -> Result<Arc<Self>, Vec<Fault>> {
+        let tree = compile::read(root)?.with_published(published);
         match known {
-            Some(known) if known.digest == tree.digest => Ok(Arc::clone(known)),
-            _ => compile::compile(tree).map(Arc::new),
+            Some(known) if tree.is_that_of(known) => Ok(Arc::clone(known)),
+            _ => compile::compile_published(tree, published).map(Arc::new),
         }
     }
 

@@ -21,6 +21,7 @@ use crate::name::RecordType;
 use crate::pb;
 use crate::policy::decision::Permit;
 use crate::policy::decision::Role;
+use crate::registry::Digest;
 use crate::registry::Registry;
 use crate::registry::query::question::Question;
 use crate::registry::wire::Malformed;
@@ -61,6 +62,8 @@ pub struct Terms {
     pub system: String,
     /// The name of this gateway's journal.
     pub journal: String,
+    /// Of the record type's package, as this gateway has it.
+    pub revision: Option<Digest>,
     /// How long the answer may take to begin.
     pub deadline: Duration,
     pub traceparent: String,

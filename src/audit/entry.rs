@@ -31,8 +31,8 @@ use crate::pb;
 use crate::pb::journal_record;
 use crate::registry::Digest;
 
-/// The most bytes of what an entry tells of a policy.
-const MAX_POLICY_DETAIL: usize = 16 * 1024;
+/// The most bytes of what an entry tells of a policy or a registry.
+const MAX_DETAIL: usize = 16 * 1024;
 
 /// An entry to be written. Its time is that of the commit.
 #[derive(Clone)]
@@ -74,8 +74,7 @@ impl Entry {
 
     /// A policy that took effect, or one that was refused and why.
     pub fn policy(revision: &Digest, applied: bool, mut detail: String) -> Self {
-        // A broken file may have thousands of faults; an entry that is too long would be none.
-        detail.truncate(detail.floor_char_boundary(MAX_POLICY_DETAIL));
+        cut(&mut detail);
         let revision = revision.to_vec().into();
         let outcome = if applied {
             Outcome::Answered
@@ -95,6 +94,17 @@ impl Entry {
         let (event, version) = (event.to_owned(), version.to_owned());
         let record = journal_record::Kind::Lifecycle(pb::LifecycleRecord { event, version });
         Self::of_gateway(Kind::Lifecycle, Outcome::Answered, record)
+    }
+
+    /// A revision of a package that was put in force, or refused.
+    pub fn registry(mut record: pb::RegistryRecord) -> Self {
+        cut(&mut record.detail);
+        let outcome = match record.event() {
+            pb::RegistryEvent::Published | pb::RegistryEvent::Adopted => Outcome::Answered,
+            pb::RegistryEvent::Refused | pb::RegistryEvent::Unspecified => Outcome::Denied,
+        };
+        let record = journal_record::Kind::Registry(record);
+        Self::of_gateway(Kind::Registry, outcome, record)
     }
 
     /// What a comparison with a peer has shown.
@@ -206,6 +216,11 @@ impl fmt::Debug for Entry {
             .field("exchange", &self.exchange)
             .finish_non_exhaustive()
     }
+}
+
+/// A broken file may have thousands of faults; an entry that is too long would be none.
+fn cut(detail: &mut String) {
+    detail.truncate(detail.floor_char_boundary(MAX_DETAIL));
 }
 
 impl Receipt {

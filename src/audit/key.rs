@@ -113,6 +113,11 @@ impl JournalKey {
         VerifierKey::of(KeyKind::Ed25519, origin, public_half(&self.0))
     }
 
+    /// A note of a text that ends in a newline, and that no checkpoint could be.
+    pub fn sign_text(&self, text: &str, origin: &str) -> Result<String, NoteError> {
+        Ok(note::sign(text, &self.0, &self.verifier(origin)?))
+    }
+
     pub(super) fn sign(&self, checkpoint: Checkpoint, verifier: &VerifierKey) -> SignedCheckpoint {
         let note = note::sign(&checkpoint.text(), &self.0, verifier);
         SignedCheckpoint::new(checkpoint, note)

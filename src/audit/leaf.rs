@@ -72,6 +72,8 @@ codes! {
         Connection = 12, "connection";
         /// The gateway started or stopped.
         Lifecycle = 13, "lifecycle";
+        /// A revision of a package was published, taken over or refused.
+        Registry = 14, "registry";
     }
 }
 

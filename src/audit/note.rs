@@ -86,6 +86,11 @@ pub fn open(note: &str, trusted: &[VerifierKey]) -> Result<Note, NoteError> {
     })
 }
 
+/// The text of a note, none of whose signatures is looked at.
+pub fn text(note: &str) -> Result<&str, NoteError> {
+    split(note).map(|(text, _)| text)
+}
+
 /// The note with more signature lines below its own. What they sign is not checked.
 pub(super) fn extend<'a>(
     note: &str,

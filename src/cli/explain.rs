@@ -31,7 +31,6 @@ use crate::policy::decision::Role;
 use crate::policy::explanation::Considered;
 use crate::policy::explanation::Explanation;
 use crate::policy::explanation::Outcome;
-use crate::registry::Registry;
 use crate::registry::query::Query;
 use crate::registry::query::Raw;
 use crate::registry::query::RawSelection;
@@ -117,7 +116,8 @@ impl ExplainArgs {
     pub(super) fn run(self, output: &OutputOptions) -> Run {
         let json = output.for_one()?;
         let config = Config::load(&self.config).map_err(Failure::Faults)?;
-        let registry = Registry::compile(&config.registry).map_err(Failure::Faults)?;
+        let registry = assemble::registry(&config, None, Vec::new());
+        let (registry, _) = registry.map_err(Failure::Faults)?;
         let directory = assemble::directory(&config.directory).map_err(Failure::Faults)?;
         let departments: Vec<_> = directory.ids().cloned().collect();
         let policy =

@@ -4,6 +4,8 @@ mod against;
 mod check;
 mod fmt;
 mod lint;
+mod publish;
+mod revisions;
 
 use std::path::Path;
 use std::path::PathBuf;
@@ -21,7 +23,8 @@ use crate::registry::Registry;
   landbridge registry check --against HEAD
   landbridge registry check --against HEAD --config config/civil.toml
   landbridge registry lint
-  landbridge registry fmt --check")]
+  landbridge registry fmt --check
+  landbridge registry publish civil.v1 --config config/civil.toml")]
 pub(super) struct RegistryArgs {
     #[command(subcommand)]
     verb: Verb,
@@ -35,6 +38,10 @@ enum Verb {
     Lint(lint::LintArgs),
     /// Lays out the files
     Fmt(fmt::FmtArgs),
+    /// Puts a new revision of a package in force, at this gateway and at all others
+    Publish(publish::PublishArgs),
+    /// Lists the published revisions that a gateway keeps
+    Revisions(revisions::RevisionsArgs),
 }
 
 /// Which registry a verb is about.
@@ -51,6 +58,8 @@ impl RegistryArgs {
             Verb::Check(args) => args.run(output),
             Verb::Lint(args) => args.run(output),
             Verb::Fmt(args) => args.run(output),
+            Verb::Publish(args) => args.run(output),
+            Verb::Revisions(args) => args.run(output),
         }
     }
 }

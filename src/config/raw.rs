@@ -21,6 +21,7 @@ use super::quantity::SIZE;
 use super::quantity::parse_offset;
 use super::quantity::parse_size;
 use super::reconciliation::RawReconciliation;
+use super::registry::RawRegistry;
 use super::retention::RawRetention;
 use super::source;
 use super::subjects::RawSubjects;
@@ -84,12 +85,6 @@ struct RawDoor {
     ca: PathBuf,
     #[serde(default)]
     crls: Vec<PathBuf>,
-}
-
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct RawRegistry {
-    path: PathBuf,
 }
 
 #[derive(Debug, Deserialize)]
@@ -238,6 +233,7 @@ impl RawConfig {
         let mut faults = Faults::of(path, text);
         let journal = self.journal.check(path, &mut faults);
         let witness = self.witness.check(path, &journal.path, &mut faults);
+        let (registry, publication) = self.registry.check(path, &journal.path, &mut faults);
         let retention = self.retention.check(&mut faults);
         let sources = self
             .source
@@ -264,7 +260,8 @@ impl RawConfig {
             peers: self.peers.within(path),
             operators,
             subjects,
-            registry: absolute(self.registry.path),
+            registry,
+            publication,
             agreements: absolute(self.policy.agreements),
             guardrails: absolute(self.policy.guardrails),
             log: LogConfig {

@@ -1,4 +1,6 @@
-//! `PeerService`: what gateways tell one another about their journals.
+//! `PeerService`: what gateways tell one another about their journals and their schemas.
+
+mod revisions;
 
 use std::collections::BTreeSet;
 use std::collections::HashMap;
@@ -26,12 +28,13 @@ use crate::audit::reconcile::part_summaries;
 use crate::audit::reconcile::summary;
 use crate::audit::reconcile::tell;
 use crate::audit::reconcile::window::Window;
-use crate::clock::Clock;
+use crate::exchange::Exchange;
 use crate::identity::Caller;
 use crate::identity::peer::Peer;
 use crate::name::DepartmentId;
 use crate::pb;
 use crate::pb::peer_service_server::PeerService;
+use crate::publication::shelf::Shelf;
 
 /// How long a question waits for the index to follow the journal.
 const FOLLOWS_WITHIN: Duration = Duration::from_secs(5);
@@ -41,11 +44,12 @@ const PLACES: usize = 4;
 /// Windows of a peer of which it is remembered that they are on record: a week of minutes.
 const REMEMBERED: usize = 7 * 24 * 60;
 
-/// Answers peers that compare their journal with this one.
+/// Answers peers that compare their journal with this one, or fetch the schemas that this department has published.
 #[derive(Debug, Clone)]
 pub struct PeerDoor {
     books: Arc<Books>,
-    clock: Clock,
+    exchange: Arc<Exchange>,
+    shelf: Shelf,
     /// By asking department: the windows that are on record, the latest of them. One that is asked for again is not logged
     /// again.
     settled: Arc<Mutex<HashMap<DepartmentId, BTreeSet<Window>>>>,
@@ -70,10 +74,11 @@ struct Own {
 }
 
 impl PeerDoor {
-    pub fn new(books: Books, clock: Clock) -> Self {
+    pub fn new(books: Books, exchange: Arc<Exchange>, shelf: Shelf) -> Self {
         Self {
             books: Arc::new(books),
-            clock,
+            exchange,
+            shelf,
             settled: Arc::default(),
             places: Arc::new(Semaphore::new(PLACES)),
         }
@@ -90,7 +95,7 @@ impl PeerDoor {
         let window = window.and_then(Window::read);
         let window = window.ok_or_else(|| status::unfit("window"))?;
         let theirs = Summary::read(all).ok_or_else(|| status::unfit("all"))?;
-        if self.clock.now() < window.end() {
+        if self.exchange.clock().now() < window.end() {
             return Err(status::not_yet());
         }
         let peer = peer.department().clone();
@@ -235,5 +240,23 @@ impl PeerService for PeerDoor {
         Ok(Response::new(pb::SettleExchangesResponse {
             items: own.iter().map(Into::into).collect(),
         }))
+    }
+
+    async fn list_revisions(
+        &self,
+        _request: Request<pb::ListRevisionsRequest>,
+    ) -> Result<Response<pb::ListRevisionsResponse>, Status> {
+        Ok(Response::new(self.revisions()))
+    }
+
+    async fn fetch_revision(
+        &self,
+        request: Request<pb::FetchRevisionRequest>,
+    ) -> Result<Response<pb::FetchRevisionResponse>, Status> {
+        let Ok(_place) = self.places.try_acquire() else {
+            return Err(status::shed(Shed::Overloaded));
+        };
+        let revision = self.revision(&request.into_inner()).await?;
+        Ok(Response::new(revision))
     }
 }

@@ -23,6 +23,7 @@ use crate::exchange::refusal::Refusal;
 use crate::exchange::replay::BadExchangeId;
 use crate::pb;
 use crate::policy::decision::Denial;
+use crate::registry::hex;
 use crate::source::SourceError;
 
 /// The domain of the reasons.
@@ -80,7 +81,7 @@ fn code(cause: &Cause) -> Code {
         Cause::Denied(denial) => denied(denial),
         Cause::NotFound => Code::NotFound,
         Cause::Source(error) => source(error),
-        Cause::NoJournalKey(_) => Code::FailedPrecondition,
+        Cause::NoJournalKey(_) | Cause::Incompatible(_) => Code::FailedPrecondition,
         Cause::Unproven(_) => Code::Internal,
         Cause::PeerRevoked => Code::PermissionDenied,
         Cause::Amended => Code::Aborted,
@@ -132,6 +133,14 @@ fn metadata(cause: &Cause) -> HashMap<String, String> {
             .into_iter()
             .map(|(k, v)| (k.to_owned(), v))
             .collect(),
+        Cause::Incompatible(incompatible) => [
+            ("package", incompatible.package.clone()),
+            ("consumer_revision", hex(&incompatible.consumers.digest)),
+            ("provider_revision", hex(&incompatible.providers.digest)),
+        ]
+        .into_iter()
+        .map(|(key, value)| (key.to_owned(), value))
+        .collect(),
         Cause::Source(SourceError::Refused(refusal)) => {
             let mut metadata: HashMap<_, _> = refusal.metadata.iter().cloned().collect();
             metadata.insert("refused_by".to_owned(), "provider".to_owned());
@@ -226,6 +235,17 @@ pub(super) fn unknown_package(package: &str) -> Status {
     let package = crate::fault::shown(package);
     let message = format!("unknown package `{package}`; write one such as `civil.v1`");
     Status::with_error_details(Code::NotFound, message, details)
+}
+
+/// This department has not published a revision of that package with that digest.
+pub(super) fn unknown_revision() -> Status {
+    let no_more = HashMap::<String, String>::new();
+    let details = ErrorDetails::with_error_info("REVISION_UNKNOWN", DOMAIN, no_more);
+    Status::with_error_details(
+        Code::NotFound,
+        "no such revision of this department",
+        details,
+    )
 }
 
 /// The task that sends a stream has gone without a word.

@@ -89,6 +89,9 @@ impl Ask {
         if relay.schema_digest.len() != 32 {
             return Err(Cause::Relay("relay.schema_digest: 32 bytes"));
         }
+        if !matches!(relay.revision.len(), 0 | 32) {
+            return Err(Cause::Relay("relay.revision: 32 bytes"));
+        }
         if !relay.journal.is_empty() && self.asking_journal(caller.department()).is_none() {
             return Err(Cause::Relay(
                 "relay.journal: a journal of the asking department",

@@ -17,11 +17,15 @@ use crate::name::DepartmentId;
 use crate::name::ExchangeId;
 use crate::name::RecordType;
 use crate::policy::decision::Denial;
+use crate::publication::Incompatible;
 use crate::registry::UnknownRecordType;
 use crate::registry::query::InvalidQuery;
 use crate::registry::query::Reason;
 use crate::registry::wire::Malformed;
 use crate::source::SourceError;
+
+/// The reason of a refusal because the two gateways' schemas do not fit.
+pub(super) const REVISION_INCOMPATIBLE: &str = "REVISION_INCOMPATIBLE";
 
 /// A refusal, on record.
 #[derive(Debug)]
@@ -72,6 +76,8 @@ pub enum Cause {
         "the directory has no journal key of `{0}`, so that its answers could not be proven; add what `landbridge audit key` prints there to its `journal`"
     )]
     NoJournalKey(DepartmentId),
+    #[error(transparent)]
+    Incompatible(#[from] Incompatible),
     #[error("the provider's answer is not proven to be on its record")]
     Unproven(#[from] BadReceipt),
     #[error(transparent)]
@@ -128,6 +134,7 @@ impl Cause {
             Self::NotFound => "NOT_FOUND",
             Self::Source(error) => error.reason(),
             Self::NoJournalKey(_) => "PROVIDER_JOURNAL_UNKNOWN",
+            Self::Incompatible(_) => REVISION_INCOMPATIBLE,
             Self::Unproven(_) => "RECEIPT_REFUSED",
             Self::ExchangeId(BadExchangeId::Replayed) => "EXCHANGE_REPLAYED",
             Self::ExchangeId(BadExchangeId::OutOfTime) => "EXCHANGE_OUT_OF_TIME",
@@ -175,6 +182,7 @@ impl Cause {
             | Self::NotOwner { .. }
             | Self::Query(_)
             | Self::Cursor
+            | Self::Incompatible(_)
             | Self::ExchangeId(_)
             | Self::PeerRevoked
             | Self::Amended
@@ -234,6 +242,7 @@ impl Cause {
             | Self::Query(_)
             | Self::Cursor
             | Self::NoJournalKey(_)
+            | Self::Incompatible(_)
             | Self::ExchangeId(_)
             | Self::Denied(_) => Outcome::Denied,
         }

@@ -5,6 +5,8 @@ use std::sync::Arc;
 use crate::audit::journals::Journals;
 use crate::identity::directory::Directory;
 use crate::policy::PolicySet;
+use crate::publication::Published;
+use crate::publication::refused::Refused;
 use crate::redact::Redactions;
 use crate::registry::Registry;
 use crate::source::Sources;
@@ -13,6 +15,9 @@ use crate::source::Sources;
 #[derive(Debug)]
 pub struct Snapshot {
     pub registry: Arc<Registry>,
+    /// The published revisions that the registry holds.
+    pub published: Published,
+    pub refused: Refused,
     pub policy: PolicySet,
     pub directory: Arc<Directory>,
     /// The keys that prove what a department has on record.

@@ -25,8 +25,13 @@ use crate::identity::material::Material;
 use crate::identity::spiffe::SpiffeId;
 use crate::name::AgreementId;
 use crate::name::DepartmentId;
+use crate::name::PackageName;
 use crate::policy::PolicyInput;
 use crate::policy::PolicySet;
+use crate::publication::Published;
+use crate::publication::refused::Refused;
+use crate::publication::shelf::Kept;
+use crate::publication::shelf::Shelf;
 use crate::redact::Redactions;
 use crate::registry::Registry;
 use crate::source::Sources;
@@ -53,6 +58,8 @@ pub struct Reach {
     pub services: Vec<ServiceSource>,
     pub peers: Arc<Peers>,
     pub connector: Arc<Connector>,
+    /// Revisions that this gateway does not go by.
+    pub refused: Refused,
 }
 
 /// The trust material of both doors and the directory, which connections to peers need before all else.
@@ -71,6 +78,7 @@ impl Assembled {
         let materials = [&self.systems, &self.peers].into_iter();
         let mut warnings: Vec<Fault> = materials.flat_map(Material::warnings).cloned().collect();
         warnings.extend(unknown_types(config, &self.snapshot.registry));
+        warnings.extend(unpublished(config, &self.snapshot));
         let consumed = self.snapshot.policy.agreements().filter(|agreement| {
             agreement.consumer == config.department && agreement.provider != config.department
         });
@@ -83,6 +91,25 @@ impl Assembled {
         }
         warnings
     }
+}
+
+/// The department's own drafts, which change nothing until they are published.
+fn unpublished(config: &Config, snapshot: &Snapshot) -> impl Iterator<Item = Fault> {
+    let is_own = |package: &&PackageName| {
+        let head = snapshot.published.head(package.as_str());
+        head.is_some_and(|head| head.revision.owner == config.department)
+    };
+    let drafts = snapshot.registry.drafts().iter().filter(is_own);
+    let folder = config.registry.display().to_string();
+    drafts.map(move |package| Fault {
+        file: folder.clone(),
+        line: 0,
+        column: 0,
+        key: package.to_string(),
+        message: format!(
+            "is not what is published of it, and changes nothing; `landbridge registry publish {package} --config <settings>` puts it in force"
+        ),
+    })
 }
 
 fn unproven(config: &Config, agreement: &AgreementId, provider: &DepartmentId) -> Fault {
@@ -147,21 +174,23 @@ impl Reach {
                 .collect(),
             peers: Arc::new(Peers::new(connector.clone())),
             connector,
+            refused: Refused::default(),
         })
     }
 }
 
 /// Reads and checks everything; reports every fault at once, also where one file keeps others from being judged. What
-/// has not changed since `before` is taken over.
+/// has not changed since `before` is taken over. The candidates are taken to be in force.
 pub async fn assemble(
     config: &Config,
     trusted: Result<Trusted, Vec<Fault>>,
     reach: Result<&Reach, Vec<Fault>>,
     before: Option<Arc<Snapshot>>,
+    candidates: Vec<Kept>,
 ) -> Result<Assembled, Vec<Fault>> {
     let own = config.clone();
     // Thousands of files take a while: not on a thread that serves.
-    let files = aside(move || Files::read(&own, trusted, before.as_deref())).await;
+    let files = aside(move || Files::read(&own, trusted, before.as_deref(), candidates)).await;
     let mut faults = Vec::new();
     let (files, reach) = (keep(files, &mut faults), keep(reach, &mut faults));
     let Some(files) = files else {
@@ -170,26 +199,33 @@ pub async fn assemble(
     faults.extend(files.faults);
     let (registry, trusted) = (files.registry, files.trusted);
     let sources = match reach {
-        Some(reach) => keep(
-            sources(config, &registry, &trusted, reach).await,
-            &mut faults,
-        ),
+        Some(reach) => {
+            let sources = keep(
+                sources(config, &registry, &trusted, reach).await,
+                &mut faults,
+            );
+            sources.map(|sources| (sources, reach.refused.clone()))
+        }
         None => None,
     };
     match (files.policy, sources, files.witnesses) {
-        (Some(policy), Some(sources), Some(witnesses)) if faults.is_empty() => Ok(Assembled {
-            snapshot: Snapshot {
-                registry,
-                policy,
-                directory: trusted.directory,
-                journals: trusted.journals,
-                sources,
-                redactions: Redactions::default(),
-            },
-            systems: trusted.systems,
-            peers: trusted.peers,
-            witnesses,
-        }),
+        (Some(policy), Some((sources, refused)), Some(witnesses)) if faults.is_empty() => {
+            Ok(Assembled {
+                snapshot: Snapshot {
+                    registry,
+                    published: files.published,
+                    refused,
+                    policy,
+                    directory: trusted.directory,
+                    journals: trusted.journals,
+                    sources,
+                    redactions: Redactions::default(),
+                },
+                systems: trusted.systems,
+                peers: trusted.peers,
+                witnesses,
+            })
+        }
         _ => Err(faults),
     }
 }
@@ -197,6 +233,7 @@ pub async fn assemble(
 /// What comes of files alone, as far as it does.
 struct Files {
     registry: Arc<Registry>,
+    published: Published,
     trusted: Trusted,
     policy: Option<PolicySet>,
     witnesses: Option<Option<Witnesses>>,
@@ -208,15 +245,13 @@ impl Files {
         config: &Config,
         trusted: Result<Trusted, Vec<Fault>>,
         before: Option<&Snapshot>,
+        candidates: Vec<Kept>,
     ) -> Result<Self, Vec<Fault>> {
         let mut faults = Vec::new();
         let known = before.map(|before| &before.registry);
-        let registry = keep(
-            Registry::compile_again(&config.registry, known),
-            &mut faults,
-        );
+        let registry = keep(registry(config, known, candidates), &mut faults);
         let trusted = keep(trusted, &mut faults);
-        let (Some(registry), Some(trusted)) = (registry, trusted) else {
+        let (Some((registry, published)), Some(trusted)) = (registry, trusted) else {
             return Err(faults);
         };
         let departments: Vec<DepartmentId> = trusted.directory.ids().cloned().collect();
@@ -228,12 +263,26 @@ impl Files {
         let policy = keep(policy(config, &departments, &registry, known), &mut faults);
         Ok(Self {
             registry,
+            published,
             trusted,
             policy,
             witnesses,
             faults,
         })
     }
+}
+
+/// The registry that the gateway goes by: the tree with the published revisions, the candidates before those on the shelf.
+pub fn registry(
+    config: &Config,
+    known: Option<&Arc<Registry>>,
+    candidates: Vec<Kept>,
+) -> Result<(Arc<Registry>, Published), Vec<Fault>> {
+    let published = Shelf::at(&config.publication.path).published()?;
+    let published = published.with(candidates);
+    let overlays: Vec<_> = published.lines().map(|line| line.head.overlay()).collect();
+    let registry = Registry::compile_published(&config.registry, &overlays, known)?;
+    Ok((registry, published))
 }
 
 /// Does what takes long on a thread of its own.
@@ -255,16 +304,19 @@ pub async fn rehearse(config: &Config, clock: &Clock) -> Result<(Assembled, Reac
         Ok(trusted) => trusted,
         Err(faults) => {
             return Err(also(
-                assemble(config, Err(faults), Err(Vec::new()), None).await,
+                assemble(config, Err(faults), Err(Vec::new()), None, Vec::new()).await,
             ));
         }
     };
     match Reach::open(config, &trusted, clock) {
         Ok(reach) => Ok((
-            assemble(config, Ok(trusted), Ok(&reach), None).await?,
+            assemble(config, Ok(trusted), Ok(&reach), None, Vec::new()).await?,
             reach,
         )),
-        Err(faults) => Err(also(assemble(config, Ok(trusted), Err(faults), None).await)),
+        Err(faults) => {
+            let rest = assemble(config, Ok(trusted), Err(faults), None, Vec::new());
+            Err(also(rest.await))
+        }
     }
 }
 

@@ -34,6 +34,7 @@ use crate::identity::material::Material;
 use crate::pb::catalog_service_server::CatalogServiceServer;
 use crate::pb::exchange_service_server::ExchangeServiceServer;
 use crate::pb::peer_service_server::PeerServiceServer;
+use crate::publication::shelf::Shelf;
 
 /// The largest block of request headers.
 const MAX_HEADER_BYTES: u32 = 16 * 1024;
@@ -141,6 +142,8 @@ impl Gateway {
         self.tracker.spawn(systems.run(doors.systems));
         self.tracker.spawn(peers.run(doors.peers));
         self.tracker.spawn(self.reconciler().run(self.stop.clone()));
+        let synchroniser = self.synchroniser();
+        self.tracker.spawn(synchroniser.run(self.stop.clone()));
         // Not on the tracker, which a stop waits for: this door tells until the very end that the gateway is stopping.
         self.last.spawn(operators::run(
             doors.operators,
@@ -199,7 +202,8 @@ impl Gateway {
     }
 
     fn peer_service(&self) -> PeerServiceServer<PeerDoor> {
-        let service = PeerDoor::new(self.books(), self.clock.clone());
+        let shelf = Shelf::at(&self.config.publication.path);
+        let service = PeerDoor::new(self.books(), self.exchange.clone(), shelf);
         PeerServiceServer::new(service)
             .max_decoding_message_size(self.config.limits.max_message)
             .max_encoding_message_size(usize::MAX)

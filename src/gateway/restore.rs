@@ -78,6 +78,7 @@ fn spent(record: &pb::JournalRecord) -> Option<Spent> {
         | Kind::Reconciliation(_)
         | Kind::Access(_)
         | Kind::Erasure(_)
+        | Kind::Registry(_)
         | Kind::Heartbeat(_) => None,
     }
 }

@@ -7,10 +7,12 @@ use std::time::Duration;
 use tokio::signal::unix::Signal;
 use tokio::signal::unix::SignalKind;
 use tokio::signal::unix::signal;
+use tokio::sync::mpsc;
 use tokio::time::Interval;
 
 use super::Gateway;
 use super::StartError;
+use super::adopt::Proposal;
 use super::watch::Watch;
 use crate::config::Config;
 use crate::config::DoorConfig;
@@ -27,12 +29,14 @@ pub(super) struct Orders {
     hang_up: Signal,
     watch: Option<Watch>,
     rejudge: Interval,
+    proposals: mpsc::Receiver<Proposal>,
 }
 
 enum Order {
     Stop,
     Reload(&'static str),
     Rejudge,
+    Consider(Proposal),
 }
 
 impl Gateway {
@@ -60,6 +64,7 @@ impl Gateway {
                 }
                 Order::Reload(why) => self.reload_and_tell(why).await,
                 Order::Rejudge => self.rejudge(),
+                Order::Consider(proposal) => self.consider(proposal).await,
             }
         }
     }
@@ -88,13 +93,14 @@ impl Gateway {
 }
 
 impl Orders {
-    pub(super) fn listen(config: &Config) -> io::Result<Self> {
+    pub(super) fn listen(config: &Config, proposals: mpsc::Receiver<Proposal>) -> io::Result<Self> {
         Ok(Self {
             terminate: signal(SignalKind::terminate())?,
             interrupt: signal(SignalKind::interrupt())?,
             hang_up: signal(SignalKind::hangup())?,
             watch: watch(config),
             rejudge: tokio::time::interval(REJUDGE),
+            proposals,
         })
     }
 
@@ -105,6 +111,7 @@ impl Orders {
             _ = self.hang_up.recv() => Order::Reload("SIGHUP"),
             () = changed(&mut self.watch) => Order::Reload("files changed"),
             _ = self.rejudge.tick() => Order::Rejudge,
+            Some(proposal) = self.proposals.recv() => Order::Consider(proposal),
         }
     }
 }

@@ -1,6 +1,6 @@
 //! Compiles the `.proto` tree into a registry, without `protoc`.
 
-mod digest;
+pub(super) mod digest;
 mod link;
 mod nesting;
 pub(super) mod package;
@@ -9,13 +9,20 @@ pub(super) mod record;
 mod sites;
 mod tree;
 
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 
+use prost_reflect::DescriptorPool;
+
 use super::Digest;
 use super::Registry;
+use super::revision::Held;
+use super::revision::Overlay;
+use super::revision::is_in;
 use super::search::Index;
 use crate::fault::Fault;
+use crate::name::PackageName;
 pub(super) use link::is_provided;
 pub(super) use link::provided;
 use tree::Source;
@@ -23,13 +30,13 @@ use tree::Source;
 /// The files as they were read.
 pub(super) struct Tree {
     sources: Vec<Source>,
-    pub(super) digest: Digest,
+    digest: Digest,
+    /// Packages of which something else is published than what was read.
+    drafts: Vec<PackageName>,
 }
 
 pub(super) fn read(root: &Path) -> Result<Tree, Vec<Fault>> {
-    let sources = tree::read(root)?;
-    let digest = digest::of_tree(&sources);
-    Ok(Tree { sources, digest })
+    Ok(Tree::of(tree::read(root)?))
 }
 
 /// Files that come from elsewhere than a folder: name and text.
@@ -39,13 +46,50 @@ pub(super) fn of_texts(files: impl IntoIterator<Item = (String, String)>) -> Tre
         name,
         text,
     });
-    let mut sources: Vec<_> = sources.collect();
-    sources.sort_by(|a, b| a.name.cmp(&b.name));
-    let digest = digest::of_tree(&sources);
-    Tree { sources, digest }
+    Tree::of(sources.collect())
 }
 
 impl Tree {
+    fn of(mut sources: Vec<Source>) -> Self {
+        sources.sort_by(|a, b| a.name.cmp(&b.name));
+        Self {
+            digest: digest::of_tree(&sources),
+            sources,
+            drafts: Vec::new(),
+        }
+    }
+
+    /// The tree with what is published in the place of what it has of these packages.
+    pub(super) fn with_published(mut self, published: &[Overlay<'_>]) -> Self {
+        let mut drafts = Vec::new();
+        for Overlay { place, files } in published {
+            let package = files.package();
+            let (own, others): (Vec<_>, Vec<_>) = self
+                .sources
+                .into_iter()
+                .partition(|source| is_in(&source.name, package));
+            self.sources = others;
+            let own: BTreeMap<_, _> = own.into_iter().map(|s| (s.name, s.text)).collect();
+            if !own.is_empty() && own != *files.texts() {
+                drafts.push(package.clone());
+            }
+            self.sources
+                .extend(files.texts().iter().map(|(name, text)| Source {
+                    path: place.join(name).display().to_string(),
+                    name: name.clone(),
+                    text: text.clone(),
+                }));
+        }
+        Self {
+            drafts,
+            ..Self::of(self.sources)
+        }
+    }
+
+    pub(super) fn is_that_of(&self, registry: &Registry) -> bool {
+        self.digest == registry.digest && self.drafts == registry.drafts
+    }
+
     pub(super) fn into_texts(self) -> Vec<(String, String)> {
         let texts = self.sources.into_iter();
         texts.map(|source| (source.path, source.text)).collect()
@@ -53,15 +97,22 @@ impl Tree {
 }
 
 pub(super) fn compile(tree: Tree) -> Result<Registry, Vec<Fault>> {
-    let Tree { sources, digest } = tree;
+    let Tree {
+        sources,
+        digest,
+        drafts,
+    } = tree;
     let sources: Vec<_> = sources
         .into_iter()
         .filter(|source| !is_provided(&source.name))
         .collect();
     let pool = link::link(&sources)?;
     let records = record::read(&pool, &sources)?;
+    let packages = packages(&pool, &records, &sources);
     Ok(Registry {
         pool,
+        packages,
+        drafts,
         words: Index::of(records.values().map(Arc::as_ref)),
         records,
         digest,
@@ -70,6 +121,62 @@ pub(super) fn compile(tree: Tree) -> Result<Registry, Vec<Fault>> {
             .map(|source| (source.name, source.text))
             .collect(),
     })
+}
+
+/// Also refuses files of a published package that do not lie in its folder, which nobody has published.
+pub(super) fn compile_published(
+    tree: Tree,
+    published: &[Overlay<'_>],
+) -> Result<Registry, Vec<Fault>> {
+    let registry = compile(tree)?;
+    let strayed = published.iter().filter(|Overlay { files, .. }| {
+        let held = registry.packages.get(files.package().as_str());
+        held.is_none_or(|held| held.digest != *files.digest())
+    });
+    let faults: Vec<_> = strayed
+        .map(|Overlay { place, files }| Fault {
+            file: place.display().to_string(),
+            line: 0,
+            column: 0,
+            key: files.package().to_string(),
+            message: format!(
+                "files elsewhere in the registry are of this package, too; keep them below `{}` and publish them with it",
+                files.package().folder()
+            ),
+        })
+        .collect();
+    match faults.is_empty() {
+        true => Ok(registry),
+        false => Err(faults),
+    }
+}
+
+/// What is in each package, but not what the gateway brings itself.
+fn packages(
+    pool: &DescriptorPool,
+    records: &record::Records,
+    sources: &[Source],
+) -> BTreeMap<String, Held> {
+    let texts: BTreeMap<_, _> = sources.iter().map(|s| (&s.name, &s.text)).collect();
+    let mut files: BTreeMap<String, BTreeMap<_, _>> = BTreeMap::new();
+    for file in pool.files() {
+        if let Some((name, text)) = texts.get_key_value(&file.name().to_owned()) {
+            let package = file.package_name().to_owned();
+            files.entry(package).or_default().insert(*name, *text);
+        }
+    }
+    let owners: BTreeMap<_, _> = records
+        .values()
+        .map(|record| (record.name().package(), record.owner()))
+        .collect();
+    let held = |(package, files): (String, BTreeMap<_, _>)| {
+        let held = Held {
+            owner: owners.get(package.as_str()).copied().cloned(),
+            digest: digest::of_package(files),
+        };
+        (package, held)
+    };
+    files.into_iter().map(held).collect()
 }
 
 #[cfg(test)]

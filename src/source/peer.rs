@@ -199,6 +199,11 @@ impl Call {
             journal: self.terms.journal.clone(),
             agreement: agreement.id.to_string(),
             agreement_digest: Bytes::copy_from_slice(&agreement.digest),
+            revision: self
+                .terms
+                .revision
+                .map(|d| d.to_vec().into())
+                .unwrap_or_default(),
             schema_digest: Bytes::copy_from_slice(self.permit.query().schema.digest()),
         }
     }

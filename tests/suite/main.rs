@@ -21,6 +21,7 @@ mod kills;
 mod layout;
 mod operators;
 mod overload;
+mod publication;
 mod receipts;
 mod registry;
 mod reconcile;

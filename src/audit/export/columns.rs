@@ -148,6 +148,7 @@ pub(super) const COLUMNS: &[Column] = &[
     }),
     column("detail", Form::Text, |row| match row.told() {
         Some(Record::Policy(record)) => stated(&record.detail),
+        Some(Record::Registry(record)) => stated(&record.detail),
         _ => text(row, |e| &e.detail, |e| &e.detail),
     }),
     column("subjects", Form::Tags, |row| {

@@ -119,7 +119,7 @@ fn class(row: &Row) -> ((u32, &'static str), (u32, &'static str)) {
         }
         Some(Record::Lifecycle(_)) => (LIFECYCLE, STOP),
         Some(Record::Exchange(_) | Record::StreamEnd(_) | Record::Access(_)) => (API, READ),
-        Some(Record::Policy(_)) => (API, UPDATE),
+        Some(Record::Policy(_) | Record::Registry(_)) => (API, UPDATE),
         Some(Record::Erasure(_)) => (API, DELETE),
         Some(Record::Connection(_) | Record::Reconciliation(_) | Record::Heartbeat(_)) | None => {
             (API, OTHER)

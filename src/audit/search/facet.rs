@@ -64,6 +64,7 @@ impl Hit {
                 each(Facet::Reason, &record.reason);
             }
             Some(Record::Reconciliation(record)) => each(Facet::Peer, &record.peer),
+            Some(Record::Registry(record)) => each(Facet::Peer, &record.owner),
             Some(Record::Policy(record)) => each(Facet::PolicyRevision, &hex(&record.revision)),
             Some(
                 Record::StreamEnd(_)

@@ -109,6 +109,17 @@ impl Row {
                 outcome: format!("{} ranges", record.ranges.len()),
                 ..row
             },
+            Some(Record::Registry(record)) => Self {
+                who: record.owner.clone(),
+                what: format!("{} revision {}", record.package, record.number),
+                outcome: match record.event() {
+                    pb::RegistryEvent::Published => "published",
+                    pb::RegistryEvent::Adopted => "adopted",
+                    pb::RegistryEvent::Refused | pb::RegistryEvent::Unspecified => "refused",
+                }
+                .to_owned(),
+                ..row
+            },
             Some(Record::Heartbeat(_)) | None => row,
         }
     }

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::io;
 use std::io::Write;
+use std::sync::Arc;
 
 use clap::Args;
 use serde_json::Value as Json;
@@ -93,7 +94,7 @@ impl SubjectArgs {
     pub(super) fn run(self, place: &Place, output: &OutputOptions) -> Run {
         let format = output.for_lists();
         let (registry, bases) = at_hand(place.config.as_ref())?;
-        let subject = self.subject(place, registry.as_ref())?;
+        let subject = self.subject(place, registry.as_deref())?;
         let pick = Pick {
             attempts: self.attempts,
             offset: self.offset,
@@ -148,12 +149,12 @@ pub(super) fn no_key() -> Failure {
 }
 
 /// The registry and the agreements of the settings, if there are settings. What is broken there does not hide the ledger.
-fn at_hand(config: Option<&Config>) -> io::Result<(Option<Registry>, Bases)> {
+fn at_hand(config: Option<&Config>) -> io::Result<(Option<Arc<Registry>>, Bases)> {
     let Some(config) = config else {
         return Ok((None, Bases::new()));
     };
-    let read = || -> Result<(Registry, Bases), Vec<Fault>> {
-        let registry = Registry::compile(&config.registry)?;
+    let read = || -> Result<(Arc<Registry>, Bases), Vec<Fault>> {
+        let (registry, _) = assemble::registry(config, None, Vec::new())?;
         let directory = assemble::directory(&config.directory)?;
         let departments: Vec<_> = directory.ids().cloned().collect();
         let policy = assemble::policy(config, &departments, &registry, None)?;

@@ -80,7 +80,8 @@ impl CheckArgs {
             let before = against::read(revision, root)?;
             findings = compare(before.pool(), after.pool());
             if let Some(config) = &self.config {
-                let impact = self.impact(config, before.registry()?, &after)?;
+                let config = Config::load(config).map_err(Failure::Faults)?;
+                let impact = impact(&config, before.registry()?, &after, &self.since)?;
                 findings.extend(impact.findings);
                 touched = impact.touched;
             }
@@ -100,7 +101,7 @@ impl CheckArgs {
                 write(finding, root, &mut out)?;
             }
             for touched in &touched {
-                writeln!(out, "{}", line(touched))?;
+                write_touched(touched, &mut out)?;
             }
             let count = after.records().count();
             let breaks = match (&self.against, findings.len()) {
@@ -115,27 +116,27 @@ impl CheckArgs {
             false => Exit::Failed,
         })
     }
-
-    fn impact(
-        &self,
-        config: &Path,
-        before: &Registry,
-        after: &Registry,
-    ) -> Result<Impact, Failure> {
-        let config = Config::load(config).map_err(Failure::Faults)?;
-        let mut impact = of_files(&config, before, after).map_err(Failure::Faults)?;
-        let since = self.since.moment(config.offset, Clock::System.now());
-        // A gateway that has never run has no journal.
-        if config.journal.path.exists() {
-            let consumers = of_consumers(&config, before, after, since);
-            let consumers = consumers.context("the journal cannot be read")?;
-            impact.touched.extend(consumers);
-        }
-        Ok(impact)
-    }
 }
 
-fn line(touched: &Touched) -> String {
+/// What a change touches at that department.
+pub(super) fn impact(
+    config: &Config,
+    before: &Registry,
+    after: &Registry,
+    since: &When,
+) -> Result<Impact, Failure> {
+    let mut impact = of_files(config, before, after).map_err(Failure::Faults)?;
+    let since = since.moment(config.offset, Clock::System.now());
+    // A gateway that has never run has no journal.
+    if config.journal.path.exists() {
+        let consumers = of_consumers(config, before, after, since);
+        let consumers = consumers.context("the journal cannot be read")?;
+        impact.touched.extend(consumers);
+    }
+    Ok(impact)
+}
+
+pub(super) fn write_touched(touched: &Touched, to: &mut impl Write) -> io::Result<()> {
     let what = match touched.what {
         What::Agreement => "agreement",
         What::Policy => "policy",
@@ -147,13 +148,11 @@ fn line(touched: &Touched) -> String {
         (file, 0) => format!("{file}: "),
         (file, line) => format!("{file}:{line}: "),
     };
-    format!(
-        "touches {what}: {place}{}: {}",
-        touched.name, touched.consequence
-    )
+    let (name, consequence) = (&touched.name, &touched.consequence);
+    writeln!(to, "touches {what}: {place}{name}: {consequence}")
 }
 
-fn write(finding: &Finding, root: &Path, to: &mut impl Write) -> io::Result<()> {
+pub(super) fn write(finding: &Finding, root: &Path, to: &mut impl Write) -> io::Result<()> {
     let Finding {
         line,
         rule,
@@ -165,7 +164,7 @@ fn write(finding: &Finding, root: &Path, to: &mut impl Write) -> io::Result<()> 
     writeln!(to, "{file}:{line}: {rule}: {element}: {message}; {mend}")
 }
 
-fn json_of(finding: &Finding, root: &Path) -> serde_json::Value {
+pub(super) fn json_of(finding: &Finding, root: &Path) -> serde_json::Value {
     json!({
         "file": path_of(root, &finding.file),
         "line": finding.line,

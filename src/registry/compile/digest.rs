@@ -24,6 +24,18 @@ pub(super) fn of_tree(sources: &[Source]) -> Digest {
     hash.finish()
 }
 
+/// SHA-256 over the names and texts of one package's files, by name.
+pub(in crate::registry) fn of_package<'a>(
+    files: impl IntoIterator<Item = (&'a String, &'a String)>,
+) -> Digest {
+    let mut hash = Hash::new("landbridge package v1");
+    for (name, text) in files {
+        hash.text(name);
+        hash.text(text);
+    }
+    hash.finish()
+}
+
 /// The options of a field, for its line in the digest.
 pub(super) type OptionsOf<'a> = dyn Fn(&FieldDescriptor) -> pb::FieldOptions + 'a;
 

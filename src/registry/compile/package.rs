@@ -1,9 +1,14 @@
 //! The rule for the packages of a tree: a name and a version, such as `civil.v1`.
 
+use std::collections::HashMap;
+use std::str::FromStr;
+
 use prost_reflect::FileDescriptor;
 
+use super::record::Records;
 use super::sites::Sites;
 use crate::fault::Fault;
+use crate::name::PackageName;
 
 /// The field number of `package` in `google.protobuf.FileDescriptorProto`.
 const PACKAGE_FIELD: i32 = 2;
@@ -21,25 +26,41 @@ pub(super) fn check(file: &FileDescriptor, sites: &Sites<'_>) -> Option<Fault> {
     if is_foreign(package) {
         return None;
     }
-    let mut names: Vec<_> = package.split('.').collect();
-    let first = names.first().copied().unwrap_or_default();
+    let first = package.split('.').next().unwrap_or_default();
     let message = if first == "landbridge" {
         format!("the package `{package}` is the gateway's own; choose another name")
     } else if package.is_empty() {
         "the file has no package; write one such as `package civil.v1;`".to_owned()
+    } else if PackageName::from_str(package).is_ok() {
+        return None;
     } else {
-        let version = names.pop().unwrap_or_default();
-        if !names.is_empty() && is_version(version) {
-            return None;
-        }
         format!("the package `{package}` has no version; name it such as `{first}.v1`")
     };
     Some(sites.fault(&[PACKAGE_FIELD], package, message))
 }
 
-fn is_version(name: &str) -> bool {
-    name.strip_prefix('v').is_some_and(|digits| {
-        digits.starts_with(|c: char| matches!(c, '1'..='9'))
-            && digits.bytes().all(|b| b.is_ascii_digit())
-    })
+/// A package is published by one department: all of its record types are that department's.
+pub(super) fn check_owners(records: &Records, sites: &HashMap<String, Sites<'_>>) -> Vec<Fault> {
+    let mut owners = HashMap::new();
+    let mut faults = Vec::new();
+    for record in records.values() {
+        let package = record.name().package();
+        let (owner, first) = owners
+            .entry(package)
+            .or_insert((record.owner(), record.name()));
+        let descriptor = record.descriptor();
+        let file = descriptor.parent_file();
+        if *owner == record.owner() {
+            continue;
+        }
+        let Some(sites) = sites.get(file.name()) else {
+            continue;
+        };
+        let message = format!(
+            "is of `{}`, but `{first}` of the same package is of `{owner}`; give each department a package of its own",
+            record.owner()
+        );
+        faults.push(sites.fault(descriptor.path(), record.name().as_str(), message));
+    }
+    faults
 }

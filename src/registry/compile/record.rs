@@ -77,6 +77,9 @@ pub(super) fn read(pool: &DescriptorPool, sources: &[Source]) -> Result<Records,
             records.insert(schema.name.clone(), Arc::new(schema));
         }
     }
+    reader
+        .faults
+        .extend(package::check_owners(&records, &sites));
     if reader.faults.is_empty() {
         Ok(records)
     } else {

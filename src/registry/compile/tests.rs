@@ -501,3 +501,16 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn a_package_is_of_one_department() {
+    let other = THING
+        .replace("message Thing", "message Other")
+        .replace(r#"owner: "test""#, r#"owner: "civil""#);
+    assert_eq!(
+        faults(&[("thing.proto", THING), ("other.proto", &other)]),
+        [
+            "thing.proto:5:1: test.v1.Thing: is of `test`, but `test.v1.Other` of the same package is of `civil`; give each department a package of its own"
+        ]
+    );
+}

@@ -196,6 +196,7 @@ impl Entry {
             Kind::Connection(connection) => &connection.reason,
             Kind::Reconciliation(reconciliation) => &reconciliation.peer,
             Kind::Access(access) => &access.action,
+            Kind::Registry(registry) => &registry.package,
             Kind::Erasure(erasure) => &erasure.class,
             Kind::Heartbeat(_) => "",
         }

@@ -1,0 +1,520 @@
+//! Fetches what other departments have published, and takes up what this one is to publish.
+
+use std::collections::BTreeMap;
+use std::collections::BTreeSet;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures::StreamExt;
+use futures::stream;
+use tokio::sync::mpsc;
+use tokio::sync::oneshot;
+use tokio::time::MissedTickBehavior;
+use tokio::time::timeout;
+use tokio_util::sync::CancellationToken;
+use tonic::Code;
+use tonic::Status;
+
+use super::adopt::Objection;
+use super::adopt::Proposal;
+use super::adopt::check_order;
+use super::adopt::check_owner;
+use super::adopt::record;
+use super::aside;
+use super::watch::Watch;
+use crate::audit::Entry;
+use crate::exchange::Exchange;
+use crate::exchange::snapshot::Snapshot;
+use crate::fault::Fault;
+use crate::fault::chain;
+use crate::identity::directory::Department;
+use crate::name::DepartmentId;
+use crate::name::PackageName;
+use crate::pb;
+use crate::pb::RegistryEvent;
+use crate::pb::peer_service_client::PeerServiceClient;
+use crate::publication::BadRevision;
+use crate::publication::Named;
+use crate::publication::Revision;
+use crate::publication::refused::Refused;
+use crate::publication::shelf::Candidate;
+use crate::publication::shelf::Kept;
+use crate::publication::shelf::Shelf;
+use crate::registry::Digest;
+use crate::registry::revision::MAX_BYTES;
+use crate::registry::revision::PackageFiles;
+use crate::source::channel::Channel;
+use crate::source::peer::channel::Peers;
+
+/// A revision with its names and its statement.
+const MAX_ANSWER: usize = 2 * MAX_BYTES;
+/// Packages of one department; what is beyond is not looked at.
+const MAX_PACKAGES: usize = 1_000;
+/// Revisions between ours and a department's newest.
+const MAX_BEHIND: usize = 1_000;
+/// Departments that are asked at a time.
+const AT_ONCE: usize = 8;
+/// How long one department may take in one round; what is left goes on in the next.
+const PATIENCE: Duration = Duration::from_secs(30);
+/// Rounds that nobody waited for come no closer together.
+const APART: Duration = Duration::from_secs(1);
+
+/// Owns what is known of the others' publications and not in force here.
+pub(super) struct Synchroniser {
+    exchange: Arc<Exchange>,
+    peers: Arc<Peers>,
+    shelf: Shelf,
+    refused: Refused,
+    proposals: mpsc::Sender<Proposal>,
+    every: Duration,
+    /// Those that were refused, and the registry that they do not fit.
+    objections: BTreeMap<PackageName, Standing>,
+    /// Objections that have been told and logged already, so that they are not each round.
+    told: BTreeSet<String>,
+    /// Those of whom it has been told already that they do not answer.
+    late: BTreeSet<DepartmentId>,
+}
+
+/// A newest revision that is not in force here.
+struct Standing {
+    theirs: Named,
+    /// Of the registry that it was refused by: it is looked at again once that changes.
+    by: Digest,
+    objection: Objection,
+}
+
+/// Why a department's revisions could not be had.
+#[derive(Debug, thiserror::Error)]
+enum NotFetched {
+    #[error("the peer does not answer: {}", .0.message())]
+    Peer(Box<Status>),
+    #[error("the peer takes too long")]
+    Late,
+    #[error("the peer's list makes no sense")]
+    Garbled,
+    #[error(transparent)]
+    Objection(#[from] Objection),
+    #[error("the shelf cannot be read")]
+    Unread(#[from] Fault),
+    #[error("the shelf cannot be written")]
+    Unwritten(#[source] std::io::Error),
+}
+
+impl From<Status> for NotFetched {
+    fn from(status: Status) -> Self {
+        Self::Peer(Box::new(status))
+    }
+}
+
+/// What a department has of one package that is newer than ours, or why it cannot be had.
+type News = (PackageName, Named, Result<Kept, NotFetched>);
+
+impl Synchroniser {
+    pub(super) fn new(
+        exchange: Arc<Exchange>,
+        peers: Arc<Peers>,
+        shelf: &Path,
+        refused: Refused,
+        every: Duration,
+        proposals: mpsc::Sender<Proposal>,
+    ) -> Self {
+        Self {
+            exchange,
+            peers,
+            shelf: Shelf::at(shelf),
+            refused,
+            proposals,
+            every,
+            objections: BTreeMap::new(),
+            told: BTreeSet::new(),
+            late: BTreeSet::new(),
+        }
+    }
+
+    /// Runs until the gateway stops.
+    pub(super) async fn run(mut self, stop: CancellationToken) {
+        let mut inbox = self.watch_inbox();
+        let mut round = tokio::time::interval(self.every);
+        round.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let refused = self.refused.clone();
+        loop {
+            let is_round = tokio::select! {
+                () = stop.cancelled() => return,
+                () = rested(&mut inbox) => false,
+                _ = round.tick() => true,
+                () = refused.stale() => {
+                    tokio::time::sleep(APART).await;
+                    true
+                }
+            };
+            let work = async {
+                self.publish().await;
+                if is_round {
+                    self.round().await;
+                }
+            };
+            if stop.run_until_cancelled(work).await.is_none() {
+                return;
+            }
+        }
+    }
+
+    /// What is left there is taken up at once; without a watch, at the next round.
+    fn watch_inbox(&self) -> Option<Watch> {
+        let inbox = self.shelf.inbox();
+        let watched = std::fs::create_dir_all(&inbox)
+            .map_err(notify::Error::io)
+            // Not what is in the folders that are left: they are whole when they appear.
+            .and_then(|()| Watch::over(&[inbox.join("*")], &[]));
+        match watched {
+            Ok(watch) => Some(watch),
+            Err(error) => {
+                tracing::warn!(%error, inbox = %inbox.display(), "publications are taken up late: their folder cannot be watched");
+                None
+            }
+        }
+    }
+
+    /// Takes up what the command line has left.
+    async fn publish(&mut self) {
+        let shelf = self.shelf.clone();
+        let left = match aside(move || shelf.left()).await {
+            Ok(left) => left,
+            Err(error) => {
+                tracing::error!(%error, "what is to be published cannot be read");
+                return;
+            }
+        };
+        for (place, candidate) in left {
+            let published = match candidate {
+                Ok(candidate) => self.publish_one(candidate).await,
+                Err(fault) => Err(fault.to_string()),
+            };
+            if let Err(why) = &published {
+                tracing::error!(place = %place.display(), why, "a revision was not published");
+            }
+            let shelf = self.shelf.clone();
+            let done = aside(move || shelf.take_away(&place, published.err())).await;
+            if let Err(error) = done {
+                tracing::error!(%error, "what was published still lies in the inbox");
+            }
+        }
+    }
+
+    async fn publish_one(&mut self, candidate: Candidate) -> Result<(), String> {
+        let snapshot = self.exchange.snapshot();
+        let own = self.exchange.department();
+        // Whoever may write the folder need not have the key.
+        let signed = Revision::open(&candidate.note, own, &snapshot.journals);
+        let revision = signed.map_err(|bad| chain(&bad))?;
+        let head = snapshot.published.head(revision.package.as_str());
+        if head.is_some_and(|head| revision.previous != Some(head.revision.digest)) {
+            return Err("another revision has come into force meanwhile; publish again".to_owned());
+        }
+        let kept = self
+            .keep(candidate)
+            .await
+            .map_err(|error| error.to_string())?;
+        match self.propose(vec![kept]).await.pop_first() {
+            None => Ok(()),
+            Some((_, objection)) => {
+                self.log(&revision, &snapshot, objection.to_string()).await;
+                Err(objection.to_string())
+            }
+        }
+    }
+
+    /// Asks every department for what it has published.
+    async fn round(&mut self) {
+        let snapshot = self.exchange.snapshot();
+        let own = self.exchange.department();
+        let others = snapshot.directory.departments();
+        let others: Vec<_> = others
+            .filter(|department| department.id != *own)
+            .map(|department| self.hear(department.clone(), &snapshot))
+            .collect();
+        let asked = stream::iter(others).buffer_unordered(AT_ONCE);
+        let heard: Vec<_> = asked.collect().await;
+
+        let mut candidates = Vec::new();
+        for (department, news) in heard {
+            match news {
+                Ok(news) => {
+                    self.late.remove(&department);
+                    for (package, theirs, fetched) in news {
+                        match fetched {
+                            Ok(kept) => candidates.push(kept),
+                            Err(NotFetched::Objection(objection)) => {
+                                self.object(&department, package, theirs, objection, &snapshot)
+                                    .await;
+                            }
+                            Err(error) => self.tell_late(&department, &error),
+                        }
+                    }
+                }
+                Err(error) => self.tell_late(&department, &error),
+            }
+        }
+        if !candidates.is_empty() {
+            self.consider(candidates, &snapshot).await;
+        }
+        self.settle();
+    }
+
+    async fn consider(&mut self, candidates: Vec<Kept>, snapshot: &Snapshot) {
+        let objections = self.propose(candidates.clone()).await;
+        for candidate in candidates {
+            let Revision { package, owner, .. } = &candidate.revision;
+            match objections.get(package) {
+                None => _ = self.objections.remove(package),
+                Some(objection) => {
+                    let (owner, package) = (owner.clone(), package.clone());
+                    let theirs = candidate.named();
+                    self.object(&owner, package, theirs, objection.clone(), snapshot)
+                        .await;
+                }
+            }
+        }
+    }
+
+    /// Hands revisions to the gateway, which owns what is in force.
+    async fn propose(&self, candidates: Vec<Kept>) -> BTreeMap<PackageName, Objection> {
+        let (answer, answered) = oneshot::channel();
+        let all: Vec<_> = candidates
+            .iter()
+            .map(|candidate| candidate.revision.package.clone())
+            .collect();
+        let proposal = Proposal { candidates, answer };
+        let objections = match self.proposals.send(proposal).await {
+            Ok(()) => answered.await.ok(),
+            Err(_) => None,
+        };
+        let stopping = || Objection::NotNow("the gateway is stopping".to_owned());
+        objections.unwrap_or_else(|| all.into_iter().map(|p| (p, stopping())).collect())
+    }
+
+    async fn hear(
+        &self,
+        department: Department,
+        snapshot: &Snapshot,
+    ) -> (DepartmentId, Result<Vec<News>, NotFetched>) {
+        let news = timeout(PATIENCE, self.news(&department, snapshot)).await;
+        (department.id, news.unwrap_or(Err(NotFetched::Late)))
+    }
+
+    /// What a department has that is newer than ours.
+    async fn news(
+        &self,
+        department: &Department,
+        snapshot: &Snapshot,
+    ) -> Result<Vec<News>, NotFetched> {
+        let channel = self.peers.channel(department);
+        let mut client = PeerServiceClient::new(channel).max_decoding_message_size(MAX_ANSWER);
+        let listed = match client.list_revisions(pb::ListRevisionsRequest {}).await {
+            Ok(listed) => listed.into_inner(),
+            // A gateway of an earlier version.
+            Err(status) if status.code() == Code::Unimplemented => return Ok(Vec::new()),
+            Err(status) => return Err(status.into()),
+        };
+        let mut news = Vec::new();
+        for head in listed.heads.into_iter().take(MAX_PACKAGES) {
+            let package: PackageName = head.package.parse().map_err(|_| NotFetched::Garbled)?;
+            let digest = Digest::try_from(head.digest.as_ref());
+            let theirs = Named {
+                number: Some(head.number),
+                digest: digest.map_err(|_| NotFetched::Garbled)?,
+            };
+            if self.is_known(&package, theirs, snapshot) {
+                continue;
+            }
+            let fetched = self
+                .follow(&mut client, &department.id, &package, theirs, snapshot)
+                .await;
+            news.push((package, theirs, fetched));
+        }
+        Ok(news)
+    }
+
+    /// Whether it is in force, or was refused already by what is in force.
+    fn is_known(&self, package: &PackageName, theirs: Named, snapshot: &Snapshot) -> bool {
+        let head = snapshot.published.head(package.as_str());
+        if head.is_some_and(|head| head.revision.digest == theirs.digest) {
+            return true;
+        }
+        self.objections.get(package).is_some_and(|standing| {
+            let is_same = standing.theirs == theirs && standing.by == *snapshot.registry.digest();
+            is_same && !standing.objection.may_pass()
+        })
+    }
+
+    /// Fetches a department's newest revision and those before it, back to ours.
+    async fn follow(
+        &self,
+        client: &mut PeerServiceClient<Channel>,
+        owner: &DepartmentId,
+        package: &PackageName,
+        theirs: Named,
+        snapshot: &Snapshot,
+    ) -> Result<Kept, NotFetched> {
+        check_owner(owner, package, &snapshot.registry, &snapshot.directory)?;
+        let newest = self
+            .fetch(client, owner, package, theirs.digest, snapshot)
+            .await?;
+        check_order(&newest.revision, snapshot)?;
+        let Some(ours) = snapshot.published.head(package.as_str()) else {
+            self.fetch_all_before(client, &newest.revision, None, snapshot)
+                .await?;
+            return Ok(newest);
+        };
+        let until = Some(ours.revision.digest);
+        let reached = self
+            .fetch_all_before(client, &newest.revision, until, snapshot)
+            .await?;
+        if reached {
+            return Ok(newest);
+        }
+        Err(NotFetched::Objection(Objection::Forked {
+            package: package.clone(),
+            number: ours.revision.number,
+        }))
+    }
+
+    /// Keeps what came before a revision, and tells whether that leads to a certain one.
+    async fn fetch_all_before(
+        &self,
+        client: &mut PeerServiceClient<Channel>,
+        newest: &Revision,
+        until: Option<Digest>,
+        snapshot: &Snapshot,
+    ) -> Result<bool, NotFetched> {
+        let Revision { owner, package, .. } = newest;
+        let (mut previous, mut number) = (newest.previous, newest.number);
+        for _ in 0..MAX_BEHIND {
+            let Some(digest) = previous else {
+                return Ok(false);
+            };
+            if Some(digest) == until {
+                return Ok(true);
+            }
+            // What came before the first was never published.
+            if number <= 1 {
+                return Ok(false);
+            }
+            let kept = self.fetch(client, owner, package, digest, snapshot).await?;
+            if kept.revision.number >= number {
+                return Err(NotFetched::Garbled);
+            }
+            (previous, number) = (kept.revision.previous, kept.revision.number);
+        }
+        Ok(false)
+    }
+
+    /// A revision from the shelf, or else from its owner, whose signature is verified before it is kept.
+    async fn fetch(
+        &self,
+        client: &mut PeerServiceClient<Channel>,
+        owner: &DepartmentId,
+        package: &PackageName,
+        digest: Digest,
+        snapshot: &Snapshot,
+    ) -> Result<Kept, NotFetched> {
+        let (shelf, name) = (self.shelf.clone(), package.clone());
+        if let Some(kept) = aside(move || shelf.kept(&name, &digest)).await?
+            && kept.revision.owner == *owner
+        {
+            return Ok(kept);
+        }
+        let asked = pb::FetchRevisionRequest {
+            package: package.to_string(),
+            digest: digest.to_vec().into(),
+        };
+        let told = client.fetch_revision(asked).await?.into_inner();
+        let bad = |bad: BadRevision| Objection::Unproven(chain(&bad));
+        let revision = Revision::open(&told.note, owner, &snapshot.journals).map_err(bad)?;
+        let texts = told.files.into_iter().map(|file| (file.name, file.text));
+        let files = PackageFiles::new(package.clone(), texts.collect());
+        let files = files.map_err(|error| Objection::Unproven(error.to_string()))?;
+        let files = revision.admit(files).map_err(bad)?;
+        if revision.digest != digest {
+            return Err(bad(BadRevision::Altered).into());
+        }
+        let candidate = Candidate {
+            revision,
+            note: told.note,
+            files,
+        };
+        self.keep(candidate).await.map_err(NotFetched::Unwritten)
+    }
+
+    async fn keep(&self, candidate: Candidate) -> std::io::Result<Kept> {
+        let shelf = self.shelf.clone();
+        aside(move || shelf.keep(candidate)).await
+    }
+
+    /// Notes that a revision is not taken over. It is told, and stands in the journal, once.
+    async fn object(
+        &mut self,
+        owner: &DepartmentId,
+        package: PackageName,
+        theirs: Named,
+        objection: Objection,
+        snapshot: &Snapshot,
+    ) {
+        let told = format!("{owner} {package} {theirs}: {objection}");
+        if self.told.insert(told) {
+            tracing::warn!(peer = %owner, %package, revision = %theirs, %objection, "a published revision is not taken over: the one before stays in force");
+            let revision = Revision {
+                package: package.clone(),
+                owner: owner.clone(),
+                number: theirs.number.unwrap_or_default(),
+                digest: theirs.digest,
+                previous: None,
+                at: self.exchange.clock().now(),
+            };
+            self.log(&revision, snapshot, objection.to_string()).await;
+        }
+        let standing = Standing {
+            theirs,
+            by: *snapshot.registry.digest(),
+            objection,
+        };
+        self.objections.insert(package, standing);
+    }
+
+    async fn log(&self, revision: &Revision, snapshot: &Snapshot, why: String) {
+        let entry = Entry::registry(record(RegistryEvent::Refused, revision, snapshot, why));
+        if let Err(error) = self.exchange.journal().append(entry).await {
+            tracing::error!(%error, "a refused revision is not on record");
+        }
+    }
+
+    fn tell_late(&mut self, department: &DepartmentId, error: &NotFetched) {
+        if self.late.insert(department.clone()) {
+            let error = chain(error);
+            tracing::warn!(peer = %department, error, "published revisions are not fetched yet");
+        }
+    }
+
+    /// Exchanges are refused where the owner goes by what cannot be read here.
+    fn settle(&mut self) {
+        let snapshot = self.exchange.snapshot();
+        self.objections.retain(|package, standing| {
+            let head = snapshot.published.head(package.as_str());
+            head.is_none_or(|head| head.revision.digest != standing.theirs.digest)
+        });
+        let unread = self.objections.iter().filter(|(_, standing)| {
+            let objection = &standing.objection;
+            matches!(objection, Objection::Breaking(_) | Objection::Forked { .. })
+        });
+        let unread = unread.map(|(package, standing)| (package.clone(), standing.theirs));
+        self.refused.replace(unread.collect());
+    }
+}
+
+async fn rested(watch: &mut Option<Watch>) {
+    match watch {
+        Some(watch) => watch.rested().await,
+        None => std::future::pending().await,
+    }
+}
