@@ -12,8 +12,12 @@ const FILES: [&str; 7] = [
     "landbridge/v1/source.proto",
 ];
 
+/// The rules of the registry's fields. Apart from the API, which does not serve them.
+const RULES: &str = "buf/validate/validate.proto";
+
 fn main() -> Result<(), Box<dyn Error>> {
     println!("cargo:rerun-if-changed=proto/landbridge");
+    println!("cargo:rerun-if-changed=proto/buf");
     let mut compiler = protox::Compiler::new(["proto"])?;
     compiler
         .include_imports(true)
@@ -62,5 +66,8 @@ fn main() -> Result<(), Box<dyn Error>> {
     tonic_prost_build::configure()
         .include_file("pb.rs")
         .compile_fds_with_config(compiler.file_descriptor_set(), prost)?;
+    prost_build::Config::new()
+        .include_file("rules.rs")
+        .compile_fds(protox::compile([RULES], ["proto"])?)?;
     Ok(())
 }

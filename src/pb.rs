@@ -13,6 +13,13 @@ include!(concat!(env!("OUT_DIR"), "/pb.rs"));
 
 pub use landbridge::v1::*;
 
+/// The rules of protovalidate that are enforced, as `proto/buf/validate/validate.proto` states them.
+pub mod rules {
+    include!(concat!(env!("OUT_DIR"), "/rules.rs"));
+
+    pub use buf::validate::*;
+}
+
 /// The descriptors of the API with its options, for reflection and for the registry's annotations.
 pub const DESCRIPTORS: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/landbridge_fds.bin"));
 

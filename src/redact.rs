@@ -18,7 +18,11 @@ use bytes::Bytes;
 
 use crate::name::AgreementId;
 use crate::policy::decision::Permit;
+use crate::policy::decision::Role;
 use crate::registry::filter::Filter;
+use crate::registry::rules::Covered;
+use crate::registry::rules::Rules;
+use crate::registry::rules::Violation;
 use crate::registry::wire::Malformed;
 use plan::Plan;
 
@@ -38,6 +42,17 @@ impl fmt::Debug for Redaction {
 struct Cut {
     plan: Plan,
     pseudonyms: Pseudonyms,
+    /// What the registry demands of the released fields, where they leave their provider: a consumer gets some masked.
+    demands: Option<(Rules, Covered)>,
+}
+
+/// Why nothing of a record leaves.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Unfit {
+    #[error(transparent)]
+    Malformed(#[from] Malformed),
+    #[error(transparent)]
+    Violation(#[from] Violation),
 }
 
 /// The redactions under one policy set. What a grant leaves of a record is worked out when it is first used; what leaves
@@ -82,8 +97,15 @@ impl Cut {
         Self {
             plan: Plan::compile(permit.released()),
             pseudonyms: key.for_agreement(&permit.agreement().id),
+            demands: demands(permit),
         }
     }
+}
+
+fn demands(permit: &Permit) -> Option<(Rules, Covered)> {
+    let rules = permit.query().schema.rules()?;
+    let released = permit.released().iter().map(|r| &r.field);
+    (permit.role() == Role::Provider).then(|| (rules.clone(), Covered::by(released)))
 }
 
 /// Whether a record passes the permit's gate, where nothing of it is to leave.
@@ -99,12 +121,21 @@ impl Redaction {
     /// What may leave of a record; `None` if the permit's gate does not let it pass at all.
     ///
     /// An error means that the source gave bytes that are not a record of its schema, in a field that the gate asks about
-    /// or that is released. What is dropped is not looked into.
-    pub fn apply(&self, record: &Bytes) -> Result<Option<Redacted>, Malformed> {
+    /// or that is released, or a value that the registry's rules do not allow. What is dropped is not looked into.
+    pub fn apply(&self, record: &Bytes) -> Result<Option<Redacted>, Unfit> {
         if !passes(self.gate.as_ref(), record)? {
             return Ok(None);
         }
-        let Cut { plan, pseudonyms } = &*self.cut;
+        let Cut {
+            plan,
+            pseudonyms,
+            demands,
+        } = &*self.cut;
+        if let Some((rules, covered)) = demands
+            && let Some(violation) = rules.violation(record, covered)?
+        {
+            return Err(violation.into());
+        }
         Ok(Some(Redacted(plan.apply(record, pseudonyms)?)))
     }
 }

@@ -10,6 +10,7 @@ pub mod lint;
 pub mod mask;
 pub mod query;
 pub mod revision;
+pub mod rules;
 pub(crate) mod scalar;
 pub mod schema;
 mod search;

@@ -18,6 +18,7 @@ use crate::name::ExchangeId;
 use crate::name::RecordType;
 use crate::policy::decision::Denial;
 use crate::publication::Incompatible;
+use crate::redact::Unfit;
 use crate::registry::UnknownRecordType;
 use crate::registry::query::InvalidQuery;
 use crate::registry::query::Reason;
@@ -107,6 +108,12 @@ pub enum Cause {
 impl From<Malformed> for Cause {
     fn from(malformed: Malformed) -> Self {
         Self::Source(malformed.into())
+    }
+}
+
+impl From<Unfit> for Cause {
+    fn from(unfit: Unfit) -> Self {
+        Self::Source(SourceError::Misfit(unfit.to_string()))
     }
 }
 

@@ -11,6 +11,7 @@ use time::Date;
 use super::Digest;
 use super::field::Declared;
 use super::field::Field;
+use super::rules::Rules;
 use crate::fault;
 use crate::fault::nearest;
 use crate::name::DepartmentId;
@@ -37,6 +38,7 @@ pub struct RecordSchema {
     pub(super) update_frequency: UpdateFrequency,
     pub(super) digest: Digest,
     pub(super) fields: FieldTree,
+    pub(super) rules: Option<Rules>,
 }
 
 /// The end of a record type.
@@ -272,6 +274,11 @@ impl RecordSchema {
 
     pub fn update_frequency(&self) -> UpdateFrequency {
         self.update_frequency
+    }
+
+    /// What the registry demands of the values of its records, if anything.
+    pub fn rules(&self) -> Option<&Rules> {
+        self.rules.as_ref()
     }
 
     /// SHA-256 of the message's schema and of all that it refers to.

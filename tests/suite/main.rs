@@ -26,6 +26,7 @@ mod receipts;
 mod registry;
 mod reconcile;
 mod reload;
+mod rules;
 mod sources;
 mod stop;
 mod streams;

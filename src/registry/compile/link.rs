@@ -22,6 +22,10 @@ use crate::fault::nearest;
 const ANNOTATIONS: &str = "landbridge/v1/annotations.proto";
 const ANNOTATIONS_TEXT: &str = include_str!("../../../proto/landbridge/v1/annotations.proto");
 
+/// The rules of fields that are enforced: a file of the same name in the tree, with more of them, is passed over.
+const RULES: &str = "buf/validate/validate.proto";
+const RULES_TEXT: &str = include_str!("../../../proto/buf/validate/validate.proto");
+
 /// The well-known types come with the compiler: files below this folder of the tree are passed over.
 const WELL_KNOWN: &str = "google/protobuf/";
 
@@ -35,12 +39,16 @@ const SCALARS: [&str; 15] = [
 
 /// Whether the gateway brings that file, so that one in the tree is passed over.
 pub(in crate::registry) fn is_provided(name: &str) -> bool {
-    name == ANNOTATIONS || name.starts_with(WELL_KNOWN)
+    matches!(name, ANNOTATIONS | RULES) || name.starts_with(WELL_KNOWN)
 }
 
 /// The text of a file that the gateway brings and compilers do not.
 pub(in crate::registry) fn provided(name: &str) -> Option<&'static str> {
-    (name == ANNOTATIONS).then_some(ANNOTATIONS_TEXT)
+    match name {
+        ANNOTATIONS => Some(ANNOTATIONS_TEXT),
+        RULES => Some(RULES_TEXT),
+        _ => None,
+    }
 }
 
 /// Links all sources, or reports the first fault of each file. A file that imports a faulty one is not judged.
@@ -144,9 +152,9 @@ impl<'a> Linker<'a> {
         if !is_provided(name) || self.pool.get_file_by_name(name).is_some() {
             return;
         }
-        let file = match name {
-            ANNOTATIONS => protox::file::File::from_source(name, ANNOTATIONS_TEXT),
-            _ => GoogleFileResolver::new().open_file(name),
+        let file = match provided(name) {
+            Some(text) => protox::file::File::from_source(name, text),
+            None => GoogleFileResolver::new().open_file(name),
         };
         let Ok(file) = file.map(FileDescriptorProto::from) else {
             return;
@@ -159,7 +167,7 @@ impl<'a> Linker<'a> {
     }
 
     fn mend_import(&self, import: &str) -> String {
-        let provided = [ANNOTATIONS, "google/protobuf/timestamp.proto"];
+        let provided = [ANNOTATIONS, RULES, "google/protobuf/timestamp.proto"];
         match nearest(import, self.sources.keys().copied().chain(provided)) {
             Some(near) => format!("did you mean `{near}`?"),
             None => "imports are relative to the registry's folder".to_owned(),
@@ -191,6 +199,11 @@ impl<'a> Linker<'a> {
             let &[.., field, options] = quoted.as_slice() else {
                 return None;
             };
+            if options.starts_with("buf.validate.") {
+                return Some(format!(
+                    "; docs/registry.md lists the rules of `{RULES}` that a gateway enforces; it loads no other"
+                ));
+            }
             let options = self.pool.get_message_by_name(options)?;
             let names: Vec<_> = options.fields().map(|f| f.name().to_owned()).collect();
             nearest(field, names.iter().map(String::as_str))?.to_owned()

@@ -19,6 +19,7 @@ use super::super::field::Declared;
 use super::super::field::Field;
 use super::super::mask::Mask;
 use super::super::mask::UnknownMask;
+use super::super::rules::Compiled;
 use super::super::schema::Declarations;
 use super::super::schema::Deprecation;
 use super::super::schema::FieldTree;
@@ -71,9 +72,17 @@ pub(super) fn read(pool: &DescriptorPool, sources: &[Source]) -> Result<Records,
         }
     }
     let declared = Arc::new(declared);
+    let rules = Compiled::of(pool).unwrap_or_else(|misplaced| {
+        let found = misplaced.into_iter().filter_map(|misplaced| {
+            let sites = sites.get(misplaced.message.parent_file().name())?;
+            Some(sites.fault(&misplaced.path, &misplaced.element, misplaced.why))
+        });
+        reader.faults.extend(found);
+        Compiled::default()
+    });
     let mut records = Records::new();
     for (message, sites) in &messages {
-        if let Some(schema) = reader.record(message, sites, &declared) {
+        if let Some(schema) = reader.record(message, sites, &declared, &rules) {
             records.insert(schema.name.clone(), Arc::new(schema));
         }
     }
@@ -135,6 +144,7 @@ impl Reader {
         message: &MessageDescriptor,
         sites: &Sites<'_>,
         declared: &Arc<Declarations>,
+        rules: &Compiled,
     ) -> Option<RecordSchema> {
         let options: pb::RecordOptions = option(&message.options(), self.record.as_ref())?;
         let mut draft = Draft {
@@ -166,6 +176,7 @@ impl Reader {
             office_zh: options.office_zh,
             access: options.access,
             deprecated,
+            rules: rules.rules(message),
             fields,
         })
     }
