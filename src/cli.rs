@@ -24,6 +24,7 @@ mod rows;
 mod sample;
 mod schema;
 mod serve;
+mod source;
 mod table;
 mod text;
 mod verify;
@@ -54,6 +55,7 @@ use pki::PkiArgs;
 use query::QueryArgs;
 use registry::RegistryArgs;
 use serve::ServeArgs;
+use source::SourceArgs;
 use verify::VerifyArgs;
 
 /// Departments share records directly: released by agreement, provable afterwards
@@ -98,6 +100,8 @@ enum Verb {
     Explain(ExplainArgs),
     /// Fills a SQLite source from a CSV file
     Import(ImportArgs),
+    /// Tells which of the department's own records would not be released
+    Source(SourceArgs),
     /// Reads a gateway's journal, and proves it
     Audit(AuditArgs),
     /// Makes certificates for development
@@ -156,6 +160,7 @@ impl Verb {
             Self::Registry(args) => interruptible(async move { args.run(&output) }),
             Self::Explain(args) => args.run(&output),
             Self::Import(args) => interruptible(args.run(output)),
+            Self::Source(args) => interruptible(args.run(output)),
             Self::Audit(args) => args.run(&output),
             Self::Pki(args) => args.run(&output),
             Self::Completions(args) => args.run(),

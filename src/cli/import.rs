@@ -7,6 +7,7 @@ use std::io::Read;
 use std::io::Write;
 use std::path::Path;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use clap::Args;
 
@@ -17,6 +18,7 @@ use super::output;
 use super::output::Format;
 use super::output::OutputOptions;
 use crate::config::Config;
+use crate::gateway::assemble::registry;
 use crate::registry::Registry;
 use crate::registry::schema::RecordSchema;
 use crate::source::import::BadRow;
@@ -35,7 +37,8 @@ use crate::source::sql::settings::Identifier;
   landbridge import people.csv --record civil.v1.Resident --config config/civil.toml --dry-run
 
 The first row names fields: `full_name`, or `address.district` for a field of a message; a cell of a message, a list or \
-a map holds its JSON. An empty cell states nothing. All rows are imported or none; readers see the old state until then.
+a map holds its JSON. An empty cell states nothing. All rows are imported or none; readers see the old state until then. \
+A row that breaks a rule of the registry (buf.validate) is a bad row.
 
 Exit codes: 0 imported, 1 nothing was imported, 64 bad usage or settings.")]
 pub(super) struct ImportArgs {
@@ -84,12 +87,13 @@ impl ImportArgs {
                 .transpose()
                 .map_err(Failure::Faults)?,
         };
-        let folder = self
-            .registry
-            .as_deref()
-            .or(config.as_ref().map(|config| &*config.registry));
-        let registry =
-            Registry::compile(folder.unwrap_or(Path::new(""))).map_err(Failure::Faults)?;
+        let registry = match (&self.registry, &config) {
+            (None, Some(config)) => registry(config, None, Vec::new()).map(|(held, _)| held),
+            (given, _) => {
+                Registry::compile(given.as_deref().unwrap_or(Path::new(""))).map(Arc::new)
+            }
+        };
+        let registry = registry.map_err(Failure::Faults)?;
         let schema = registry.record(&self.record).map_err(Failure::usage)?;
         let target = self.target(config.as_ref(), schema)?;
         let (file, size) = self.open()?;

@@ -25,7 +25,10 @@ use sqlx::sqlite::SqliteConnectOptions;
 use sqlx::sqlite::SqliteJournalMode;
 
 use super::sql::settings::Identifier;
+use crate::registry::rules::Covered;
+use crate::registry::rules::Violation;
 use crate::registry::schema::RecordSchema;
+use crate::registry::wire::Malformed;
 use cells::Header;
 use table::Layout;
 
@@ -81,6 +84,10 @@ pub enum ImportError {
 pub enum PutError {
     #[error("the record is not a message of its type")]
     Malformed(#[source] DecodeError),
+    #[error("the record is not a message of its type")]
+    Unreadable(#[source] Malformed),
+    #[error(transparent)]
+    Violation(Violation),
     #[error("`{field}` {fault}")]
     Misfit { field: String, fault: &'static str },
     #[error("there is a record with this key already")]
@@ -130,10 +137,19 @@ impl Importer {
         })
     }
 
-    /// Puts one encoded record.
+    /// Puts one encoded record, if it is as the registry demands.
     pub async fn put(&mut self, record: &[u8]) -> Result<(), PutError> {
         let descriptor = self.layout.descriptor().clone();
         let message = DynamicMessage::decode(descriptor, record).map_err(PutError::Malformed)?;
+        let rules = self.layout.rules();
+        let violation = rules.map(|rules| rules.violation(record, &Covered::All));
+        if let Some(violation) = violation
+            .transpose()
+            .map_err(PutError::Unreadable)?
+            .flatten()
+        {
+            return Err(PutError::Violation(violation));
+        }
         self.insert(&message).await
     }
 
@@ -206,11 +222,14 @@ pub async fn import<R: Read>(
         rows += 1;
         let line = row.position().map_or(0, csv::Position::line);
         match header.record(&row, line) {
-            Ok(record) => match importer.insert(&record).await {
-                Ok(()) => {}
-                Err(PutError::Database(error)) => return Err(ImportError::Database(error)),
-                Err(misfit) => bad.push(header.misfit(&misfit, line)),
-            },
+            Ok(record) => {
+                bad.extend(header.violations(&record, line));
+                match importer.insert(&record).await {
+                    Ok(()) => {}
+                    Err(PutError::Database(error)) => return Err(ImportError::Database(error)),
+                    Err(misfit) => bad.push(header.misfit(&misfit, line)),
+                }
+            }
             Err(faults) => bad.extend(faults),
         }
         if bad.len() >= MOST_BAD_ROWS {

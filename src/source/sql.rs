@@ -23,8 +23,10 @@ mod statement;
 mod tests;
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::sync::Arc;
 
+use bytes::Bytes;
 use tokio::sync::OnceCell;
 
 use super::Cursor;
@@ -83,6 +85,22 @@ struct Bound {
 #[derive(Debug, thiserror::Error)]
 #[error("{0}")]
 struct Unsettled(String);
+
+/// A record type's records, whole, batch by batch.
+pub struct Scan(Reading);
+
+impl fmt::Debug for Scan {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Scan")
+    }
+}
+
+impl Scan {
+    /// The next records, each encoded; `None` at the end.
+    pub async fn next(&mut self) -> Result<Option<Vec<Bytes>>, SourceError> {
+        self.0.next().await
+    }
+}
 
 impl SqlSource {
     /// Prepares the connections, and opens none. The error does not show the URL, which may hold a password.
@@ -223,12 +241,8 @@ impl SqlBindings {
         Ok(Records::new(permit, Cursor::Own(reading)))
     }
 
-    /// Every record with every field, whatever the permits.
-    #[cfg(test)]
-    pub(super) async fn everything(
-        &self,
-        schema: &RecordSchema,
-    ) -> Result<Vec<bytes::Bytes>, SourceError> {
+    /// Begins to read every record with every field, for those who keep the source: no permit is behind it.
+    pub async fn scan(&self, schema: &RecordSchema) -> Result<Scan, SourceError> {
         let fields = schema.leaves();
         let ask = Ask {
             wanted: fields.iter().map(|field| field.path()).collect(),
@@ -238,12 +252,7 @@ impl SqlBindings {
             after: None,
             limit: u32::MAX,
         };
-        let mut reading = self.read(schema.name(), &ask).await?;
-        let mut records = Vec::new();
-        while let Some(batch) = reading.next().await? {
-            records.extend(batch);
-        }
-        Ok(records)
+        Ok(Scan(self.read(schema.name(), &ask).await?))
     }
 
     async fn read(&self, record: &RecordType, ask: &Ask<'_>) -> Result<Reading, SourceError> {

@@ -17,6 +17,12 @@ use prost_reflect::DynamicMessage;
 use prost_reflect::Kind;
 use prost_reflect::MessageDescriptor;
 use prost_reflect::Value;
+use tonic::Code;
+
+use crate::harness::World;
+use crate::harness::asked::Asked;
+use crate::harness::records::Resident;
+use crate::harness::records::run;
 
 /// A record type with every rule that is enforced, on fields with and without presence.
 const SCHEMA: &str = include_str!("rules/everything.proto");
@@ -231,4 +237,109 @@ fn protovalidate(descriptors: &Path, message: &str, records: &[Vec<u8>]) -> Vec<
     told.lines()
         .map(|line| serde_json::from_str(line).unwrap())
         .collect()
+}
+
+/// `landbridge source check` of civil: how it ends, and what it prints.
+fn source_check(world: &World, arguments: &[&str]) -> (Option<i32>, String) {
+    let output = Command::new(env!("CARGO_BIN_EXE_landbridge"))
+        .args(["source", "check", "--config"])
+        .arg(world.federation.settings("civil"))
+        .args(arguments)
+        .output()
+        .unwrap();
+    let told = [output.stdout, output.stderr].concat();
+    (output.status.code(), String::from_utf8(told).unwrap())
+}
+
+#[tokio::test]
+async fn a_record_that_breaks_a_rule_is_not_released_and_is_counted_by_who_keeps_it() {
+    let world = World::with_residents(100).await;
+    let (exit, told) = source_check(&world, &["--record", "civil.v1.Resident"]);
+    assert_eq!(exit, Some(0), "{told}");
+    assert!(told.contains("100 rows of"), "{told}");
+
+    let database = world.path("var/civil/civil.sqlite");
+    run(
+        &database,
+        "UPDATE residents SET national_id = 'not an id' WHERE resident_id IN ('R0000000007', 'R0000000010')",
+    )
+    .await;
+    run(
+        &database,
+        "UPDATE residents SET height_cm = 1700 WHERE resident_id = 'R0000000007'",
+    )
+    .await;
+    let (exit, told) = source_check(&world, &["--record", "civil.v1.Resident"]);
+    assert_eq!(exit, Some(1), "{told}");
+    let lines: Vec<_> = told.lines().collect();
+    assert_eq!(
+        lines[..2],
+        [
+            "civil.v1.Resident: 1 of 100 rows fail `height_cm` uint32.gte_lte: at least 20 and at most 280",
+            "civil.v1.Resident: 2 of 100 rows fail `national_id` string.pattern: a text that `^[0-9]{17}[0-9X]$` matches",
+        ]
+    );
+    assert!(
+        lines[2].ends_with("2 are not as the registry demands"),
+        "{told}"
+    );
+    let (_, told) = source_check(&world, &["--record", "civil.v1.Resident", "--json"]);
+    let report: serde_json::Value = serde_json::from_str(&told).unwrap();
+    assert_eq!(report["failing"], 2);
+    assert_eq!(report["rules"][1]["rows"], 2);
+
+    let (civil, _tax) = world.pair().await;
+    let assessment = world.system("tax", "assessment");
+    let asked = Asked::get(&Resident(7).key());
+    let refused = assessment.ask(&asked.clone().case("BROKEN")).await.err();
+    let refused = refused.unwrap();
+    assert!(refused.is(Code::Internal, "SOURCE_MISFIT"), "{refused:?}");
+    let entry = &world.journal("civil").of_case("BROKEN")[0];
+    assert_eq!(
+        entry.exchange().unwrap().detail,
+        "a record of the source does not fit its schema: `national_id` is not a text that `^[0-9]{17}[0-9X]$` matches (string.pattern)"
+    );
+    assert!(!civil.log_text().contains("not an id"));
+    // What is not released is not judged: the height is not in the grant, and the name alone is fit.
+    let only = asked.case("FIT").fields(&["full_name"]);
+    let answer = assessment.ask(&only).await.unwrap();
+    assert_eq!(answer.records.len(), 1);
+}
+
+#[test]
+fn a_row_that_breaks_a_rule_is_not_imported() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("people.csv");
+    fs::write(
+        &file,
+        "resident_id,national_id,height_cm\nR1,110101199001011237,180\nR2,12345,1\n",
+    )
+    .unwrap();
+    let output = Command::new(env!("CARGO_BIN_EXE_landbridge"))
+        .arg("import")
+        .arg(&file)
+        .args([
+            "--record",
+            "civil.v1.Resident",
+            "--registry",
+            "proto/registry",
+            "--json",
+        ])
+        .arg("--database")
+        .arg(folder.path().join("people.sqlite"))
+        .output()
+        .unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    let told = String::from_utf8(output.stdout).unwrap();
+    let rows: Vec<serde_json::Value> = told
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect();
+    assert_eq!(
+        rows,
+        [
+            serde_json::json!({"line": 3, "column": "national_id", "expected": "a text that `^[0-9]{17}[0-9X]$` matches (string.pattern)"}),
+            serde_json::json!({"line": 3, "column": "height_cm", "expected": "at least 20 and at most 280 (uint32.gte_lte)"}),
+        ]
+    );
 }

@@ -193,17 +193,20 @@ impl<'a> Linker<'a> {
     /// Mends for the likeliest slips: the type of a field, and the name of a part of an option.
     fn mend(&self, message: &str) -> Option<String> {
         let quoted: Vec<_> = message.split('\'').skip(1).step_by(2).collect();
+        let is_of_rules = |quoted: &&str| {
+            quoted.starts_with("(buf.validate.") || quoted.starts_with("buf.validate.")
+        };
+        if quoted.iter().any(is_of_rules) {
+            return Some(format!(
+                "; docs/registry.md lists the rules of `{RULES}` that a gateway enforces, and it loads no other"
+            ));
+        }
         let near = if message.ends_with("is not defined") {
             nearest(quoted.first()?, SCALARS)?.to_owned()
         } else {
             let &[.., field, options] = quoted.as_slice() else {
                 return None;
             };
-            if options.starts_with("buf.validate.") {
-                return Some(format!(
-                    "; docs/registry.md lists the rules of `{RULES}` that a gateway enforces; it loads no other"
-                ));
-            }
             let options = self.pool.get_message_by_name(options)?;
             let names: Vec<_> = options.fields().map(|f| f.name().to_owned()).collect();
             nearest(field, names.iter().map(String::as_str))?.to_owned()

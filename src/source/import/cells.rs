@@ -1,6 +1,7 @@
 //! From the cells of a row to a record.
 
 use csv::ByteRecord;
+use prost::Message as _;
 use prost_reflect::DynamicMessage;
 use prost_reflect::Kind;
 use prost_reflect::Value;
@@ -8,6 +9,9 @@ use prost_reflect::Value;
 use super::BadRow;
 use super::PutError;
 use crate::registry::field::Field;
+use crate::registry::rules::Covered;
+use crate::registry::rules::Requirement;
+use crate::registry::rules::Violation;
 use crate::registry::schema::RecordSchema;
 use crate::registry::value::Literal;
 
@@ -86,6 +90,23 @@ impl<'s> Header<'s> {
         }
     }
 
+    /// Every rule of the registry that the row breaks.
+    pub(super) fn violations(&self, record: &DynamicMessage, line: u64) -> Vec<BadRow> {
+        let mut found = Vec::new();
+        let Some(rules) = self.schema.rules() else {
+            return found;
+        };
+        let mut told = |violation: Violation| {
+            let Requirement { rule, demands } = &violation.requirement;
+            found.push(bad(line, &violation.path, &format!("{demands} ({rule})")));
+        };
+        let judged = rules.each_violation(&record.encode_to_vec(), &Covered::All, &mut told);
+        if judged.is_err() {
+            found.push(bad(line, "", "a record"));
+        }
+        found
+    }
+
     /// A row that the table does not take.
     pub(super) fn misfit(&self, error: &PutError, line: u64) -> BadRow {
         match error {
@@ -96,7 +117,12 @@ impl<'s> Header<'s> {
             PutError::Misfit { field, fault } => {
                 bad(line, field, &format!("another value: it {fault}"))
             }
-            PutError::Malformed(_) | PutError::Database(_) => bad(line, "", "a record"),
+            PutError::Violation(violation) => {
+                bad(line, &violation.path, &violation.requirement.demands)
+            }
+            PutError::Malformed(_) | PutError::Unreadable(_) | PutError::Database(_) => {
+                bad(line, "", "a record")
+            }
         }
     }
 }

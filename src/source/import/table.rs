@@ -17,6 +17,7 @@ use time::UtcDateTime;
 
 use super::ImportError;
 use super::PutError;
+use crate::registry::rules::Rules;
 use crate::registry::schema::RecordSchema;
 use crate::source::sql::settings::Identifier;
 
@@ -27,6 +28,7 @@ pub(super) struct Layout {
     descriptor: MessageDescriptor,
     columns: Vec<Column>,
     insert: Arc<str>,
+    rules: Option<Rules>,
 }
 
 #[derive(Debug)]
@@ -101,11 +103,17 @@ impl Layout {
             descriptor: schema.descriptor().clone(),
             columns,
             insert: insert.into(),
+            rules: schema.rules().cloned(),
         }
     }
 
     pub(super) fn descriptor(&self) -> &MessageDescriptor {
         &self.descriptor
+    }
+
+    /// What the registry demands of each record.
+    pub(super) fn rules(&self) -> Option<&Rules> {
+        self.rules.as_ref()
     }
 
     pub(super) fn insert(&self) -> &Arc<str> {

@@ -64,7 +64,7 @@ def generate(proto, out):
     """Generates the API's and the registry's classes from the .proto files, as any client would."""
     registry = proto / "registry"
     bundled = pathlib.Path(grpc_tools.__file__).parent / "_proto"
-    files = ["landbridge/v1/annotations.proto", "landbridge/v1/exchange.proto"]
+    files = ["buf/validate/validate.proto", "landbridge/v1/annotations.proto", "landbridge/v1/exchange.proto"]
     files += sorted(str(file.relative_to(registry)) for file in registry.glob("civil/v1/*.proto"))
     includes = [f"-I{directory}" for directory in (proto, registry, bundled)]
     outputs = [f"--python_out={out}", f"--grpc_python_out={out}"]

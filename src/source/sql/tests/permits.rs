@@ -71,7 +71,7 @@ impl Office {
         let rows: String = (0..20)
             .map(|n| {
                 let district = if n % 2 == 0 { "Nanming" } else { "Yunyan" };
-                format!("R{n:02},Name {},NID{n},555-{n},{district},HA\n", n % 3)
+                format!("R{n:02},Name {},{n:017}X,555-{n},{district},HA\n", n % 3)
             })
             .collect();
         let header = "resident_id,full_name,national_id,phone,address.district,ethnic_group\n";
@@ -146,7 +146,7 @@ async fn only_what_is_released_or_needed_is_read() {
     // The subject, and the address for the grant's rows; neither the phone nor the ethnic group.
     assert_eq!(
         office.json(&got[0]),
-        r#"{"residentId":"R02","fullName":"Name 2","nationalId":"NID2","address":{"district":"Nanming"}}"#
+        r#"{"residentId":"R02","fullName":"Name 2","nationalId":"00000000000000002X","address":{"district":"Nanming"}}"#
     );
     let claims = [pb::Claim {
         field: "phone".to_owned(),
@@ -161,7 +161,7 @@ async fn only_what_is_released_or_needed_is_read() {
     let verified = office.fetch(office.permit(verify), None).await;
     assert_eq!(
         office.json(&verified[0]),
-        r#"{"residentId":"R02","nationalId":"NID2","address":{"district":"Nanming"},"phone":"555-2"}"#
+        r#"{"residentId":"R02","nationalId":"00000000000000002X","address":{"district":"Nanming"},"phone":"555-2"}"#
     );
     let counted = office
         .fetch(office.permit(RawSelection::Count { filter: "" }), None)
