@@ -2,10 +2,11 @@
 
 use std::{env, error::Error, fs, path::PathBuf};
 
-const FILES: [&str; 7] = [
+const FILES: [&str; 8] = [
     "landbridge/v1/annotations.proto",
     "landbridge/v1/audit.proto",
     "landbridge/v1/catalog.proto",
+    "landbridge/v1/correction.proto",
     "landbridge/v1/exchange.proto",
     "landbridge/v1/journal.proto",
     "landbridge/v1/peer.proto",
@@ -58,6 +59,14 @@ fn main() -> Result<(), Box<dyn Error>> {
         "landbridge.v1.ExchangeRecord",
         "landbridge.v1.JournalRecord",
         "landbridge.v1.JournalRecord.kind",
+        "landbridge.v1.FileCorrectionRequest",
+        "landbridge.v1.ListCorrectionsResponse",
+        "landbridge.v1.ListChangeNoticesResponse",
+        "landbridge.v1.Correction",
+        "landbridge.v1.ChangeNotice",
+        "landbridge.v1.SubmitCorrectionRequest",
+        "landbridge.v1.AnswerCorrectionRequest",
+        "landbridge.v1.NotifyChangeRequest",
         "landbridge.v1.FetchRecordRequest",
         "landbridge.v1.FetchRecordResponse",
         "landbridge.v1.FetchRecordsRequest",

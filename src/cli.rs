@@ -7,6 +7,7 @@ mod check;
 mod claim;
 mod client;
 mod complete;
+mod correction;
 mod count;
 mod demo;
 mod exit;
@@ -43,6 +44,7 @@ use catalog::CatalogArgs;
 use check::CheckArgs;
 use complete::CompletionsArgs;
 use complete::ManArgs;
+use correction::CorrectionArgs;
 use count::CountArgs;
 use demo::DemoArgs;
 use exit::Exit;
@@ -92,6 +94,8 @@ enum Verb {
     Verify(VerifyArgs),
     /// Asks how many records a filter selects
     Count(CountArgs),
+    /// Tells owners what is wrong with a record, and answers those who do
+    Correction(CorrectionArgs),
     /// Lists departments, record types, and what may be asked
     Catalog(CatalogArgs),
     /// Checks and lays out the shared schemas
@@ -156,6 +160,7 @@ impl Verb {
             Self::Query(args) => interruptible(args.run(output)),
             Self::Verify(args) => interruptible(args.run(output)),
             Self::Count(args) => interruptible(args.run(output)),
+            Self::Correction(args) => interruptible(args.run(output)),
             Self::Catalog(args) => interruptible(args.run(output)),
             Self::Registry(args) => interruptible(async move { args.run(&output) }),
             Self::Explain(args) => args.run(&output),

@@ -1,5 +1,6 @@
 //! Settings: from files and environment to values that cannot be wrong, with every fault at once.
 
+mod corrections;
 mod faults;
 mod operators;
 mod quantity;
@@ -18,6 +19,7 @@ use std::time::Duration;
 use time::UtcOffset;
 
 use crate::audit::retention::Retention;
+use crate::correction::calendar::Calendar;
 use crate::door::operators::reader::Readers;
 use crate::door::operators::visibility::Visibility;
 use crate::fault::Fault;
@@ -45,6 +47,7 @@ pub struct Config {
     pub subjects: Option<Visibility>,
     pub registry: PathBuf,
     pub publication: PublicationConfig,
+    pub corrections: CorrectionsConfig,
     pub agreements: PathBuf,
     pub guardrails: PathBuf,
     pub journal: JournalConfig,
@@ -103,6 +106,17 @@ pub struct PublicationConfig {
     pub path: PathBuf,
     /// How often the other departments are asked for new ones: from a second on.
     pub sync: Duration,
+}
+
+/// Corrections that this department files and answers.
+#[derive(Debug, Clone)]
+pub struct CorrectionsConfig {
+    /// The SQLite file that has them.
+    pub path: PathBuf,
+    /// By which an answer is due.
+    pub calendar: Calendar,
+    /// How long what is closed is kept.
+    pub keep: Duration,
 }
 
 /// When this department's journal is compared with those of the departments that it asks.

@@ -2,6 +2,7 @@
 
 pub mod admission;
 pub mod catalog;
+pub mod corrections;
 pub mod exchange;
 pub mod operators;
 pub mod peer;

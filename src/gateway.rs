@@ -3,6 +3,7 @@
 pub mod assemble;
 
 mod adopt;
+mod corrections;
 mod doors;
 mod files;
 pub mod impact;
@@ -55,6 +56,9 @@ use crate::audit::witness::Witness;
 use crate::audit::witness::WitnessError;
 use crate::clock::Clock;
 use crate::config::Config;
+use crate::correction::desk::Desk;
+use crate::correction::store::Store;
+use crate::correction::store::StoreError;
 use crate::exchange::Exchange;
 use crate::exchange::secret::Secrets;
 use crate::exchange::snapshot::Snapshot;
@@ -71,6 +75,7 @@ use assemble::Trusted;
 use assemble::aside;
 use assemble::assemble;
 use assemble::rehearse;
+use corrections::Courier;
 use doors::Doors;
 use doors::acceptor;
 use reconcile::Reconciler;
@@ -117,6 +122,7 @@ pub struct Gateway {
     orders: Orders,
     /// To the task that runs the gateway: revisions that may come into force.
     proposals: mpsc::Sender<Proposal>,
+    desk: Arc<Desk>,
     /// One reload at a time.
     reloading: Mutex<()>,
 }
@@ -152,6 +158,8 @@ pub enum StartError {
     Index(#[from] IndexError),
     #[error("the journal is not the one that its witnesses know")]
     Contradicted(#[from] Contradiction),
+    #[error(transparent)]
+    Corrections(#[from] StoreError),
     #[error("the witness cannot be opened")]
     Witness(#[from] WitnessError),
     #[error("the task that asks the witnesses has ended")]
@@ -223,6 +231,14 @@ impl Gateway {
             clock.clone(),
         ));
 
+        let corrections = &config.corrections;
+        let desk = Arc::new(Desk::new(
+            exchange.clone(),
+            Store::open(&corrections.path)?,
+            config.journal.path.clone(),
+            corrections.calendar.clone(),
+            config.offset,
+        ));
         let expiry = Expiry::new(exchange.journal(), config.retention.clone(), subjects);
         let (confirm, confirmed) = oneshot::channel();
         let gateway = Self {
@@ -245,6 +261,7 @@ impl Gateway {
             stopped: CancellationToken::new(),
             orders,
             proposals,
+            desk,
             reloading: Mutex::new(()),
         };
         let held = gateway.release_unless_witnessed(held).await?;
@@ -446,6 +463,12 @@ impl Gateway {
             publication.sync,
             self.proposals.clone(),
         )
+    }
+
+    fn courier(&self) -> Courier {
+        let peers = self.reach.peers.clone();
+        let keep = self.config.corrections.keep;
+        Courier::new(self.exchange.clone(), peers, self.desk.clone(), keep)
     }
 
     fn reconciler(&self) -> Reconciler {

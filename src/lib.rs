@@ -14,6 +14,7 @@ pub mod redact;
 pub mod audit;
 pub mod publication;
 pub mod exchange;
+pub mod correction;
 pub mod door;
 pub mod config;
 pub mod gateway;

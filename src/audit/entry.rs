@@ -107,6 +107,12 @@ impl Entry {
         Self::of_gateway(Kind::Registry, outcome, record)
     }
 
+    /// A step in the course of a correction.
+    pub fn correction(record: pb::CorrectionRecord) -> Self {
+        let record = journal_record::Kind::Correction(record);
+        Self::of_gateway(Kind::Correction, Outcome::None, record)
+    }
+
     /// What a comparison with a peer has shown.
     pub fn reconciliation(record: pb::ReconciliationRecord) -> Self {
         let outcome = match record.differing {

@@ -74,6 +74,8 @@ codes! {
         Lifecycle = 13, "lifecycle";
         /// A revision of a package was published, taken over or refused.
         Registry = 14, "registry";
+        /// A step in the course of a correction.
+        Correction = 15, "correction";
     }
 }
 

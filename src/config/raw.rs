@@ -14,6 +14,7 @@ use super::Limits;
 use super::LogConfig;
 use super::LogFormat;
 use super::WitnessConfig;
+use super::corrections::RawCorrections;
 use super::faults::Faults;
 use super::operators::RawOperators;
 use super::quantity::DURATION;
@@ -54,6 +55,8 @@ pub(super) struct RawConfig {
     journal: RawJournal,
     #[serde(default)]
     reconciliation: RawReconciliation,
+    #[serde(default)]
+    corrections: RawCorrections,
     #[serde(default)]
     retention: RawRetention,
     #[serde(default)]
@@ -234,6 +237,7 @@ impl RawConfig {
         let journal = self.journal.check(path, &mut faults);
         let witness = self.witness.check(path, &journal.path, &mut faults);
         let (registry, publication) = self.registry.check(path, &journal.path, &mut faults);
+        let corrections = self.corrections.check(path, &journal.path, &mut faults);
         let retention = self.retention.check(&mut faults);
         let sources = self
             .source
@@ -262,6 +266,7 @@ impl RawConfig {
             subjects,
             registry,
             publication,
+            corrections,
             agreements: absolute(self.policy.agreements),
             guardrails: absolute(self.policy.guardrails),
             log: LogConfig {

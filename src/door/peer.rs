@@ -1,5 +1,6 @@
-//! `PeerService`: what gateways tell one another about their journals and their schemas.
+//! `PeerService`: what gateways tell one another about their journals, schemas and corrections.
 
+mod corrections;
 mod revisions;
 
 use std::collections::BTreeSet;
@@ -10,6 +11,7 @@ use std::sync::PoisonError;
 use std::time::Duration;
 
 use tokio::sync::Semaphore;
+use tokio_util::task::TaskTracker;
 use tonic::Request;
 use tonic::Response;
 use tonic::Status;
@@ -28,6 +30,7 @@ use crate::audit::reconcile::part_summaries;
 use crate::audit::reconcile::summary;
 use crate::audit::reconcile::tell;
 use crate::audit::reconcile::window::Window;
+use crate::correction::desk::Desk;
 use crate::exchange::Exchange;
 use crate::identity::Caller;
 use crate::identity::peer::Peer;
@@ -44,12 +47,15 @@ const PLACES: usize = 4;
 /// Windows of a peer of which it is remembered that they are on record: a week of minutes.
 const REMEMBERED: usize = 7 * 24 * 60;
 
-/// Answers peers that compare their journal with this one, or fetch the schemas that this department has published.
+/// Answers peers that compare their journal with this one, fetch the schemas that this department has published, or have
+/// records corrected.
 #[derive(Debug, Clone)]
 pub struct PeerDoor {
     books: Arc<Books>,
     exchange: Arc<Exchange>,
     shelf: Shelf,
+    desk: Arc<Desk>,
+    tracker: TaskTracker,
     /// By asking department: the windows that are on record, the latest of them. One that is asked for again is not logged
     /// again.
     settled: Arc<Mutex<HashMap<DepartmentId, BTreeSet<Window>>>>,
@@ -74,11 +80,19 @@ struct Own {
 }
 
 impl PeerDoor {
-    pub fn new(books: Books, exchange: Arc<Exchange>, shelf: Shelf) -> Self {
+    pub fn new(
+        books: Books,
+        exchange: Arc<Exchange>,
+        shelf: Shelf,
+        desk: Arc<Desk>,
+        tracker: TaskTracker,
+    ) -> Self {
         Self {
             books: Arc::new(books),
             exchange,
             shelf,
+            desk,
+            tracker,
             settled: Arc::default(),
             places: Arc::new(Semaphore::new(PLACES)),
         }
@@ -258,5 +272,26 @@ impl PeerService for PeerDoor {
         };
         let revision = self.revision(&request.into_inner()).await?;
         Ok(Response::new(revision))
+    }
+
+    async fn submit_correction(
+        &self,
+        request: Request<pb::SubmitCorrectionRequest>,
+    ) -> Result<Response<pb::SubmitCorrectionResponse>, Status> {
+        self.submitted(request).await.map(Response::new)
+    }
+
+    async fn answer_correction(
+        &self,
+        request: Request<pb::AnswerCorrectionRequest>,
+    ) -> Result<Response<pb::AnswerCorrectionResponse>, Status> {
+        self.answered(request).await.map(Response::new)
+    }
+
+    async fn notify_change(
+        &self,
+        request: Request<pb::NotifyChangeRequest>,
+    ) -> Result<Response<pb::NotifyChangeResponse>, Status> {
+        self.notified(request).await.map(Response::new)
     }
 }

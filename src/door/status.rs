@@ -18,9 +18,12 @@ use super::admission::Shed;
 use super::operators::reader::NotGranted;
 use super::operators::unread::Unread;
 use crate::audit::Receipt;
+use crate::correction::desk::Untaken;
+use crate::correction::ground::NoGround;
 use crate::exchange::refusal::Cause;
 use crate::exchange::refusal::Refusal;
 use crate::exchange::replay::BadExchangeId;
+use crate::fault::chain;
 use crate::pb;
 use crate::policy::decision::Denial;
 use crate::registry::hex;
@@ -246,6 +249,37 @@ pub(super) fn unknown_revision() -> Status {
         "no such revision of this department",
         details,
     )
+}
+
+/// Why a correction, an answer or a notice is not taken.
+pub(super) fn untaken(untaken: &Untaken) -> Status {
+    let (code, reason) = match untaken {
+        Untaken::Unfit { .. } => (Code::InvalidArgument, "REQUEST_INVALID"),
+        Untaken::NoGround(NoGround::NoExchange(_)) => (Code::NotFound, "EXCHANGE_UNKNOWN"),
+        Untaken::NoGround(NoGround::NotReleased { .. }) => {
+            (Code::FailedPrecondition, "FIELD_NOT_RELEASED")
+        }
+        Untaken::NoGround(NoGround::AnotherKey) => (Code::InvalidArgument, "KEY_MISMATCH"),
+        Untaken::NoGround(NoGround::Erased) => (Code::FailedPrecondition, "EXCHANGE_ERASED"),
+        Untaken::Unknown(_) => (Code::NotFound, "CORRECTION_UNKNOWN"),
+        Untaken::TooMany => (Code::ResourceExhausted, "TOO_MANY_CORRECTIONS"),
+        Untaken::Unwritten(_) => (Code::Unavailable, "JOURNAL_UNAVAILABLE"),
+        Untaken::NoGround(NoGround::Index(_) | NoGround::Journal(_) | NoGround::Keys(_))
+        | Untaken::Store(_)
+        | Untaken::GivenUp(_) => {
+            tracing::error!(error = %chain(untaken), "a correction cannot be worked on");
+            return internal();
+        }
+    };
+    let no_more = HashMap::<String, String>::new();
+    let mut details = ErrorDetails::with_error_info(reason, DOMAIN, no_more);
+    if let Untaken::Unfit { field, why } = untaken {
+        details.add_bad_request_violation(*field, why);
+    }
+    if code == Code::Unavailable {
+        details.set_retry_info(Some(Duration::from_secs(10)));
+    }
+    Status::with_error_details(code, untaken.to_string(), details)
 }
 
 /// The task that sends a stream has gone without a word.

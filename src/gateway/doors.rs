@@ -19,6 +19,7 @@ use crate::door;
 use crate::door::admission::Admission;
 use crate::door::admission::AdmissionLimits;
 use crate::door::catalog::CatalogDoor;
+use crate::door::corrections::CorrectionDoor;
 use crate::door::exchange::ExchangeDoor;
 use crate::door::operators::Operators;
 use crate::door::peer::PeerDoor;
@@ -32,6 +33,7 @@ use crate::identity::acceptor::Acceptor;
 use crate::identity::directory::Directory;
 use crate::identity::material::Material;
 use crate::pb::catalog_service_server::CatalogServiceServer;
+use crate::pb::correction_service_server::CorrectionServiceServer;
 use crate::pb::exchange_service_server::ExchangeServiceServer;
 use crate::pb::peer_service_server::PeerServiceServer;
 use crate::publication::shelf::Shelf;
@@ -135,6 +137,7 @@ impl Gateway {
             .add_service(CatalogServiceServer::new(CatalogDoor::new(
                 self.exchange.clone(),
             )))
+            .add_service(self.correction_service())
             .add_service(ServerReflectionServer::new(reflection));
 
         let systems = self.server(self.systems.clone(), at_systems, systems);
@@ -142,6 +145,7 @@ impl Gateway {
         self.tracker.spawn(systems.run(doors.systems));
         self.tracker.spawn(peers.run(doors.peers));
         self.tracker.spawn(self.reconciler().run(self.stop.clone()));
+        self.tracker.spawn(self.courier().run(self.stop.clone()));
         let synchroniser = self.synchroniser();
         self.tracker.spawn(synchroniser.run(self.stop.clone()));
         // Not on the tracker, which a stop waits for: this door tells until the very end that the gateway is stopping.
@@ -201,9 +205,21 @@ impl Gateway {
             .max_encoding_message_size(usize::MAX)
     }
 
+    fn correction_service(&self) -> CorrectionServiceServer<CorrectionDoor> {
+        let service = CorrectionDoor::new(self.desk.clone(), self.tracker.clone());
+        CorrectionServiceServer::new(service)
+            .max_decoding_message_size(self.config.limits.max_message)
+    }
+
     fn peer_service(&self) -> PeerServiceServer<PeerDoor> {
         let shelf = Shelf::at(&self.config.publication.path);
-        let service = PeerDoor::new(self.books(), self.exchange.clone(), shelf);
+        let service = PeerDoor::new(
+            self.books(),
+            self.exchange.clone(),
+            shelf,
+            self.desk.clone(),
+            self.tracker.clone(),
+        );
         PeerServiceServer::new(service)
             .max_decoding_message_size(self.config.limits.max_message)
             .max_encoding_message_size(usize::MAX)

@@ -79,6 +79,7 @@ fn spent(record: &pb::JournalRecord) -> Option<Spent> {
         | Kind::Access(_)
         | Kind::Erasure(_)
         | Kind::Registry(_)
+        | Kind::Correction(_)
         | Kind::Heartbeat(_) => None,
     }
 }

@@ -12,6 +12,7 @@ mod attacks;
 mod audit;
 mod catalogue;
 mod clients;
+mod corrections;
 mod exchange;
 mod foreign;
 mod harness;

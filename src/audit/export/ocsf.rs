@@ -121,9 +121,13 @@ fn class(row: &Row) -> ((u32, &'static str), (u32, &'static str)) {
         Some(Record::Exchange(_) | Record::StreamEnd(_) | Record::Access(_)) => (API, READ),
         Some(Record::Policy(_) | Record::Registry(_)) => (API, UPDATE),
         Some(Record::Erasure(_)) => (API, DELETE),
-        Some(Record::Connection(_) | Record::Reconciliation(_) | Record::Heartbeat(_)) | None => {
-            (API, OTHER)
-        }
+        Some(
+            Record::Connection(_)
+            | Record::Reconciliation(_)
+            | Record::Correction(_)
+            | Record::Heartbeat(_),
+        )
+        | None => (API, OTHER),
     }
 }
 

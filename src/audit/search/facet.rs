@@ -65,6 +65,10 @@ impl Hit {
             }
             Some(Record::Reconciliation(record)) => each(Facet::Peer, &record.peer),
             Some(Record::Registry(record)) => each(Facet::Peer, &record.owner),
+            Some(Record::Correction(record)) => {
+                each(Facet::Peer, &record.peer);
+                each(Facet::RecordType, &record.record_type);
+            }
             Some(Record::Policy(record)) => each(Facet::PolicyRevision, &hex(&record.revision)),
             Some(
                 Record::StreamEnd(_)
@@ -113,7 +117,7 @@ impl Hit {
     }
 
     /// Whether something of the record type left, or may have left while a stream is open.
-    pub(in crate::audit) fn released(&self) -> bool {
+    pub fn released(&self) -> bool {
         let Some(record) = self.exchange() else {
             return false;
         };

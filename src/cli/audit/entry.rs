@@ -120,6 +120,20 @@ impl Row {
                 .to_owned(),
                 ..row
             },
+            Some(Record::Correction(record)) => Self {
+                who: record.peer.clone(),
+                what: format!(
+                    "{} {} {}",
+                    event(record.event()),
+                    record.record_type,
+                    record.field
+                ),
+                outcome: match record.answer.as_str() {
+                    "" => format!("due {}", record.due),
+                    answer => answer.to_owned(),
+                },
+                ..row
+            },
             Some(Record::Heartbeat(_)) | None => row,
         }
     }
@@ -174,6 +188,17 @@ impl Row {
         let mut cells = self.cells();
         cells.retain(|cell| !cell.is_empty());
         format!("#{}", cells.join("  "))
+    }
+}
+
+fn event(event: pb::CorrectionEvent) -> &'static str {
+    match event {
+        pb::CorrectionEvent::Unspecified => "",
+        pb::CorrectionEvent::Filed => "filed",
+        pb::CorrectionEvent::Received => "received",
+        pb::CorrectionEvent::Answered => "answered",
+        pb::CorrectionEvent::Told => "told",
+        pb::CorrectionEvent::Heard => "heard",
     }
 }
 

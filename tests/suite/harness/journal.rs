@@ -197,6 +197,7 @@ impl Entry {
             Kind::Reconciliation(reconciliation) => &reconciliation.peer,
             Kind::Access(access) => &access.action,
             Kind::Registry(registry) => &registry.package,
+            Kind::Correction(correction) => &correction.id,
             Kind::Erasure(erasure) => &erasure.class,
             Kind::Heartbeat(_) => "",
         }
