@@ -2,6 +2,7 @@
 
 pub mod answer;
 pub mod ask;
+pub mod offers;
 pub mod refusal;
 pub mod replay;
 pub mod secret;

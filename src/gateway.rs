@@ -7,6 +7,7 @@ mod corrections;
 mod doors;
 mod files;
 pub mod impact;
+mod offers;
 mod operators;
 mod reconcile;
 mod restore;
@@ -78,6 +79,7 @@ use assemble::rehearse;
 use corrections::Courier;
 use doors::Doors;
 use doors::acceptor;
+use offers::Surveyor;
 use reconcile::Reconciler;
 use run::Orders;
 use synchronise::Synchroniser;
@@ -463,6 +465,11 @@ impl Gateway {
             publication.sync,
             self.proposals.clone(),
         )
+    }
+
+    fn surveyor(&self) -> Surveyor {
+        let every = self.config.publication.sync;
+        Surveyor::new(self.exchange.clone(), self.reach.peers.clone(), every)
     }
 
     fn courier(&self) -> Courier {

@@ -24,6 +24,7 @@ use crate::policy::decision::Role;
 use crate::registry::Digest;
 use crate::registry::Registry;
 use crate::registry::query::question::Question;
+use crate::registry::value::Literal;
 use crate::registry::wire::Malformed;
 use peer::PeerRows;
 use peer::channel::Peers;
@@ -136,6 +137,30 @@ impl Sources {
             }
         }
         (faults, unasked)
+    }
+
+    /// The record types that this department can answer for, each with the latest value that tells how fresh it is, as far
+    /// as its source says. A source that cannot be asked now says nothing.
+    pub async fn offers(&self, registry: &Registry) -> Vec<(RecordType, Option<Literal>)> {
+        let mut offers = Vec::new();
+        for source in &self.own {
+            let records: Vec<_> = source.records().cloned().collect();
+            for record in records {
+                let Ok(schema) = registry.record(record.as_str()) else {
+                    continue;
+                };
+                let newest = match source {
+                    Own::Database(bindings) => bindings.newest(schema).await,
+                    Own::Service(_) => Ok(None),
+                };
+                let newest = newest.unwrap_or_else(|error| {
+                    tracing::debug!(%record, %error, "how fresh its records are cannot be told");
+                    None
+                });
+                offers.push((record, newest));
+            }
+        }
+        offers
     }
 
     /// Fetches what the permit allows, from this department's source or from the provider's gateway.

@@ -238,6 +238,8 @@ fn write(row: &RecordRow, fields: &[FieldRow], to: &mut impl Write) -> io::Resul
         ("key", &row.key),
         ("sharing", &row.sharing),
         ("updated", &row.update_frequency),
+        ("fresh as of", &row.fresh_as_of),
+        ("offered", &row.offered_modes.join(", ")),
         ("schema", &row.schema_digest),
     ];
     let stated = facts.into_iter().filter(|(_, fact)| !fact.is_empty());
@@ -299,6 +301,10 @@ struct RecordRow {
     key: String,
     sharing: String,
     update_frequency: String,
+    /// Empty where the owner does not say.
+    fresh_as_of: String,
+    /// Empty while the owner's gateway has not told.
+    offered_modes: Vec<String>,
     schema_digest: String,
     grants: Vec<GrantRow>,
 }
@@ -361,6 +367,8 @@ impl From<pb::RecordTypeEntry> for RecordRow {
             sharing: word(entry.sharing().as_str_name(), "SHARING_CLASS_"),
             update_frequency: word(entry.update_frequency().as_str_name(), "UPDATE_FREQUENCY_"),
             schema_digest: hex(&entry.schema_digest),
+            fresh_as_of: entry.fresh_as_of,
+            offered_modes: entry.offered_modes,
             name: entry.name,
             owner: entry.owner,
             title: entry.title,

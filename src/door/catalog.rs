@@ -12,7 +12,6 @@ use crate::exchange::snapshot::Snapshot;
 use crate::identity::Caller;
 use crate::identity::peer::Peer;
 use crate::pb;
-use crate::pb::SharingClass;
 use crate::pb::catalog_service_server::CatalogService;
 use crate::policy::agreement::Agreement;
 use crate::policy::agreement::Grant;
@@ -31,9 +30,8 @@ impl CatalogDoor {
         Self { exchange }
     }
 
-    /// Whether this department may know of the record type: what nobody is ever given is its owner's affair.
     fn may_know(&self, schema: &RecordSchema) -> bool {
-        schema.sharing() != SharingClass::Prohibited || schema.owner() == self.exchange.department()
+        schema.is_known_to(self.exchange.department())
     }
 
     /// As the registry would say it of a name that it has not.
@@ -53,6 +51,8 @@ impl CatalogDoor {
         let grants = snapshot
             .policy
             .usable(caller, schema, self.exchange.clock().now());
+        let offers = snapshot.offers.load();
+        let offer = offers.get(schema.name());
         pb::RecordTypeEntry {
             name: schema.name().to_string(),
             owner: schema.owner().to_string(),
@@ -62,6 +62,11 @@ impl CatalogDoor {
             office: schema.office().to_owned(),
             office_zh: schema.office_zh().to_owned(),
             access: schema.access().to_owned(),
+            offered_modes: offer.map(|offer| offer.modes.clone()).unwrap_or_default(),
+            fresh_as_of: offer
+                .map(|offer| offer.fresh_as_of.clone())
+                .unwrap_or_default(),
+            offer_told_at: offer.and_then(|offer| offer.told_at),
             deprecated: schema.deprecated().map(|end| pb::Deprecation {
                 until: end.until.to_string(),
                 replaced_by: end

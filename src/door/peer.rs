@@ -35,6 +35,7 @@ use crate::exchange::Exchange;
 use crate::identity::Caller;
 use crate::identity::peer::Peer;
 use crate::name::DepartmentId;
+use crate::name::RecordType;
 use crate::pb;
 use crate::pb::peer_service_server::PeerService;
 use crate::publication::shelf::Shelf;
@@ -293,5 +294,24 @@ impl PeerService for PeerDoor {
         request: Request<pb::NotifyChangeRequest>,
     ) -> Result<Response<pb::NotifyChangeResponse>, Status> {
         self.notified(request).await.map(Response::new)
+    }
+
+    async fn list_offers(
+        &self,
+        _request: Request<pb::ListOffersRequest>,
+    ) -> Result<Response<pb::ListOffersResponse>, Status> {
+        let snapshot = self.exchange.snapshot();
+        let own = self.exchange.department();
+        let told = snapshot.offers.load();
+        let may_be_told = |record: &RecordType| {
+            let schema = snapshot.registry.record(record.as_str());
+            schema.is_ok_and(|schema| {
+                schema.owner() == own && schema.sharing() != pb::SharingClass::Prohibited
+            })
+        };
+        let offers = told.iter().filter(|(record, _)| may_be_told(record));
+        Ok(Response::new(pb::ListOffersResponse {
+            offers: offers.map(|(_, offer)| offer.clone()).collect(),
+        }))
     }
 }

@@ -25,6 +25,7 @@ use tonic_reflection::pb::v1::server_reflection_server::ServerReflection;
 
 use crate::exchange::Exchange;
 use crate::pb;
+use crate::registry::wire::WireFields;
 
 /// Describes the gateway's API and every record type of the registry.
 #[derive(Debug, Clone)]
@@ -35,8 +36,9 @@ pub struct Reflection {
     services: &'static [&'static str],
 }
 
-const AT_SYSTEMS: [&str; 4] = [
+const AT_SYSTEMS: [&str; 5] = [
     "landbridge.v1.CatalogService",
+    "landbridge.v1.CorrectionService",
     "landbridge.v1.ExchangeService",
     HEALTH,
     REFLECTION,
@@ -83,16 +85,59 @@ impl Reflection {
             return MessageResponse::ListServicesResponse(ListServiceResponse { service });
         }
         let snapshot = self.exchange.snapshot();
-        [snapshot.registry.pool(), &self.api]
-            .into_iter()
-            .find_map(|pool| describe(pool, question))
+        let department = self.exchange.department();
+        let hidden = snapshot.registry.records();
+        let hidden = hidden.filter(|schema| !schema.is_known_to(department));
+        let hidden = Hidden(hidden.map(|schema| schema.name().as_str()).collect());
+        describe(snapshot.registry.pool(), question, &hidden)
+            .or_else(|| describe(&self.api, question, &Hidden::default()))
             .unwrap_or_else(|| not_found("no such name"))
     }
 }
 
-fn describe(pool: &DescriptorPool, question: &MessageRequest) -> Option<MessageResponse> {
+/// The field numbers of `google.protobuf.FileDescriptorProto`.
+const MESSAGE_TYPE: u32 = 4;
+const SOURCE_CODE_INFO: u32 = 9;
+
+/// Record types that the callers of this door may not know of, by name.
+#[derive(Default)]
+struct Hidden<'s>(BTreeSet<&'s str>);
+
+impl Hidden<'_> {
+    /// Whether the symbol is of one of them, or of something in it.
+    fn has(&self, symbol: &str) -> bool {
+        self.0.iter().any(|name| {
+            let rest = symbol.strip_prefix(name);
+            rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
+        })
+    }
+
+    /// The encoded file without them. Its comments go with them: they stand by number.
+    fn cut(&self, file: &FileDescriptor) -> Vec<u8> {
+        let encoded = file.encode_to_vec();
+        let hidden: Vec<_> = file.messages().map(|m| self.has(m.full_name())).collect();
+        if !hidden.contains(&true) {
+            return encoded;
+        }
+        let mut hidden = hidden.into_iter();
+        let fields = WireFields::of(&encoded).map_while(Result::ok);
+        let left = fields.filter(|field| match field.number {
+            MESSAGE_TYPE => hidden.next() == Some(false),
+            number => number != SOURCE_CODE_INFO,
+        });
+        left.flat_map(|field| field.whole).copied().collect()
+    }
+}
+
+fn describe(
+    pool: &DescriptorPool,
+    question: &MessageRequest,
+    hidden: &Hidden<'_>,
+) -> Option<MessageResponse> {
+    let files = |file| files(file, hidden);
     match question {
         MessageRequest::FileByFilename(name) => pool.get_file_by_name(name).map(files),
+        MessageRequest::FileContainingSymbol(symbol) if hidden.has(symbol) => None,
         MessageRequest::FileContainingSymbol(symbol) => file_of(pool, symbol).map(files),
         MessageRequest::FileContainingExtension(extension) => {
             let number = u32::try_from(extension.extension_number).ok()?;
@@ -133,13 +178,13 @@ fn file_of(pool: &DescriptorPool, symbol: &str) -> Option<FileDescriptor> {
 }
 
 /// The file with all that it imports, so that a client needs no second question.
-fn files(file: FileDescriptor) -> MessageResponse {
+fn files(file: FileDescriptor, hidden: &Hidden<'_>) -> MessageResponse {
     let mut seen = BTreeSet::new();
     let mut queue = vec![file];
     let mut encoded = Vec::new();
     while let Some(file) = queue.pop() {
         if seen.insert(file.name().to_owned()) {
-            encoded.push(file.encode_to_vec());
+            encoded.push(hidden.cut(&file));
             queue.extend(file.dependencies());
         }
     }

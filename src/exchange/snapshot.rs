@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::offers::Offers;
 use crate::audit::journals::Journals;
 use crate::identity::directory::Directory;
 use crate::policy::PolicySet;
@@ -18,6 +19,7 @@ pub struct Snapshot {
     /// The published revisions that the registry holds.
     pub published: Published,
     pub refused: Refused,
+    pub offers: Offers,
     pub policy: PolicySet,
     pub directory: Arc<Directory>,
     /// The keys that prove what a department has on record.

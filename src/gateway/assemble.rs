@@ -17,6 +17,7 @@ use crate::audit::journals::Journals;
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::config::retention::unknown_types;
+use crate::exchange::offers::Offers;
 use crate::exchange::snapshot::Snapshot;
 use crate::fault::Fault;
 use crate::identity::connector::Connector;
@@ -60,6 +61,8 @@ pub struct Reach {
     pub connector: Arc<Connector>,
     /// Revisions that this gateway does not go by.
     pub refused: Refused,
+    /// What departments have told of what they can answer.
+    pub offers: Offers,
 }
 
 /// The trust material of both doors and the directory, which connections to peers need before all else.
@@ -175,6 +178,7 @@ impl Reach {
             peers: Arc::new(Peers::new(connector.clone())),
             connector,
             refused: Refused::default(),
+            offers: Offers::default(),
         })
     }
 }
@@ -204,17 +208,18 @@ pub async fn assemble(
                 sources(config, &registry, &trusted, reach).await,
                 &mut faults,
             );
-            sources.map(|sources| (sources, reach.refused.clone()))
+            sources.map(|sources| (sources, reach.refused.clone(), reach.offers.clone()))
         }
         None => None,
     };
     match (files.policy, sources, files.witnesses) {
-        (Some(policy), Some((sources, refused)), Some(witnesses)) if faults.is_empty() => {
+        (Some(policy), Some((sources, refused, offers)), Some(witnesses)) if faults.is_empty() => {
             Ok(Assembled {
                 snapshot: Snapshot {
                     registry,
                     published: files.published,
                     refused,
+                    offers,
                     policy,
                     directory: trusted.directory,
                     journals: trusted.journals,

@@ -145,6 +145,7 @@ impl Gateway {
         self.tracker.spawn(systems.run(doors.systems));
         self.tracker.spawn(peers.run(doors.peers));
         self.tracker.spawn(self.reconciler().run(self.stop.clone()));
+        self.tracker.spawn(self.surveyor().run(self.stop.clone()));
         self.tracker.spawn(self.courier().run(self.stop.clone()));
         let synchroniser = self.synchroniser();
         self.tracker.spawn(synchroniser.run(self.stop.clone()));

@@ -150,6 +150,8 @@ impl Query {
 }
 
 impl Mode {
+    pub const ALL: [Self; 4] = [Self::Get, Self::Query, Self::Verify, Self::Count];
+
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Get => "get",

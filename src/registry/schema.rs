@@ -276,6 +276,11 @@ impl RecordSchema {
         self.update_frequency
     }
 
+    /// Whether a department may know of the record type: what nobody is ever given is its owner's affair.
+    pub fn is_known_to(&self, department: &DepartmentId) -> bool {
+        self.sharing != SharingClass::Prohibited || self.owner == *department
+    }
+
     /// What the registry demands of the values of its records, if anything.
     pub fn rules(&self) -> Option<&Rules> {
         self.rules.as_ref()

@@ -37,7 +37,11 @@ use crate::fault::nearest;
 use crate::name::RecordType;
 use crate::policy::decision::Permit;
 use crate::registry::Registry;
+use crate::registry::extract::value_of;
+use crate::registry::field::Field;
+use crate::registry::query::Order;
 use crate::registry::schema::RecordSchema;
+use crate::registry::value::Literal;
 use crate::source::reading::Reading;
 use binding::Binding;
 use binding::Place;
@@ -253,6 +257,35 @@ impl SqlBindings {
             limit: u32::MAX,
         };
         Ok(Scan(self.read(schema.name(), &ask).await?))
+    }
+
+    /// The latest value of the field that tells how fresh a record type's records are; `None` where the settings name none,
+    /// or no record states one.
+    pub(super) async fn newest(
+        &self,
+        schema: &RecordSchema,
+    ) -> Result<Option<Literal>, SourceError> {
+        let bound = self.records.get(schema.name());
+        let settings = bound.and_then(|bound| self.database.settings.record.get(bound.number));
+        let path = settings.and_then(|settings| settings.freshness.as_deref());
+        let Some(field) = path.and_then(|path| schema.field(path).ok()) else {
+            return Ok(None);
+        };
+        let by = |field: &Field, descending| Order {
+            field: field.clone(),
+            descending,
+        };
+        let ask = Ask {
+            wanted: vec![field.path()],
+            key: None,
+            gate: None,
+            order: vec![by(&field, true), by(schema.key(), false)],
+            after: None,
+            limit: 1,
+        };
+        let first = self.read(schema.name(), &ask).await?.next().await?;
+        let first = first.and_then(|batch| batch.into_iter().next());
+        first.map_or(Ok(None), |record| Ok(value_of(&record, &field)?))
     }
 
     async fn read(&self, record: &RecordType, ask: &Ask<'_>) -> Result<Reading, SourceError> {

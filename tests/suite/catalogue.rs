@@ -102,6 +102,43 @@ async fn words_find_what_may_be_known_and_nothing_else() {
     assert!(told.contains("unknown package `civil.v2`"), "{told}");
 }
 
+#[tokio::test]
+async fn the_catalogue_tells_what_each_owner_can_answer_now_and_how_fresh_it_is() {
+    let world = World::new().await;
+    let (_civil, _tax) = tokio::join!(
+        world.start("civil"),
+        world.start_with("tax", &[("REGISTRY__SYNC", "1s")])
+    );
+    let told = loop {
+        let (_, told) = catalog(&world, &["show", "civil.v1.Resident", "--json"]);
+        let row: Value = serde_json::from_str(&told).unwrap();
+        if row["record_type"]["fresh_as_of"] != "" {
+            break row["record_type"].clone();
+        }
+    };
+    assert_eq!(told["fresh_as_of"], "2020-01-01T00:00:00Z");
+    let modes = ["get", "query", "verify", "count"];
+    assert_eq!(told["offered_modes"], serde_json::json!(modes));
+    let (_, told) = catalog(&world, &["list", "--json"]);
+    let rows = told
+        .lines()
+        .map(|line| serde_json::from_str::<Value>(line).unwrap());
+    for row in rows.filter(|row| row["owner"] == "market") {
+        // Its gateway does not run.
+        assert_eq!(row["offered_modes"], serde_json::json!([]), "{row}");
+    }
+    let (_, told) = catalog(&world, &["dcat"]);
+    let dcat: Value = serde_json::from_str(&told).unwrap();
+    let graph = dcat["@graph"].as_array().unwrap();
+    let resident = graph
+        .iter()
+        .find(|node| node["dct:identifier"] == "civil.v1.Resident");
+    assert_eq!(
+        resident.unwrap()["dct:modified"]["@value"],
+        "2020-01-01T00:00:00Z"
+    );
+}
+
 fn repository(path: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join(path)
 }

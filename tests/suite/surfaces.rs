@@ -57,6 +57,56 @@ async fn reflect(asker: &Asker, question: MessageRequest) -> MessageResponse {
         .unwrap()
 }
 
+/// The files that reflection gives for a symbol, linked.
+async fn pool_of(asker: &Asker, symbol: &str) -> DescriptorPool {
+    let symbol = MessageRequest::FileContainingSymbol(symbol.to_owned());
+    let MessageResponse::FileDescriptorResponse(files) = reflect(asker, symbol).await else {
+        panic!("no file");
+    };
+    let mut pool = DescriptorPool::new();
+    let mut left: Vec<_> = files.file_descriptor_proto;
+    // A file is taken when those that it imports are there.
+    for _ in 0..left.len() {
+        left.retain(|file| pool.decode_file_descriptor_proto(file.as_slice()).is_err());
+    }
+    assert!(left.is_empty(), "{} files do not fit together", left.len());
+    pool
+}
+
+#[tokio::test]
+async fn reflection_hides_what_one_may_not_know_of_from_all_but_its_owner() {
+    let world = World::new().await;
+    let (_civil, _tax) = world.pair().await;
+    let marriage = "civil.v1.MarriageRecord";
+    let (own, foreign) = (
+        world.system("civil", "counter"),
+        world.system("tax", "assessment"),
+    );
+    let pool = pool_of(&own, marriage).await;
+    assert!(
+        pool.get_message_by_name("civil.v1.AdoptionRecord")
+            .is_some()
+    );
+    let pool = pool_of(&foreign, marriage).await;
+    assert!(pool.get_message_by_name(marriage).is_some());
+    assert!(
+        pool.get_message_by_name("civil.v1.AdoptionRecord")
+            .is_none()
+    );
+    let symbol = MessageRequest::FileContainingSymbol("civil.v1.AdoptionRecord".to_owned());
+    assert!(matches!(
+        reflect(&foreign, symbol).await,
+        MessageResponse::ErrorResponse(error) if error.error_code == Code::NotFound as i32
+    ));
+    let name = MessageRequest::FileByFilename("civil/v1/family.proto".to_owned());
+    let MessageResponse::FileDescriptorResponse(files) = reflect(&foreign, name).await else {
+        panic!("no file");
+    };
+    let bytes = files.file_descriptor_proto.concat();
+    let has = |word: &[u8]| bytes.windows(word.len()).any(|part| part == word);
+    assert!(has(b"MarriageRecord") && !has(b"doption"));
+}
+
 #[tokio::test]
 async fn reflection_lists_the_services_and_gives_record_types_with_their_options() {
     let world = World::new().await;
@@ -73,6 +123,7 @@ async fn reflection_lists_the_services_and_gives_record_types_with_their_options
         .map(|service| service.name)
         .collect();
     for expected in [
+        "landbridge.v1.CorrectionService",
         "landbridge.v1.ExchangeService",
         "landbridge.v1.CatalogService",
         "grpc.health.v1.Health",
@@ -80,17 +131,7 @@ async fn reflection_lists_the_services_and_gives_record_types_with_their_options
         assert!(services.contains(&expected.to_owned()), "{services:?}");
     }
 
-    let symbol = MessageRequest::FileContainingSymbol("civil.v1.Resident".to_owned());
-    let MessageResponse::FileDescriptorResponse(files) = reflect(&system, symbol).await else {
-        panic!("no file");
-    };
-    let mut pool = DescriptorPool::new();
-    let mut left: Vec<_> = files.file_descriptor_proto;
-    // A file is taken when those that it imports are there.
-    for _ in 0..left.len() {
-        left.retain(|file| pool.decode_file_descriptor_proto(file.as_slice()).is_err());
-    }
-    assert!(left.is_empty(), "{} files do not fit together", left.len());
+    let pool = pool_of(&system, "civil.v1.Resident").await;
     let resident = pool.get_message_by_name("civil.v1.Resident").unwrap();
     let record = pool.get_extension_by_name("landbridge.v1.record").unwrap();
     let options = resident.options();

@@ -34,6 +34,7 @@ pub(super) fn catalog(
             "dct": "http://purl.org/dc/terms/",
             "foaf": "http://xmlns.com/foaf/0.1/",
             "vcard": "http://www.w3.org/2006/vcard/ns#",
+            "xsd": "http://www.w3.org/2001/XMLSchema#",
         },
         "@graph": graph,
     })
@@ -72,6 +73,14 @@ fn dataset(record: &pb::RecordTypeEntry) -> Value {
             "dct:accrualPeriodicity",
             json!({ "@id": format!("{AUTHORITY}/frequency/{frequency}") }),
         );
+    }
+    if !record.fresh_as_of.is_empty() {
+        let r#type = match record.fresh_as_of.contains('T') {
+            true => "xsd:dateTime",
+            false => "xsd:date",
+        };
+        let modified = json!({ "@value": record.fresh_as_of, "@type": r#type });
+        state("dct:modified", modified);
     }
     if let Some(access) = access(record.sharing()) {
         state(

@@ -20,6 +20,7 @@ use super::settings::Table;
 use super::sqlite;
 use super::sqlite::SqliteFile;
 use crate::fault::Fault;
+use crate::registry::field::Field;
 use crate::registry::schema::RecordSchema;
 use crate::source::SourceError;
 use crate::source::reading::Reading;
@@ -72,13 +73,22 @@ impl Database {
     ) -> Vec<Fault> {
         let columns = of.columns.keys().map(|path| ("columns", path));
         let absent = of.absent.iter().map(|path| ("absent", path));
-        columns
-            .chain(absent)
+        let freshness = of.freshness.iter().map(|path| ("freshness", path));
+        let known = columns.chain(absent).chain(freshness);
+        let mut faults: Vec<_> = known
             .filter_map(|(key, path)| {
                 let unknown = schema.field(path).err()?;
                 Some(self.fault(number, key, unknown.to_string()))
             })
-            .collect()
+            .collect();
+        let freshness = of.freshness.as_ref();
+        let field = freshness.and_then(|path| schema.field(path).ok());
+        if field.is_some_and(|field| !tells_time(&field)) {
+            let message =
+                "must name a google.protobuf.Timestamp, or a string with an ISO 8601 date";
+            faults.push(self.fault(number, "freshness", message.to_owned()));
+        }
+        faults
     }
 
     pub(super) fn dialect(&self) -> Dialect {
@@ -185,4 +195,9 @@ impl Database {
             }
         }
     }
+}
+
+fn tells_time(field: &Field) -> bool {
+    let is_text = matches!(field.descriptor().kind(), prost_reflect::Kind::String);
+    field.is_single_value() && (is_text || field.is_timestamp())
 }

@@ -75,6 +75,8 @@ pub struct RecordSettings {
     /// Paths of fields that this source does not have.
     #[serde(default)]
     pub absent: Vec<String>,
+    /// The path of a field whose latest value tells up to when the records are: a time, or a text with an ISO 8601 date.
+    pub freshness: Option<String>,
 }
 
 /// The name of a table or column: `[A-Za-z_][A-Za-z0-9_]*`, at most 63 characters.
