@@ -55,6 +55,8 @@ const MAX_PACKAGES: usize = 1_000;
 const MAX_BEHIND: usize = 1_000;
 /// Departments that are asked at a time.
 const AT_ONCE: usize = 8;
+/// Objections that are remembered as told.
+const MAX_TOLD: usize = 10_000;
 /// How long one department may take in one round; what is left goes on in the next.
 const PATIENCE: Duration = Duration::from_secs(30);
 /// Rounds that nobody waited for come no closer together.
@@ -461,6 +463,9 @@ impl Synchroniser {
         objection: Objection,
         snapshot: &Snapshot,
     ) {
+        if self.told.len() > MAX_TOLD {
+            self.told.clear();
+        }
         let told = format!("{owner} {package} {theirs}: {objection}");
         if self.told.insert(told) {
             tracing::warn!(peer = %owner, %package, revision = %theirs, %objection, "a published revision is not taken over: the one before stays in force");

@@ -247,16 +247,22 @@ fn pascal(name: &str) -> String {
         .collect()
 }
 
-/// `cityName` as `city_name`.
+/// `cityName` as `city_name`, and `IDNumber` as `id_number`: a capital begins a word after a small letter, or before one.
 fn snake(name: &str) -> String {
     let mut snake = String::new();
     let mut before = None::<char>;
-    for letter in name.chars() {
-        let ends_word = before.is_some_and(|b| b.is_ascii_lowercase() || b.is_ascii_digit());
-        if letter.is_ascii_uppercase() && ends_word {
+    let mut letters = name.trim_matches('_').chars().peekable();
+    while let Some(letter) = letters.next() {
+        let after_small = before.is_some_and(|b| b.is_ascii_lowercase());
+        let before_small = letters.peek().is_some_and(char::is_ascii_lowercase);
+        let begins = letter.is_ascii_uppercase() && (after_small || before_small);
+        let is_apart = snake.is_empty() || snake.ends_with('_');
+        if begins && !is_apart {
             snake.push('_');
         }
-        snake.push(letter.to_ascii_lowercase());
+        if letter != '_' || !is_apart {
+            snake.push(letter.to_ascii_lowercase());
+        }
         before = Some(letter);
     }
     snake

@@ -3,6 +3,7 @@
 mod corpus;
 
 use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 use std::path::Path;
 use std::path::PathBuf;
 use std::process::Command;
@@ -134,6 +135,117 @@ fn buf_breaking([before, after]: &[PathBuf; 2], category: Category) -> Vec<(Stri
             )
         })
         .collect()
+}
+
+/// Rules of style that buf has, too.
+const LINT: [&str; 15] = [
+    "COMMENT_ENUM",
+    "COMMENT_FIELD",
+    "COMMENT_MESSAGE",
+    "ENUM_PASCAL_CASE",
+    "ENUM_VALUE_PREFIX",
+    "ENUM_VALUE_UPPER_SNAKE_CASE",
+    "ENUM_ZERO_VALUE_SUFFIX",
+    "FIELD_LOWER_SNAKE_CASE",
+    "MESSAGE_PASCAL_CASE",
+    "ONEOF_LOWER_SNAKE_CASE",
+    "PACKAGE_DIRECTORY_MATCH",
+    "RPC_PASCAL_CASE",
+    "SERVICE_PASCAL_CASE",
+    "PACKAGE_LOWER_SNAKE_CASE",
+    "PACKAGE_VERSION_SUFFIX",
+];
+
+/// Names in every style that somebody may have.
+const NAMES: [&str; 30] = [
+    "Foo",
+    "foo",
+    "FOO",
+    "FooBar",
+    "fooBar",
+    "foo_bar",
+    "FOO_BAR",
+    "Foo_Bar",
+    "foo_Bar",
+    "FooBAR",
+    "FOOBar",
+    "Foo2",
+    "foo2",
+    "foo_2",
+    "Foo2Bar",
+    "foo2bar",
+    "foo2_bar",
+    "foo_2bar",
+    "Foo2bar",
+    "FOO2",
+    "FOO_2",
+    "F",
+    "f",
+    "f2",
+    "F2",
+    "HTTPServer",
+    "http_server_v2",
+    "IDNumber",
+    "id_n",
+    "A1b2C3",
+];
+
+#[test]
+fn remarks_on_style_are_those_of_buf() {
+    let folder = tempfile::tempdir().unwrap();
+    for (number, name) in NAMES.iter().enumerate() {
+        let package = format!("style.n{number}.v1");
+        let directory = match number {
+            // Not where its package says.
+            7 => "elsewhere".to_owned(),
+            _ => format!("style/n{number}/v1"),
+        };
+        let comment = if number % 3 == 0 { "// Told.\n" } else { "" };
+        let prefix = name.to_uppercase();
+        let text = format!(
+            "syntax = \"proto3\";\npackage {package};\n\
+             {comment}message {name} {{\n{comment}string x{name} = 1;\n{comment}string {name}x = 2;\n\
+             oneof o{name} {{\n{comment}string y = 3;\n}}\n{comment}message {name} {{\n}}\n}}\n\
+             {comment}enum E{name} {{\n{name}_ZERO = 0;\nE_{prefix}_ONE = 1;\nE{prefix}_TWO = 2;\nE_{name} = 3;\n}}\n\
+             {comment}enum {name}E {{\n{prefix}_E_UNSPECIFIED = 0;\n{prefix}E_{name} = 1;\n}}\n\
+             service {name}S {{\nrpc {name}(M) returns (M);\n}}\n{comment}message M {{\n}}\n"
+        );
+        let path = folder.path().join(directory);
+        std::fs::create_dir_all(&path).unwrap();
+        std::fs::write(path.join(format!("n{number}.proto")), text).unwrap();
+    }
+    let registry = Registry::compile(folder.path()).unwrap();
+    let ours: BTreeSet<_> = landbridge::registry::lint::lint(registry.pool())
+        .into_iter()
+        .filter(|remark| LINT.contains(&remark.rule))
+        .map(|remark| (remark.file, remark.line as u64, remark.rule.to_owned()))
+        .collect();
+    let config = json!({ "version": "v2", "lint": { "use": LINT } }).to_string();
+    let output = buf()
+        .arg("lint")
+        .args(["--config", &config, "--error-format", "json"])
+        .current_dir(folder.path())
+        .output()
+        .unwrap();
+    let told = String::from_utf8(output.stdout).unwrap();
+    let theirs: BTreeSet<_> = told
+        .lines()
+        .map(|line| {
+            let remark: Value = serde_json::from_str(line).unwrap();
+            let text = |key: &str| remark[key].as_str().unwrap().to_owned();
+            (
+                text("path"),
+                remark["start_line"].as_u64().unwrap(),
+                text("type"),
+            )
+        })
+        .collect();
+    assert!(theirs.len() > 300, "{}", theirs.len());
+    let only = |one: &BTreeSet<_>, other| one.difference(other).cloned().collect::<Vec<_>>();
+    assert_eq!(
+        (only(&ours, &theirs), only(&theirs, &ours)),
+        (vec![], vec![])
+    );
 }
 
 /// What `landbridge registry` prints, and how it ends.
