@@ -2,6 +2,7 @@
 
 mod corrections;
 mod faults;
+pub mod mode;
 mod operators;
 mod quantity;
 mod raw;
@@ -183,6 +184,9 @@ pub struct Limits {
 impl Config {
     /// Reads a settings file, with `LANDBRIDGE__…` from the environment over it.
     pub fn load(path: &Path) -> Result<Self, Vec<Fault>> {
+        if let Some(fault) = mode::check(path) {
+            return Err(vec![fault]);
+        }
         let (raw, text) = raw::RawConfig::load(path)?;
         raw.check(path, &text)
     }

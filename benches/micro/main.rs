@@ -21,6 +21,7 @@ use landbridge::redact::Redactions;
 use landbridge::registry::Registry;
 use landbridge::registry::filter::Filter;
 use landbridge::registry::query::Query;
+use landbridge::registry::rules::Covered;
 
 use ground::Ground;
 
@@ -97,6 +98,10 @@ fn redaction(criterion: &mut Criterion, ground: &Ground) -> anyhow::Result<()> {
     let redaction = Redactions::default().of(&permit, &key);
     criterion.bench_function("redact a record", |bench| {
         bench.iter(|| redaction.apply(black_box(&record)));
+    });
+    let rules = ground.resident()?.rules().context("no rules")?;
+    criterion.bench_function("hold a record against the registry's rules", |bench| {
+        bench.iter(|| rules.violation(black_box(&record), &Covered::All));
     });
     let released: Bytes = redaction
         .apply(&record)?

@@ -7,6 +7,11 @@ use std::path::PathBuf;
 use anyhow::Context;
 use clap::Args;
 use metrics_exporter_prometheus::PrometheusBuilder;
+use rustix::process::DumpableBehavior;
+use rustix::process::Resource;
+use rustix::process::Rlimit;
+use rustix::process::set_dumpable_behavior;
+use rustix::process::setrlimit;
 use tracing_subscriber::EnvFilter;
 
 use super::exit::Exit;
@@ -48,10 +53,25 @@ impl ServeArgs {
         let mut config = Config::load(&self.config).map_err(Failure::Faults)?;
         config.witness.demanded = !self.without_witnesses;
         log(&config.log)?;
+        keep_memory_off_the_disk();
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .enable_all()
             .build()?;
         runtime.block_on(serve(config))
+    }
+}
+
+/// Memory holds keys and records: neither a crash nor a debugger of the same user may write it out.
+fn keep_memory_off_the_disk() {
+    let none = Rlimit {
+        current: Some(0),
+        maximum: Some(0),
+    };
+    let limited = setrlimit(Resource::Core, none);
+    // A core that goes to a program, such as systemd-coredump, is not bound by the limit.
+    let undumpable = set_dumpable_behavior(DumpableBehavior::NotDumpable);
+    for refused in [limited, undumpable].into_iter().filter_map(Result::err) {
+        tracing::warn!(error = %refused, "core dumps could not be turned off");
     }
 }
 

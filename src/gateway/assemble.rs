@@ -16,6 +16,7 @@ use super::witnesses::Witnesses;
 use crate::audit::journals::Journals;
 use crate::clock::Clock;
 use crate::config::Config;
+use crate::config::mode;
 use crate::config::retention::unknown_types;
 use crate::exchange::offers::Offers;
 use crate::exchange::snapshot::Snapshot;
@@ -283,6 +284,7 @@ pub fn registry(
     known: Option<&Arc<Registry>>,
     candidates: Vec<Kept>,
 ) -> Result<(Arc<Registry>, Published), Vec<Fault>> {
+    mode::check(&config.registry).map_or(Ok(()), |fault| Err(vec![fault]))?;
     let published = Shelf::at(&config.publication.path).published()?;
     let published = published.with(candidates);
     let overlays: Vec<_> = published.lines().map(|line| line.head.overlay()).collect();
@@ -364,6 +366,7 @@ async fn sources(
 
 /// Reads the federation's directory.
 pub fn directory(path: &Path) -> Result<Directory, Vec<Fault>> {
+    mode::check(path).map_or(Ok(()), |fault| Err(vec![fault]))?;
     let text = fs::read_to_string(path).map_err(|error| vec![unreadable(path, &error)])?;
     Directory::parse(&path.display().to_string(), &text)
 }

@@ -31,17 +31,27 @@ const MAX_STARS: usize = 64;
 /// Whole numbers up to here have an exact `f64`.
 const MAX_EXACT: f64 = 9_007_199_254_740_992.0;
 
+/// What holds the value.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Of {
+    List,
+    /// A field that can be set to its type's zero.
+    Presence,
+    /// A field that at its type's zero is left out: a zero that is written would tell that it was none before.
+    NoPresence,
+}
+
 /// Writes a masked value, or the masked values of a packed list; nothing for what cannot be masked.
 pub(super) fn value(
     mask: Mask,
     scalar: Scalar,
-    list: bool,
+    of: Of,
     field: WireField<'_>,
     pseudonyms: &Pseudonyms,
     out: &mut Vec<u8>,
 ) -> Result<(), Malformed> {
     if let WireValue::Len(packed) = field.value
-        && list
+        && of == Of::List
         && scalar.packs()
     {
         return put_nested(out, field.number, packed.len(), |out| {
@@ -50,7 +60,9 @@ pub(super) fn value(
     }
     match (mask, scalar.read(field.number, field.value)?) {
         (Mask::Round(step), found) => {
-            if let Some(value) = rounded(found, step).and_then(|found| scalar.write(found)) {
+            let left = rounded(found, step);
+            let left = left.filter(|left| of != Of::NoPresence || *left != scalar.default());
+            if let Some(value) = left.and_then(|left| scalar.write(left)) {
                 put_value(out, field.number, value);
             }
         }

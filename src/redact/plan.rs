@@ -9,6 +9,7 @@ use prost_reflect::MessageDescriptor;
 
 use super::Pseudonyms;
 use super::mask;
+use super::mask::Of;
 use crate::policy::agreement::Released;
 use crate::registry::extract::is_timestamp;
 use crate::registry::extract::tree::message_of;
@@ -40,10 +41,13 @@ struct Entry {
 #[derive(Clone, Copy)]
 enum Action {
     /// A value, or each of a list.
-    Keep { scalar: Scalar, list: bool },
-    Mask {
+    Keep {
         scalar: Scalar,
         list: bool,
+    },
+    Mask {
+        scalar: Scalar,
+        of: Of,
         mask: Mask,
     },
     /// A `google.protobuf.Timestamp`, back to the first moment of its year or month.
@@ -108,8 +112,8 @@ impl Plan {
                     check(scalar, list, field)?;
                     kept.keep(len);
                 }
-                Some(Action::Mask { scalar, list, mask }) => {
-                    mask::value(mask, scalar, list, field, pseudonyms, kept.leave_out(len))?;
+                Some(Action::Mask { scalar, of, mask }) => {
+                    mask::value(mask, scalar, of, field, pseudonyms, kept.leave_out(len))?;
                 }
                 Some(Action::Time(mask)) => mask::time(mask, field, kept.leave_out(len))?,
                 Some(Action::Walk(inner)) => {
@@ -308,7 +312,14 @@ impl Compiler {
                 let scalar = Scalar::of(&kind)?;
                 Some(match mask {
                     None => Action::Keep { scalar, list },
-                    Some(mask) => Action::Mask { scalar, list, mask },
+                    Some(mask) => {
+                        let of = match (list, field.supports_presence()) {
+                            (true, _) => Of::List,
+                            (false, true) => Of::Presence,
+                            (false, false) => Of::NoPresence,
+                        };
+                        Action::Mask { scalar, of, mask }
+                    }
                 })
             }
         }

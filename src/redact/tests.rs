@@ -266,6 +266,20 @@ fn numbers_are_rounded_down_to_a_multiple() {
 }
 
 #[test]
+fn a_number_that_is_rounded_to_zero_looks_as_if_it_had_been_zero() {
+    let zero = json!({"small": 0, "usmall": 0, "weight": 0.0});
+    let small = json!({"small": 3, "usmall": 999, "weight": 0.5});
+    let released = ["small", "usmall", "weight"].map(|field| (field, Some("round:1000")));
+    assert_eq!(left(&released, &zero), json!({}));
+    assert_eq!(left(&released, &small), json!({}));
+    // Where it can be told that a field is set, a zero stays one.
+    assert_eq!(
+        left(&[("rank", Some("round:1000"))], &json!({"rank": 7})),
+        json!({"rank": 0})
+    );
+}
+
+#[test]
 fn a_number_that_its_type_cannot_hold_rounded_is_dropped() {
     let before =
         json!({"small": i32::MIN, "big": i64::MIN.to_string(), "weight": 1e300, "ratio": "NaN"});

@@ -2,6 +2,7 @@
 
 pub(crate) mod asked;
 pub(crate) mod client;
+pub(crate) mod dice;
 pub(crate) mod gateway;
 pub(crate) mod http2;
 pub(crate) mod impostor;

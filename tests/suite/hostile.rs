@@ -362,6 +362,89 @@ async fn a_rapid_reset_flood_ends_its_connection_and_others_are_served() {
 }
 
 #[tokio::test]
+async fn a_flood_of_pings_or_settings_leaves_others_served() {
+    let world = World::new().await;
+    let (_civil, tax) = world.pair().await;
+    let (system, asked) = (
+        world.system("tax", "assessment"),
+        Asked::get(&Resident(7).key()),
+    );
+    system.ask(&asked).await.unwrap();
+    let before = tax.memory();
+    let mut pinging = Http2::connect(&system.dial).await;
+    let mut changing = Http2::connect(&system.dial).await;
+    let flood = async {
+        tokio::join!(
+            timeout(Duration::from_secs(3), pinging.pings(300_000)),
+            timeout(
+                Duration::from_secs(3),
+                changing.changes_of_settings(300_000)
+            )
+        )
+    };
+    let serve = async {
+        for _ in 0..50 {
+            system.ask(&asked).await.unwrap();
+        }
+    };
+    // A flood that is held up has been held off, too.
+    let (_held_off, ()) = tokio::join!(flood, serve);
+    assert!(
+        tax.memory() < before + 64,
+        "{} MiB, {before} MiB before",
+        tax.memory()
+    );
+}
+
+#[tokio::test]
+async fn a_window_of_zero_holds_bounded_memory_and_no_place_for_good() {
+    let world = World::with_bulk(2_000).await;
+    let (_civil, tax) = tokio::join!(
+        world.start("civil"),
+        world.start_with(
+            "tax",
+            &[
+                ("LIMITS__STALL_DEADLINE", "1s"),
+                ("LIMITS__MAX_STREAMED_ANSWERS", "2")
+            ]
+        )
+    );
+    let system = world.system("tax", "assessment");
+    let Asked { grounds, .. } = Asked::query("").case("SHUT");
+    let message = pb::QueryRecordsRequest {
+        record_type: "civil.v1.Resident".to_owned(),
+        grounds: Some(grounds),
+        ..Default::default()
+    };
+    let mut shut = Vec::new();
+    for _ in 0..2 {
+        let mut http2 = Http2::connect(&system.dial).await;
+        let query = "/landbridge.v1.ExchangeService/QueryRecords";
+        http2
+            .ask_with_no_window(query, &message.encode_to_vec())
+            .await;
+        shut.push(http2);
+    }
+    let journal = world.journal("tax");
+    let stalled = journal.awaits(|entry| (entry.reason() == "CLIENT_STALLED").then_some(()));
+    stalled.await;
+    assert!(tax.memory() < 200, "{} MiB", tax.memory());
+    // Both places are free again, though the connections are still there.
+    let asked = Asked::query("").limit(5);
+    let served = async {
+        loop {
+            match system.ask(&asked).await {
+                Ok(answer) => return answer,
+                Err(refused) => assert_eq!(refused.code, Code::ResourceExhausted, "{refused:?}"),
+            }
+        }
+    };
+    let answer = timeout(PATIENCE, served).await.unwrap();
+    assert_eq!(answer.records.len(), 5);
+    drop(shut);
+}
+
+#[tokio::test]
 async fn half_a_request_and_then_silence_holds_nothing_for_long() {
     let world = World::new().await;
     let (_civil, _tax) = tokio::join!(

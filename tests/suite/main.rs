@@ -9,19 +9,24 @@
 )]
 
 mod attacks;
+mod assurance;
 mod audit;
 mod catalogue;
 mod clients;
+mod confusion;
 mod corrections;
 mod exchange;
 mod foreign;
+mod hardening;
 mod harness;
 mod hostile;
 mod identity;
 mod kills;
 mod layout;
 mod operators;
+mod oracles;
 mod overload;
+mod posture;
 mod publication;
 mod receipts;
 mod registry;

@@ -21,6 +21,7 @@ use tonic::Code;
 
 use crate::harness::World;
 use crate::harness::asked::Asked;
+use crate::harness::dice::Dice;
 use crate::harness::records::Resident;
 use crate::harness::records::run;
 
@@ -29,22 +30,10 @@ const SCHEMA: &str = include_str!("rules/everything.proto");
 
 const RECORDS: u32 = 3_000;
 
-/// Numbers that repeat for the same seed.
-struct Dice(u64);
+/// Draws records.
+struct Draw(Dice);
 
-impl Dice {
-    fn roll(&mut self, sides: usize) -> usize {
-        self.0 = self
-            .0
-            .wrapping_mul(6_364_136_223_846_793_005)
-            .wrapping_add(1_442_695_040_888_963_407);
-        (self.0 >> 33) as usize % sides
-    }
-
-    fn one_of<T: Clone>(&mut self, from: &[T]) -> T {
-        from[self.roll(from.len())].clone()
-    }
-
+impl Draw {
     fn text(&mut self) -> String {
         let parts = [
             "",
@@ -69,11 +58,11 @@ impl Dice {
             "\u{2003}",
             "\n",
         ];
-        (0..self.roll(4)).map(|_| self.one_of(&parts)).collect()
+        (0..self.0.roll(4)).map(|_| self.0.one_of(&parts)).collect()
     }
 
     fn integer(&mut self) -> i64 {
-        self.one_of(&[
+        self.0.one_of(&[
             0,
             0,
             1,
@@ -94,7 +83,7 @@ impl Dice {
     }
 
     fn number(&mut self) -> f64 {
-        self.one_of(&[
+        self.0.one_of(&[
             0.0,
             -0.0,
             1.0,
@@ -118,10 +107,10 @@ impl Dice {
             Kind::Int64 | Kind::Sint64 | Kind::Sfixed64 => Value::I64(self.integer()),
             Kind::Uint32 | Kind::Fixed32 => Value::U32(self.integer().unsigned_abs() as u32),
             Kind::Uint64 | Kind::Fixed64 => Value::U64(self.integer().unsigned_abs()),
-            Kind::Bool => Value::Bool(self.roll(2) == 0),
+            Kind::Bool => Value::Bool(self.0.roll(2) == 0),
             Kind::String => Value::String(self.text()),
             Kind::Bytes => Value::Bytes(self.text().into_bytes().into()),
-            Kind::Enum(_) => Value::EnumNumber(self.roll(5) as i32),
+            Kind::Enum(_) => Value::EnumNumber(self.0.roll(5) as i32),
             Kind::Message(message) => Value::Message(self.message(message, depth + 1)),
         }
     }
@@ -131,19 +120,19 @@ impl Dice {
         for field in descriptor.fields() {
             let kind = field.kind();
             let is_too_deep = depth > 2 && kind.as_message().is_some();
-            if is_too_deep || self.roll(5) == 0 {
+            if is_too_deep || self.0.roll(5) == 0 {
                 continue;
             }
             let value = if field.is_map() {
                 let entry = kind.as_message().unwrap();
                 let of = entry.map_entry_value_field().kind();
-                let pairs = (0..self.roll(4)).map(|n| {
+                let pairs = (0..self.0.roll(4)).map(|n| {
                     let key = prost_reflect::MapKey::String(n.to_string());
                     (key, self.value(&of, depth))
                 });
                 Value::Map(pairs.collect::<Vec<_>>().into_iter().collect())
             } else if field.is_list() {
-                let count = self.roll(4);
+                let count = self.0.roll(4);
                 Value::List((0..count).map(|_| self.value(&kind, depth)).collect())
             } else {
                 self.value(&kind, depth)
@@ -164,9 +153,9 @@ fn the_rules_mean_what_protovalidate_means() {
     let descriptors = folder.path().join("everything.binpb");
     fs::write(&descriptors, registry.pool().encode_to_vec()).unwrap();
 
-    let mut dice = Dice(20_261_129);
+    let mut draw = Draw(Dice::new(20_261_129));
     let records: Vec<Vec<u8>> = (0..RECORDS)
-        .map(|_| dice.message(schema.descriptor(), 0).encode_to_vec())
+        .map(|_| draw.message(schema.descriptor(), 0).encode_to_vec())
         .collect();
     let theirs = protovalidate(&descriptors, "test.v1.Everything", &records);
     assert_eq!(theirs.len(), records.len());

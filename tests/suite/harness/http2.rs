@@ -15,10 +15,13 @@ const DATA: u8 = 0;
 const HEADERS: u8 = 1;
 const RST_STREAM: u8 = 3;
 const SETTINGS: u8 = 4;
+const PING: u8 = 6;
 const GOAWAY: u8 = 7;
 const CONTINUATION: u8 = 9;
 const END_HEADERS: u8 = 4;
+const END_STREAM: u8 = 1;
 const ACK: u8 = 1;
+const INITIAL_WINDOW_SIZE: u8 = 4;
 
 pub(crate) struct Http2 {
     tls: TlsStream<TcpStream>,
@@ -74,6 +77,42 @@ impl Http2 {
                 return;
             }
         }
+    }
+
+    /// Asks again and again whether the other end is there, and never reads what it says. It may close meanwhile.
+    pub(crate) async fn pings(&mut self, pings: usize) {
+        for n in 0..pings as u64 {
+            if self.frame(PING, 0, 0, &n.to_be_bytes()).await.is_err() {
+                return;
+            }
+        }
+    }
+
+    /// Changes the settings again and again, each of which is to be acknowledged.
+    pub(crate) async fn changes_of_settings(&mut self, changes: usize) {
+        for n in 0..changes as u32 {
+            let window = [
+                &[0, INITIAL_WINDOW_SIZE],
+                &(65_535 - n % 2).to_be_bytes()[..],
+            ]
+            .concat();
+            if self.frame(SETTINGS, 0, 0, &window).await.is_err() {
+                return;
+            }
+        }
+    }
+
+    /// Asks with a whole message, and takes nothing of the answer: its window stays shut.
+    pub(crate) async fn ask_with_no_window(&mut self, path: &str, message: &[u8]) {
+        let shut = [&[0, INITIAL_WINDOW_SIZE], &[0; 4][..]].concat();
+        self.frame(SETTINGS, 0, 0, &shut).await.unwrap();
+        let stream = self.stream();
+        self.frame(HEADERS, END_HEADERS, stream, &request_headers(path))
+            .await
+            .unwrap();
+        let length = u32::try_from(message.len()).unwrap();
+        let framed = [&[0], &length.to_be_bytes()[..], message].concat();
+        self.frame(DATA, END_STREAM, stream, &framed).await.unwrap();
     }
 
     /// Waits until the other end has answered a stream or reset it, or has closed the connection.

@@ -1,0 +1,69 @@
+//! How the doors look to a scanner that nobody here wrote: `testssl.sh`.
+
+use std::process::Command;
+
+use serde_json::Value;
+
+use crate::harness::World;
+
+/// What the scanner must say of the versions of TLS.
+const VERSIONS: [(&str, &str); 6] = [
+    ("SSLv2", "not offered"),
+    ("SSLv3", "not offered"),
+    ("TLS1", "not offered"),
+    ("TLS1_1", "not offered"),
+    ("TLS1_2", "not offered"),
+    ("TLS1_3", "offered"),
+];
+
+/// What it must have looked for, and found no worse than `OK` or `INFO`.
+const LOOKED_FOR: [&str; 15] = [
+    "cipherlist_NULL",
+    "cipherlist_aNULL",
+    "cipherlist_EXPORT",
+    "cipherlist_LOW",
+    "cipherlist_3DES_IDEA",
+    "heartbleed",
+    "CCS",
+    "ROBOT",
+    "secure_client_renego",
+    "CRIME_TLS",
+    "POODLE_SSL",
+    "FREAK",
+    "DROWN",
+    "LOGJAM",
+    "RC4",
+];
+
+#[tokio::test]
+async fn a_foreign_scanner_finds_nothing_but_tls_13_and_no_weakness() {
+    let world = World::new().await;
+    let _civil = world.start("civil").await;
+    for port in [world.ports("civil").systems, world.ports("civil").peers] {
+        let report = world.path(&format!("testssl-{port}.json"));
+        let scanned = Command::new("testssl")
+            .args(["--quiet", "--warnings", "batch", "--color", "0"])
+            .args(["--protocols", "--std", "--vulnerable"])
+            .arg("--jsonfile")
+            .arg(&report)
+            .arg(format!("127.0.0.1:{port}"))
+            .output()
+            .unwrap();
+        let told = String::from_utf8_lossy(&scanned.stdout);
+        let findings = std::fs::read_to_string(&report);
+        let findings = findings.unwrap_or_else(|error| panic!("{error}: {told}"));
+        let findings: Vec<Value> = serde_json::from_str(&findings).unwrap();
+        let finding = |id: &str| findings.iter().find(|finding| finding["id"] == id);
+        for (id, expected) in VERSIONS {
+            let text = finding(id).unwrap()["finding"].as_str().unwrap();
+            assert!(text.starts_with(expected), "{id}: {text}\n{told}");
+        }
+        let missing = LOOKED_FOR.iter().filter(|id| finding(id).is_none());
+        assert_eq!(missing.collect::<Vec<_>>(), Vec::<&&str>::new(), "{told}");
+        let graver = findings.iter().filter(|finding| {
+            let severity = finding["severity"].as_str().unwrap();
+            !["OK", "INFO"].contains(&severity)
+        });
+        assert_eq!(graver.collect::<Vec<_>>(), Vec::<&Value>::new(), "{told}");
+    }
+}
