@@ -8,8 +8,8 @@
     reason = "a test may stop where it stands"
 )]
 
-mod attacks;
 mod assurance;
+mod attacks;
 mod audit;
 mod catalogue;
 mod clients;
@@ -17,6 +17,7 @@ mod confusion;
 mod corrections;
 mod exchange;
 mod foreign;
+mod fuzz;
 mod hardening;
 mod harness;
 mod hostile;
@@ -29,8 +30,8 @@ mod overload;
 mod posture;
 mod publication;
 mod receipts;
-mod registry;
 mod reconcile;
+mod registry;
 mod reload;
 mod rules;
 mod sources;
