@@ -1,12 +1,16 @@
 //! A federation of real gateways in a folder: what every test of the suite stands on.
 
 pub(crate) mod asked;
+pub(crate) mod books;
 pub(crate) mod client;
+pub(crate) mod crowd;
 pub(crate) mod dice;
 pub(crate) mod gateway;
 pub(crate) mod http2;
 pub(crate) mod impostor;
 pub(crate) mod journal;
+pub(crate) mod link;
+pub(crate) mod random;
 pub(crate) mod records;
 pub(crate) mod refusal;
 #[expect(dead_code, reason = "the tests of `source::sql` use all of it")]

@@ -16,6 +16,7 @@ mod clients;
 mod confusion;
 mod corrections;
 mod exchange;
+mod faults;
 mod foreign;
 mod fuzz;
 mod hardening;

@@ -1,0 +1,135 @@
+//! Clients that ask on and on, whatever happens to the gateways.
+
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use landbridge::name::ExchangeId;
+use landbridge::pb;
+use landbridge::pb::query_records_response::Part;
+use landbridge::registry::query::question::Question;
+use tokio::sync::mpsc;
+use tokio::task::JoinSet;
+use tokio::time::timeout;
+use tonic::Streaming;
+
+use super::PATIENCE;
+use super::World;
+use super::asked::Asked;
+use super::client::Asker;
+use super::client::header;
+use super::random::Random;
+use super::records::Resident;
+
+const CLIENTS: u64 = 16;
+/// One in so many requests is a stream.
+const STREAMS: u64 = 8;
+
+/// Something that a client got of an exchange.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Got {
+    /// A whole answer.
+    Answer,
+    /// A stream with its trailer.
+    Stream,
+    /// The beginning of a stream.
+    Header,
+}
+
+/// Clients that ask until they are told to leave; what they get comes in as they get it.
+pub(crate) struct Crowd {
+    clients: JoinSet<()>,
+    got: mpsc::UnboundedReceiver<(ExchangeId, Got)>,
+    leave: Arc<AtomicBool>,
+}
+
+impl Crowd {
+    pub(crate) fn at(world: &World, random: &mut Random) -> Self {
+        let (sender, got) = mpsc::unbounded_channel();
+        let (mut clients, leave) = (JoinSet::new(), Arc::new(AtomicBool::new(false)));
+        for _ in 0..CLIENTS {
+            let asker = world.system("tax", "assessment");
+            let (random, sender, leave) =
+                (Random::new(random.next()), sender.clone(), leave.clone());
+            clients.spawn(ask_on(asker, random, sender, leave));
+        }
+        Self {
+            clients,
+            got,
+            leave,
+        }
+    }
+
+    /// The next answers, so many of them.
+    pub(crate) async fn gets(&mut self, answers: u64) -> Vec<(ExchangeId, Got)> {
+        let mut all = Vec::new();
+        let mut whole = 0;
+        while whole < answers {
+            let got = timeout(PATIENCE, self.got.recv()).await;
+            let got = got.expect("answers go on").unwrap();
+            whole += u64::from(got.1 != Got::Header);
+            all.push(got);
+        }
+        all
+    }
+
+    /// What came besides, when all have left.
+    pub(crate) async fn leaves(mut self) -> Vec<(ExchangeId, Got)> {
+        self.leave.store(true, Ordering::Relaxed);
+        let left = timeout(PATIENCE, self.clients.join_all()).await;
+        left.expect("nobody waits for an answer that does not come");
+        std::iter::from_fn(|| self.got.try_recv().ok()).collect()
+    }
+}
+
+async fn ask_on(
+    asker: Asker,
+    mut random: Random,
+    got: mpsc::UnboundedSender<(ExchangeId, Got)>,
+    leave: Arc<AtomicBool>,
+) {
+    // So that refusals, which come at once while a gateway is down, are not asked for without end.
+    let mut refusals = tokio::time::interval(Duration::from_millis(5));
+    while !leave.load(Ordering::Relaxed) {
+        let asked = match random.below(STREAMS) {
+            0 => Asked::query(""),
+            _ => Asked::get(&Resident(7).key()),
+        };
+        if ask(&asker, &asked, &got).await.is_none() {
+            refusals.tick().await;
+        }
+    }
+}
+
+/// None if it was refused or broke off.
+async fn ask(
+    asker: &Asker,
+    asked: &Asked,
+    got: &mpsc::UnboundedSender<(ExchangeId, Got)>,
+) -> Option<()> {
+    // The receiver is there as long as anybody asks.
+    let tell = |exchange, what| got.send((exchange, what)).unwrap();
+    if let Question::Get { .. } = asked.question {
+        tell(asker.ask(asked).await.ok()?.exchange(), Got::Answer);
+        return Some(());
+    }
+    let mut stream = asker.open(asked).await.ok()?;
+    let info = header(&mut stream).await.ok()?;
+    let exchange = info.exchange_id.parse().unwrap();
+    tell(exchange, Got::Header);
+    rest(stream).await?;
+    tell(exchange, Got::Stream);
+    Some(())
+}
+
+/// Reads a stream on behind its header; None if it breaks off.
+async fn rest(mut stream: Streaming<pb::QueryRecordsResponse>) -> Option<()> {
+    let mut whole = None;
+    while let Some(told) = stream.message().await.ok()? {
+        if let Some(Part::Trailer(_)) = told.part {
+            whole = Some(());
+        }
+    }
+    whole
+}
