@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
 use std::process::Command;
 
 use crate::harness::World;
@@ -59,4 +60,21 @@ async fn files_that_others_may_write_are_refused_and_no_core_is_dumped() {
     );
     let asked = Asked::get(&Resident(7).key()).purpose("counter-service");
     world.system("civil", "counter").ask(&asked).await.unwrap();
+}
+
+#[test]
+fn the_unit_of_systemd_leaves_next_to_no_privilege() {
+    let unit = Path::new(env!("CARGO_MANIFEST_DIR")).join("deploy/landbridge@.service");
+    // In tenths: what is above is "OK" no more.
+    let judged = Command::new("systemd-analyze")
+        .args(["security", "--offline=true", "--no-pager", "--threshold=15"])
+        .arg(unit)
+        .output()
+        .unwrap();
+    let told = String::from_utf8_lossy(&judged.stdout);
+    assert!(judged.status.success(), "{told}");
+    assert!(
+        told.contains("Overall exposure level for landbridge@i.service: 1."),
+        "{told}"
+    );
 }
