@@ -110,9 +110,7 @@ impl Desk {
         let exchange = parsed("exchange_id", &asked.exchange_id)?;
         let field: FieldPath = parsed("field", &asked.field)?;
         fit("key", &asked.key, MAX_KEY, true)?;
-        fit("statement", &asked.statement, MAX_TEXT, true)?;
-        fit("evidence", &asked.evidence, MAX_TEXT, false)?;
-        fit("officer", &asked.officer, MAX_OFFICER, false)?;
+        fit_words(&asked.statement, &asked.evidence, &asked.officer)?;
         let ground = self.own_ground(exchange, asked.key.clone(), field).await?;
         let record = ground.exchange().filter(|r| r.system == system.as_str());
         let record = record.ok_or(NoGround::NoExchange(exchange))?;
@@ -165,9 +163,11 @@ impl Desk {
         let exchange = parsed("exchange_id", &correction.exchange_id)?;
         let field: FieldPath = parsed("field", &correction.field)?;
         fit("key", &correction.key, MAX_KEY, true)?;
-        fit("statement", &correction.statement, MAX_TEXT, true)?;
-        fit("evidence", &correction.evidence, MAX_TEXT, false)?;
-        fit("officer", &correction.officer, MAX_OFFICER, false)?;
+        fit_words(
+            &correction.statement,
+            &correction.evidence,
+            &correction.officer,
+        )?;
         let (store, peer) = (self.store.clone(), consumer.to_string());
         if blocking(move || store.open_of(&peer)).await?? >= MAX_OPEN {
             return Err(Untaken::TooMany);
@@ -495,6 +495,12 @@ impl From<uuid::Error> for Unparsed {
     fn from(_: uuid::Error) -> Self {
         Self("write a UUID".to_owned())
     }
+}
+
+fn fit_words(statement: &str, evidence: &str, officer: &str) -> Result<(), Untaken> {
+    fit("statement", statement, MAX_TEXT, true)?;
+    fit("evidence", evidence, MAX_TEXT, false)?;
+    fit("officer", officer, MAX_OFFICER, false)
 }
 
 fn fit(field: &'static str, text: &str, most: usize, is_needed: bool) -> Result<(), Untaken> {

@@ -13,6 +13,7 @@ use super::status;
 use crate::correction::Side;
 use crate::correction::Step;
 use crate::correction::desk::Desk;
+use crate::correction::desk::Untaken;
 use crate::correction::store::Case;
 use crate::correction::store::Notice;
 use crate::correction::store::Store;
@@ -57,6 +58,16 @@ impl CorrectionDoor {
     }
 }
 
+/// Runs a step to its end: whoever asked for it may go away, and must not leave it half done.
+pub(super) async fn to_its_end<T: Send + 'static>(
+    tracker: &TaskTracker,
+    step: impl Future<Output = Result<T, Untaken>> + Send + 'static,
+) -> Result<T, Status> {
+    let ended = tracker.spawn(step).await;
+    let ended = ended.map_err(|_| status::internal())?;
+    ended.map_err(|untaken| status::untaken(&untaken))
+}
+
 fn system<T>(request: &Request<T>) -> Result<SystemName, Status> {
     let peer = request.extensions().get::<Peer>();
     let caller = Caller::from(peer.ok_or_else(status::no_identity)?);
@@ -74,12 +85,8 @@ impl CorrectionService for CorrectionDoor {
             return Err(status::shed(Shed::Overloaded));
         };
         let (desk, asked) = (Arc::clone(&self.desk), request.into_inner());
-        // A client that goes away must not leave a step half done.
-        let filed = self
-            .tracker
-            .spawn(async move { desk.file(&system, asked).await });
-        let filed = filed.await.map_err(|_| status::internal())?;
-        let correction_id = filed.map_err(|untaken| status::untaken(&untaken))?;
+        let filed = async move { desk.file(&system, asked).await };
+        let correction_id = to_its_end(&self.tracker, filed).await?;
         Ok(Response::new(pb::FileCorrectionResponse { correction_id }))
     }
 

@@ -13,6 +13,7 @@ mod attacks;
 mod audit;
 mod catalogue;
 mod clients;
+mod clock;
 mod confusion;
 mod corrections;
 mod exchange;

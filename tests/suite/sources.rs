@@ -11,6 +11,8 @@ use tonic::Code;
 use crate::harness::World;
 use crate::harness::asked::Asked;
 use crate::harness::asked::RESIDENT;
+use crate::harness::client::broken;
+use crate::harness::client::header;
 use crate::harness::records;
 use crate::harness::records::Resident;
 use crate::harness::server::Server;
@@ -187,6 +189,40 @@ async fn a_database_that_is_away_is_told_as_such_and_nothing_more() {
             ["SOURCE_UNAVAILABLE"]
         );
     }
+}
+
+#[tokio::test]
+async fn a_database_that_is_restarted_in_the_midst_of_a_stream_ends_it_and_is_found_again() {
+    let (world, mut server) = (World::new().await, Server::postgres());
+    server.run::<Postgres>(POSTGRES).await;
+    // More than all the buffers between.
+    let large = "UPDATE residents SET former_names = ARRAY[repeat('x', 200000)]";
+    server.run::<Postgres>(large).await;
+    world.read_residents_from(&server.url);
+    let _civil = world.start("civil").await;
+    let counter = world.system("civil", "counter");
+    let asked = Asked::query("").purpose("counter-service").case("CUT");
+    let mut stream = counter.open(&asked).await.unwrap();
+    header(&mut stream).await.unwrap();
+    server.restart();
+    let refused = broken(stream).await;
+    assert!(
+        ["SOURCE_UNAVAILABLE", "SOURCE_FAILED"].contains(&refused.reason.as_str()),
+        "{refused:?}"
+    );
+    let entries = world.journal("civil").of_case("CUT");
+    let exchange = entries[0].leaf.exchange.unwrap();
+    let end = world.journal("civil").end_of(exchange).await;
+    assert_eq!(end.reason, refused.reason);
+    assert!(end.records < 100, "{} records", end.records);
+    // The next question finds it again, on connections that are new.
+    let asked = Asked::get(&Resident(7).key()).purpose("counter-service");
+    let begun = std::time::Instant::now();
+    while let Err(refused) = counter.ask(&asked).await {
+        assert!(refused.reason.starts_with("SOURCE_"), "{refused:?}");
+        assert!(begun.elapsed() < crate::harness::PATIENCE, "{refused:?}");
+    }
+    world.journal("civil").verified();
 }
 
 #[tokio::test]

@@ -8,6 +8,7 @@ use tonic::Status;
 
 use super::PeerDoor;
 use crate::door::admission::Shed;
+use crate::door::corrections::to_its_end;
 use crate::door::status;
 use crate::identity::Caller;
 use crate::identity::peer::Peer;
@@ -23,12 +24,8 @@ impl PeerDoor {
         let correction = request.into_inner().correction;
         let correction = correction.ok_or_else(|| status::unfit("correction"))?;
         let desk = Arc::clone(&self.desk);
-        // A peer that goes away must not leave a step half done.
-        let received = self
-            .tracker
-            .spawn(async move { desk.receive(&peer, correction).await });
-        let due = received.await.map_err(|_| status::internal())?;
-        let due = due.map_err(|untaken| status::untaken(&untaken))?;
+        let received = async move { desk.receive(&peer, correction).await };
+        let due = to_its_end(&self.tracker, received).await?;
         Ok(pb::SubmitCorrectionResponse { due })
     }
 
@@ -38,11 +35,8 @@ impl PeerDoor {
     ) -> Result<pb::AnswerCorrectionResponse, Status> {
         let (peer, _place) = self.asking(&request)?;
         let (desk, answer) = (Arc::clone(&self.desk), request.into_inner());
-        let heard = self
-            .tracker
-            .spawn(async move { desk.hear_answer(&peer, answer).await });
-        let heard = heard.await.map_err(|_| status::internal())?;
-        heard.map_err(|untaken| status::untaken(&untaken))?;
+        let heard = async move { desk.hear_answer(&peer, answer).await };
+        to_its_end(&self.tracker, heard).await?;
         Ok(pb::AnswerCorrectionResponse {})
     }
 
@@ -54,11 +48,8 @@ impl PeerDoor {
         let notice = request.into_inner().notice;
         let notice = notice.ok_or_else(|| status::unfit("notice"))?;
         let desk = Arc::clone(&self.desk);
-        let heard = self
-            .tracker
-            .spawn(async move { desk.hear_notice(&peer, notice).await });
-        let heard = heard.await.map_err(|_| status::internal())?;
-        heard.map_err(|untaken| status::untaken(&untaken))?;
+        let heard = async move { desk.hear_notice(&peer, notice).await };
+        to_its_end(&self.tracker, heard).await?;
         Ok(pb::NotifyChangeResponse {})
     }
 

@@ -69,7 +69,11 @@ impl Gateway {
         let mut command = command(settings);
         command.args(words);
         for (key, value) in overrides {
-            command.env(format!("LANDBRIDGE__{key}"), value);
+            // What is no setting of ours is written in small letters, and means the variable itself.
+            match key.strip_prefix("env:") {
+                Some(variable) => command.env(variable, value),
+                None => command.env(format!("LANDBRIDGE__{key}"), value),
+            };
         }
         let mut child = command
             .stdin(Stdio::null())

@@ -373,3 +373,19 @@ async fn a_source_writes_nothing() {
         .unwrap_err();
     assert!(refused.to_string().contains("READ ONLY"), "{refused}");
 }
+
+#[tokio::test]
+async fn a_server_that_was_restarted_is_asked_on_new_connections() {
+    let mut fixture = Fixture::postgres().await;
+    fixture.fill(&[full()]).await;
+    assert_eq!(fixture.all().await.unwrap().len(), 1);
+    fixture.server.restart();
+    let found = loop {
+        match fixture.all().await {
+            Ok(found) => break found,
+            Err(SourceError::Unavailable(_) | SourceError::Failed(_)) => {}
+            Err(error) => panic!("{error}"),
+        }
+    };
+    assert_eq!(found.len(), 1);
+}

@@ -19,7 +19,7 @@ use tempfile::TempDir;
 /// A running server, or for SQLite the folder of its file.
 pub(crate) struct Server {
     child: Option<Child>,
-    _folder: TempDir,
+    folder: TempDir,
     pub(crate) url: String,
 }
 
@@ -29,9 +29,16 @@ impl Server {
         let url = format!("sqlite:{}/test.sqlite", folder.path().display());
         Self {
             child: None,
-            _folder: folder,
+            folder,
             url,
         }
+    }
+
+    /// Ends a PostgreSQL server without ceremony, as a crash would, and starts it again.
+    pub(crate) fn restart(&mut self) {
+        self.quit();
+        let path = self.folder.path().to_str().unwrap();
+        self.child = Some(start_postgres(path));
     }
 
     pub(crate) fn postgres() -> Self {
@@ -52,24 +59,10 @@ impl Server {
             .output()
             .expect("`apt-get install postgresql` gives initdb");
         assert!(output.status.success(), "initdb: {output:?}");
-        let child = unprivileged("postgres", &format!("{bin}/postgres"))
-            .args(["-D", &data, "-k", &path])
-            .args(["-c", "listen_addresses=", "-c", "fsync=off"])
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .spawn()
-            .unwrap();
-        let ready = || {
-            Command::new(format!("{bin}/pg_isready"))
-                .args(["-q", "-h", &path])
-                .status()
-                .is_ok_and(|status| status.success())
-        };
-        wait_for(ready);
         Self {
-            child: Some(child),
+            child: Some(start_postgres(&path)),
             url: format!("postgres://postgres@localhost/postgres?host={path}"),
-            _folder: folder,
+            folder,
         }
     }
 
@@ -102,7 +95,7 @@ impl Server {
         Self {
             child: Some(child),
             url: format!("mysql://root@localhost/registry?socket={socket}"),
-            _folder: folder,
+            folder,
         }
     }
 
@@ -122,8 +115,8 @@ impl Server {
     }
 }
 
-impl Drop for Server {
-    fn drop(&mut self) {
+impl Server {
+    fn quit(&mut self) {
         if let Some(child) = &mut self.child {
             let pid = child.id().to_string();
             // Both servers stop at once on it, without a recovery to come: their folder goes, too.
@@ -139,6 +132,31 @@ impl Drop for Server {
             let _reaped = child.wait();
         }
     }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        self.quit();
+    }
+}
+
+/// On the data and with its socket in that folder.
+fn start_postgres(path: &str) -> Child {
+    let bin = newest("/usr/lib/postgresql");
+    let child = unprivileged("postgres", &format!("{bin}/postgres"))
+        .args(["-D", &format!("{path}/data"), "-k", path])
+        .args(["-c", "listen_addresses=", "-c", "fsync=off"])
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    wait_for(|| {
+        Command::new(format!("{bin}/pg_isready"))
+            .args(["-q", "-h", path])
+            .status()
+            .is_ok_and(|status| status.success())
+    });
+    child
 }
 
 /// Servers refuse to run as root; their packages bring a user of their own.
