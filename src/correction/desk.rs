@@ -182,6 +182,7 @@ impl Desk {
         let received = self.exchange.clock().now().date(self.offset);
         let due = self.calendar.due(received).to_string();
         let correction = pb::Correction {
+            exchange_id: exchange.to_string(),
             consumer: consumer.to_string(),
             // What the journal says counts, not what the consumer says now.
             system: record.system.clone(),
@@ -294,6 +295,7 @@ impl Desk {
             system: record.system.clone(),
             notice: pb::ChangeNotice {
                 notice_id: id.to_string(),
+                exchange_id: exchange.to_string(),
                 provider: owner.to_string(),
                 record_type: record.record_type.clone(),
                 ..notice

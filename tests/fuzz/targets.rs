@@ -44,8 +44,11 @@ use time::UtcOffset;
 /// Noon of a day on which the sample's agreements are in force.
 const NOON: Moment = Moment::from_micros(1_780_286_400_000_000);
 
+/// Reads bytes, and must not panic.
+pub(crate) type Target = fn(&Ground, &[u8]);
+
 /// What reads, by its name.
-pub(crate) const ALL: [(&str, fn(&Ground, &[u8])); 15] = [
+pub(crate) const ALL: [(&str, Target); 15] = [
     ("request", request),
     ("filter", filter),
     ("redaction", redaction),

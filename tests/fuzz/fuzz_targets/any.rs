@@ -9,11 +9,10 @@ use std::sync::OnceLock;
 
 use libfuzzer_sys::fuzz_target;
 use targets::Ground;
+use targets::Target;
 
-type Target = (Ground, fn(&Ground, &[u8]));
-
-fn target() -> &'static Target {
-    static TARGET: OnceLock<Target> = OnceLock::new();
+fn target() -> &'static (Ground, Target) {
+    static TARGET: OnceLock<(Ground, Target)> = OnceLock::new();
     TARGET.get_or_init(|| {
         let name = std::env::var("LANDBRIDGE_FUZZ").unwrap_or_default();
         let found = targets::ALL.iter().find(|(known, _)| *known == name);

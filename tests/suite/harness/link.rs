@@ -9,6 +9,7 @@ use tokio::net::TcpStream;
 use tokio::net::tcp::OwnedReadHalf;
 use tokio::net::tcp::OwnedWriteHalf;
 use tokio::sync::watch;
+use tokio_util::task::TaskTracker;
 
 use super::World;
 use super::edit;
@@ -42,9 +43,11 @@ impl Link {
             &format!(":{port}\""),
         );
         let (sender, line) = watch::channel(Line::Sound);
-        tokio::spawn(async move {
+        let tasks = TaskTracker::new();
+        let connections = tasks.clone();
+        tasks.spawn(async move {
             while let Ok((near, _)) = listener.accept().await {
-                tokio::spawn(connect(near, gateway, line.clone()));
+                connections.spawn(connect(near, gateway, line.clone()));
             }
         });
         Self(sender)
