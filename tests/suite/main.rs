@@ -36,6 +36,7 @@ mod reconcile;
 mod registry;
 mod reload;
 mod rules;
+mod soak;
 mod sources;
 mod stop;
 mod streams;

@@ -1,0 +1,156 @@
+//! Steady load with reloads and new certificates all the while: no error that a client should not see, and nothing lost.
+//!
+//! `LANDBRIDGE_SOAK` says for how many seconds (6 if it does not). An hour:
+//!
+//!     LANDBRIDGE_SOAK=3600 cargo nextest run --no-capture an_hour_of_load
+
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+use std::time::Instant;
+
+use landbridge::clock::Clock;
+use landbridge::identity::pki::Term;
+use landbridge::name::ExchangeId;
+use tokio::task::JoinSet;
+use tokio::time::MissedTickBehavior;
+
+use crate::harness::World;
+use crate::harness::asked::Asked;
+use crate::harness::books::Book;
+use crate::harness::books::assert_agreed;
+use crate::harness::books::assert_logged;
+use crate::harness::client::Asker;
+use crate::harness::crowd::Got;
+use crate::harness::gateway::Gateway;
+use crate::harness::random::number;
+use crate::harness::records::Resident;
+use crate::harness::refusal::Refused;
+use crate::harness::spiffe;
+
+const SECONDS: u64 = 6;
+const CLIENTS: u32 = 16;
+/// One in so many questions is a stream.
+const STREAMS: u64 = 8;
+/// Of what the gateways can carry, in percent.
+const SHARE: u32 = 70;
+/// Files are read anew, and certificates renewed, so often in a long run; six times in a short one.
+const ROTATION: Duration = Duration::from_secs(60);
+const MORE_MEMORY_MIB: u64 = 64;
+
+type Answers = Vec<(ExchangeId, Got)>;
+
+/// Asks once for each tick, until told to leave.
+async fn ask_on(asker: Asker, every: Duration, leave: Arc<AtomicBool>) -> (Answers, Vec<Refused>) {
+    let (mut got, mut refused) = (Vec::new(), Vec::new());
+    let mut ticks = tokio::time::interval(every);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut number = 0;
+    while !leave.load(Ordering::Relaxed) {
+        ticks.tick().await;
+        number += 1;
+        let (asked, what) = match number % STREAMS {
+            0 => (Asked::query(""), Got::Stream),
+            _ => (Asked::get(&Resident(7).key()), Got::Answer),
+        };
+        match asker.ask(&asked).await {
+            Ok(answer) => got.push((answer.exchange(), what)),
+            Err(error) => refused.push(error),
+        }
+    }
+    (got, refused)
+}
+
+/// So many clients for so long, each asking once in `every`.
+async fn load(world: &World, every: Duration, lasting: Duration) -> (Answers, Vec<Refused>) {
+    let leave = Arc::new(AtomicBool::new(false));
+    let mut clients = JoinSet::new();
+    for _ in 0..CLIENTS {
+        clients.spawn(ask_on(
+            world.system("tax", "assessment"),
+            every,
+            leave.clone(),
+        ));
+    }
+    tokio::time::sleep(lasting).await;
+    leave.store(true, Ordering::Relaxed);
+    let (mut got, mut refused) = (Vec::new(), Vec::new());
+    for (answers, errors) in clients.join_all().await {
+        got.extend(answers);
+        refused.extend(errors);
+    }
+    (got, refused)
+}
+
+/// Gives a department's gateway a new certificate, and lets both read everything anew.
+fn rotate(world: &World, department: &str, gateways: [&Gateway; 2]) {
+    let year = Term::lasting(Duration::from_secs(365 * 24 * 3600), Clock::System.now());
+    let issue = world
+        .authority("federation")
+        .issue(&spiffe(department), &[], year)
+        .unwrap();
+    // The key first: what is read between the two does not fit together, and the old pair stays in use.
+    let folder = world.federation.certificate(department);
+    issue.save(&folder, "peers").unwrap();
+    for gateway in gateways {
+        gateway.signal("HUP");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_hour_of_load_with_reloads_and_new_certificates_loses_nothing() {
+    let lasting = Duration::from_secs(number("LANDBRIDGE_SOAK").unwrap_or(SECONDS));
+    let world = World::witnessed(100).await;
+    world.amend("\"200/s\"", "\"100000/s\"");
+    world.amend("50000", "4000000000");
+    let (mut civil, mut tax) = world.pair().await;
+    let (warm, refused) = load(&world, Duration::from_micros(1), Duration::from_secs(2)).await;
+    assert!(refused.is_empty(), "{refused:?}");
+    let capacity = u32::try_from(warm.len()).unwrap() / 2;
+    let rate = capacity * SHARE / 100;
+    let every = Duration::from_secs(1) * CLIENTS / rate.max(1);
+    let before = [civil.memory(), tax.memory()];
+
+    let begun = Instant::now();
+    let rotations = async {
+        let apart = ROTATION.min(lasting / 6);
+        let mut rotated = 0;
+        while begun.elapsed() + apart < lasting {
+            tokio::time::sleep(apart).await;
+            let department = ["civil", "tax"][rotated % 2];
+            rotate(&world, department, [&civil, &tax]);
+            rotated += 1;
+        }
+        rotated
+    };
+    let ((got, refused), rotated) = tokio::join!(load(&world, every, lasting), rotations);
+    assert!(
+        refused.is_empty(),
+        "{} errors: {:?}",
+        refused.len(),
+        refused.first()
+    );
+    let after = [civil.memory(), tax.memory()];
+    for (before, after) in before.into_iter().zip(after) {
+        assert!(
+            after < before + MORE_MEMORY_MIB,
+            "{after} MiB, {before} before"
+        );
+    }
+    for gateway in [&mut tax, &mut civil] {
+        gateway.signal("TERM");
+        assert!(gateway.ended().await.success());
+    }
+    let mut books = [Book::of("tax"), Book::of("civil")];
+    books.iter_mut().for_each(|book| book.read_on(&world));
+    for (exchange, what) in warm.iter().chain(&got) {
+        assert_logged(&books[0], &books[1], *exchange, *what);
+    }
+    let agreed = assert_agreed(&world);
+    eprintln!(
+        "{lasting:?} at {rate}/s of {capacity}/s, {rotated} rotations: {} answers, no error, both journals agree on \
+         {agreed}; memory {before:?} MiB before, {after:?} after",
+        got.len()
+    );
+}
