@@ -4,6 +4,7 @@
 //! `proto/buf/validate/validate.proto`.
 
 mod check;
+mod checks;
 mod compile;
 mod covered;
 mod pattern;
@@ -84,6 +85,15 @@ struct Size {
     least: Option<(u64, Requirement)>,
     most: Option<(u64, Requirement)>,
     unique: Option<Requirement>,
+}
+
+impl Requirement {
+    fn new(rule: &str, demands: impl Into<String>) -> Self {
+        Self {
+            rule: rule.to_owned(),
+            demands: demands.into(),
+        }
+    }
 }
 
 impl Rules {
