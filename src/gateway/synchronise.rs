@@ -4,10 +4,13 @@ use std::collections::BTreeMap;
 use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::Mutex;
+use std::sync::PoisonError;
 use std::time::Duration;
 
 use futures::StreamExt;
 use futures::stream;
+use prost::Message as _;
 use tokio::sync::mpsc;
 use tokio::sync::oneshot;
 use tokio::time::MissedTickBehavior;
@@ -55,6 +58,9 @@ const MAX_PACKAGES: usize = 1_000;
 const MAX_BEHIND: usize = 1_000;
 /// Departments that are asked at a time.
 const AT_ONCE: usize = 8;
+/// What is fetched of one department in a day, in bytes: far more than anybody writes, and less than fills a disk.
+const MAX_A_DAY: usize = 256 << 20;
+const DAY: i64 = 86_400;
 /// Objections that are remembered as told.
 const MAX_TOLD: usize = 10_000;
 /// How long one department may take in one round; what is left goes on in the next.
@@ -76,6 +82,8 @@ pub(super) struct Synchroniser {
     told: BTreeSet<String>,
     /// Those of whom it has been told already that they do not answer.
     late: BTreeSet<DepartmentId>,
+    /// What was fetched of each department, and on which day since 1970.
+    fetched: Mutex<BTreeMap<DepartmentId, (i64, usize)>>,
 }
 
 /// A newest revision that is not in force here.
@@ -131,6 +139,7 @@ impl Synchroniser {
             objections: BTreeMap::new(),
             told: BTreeSet::new(),
             late: BTreeSet::new(),
+            fetched: Mutex::default(),
         }
     }
 
@@ -432,6 +441,7 @@ impl Synchroniser {
             digest: digest.to_vec().into(),
         };
         let told = client.fetch_revision(asked).await?.into_inner();
+        self.count(owner, told.encoded_len())?;
         let bad = |bad: BadRevision| Objection::Unproven(chain(&bad));
         let revision = Revision::open(&told.note, owner, &snapshot.journals).map_err(bad)?;
         let texts = told.files.into_iter().map(|file| (file.name, file.text));
@@ -449,6 +459,24 @@ impl Synchroniser {
         self.keep(candidate).await.map_err(NotFetched::Unwritten)
     }
 
+    /// Nobody fills this department's disk with revisions.
+    fn count(&self, owner: &DepartmentId, bytes: usize) -> Result<(), Objection> {
+        let today = self.exchange.clock().now().seconds().div_euclid(DAY);
+        let mut fetched = self.fetched.lock().unwrap_or_else(PoisonError::into_inner);
+        let (day, sum) = fetched.entry(owner.clone()).or_default();
+        if *day != today {
+            (*day, *sum) = (today, 0);
+        }
+        *sum = sum.saturating_add(bytes);
+        if *sum <= MAX_A_DAY {
+            return Ok(());
+        }
+        let most = MAX_A_DAY >> 20;
+        Err(Objection::NotNow(format!(
+            "`{owner}` has published more than {most} MiB today; the rest comes tomorrow"
+        )))
+    }
+
     async fn keep(&self, candidate: Candidate) -> std::io::Result<Kept> {
         let shelf = self.shelf.clone();
         aside(move || shelf.keep(candidate)).await
@@ -463,6 +491,14 @@ impl Synchroniser {
         objection: Objection,
         snapshot: &Snapshot,
     ) {
+        let standing = Standing {
+            theirs,
+            by: *snapshot.registry.digest(),
+            objection: objection.clone(),
+        };
+        self.objections.insert(package.clone(), standing);
+        // Before it is told: who hears of it finds it so.
+        self.settle();
         if self.told.len() > MAX_TOLD {
             self.told.clear();
         }
@@ -479,12 +515,6 @@ impl Synchroniser {
             };
             self.log(&revision, snapshot, objection.to_string()).await;
         }
-        let standing = Standing {
-            theirs,
-            by: *snapshot.registry.digest(),
-            objection,
-        };
-        self.objections.insert(package, standing);
     }
 
     async fn log(&self, revision: &Revision, snapshot: &Snapshot, why: String) {

@@ -362,6 +362,35 @@ async fn a_rapid_reset_flood_ends_its_connection_and_others_are_served() {
 }
 
 #[tokio::test]
+async fn a_compressed_message_is_not_unpacked() {
+    let world = World::new().await;
+    let (_civil, tax) = world.pair().await;
+    let system = world.system("tax", "assessment");
+    let asked = Asked::get(&Resident(7).key());
+    system.ask(&asked).await.unwrap();
+    let before = tax.memory();
+    // Each would be a gibibyte, packed: gzip's header, then a block that says so, again and again.
+    let bomb = [
+        &[0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 3][..],
+        &[0xed, 0xc1, 1, 1, 0, 0, 0, 0x80].repeat(10_000),
+    ]
+    .concat();
+    for _ in 0..20 {
+        let mut http2 = Http2::connect(&system.dial).await;
+        http2.ask_compressed(GET, &bomb[..16_000]).await;
+        http2.answered().await;
+    }
+    system.ask(&asked).await.unwrap();
+    assert!(
+        tax.memory() < before + 32,
+        "{} MiB, {before} MiB before",
+        tax.memory()
+    );
+    // Not even the attempt is an exchange.
+    assert_eq!(world.journal("tax").of_case("CASE-1").len(), 2);
+}
+
+#[tokio::test]
 async fn a_flood_of_pings_or_settings_leaves_others_served() {
     let world = World::new().await;
     let (_civil, tax) = world.pair().await;

@@ -115,6 +115,19 @@ impl Http2 {
         self.frame(DATA, END_STREAM, stream, &framed).await.unwrap();
     }
 
+    /// Asks with a message that says it is compressed, and that the other end has not offered to take.
+    pub(crate) async fn ask_compressed(&mut self, path: &str, message: &[u8]) {
+        let stream = self.stream();
+        let mut headers = request_headers(path);
+        literal(&mut headers, "grpc-encoding", "gzip");
+        self.frame(HEADERS, END_HEADERS, stream, &headers)
+            .await
+            .unwrap();
+        let length = u32::try_from(message.len()).unwrap();
+        let framed = [&[1], &length.to_be_bytes()[..], message].concat();
+        self.frame(DATA, END_STREAM, stream, &framed).await.unwrap();
+    }
+
     /// Waits until the other end has answered a stream or reset it, or has closed the connection.
     pub(crate) async fn answered(&mut self) {
         let answer = async {
