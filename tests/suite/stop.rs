@@ -160,7 +160,9 @@ async fn a_stopping_gateway_takes_no_new_connection() {
         .await
         .err()
         .unwrap();
-    assert_eq!(refused.code, Code::Unavailable, "{refused:?}");
+    // Nobody listens, or what the system had taken for the gateway just before is cut: no gateway answers.
+    let is_cut = matches!(refused.code, Code::Unavailable | Code::Unknown);
+    assert!(is_cut && refused.reason.is_empty(), "{refused:?}");
     drop(stream);
     assert!(tax.ended().await.success());
 }
