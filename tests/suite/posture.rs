@@ -35,12 +35,11 @@ const LOOKED_FOR: [&str; 15] = [
     "RC4",
 ];
 
-#[tokio::test]
-async fn a_foreign_scanner_finds_nothing_but_tls_13_and_no_weakness() {
-    let world = World::new().await;
-    let _civil = world.start("civil").await;
-    for port in [world.ports("civil").systems, world.ports("civil").peers] {
-        let report = world.path(&format!("testssl-{port}.json"));
+/// What the scanner reports of a port, and what it prints. On a busy machine it breaks off now and then: it is asked again.
+fn scan(world: &World, port: u16) -> (Vec<Value>, String) {
+    let mut told = String::new();
+    for attempt in 0..5 {
+        let report = world.path(&format!("testssl-{port}-{attempt}.json"));
         let scanned = Command::new("testssl")
             .args(["--quiet", "--warnings", "batch", "--color", "0"])
             .args(["--protocols", "--std", "--vulnerable"])
@@ -49,17 +48,28 @@ async fn a_foreign_scanner_finds_nothing_but_tls_13_and_no_weakness() {
             .arg(format!("127.0.0.1:{port}"))
             .output()
             .unwrap();
-        let told = String::from_utf8_lossy(&scanned.stdout);
-        let findings = std::fs::read_to_string(&report);
-        let findings = findings.unwrap_or_else(|error| panic!("{error}: {told}"));
-        let findings: Vec<Value> = serde_json::from_str(&findings).unwrap();
+        told = String::from_utf8_lossy(&scanned.stdout).into_owned();
+        let findings = std::fs::read_to_string(&report).unwrap_or_default();
+        let findings: Vec<Value> = serde_json::from_str(&findings).unwrap_or_default();
+        let has = |id: &str| findings.iter().any(|finding| finding["id"] == id);
+        if VERSIONS.iter().all(|(id, _)| has(id)) && LOOKED_FOR.iter().all(|id| has(id)) {
+            return (findings, told);
+        }
+    }
+    panic!("the scanner does not come to its end: {told}");
+}
+
+#[tokio::test]
+async fn a_foreign_scanner_finds_nothing_but_tls_13_and_no_weakness() {
+    let world = World::new().await;
+    let _civil = world.start("civil").await;
+    for port in [world.ports("civil").systems, world.ports("civil").peers] {
+        let (findings, told) = scan(&world, port);
         let finding = |id: &str| findings.iter().find(|finding| finding["id"] == id);
         for (id, expected) in VERSIONS {
             let text = finding(id).unwrap()["finding"].as_str().unwrap();
             assert!(text.starts_with(expected), "{id}: {text}\n{told}");
         }
-        let missing = LOOKED_FOR.iter().filter(|id| finding(id).is_none());
-        assert_eq!(missing.collect::<Vec<_>>(), Vec::<&&str>::new(), "{told}");
         let graver = findings.iter().filter(|finding| {
             let severity = finding["severity"].as_str().unwrap();
             ["LOW", "MEDIUM", "HIGH", "CRITICAL"].contains(&severity)
