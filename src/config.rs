@@ -184,9 +184,7 @@ pub struct Limits {
 impl Config {
     /// Reads a settings file, with `LANDBRIDGE__…` from the environment over it.
     pub fn load(path: &Path) -> Result<Self, Vec<Fault>> {
-        if let Some(fault) = mode::check(path) {
-            return Err(vec![fault]);
-        }
+        mode::check(path).map_err(|fault| vec![fault])?;
         let (raw, text) = raw::RawConfig::load(path)?;
         raw.check(path, &text)
     }

@@ -10,9 +10,12 @@ const OTHERS_WRITE: u32 = 0o002;
 
 /// A fault if others than the owner and the group may change the file, or put files into the folder. What is not there is
 /// for others to tell.
-pub fn check(path: &Path) -> Option<Fault> {
-    let mode = fs::metadata(path).ok()?.permissions().mode();
-    (mode & OTHERS_WRITE != 0).then(|| Fault {
+pub fn check(path: &Path) -> Result<(), Fault> {
+    let mode = fs::metadata(path).map_or(0, |file| file.permissions().mode());
+    if mode & OTHERS_WRITE == 0 {
+        return Ok(());
+    }
+    Err(Fault {
         file: path.display().to_string(),
         line: 0,
         column: 0,

@@ -85,12 +85,12 @@ pub(super) fn check_owner(
     {
         return objection("the registry has it without a record type".to_owned());
     }
-    let of_stem = registry.packages().iter().filter_map(|(name, held)| {
+    let mut of_stem = registry.packages().iter().filter_map(|(name, held)| {
         let name: PackageName = name.parse().ok()?;
         let other = held.owner.as_ref().filter(|other| *other != owner)?;
         (name.stem() == stem).then_some((name, other))
     });
-    if let Some((name, other)) = of_stem.into_iter().next() {
+    if let Some((name, other)) = of_stem.next() {
         return objection(format!("`{name}` is of `{other}`"));
     }
     match directory

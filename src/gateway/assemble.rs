@@ -284,7 +284,7 @@ pub fn registry(
     known: Option<&Arc<Registry>>,
     candidates: Vec<Kept>,
 ) -> Result<(Arc<Registry>, Published), Vec<Fault>> {
-    mode::check(&config.registry).map_or(Ok(()), |fault| Err(vec![fault]))?;
+    mode::check(&config.registry).map_err(|fault| vec![fault])?;
     let published = Shelf::at(&config.publication.path).published()?;
     let published = published.with(candidates);
     let overlays: Vec<_> = published.lines().map(|line| line.head.overlay()).collect();
@@ -366,7 +366,7 @@ async fn sources(
 
 /// Reads the federation's directory.
 pub fn directory(path: &Path) -> Result<Directory, Vec<Fault>> {
-    mode::check(path).map_or(Ok(()), |fault| Err(vec![fault]))?;
+    mode::check(path).map_err(|fault| vec![fault])?;
     let text = fs::read_to_string(path).map_err(|error| vec![unreadable(path, &error)])?;
     Directory::parse(&path.display().to_string(), &text)
 }

@@ -15,7 +15,7 @@ const MAX_FILE: u64 = 4 * 1024 * 1024;
 
 /// Every file of a folder with that extension, by name. A folder that is not there is a fault, an empty one is not.
 pub(super) fn policy_files(folder: &Path, extension: &str) -> Result<Vec<PolicyFile>, Fault> {
-    mode::check(folder).map_or(Ok(()), Err)?;
+    mode::check(folder)?;
     let mut paths = Vec::new();
     for entry in fs::read_dir(folder).map_err(|error| unreadable(folder, &error))? {
         let path = entry.map_err(|error| unreadable(folder, &error))?.path();
@@ -28,7 +28,7 @@ pub(super) fn policy_files(folder: &Path, extension: &str) -> Result<Vec<PolicyF
 }
 
 fn read(path: &Path) -> Result<PolicyFile, Fault> {
-    mode::check(path).map_or(Ok(()), Err)?;
+    mode::check(path)?;
     let size = fs::metadata(path)
         .map_err(|error| unreadable(path, &error))?
         .len();

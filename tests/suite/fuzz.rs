@@ -10,7 +10,7 @@ use std::path::Path;
 use std::time::Duration;
 use std::time::Instant;
 
-use crate::harness::dice::Dice;
+use crate::harness::random::Random;
 
 /// The least number of inputs of a target, however slow the machine, and the time that it may take beyond.
 const LEAST: usize = 200;
@@ -39,7 +39,7 @@ const WORDS: [&[u8]; 18] = [
     b"0000-00-00",
 ];
 
-fn changed(seeds: &[Vec<u8>], dice: &mut Dice) -> Vec<u8> {
+fn changed(seeds: &[Vec<u8>], dice: &mut Random) -> Vec<u8> {
     let mut input = dice.one_of(seeds);
     for _ in 0..=dice.roll(6) {
         let at = dice.roll(input.len() + 1);
@@ -86,7 +86,7 @@ fn no_bytes_from_outside_make_a_reader_panic() {
         }
         seeds.sort();
         assert!(!seeds.is_empty(), "{name} has no seed");
-        let mut dice = Dice::new(1);
+        let mut dice = Random::new(1);
         let begun = Instant::now();
         let mut inputs = seeds.clone();
         let mut executed = 0;

@@ -4,7 +4,6 @@ pub(crate) mod asked;
 pub(crate) mod books;
 pub(crate) mod client;
 pub(crate) mod crowd;
-pub(crate) mod dice;
 pub(crate) mod gateway;
 pub(crate) mod http2;
 pub(crate) mod impostor;

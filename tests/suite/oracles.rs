@@ -22,7 +22,7 @@ use landbridge::source::sql::SqlBindings;
 use landbridge::source::sql::SqlSource;
 use time::UtcOffset;
 
-use crate::harness::dice::Dice;
+use crate::harness::random::Random;
 
 const CASES: u64 = 150;
 const QUESTIONS: usize = 30;
@@ -56,7 +56,7 @@ struct Column {
 }
 
 impl Column {
-    fn draw(number: usize, dice: &mut Dice) -> Self {
+    fn draw(number: usize, dice: &mut Random) -> Self {
         let of = dice.one_of(&[
             Type::Text,
             Type::Text,
@@ -101,7 +101,7 @@ impl Column {
     }
 
     /// As it stands in a CSV file.
-    fn value(&self, dice: &mut Dice) -> String {
+    fn value(&self, dice: &mut Random) -> String {
         match self.of {
             Type::Text | Type::OptionalText => {
                 dice.one_of(&["", "alpha", "beta", "gamma", "alpaca"])
@@ -114,7 +114,7 @@ impl Column {
     }
 
     /// Another value that looks the same to the consumer.
-    fn twin(&self, value: &str, dice: &mut Dice) -> String {
+    fn twin(&self, value: &str, dice: &mut Random) -> String {
         match (self.access, self.of) {
             (Access::Released | Access::LookUp, _) => value.to_owned(),
             (Access::Hidden, _) => self.value(dice),
@@ -130,7 +130,7 @@ impl Column {
         }
     }
 
-    fn literal(&self, dice: &mut Dice) -> String {
+    fn literal(&self, dice: &mut Random) -> String {
         match self.of {
             Type::Text | Type::OptionalText => {
                 dice.one_of(&["\"alpha\"", "\"\"", "\"al\"", "\"beta\"", "\"gammb\""])
@@ -154,7 +154,7 @@ struct Case {
 
 impl Case {
     async fn draw(seed: u64) -> Self {
-        let mut dice = Dice::new(seed);
+        let mut dice = Random::new(seed);
         let columns: Vec<_> = (0..4 + dice.roll(5))
             .map(|number| Column::draw(number, &mut dice))
             .collect();
@@ -187,7 +187,7 @@ impl Case {
         }
     }
 
-    fn question(&self, dice: &mut Dice) -> (Question, Vec<String>) {
+    fn question(&self, dice: &mut Random) -> (Question, Vec<String>) {
         let key = format!("K{:02}", dice.roll(ROWS + 2));
         let filter = match dice.roll(4) {
             0 => String::new(),
@@ -214,7 +214,7 @@ impl Case {
         (question, fields)
     }
 
-    fn filter(&self, dice: &mut Dice, depth: usize) -> String {
+    fn filter(&self, dice: &mut Random, depth: usize) -> String {
         let column = dice.one_of(&self.columns);
         let (name, value) = (&column.name, column.literal(dice));
         match dice.roll(if depth > 2 { 6 } else { 9 }) {
@@ -233,7 +233,7 @@ impl Case {
         }
     }
 
-    fn order(&self, dice: &mut Dice) -> String {
+    fn order(&self, dice: &mut Random) -> String {
         match dice.roll(3) {
             0 => String::new(),
             1 => dice.one_of(&self.columns).name,
@@ -242,7 +242,7 @@ impl Case {
     }
 
     /// Of what is masked, a verification confirms the value itself, to who knows it: that is what it is for.
-    fn claims(&self, dice: &mut Dice) -> Vec<pb::Claim> {
+    fn claims(&self, dice: &mut Random) -> Vec<pb::Claim> {
         let column = dice.one_of(&self.columns);
         let text = column.value(dice);
         let claim = pb::Claim {
@@ -377,7 +377,7 @@ async fn what_is_not_granted_changes_no_answer_no_error_no_count_and_no_order() 
     let (mut answered, mut refused, mut rows) = (0, 0, 0);
     for seed in 0..CASES {
         let case = Case::draw(seed).await;
-        let mut dice = Dice::new(seed + 1_000_000);
+        let mut dice = Random::new(seed + 1_000_000);
         for _ in 0..QUESTIONS {
             let (question, fields) = case.question(&mut dice);
             let [one, other] = &case.sources;

@@ -21,7 +21,7 @@ use tonic::Code;
 
 use crate::harness::World;
 use crate::harness::asked::Asked;
-use crate::harness::dice::Dice;
+use crate::harness::random::Random;
 use crate::harness::records::Resident;
 use crate::harness::records::run;
 
@@ -31,7 +31,7 @@ const SCHEMA: &str = include_str!("rules/everything.proto");
 const RECORDS: u32 = 3_000;
 
 /// Draws records.
-struct Draw(Dice);
+struct Draw(Random);
 
 impl Draw {
     fn text(&mut self) -> String {
@@ -153,7 +153,7 @@ fn the_rules_mean_what_protovalidate_means() {
     let descriptors = folder.path().join("everything.binpb");
     fs::write(&descriptors, registry.pool().encode_to_vec()).unwrap();
 
-    let mut draw = Draw(Dice::new(20_261_129));
+    let mut draw = Draw(Random::new(20_261_129));
     let records: Vec<Vec<u8>> = (0..RECORDS)
         .map(|_| draw.message(schema.descriptor(), 0).encode_to_vec())
         .collect();

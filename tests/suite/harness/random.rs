@@ -38,4 +38,13 @@ impl Random {
     pub(crate) fn below(&mut self, bound: u64) -> u64 {
         self.next() % bound
     }
+
+    /// From 0 up to the number of sides, which is not among them.
+    pub(crate) fn roll(&mut self, sides: usize) -> usize {
+        self.below(sides as u64) as usize
+    }
+
+    pub(crate) fn one_of<T: Clone>(&mut self, from: &[T]) -> T {
+        from[self.roll(from.len())].clone()
+    }
 }
