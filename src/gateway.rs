@@ -412,6 +412,12 @@ impl Gateway {
         tell_cut(&self.reach.connector.rejudge());
     }
 
+    fn rejudge_ended(&self) {
+        tell_cut(&self.systems.rejudge_ended());
+        tell_cut(&self.peers.rejudge_ended());
+        tell_cut(&self.reach.connector.rejudge_ended());
+    }
+
     /// Lets in no more, finishes what is under way, closes the journal.
     pub async fn stop(self) {
         self.stop.cancel();

@@ -17,8 +17,10 @@ use super::watch::Watch;
 use crate::config::Config;
 use crate::config::DoorConfig;
 
-/// Trust that only time takes away, such as a certificate's end, is judged again so often.
+/// Trust that only time takes away, such as a revocation list's end, is judged again so often.
 const REJUDGE: Duration = Duration::from_secs(60);
+/// Connections whose certificates have ended are looked for so often.
+const LOOK_FOR_ENDED: Duration = Duration::from_secs(1);
 
 /// What the gateway is told from outside, from the moment that this is made: before anything is read that may change,
 /// so that no change falls between the reading and the watching.
@@ -29,6 +31,7 @@ pub(super) struct Orders {
     hang_up: Signal,
     watch: Option<Watch>,
     rejudge: Interval,
+    look_for_ended: Interval,
     proposals: mpsc::Receiver<Proposal>,
 }
 
@@ -36,6 +39,7 @@ enum Order {
     Stop,
     Reload(&'static str),
     Rejudge,
+    RejudgeEnded,
     Consider(Proposal),
 }
 
@@ -64,6 +68,7 @@ impl Gateway {
                 }
                 Order::Reload(why) => self.reload_and_tell(why).await,
                 Order::Rejudge => self.rejudge(),
+                Order::RejudgeEnded => self.rejudge_ended(),
                 Order::Consider(proposal) => self.consider(proposal).await,
             }
         }
@@ -100,6 +105,7 @@ impl Orders {
             hang_up: signal(SignalKind::hangup())?,
             watch: watch(config),
             rejudge: tokio::time::interval(REJUDGE),
+            look_for_ended: tokio::time::interval(LOOK_FOR_ENDED),
             proposals,
         })
     }
@@ -111,6 +117,7 @@ impl Orders {
             _ = self.hang_up.recv() => Order::Reload("SIGHUP"),
             () = changed(&mut self.watch) => Order::Reload("files changed"),
             _ = self.rejudge.tick() => Order::Rejudge,
+            _ = self.look_for_ended.tick() => Order::RejudgeEnded,
             Some(proposal) = self.proposals.recv() => Order::Consider(proposal),
         }
     }

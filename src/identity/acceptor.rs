@@ -159,7 +159,15 @@ impl Acceptor {
     /// Judges every connection again: certificates and revocation lists also end without a reload.
     pub fn rejudge(&self) -> Vec<Cut> {
         let shown = self.shown.load_full();
-        self.connections.rejudge(|peer| self.judge(&shown, peer))
+        self.connections
+            .rejudge(|_| true, |peer| self.judge(&shown, peer))
+    }
+
+    /// As [`rejudge`](Self::rejudge), but only those whose certificates have ended: cheap however many there are.
+    pub fn rejudge_ended(&self) -> Vec<Cut> {
+        let (shown, now) = (self.shown.load_full(), self.clock.now());
+        self.connections
+            .rejudge(|peer| peer.has_ended(now), |peer| self.judge(&shown, peer))
     }
 
     /// Who is connected now.

@@ -92,13 +92,17 @@ impl Connections {
         self.live().values().cloned().collect()
     }
 
-    /// Cuts the connections that are no longer trusted.
-    pub(super) fn rejudge(&self, judge: impl Fn(&Peer) -> Result<(), TrustRefusal>) -> Vec<Cut> {
+    /// Cuts the connections that are no longer trusted, among those that `whom` holds for.
+    pub(super) fn rejudge(
+        &self,
+        whom: impl Fn(&Peer) -> bool,
+        judge: impl Fn(&Peer) -> Result<(), TrustRefusal>,
+    ) -> Vec<Cut> {
         // A judgement takes a tenth of a millisecond, and the lock is in the way of new connections: not under it.
         let peers = self.peers();
         let still_open = peers
             .into_iter()
-            .filter(|peer| !peer.cancelled().is_cancelled());
+            .filter(|peer| !peer.cancelled().is_cancelled() && whom(peer));
         still_open
             .filter_map(|peer| {
                 let refusal = judge(&peer).err()?;

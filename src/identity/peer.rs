@@ -8,7 +8,9 @@ use rustls::CommonState;
 use rustls::pki_types::CertificateDer;
 use tokio_util::sync::CancellationToken;
 
+use crate::clock::Moment;
 use crate::identity::Caller;
+use crate::identity::der;
 use crate::identity::spiffe::SpiffeId;
 
 /// Who is there. Cheap to clone: each request carries it.
@@ -24,6 +26,8 @@ struct Shown {
     connection: u64,
     chain: Vec<CertificateDer<'static>>,
     fingerprint: Fingerprint,
+    /// When the first certificate of the chain ends.
+    until: Option<Moment>,
     key_exchange: &'static str,
 }
 
@@ -44,6 +48,10 @@ impl Peer {
                 key_exchange: group
                     .and_then(|group| group.name().as_str())
                     .unwrap_or("unknown"),
+                until: chain
+                    .iter()
+                    .filter_map(|link| Some(der::certificate(link)?.until))
+                    .min(),
                 chain,
             }),
             cancelled: CancellationToken::new(),
@@ -72,6 +80,11 @@ impl Peer {
     /// [`GRACE`](super::link::GRACE), after which the connection is closed under it.
     pub fn cancelled(&self) -> &CancellationToken {
         &self.cancelled
+    }
+
+    /// Whether a certificate that it showed has ended.
+    pub(super) fn has_ended(&self, now: Moment) -> bool {
+        self.shown.until.is_some_and(|until| until < now)
     }
 
     pub(super) fn chain(&self) -> &[CertificateDer<'static>] {

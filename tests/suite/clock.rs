@@ -1,4 +1,4 @@
-//! Clocks that jump while a gateway runs (libfaketime).
+//! Clocks that jump while a gateway runs (libfaketime), and certificates that end meanwhile.
 
 use std::fs;
 use std::path::Path;
@@ -6,6 +6,8 @@ use std::path::PathBuf;
 use std::time::Duration;
 use std::time::Instant;
 
+use landbridge::clock::Clock;
+use landbridge::identity::pki::Term;
 use tonic::Code;
 
 use crate::harness::World;
@@ -15,6 +17,7 @@ use crate::harness::client::Asker;
 use crate::harness::gateway::Gateway;
 use crate::harness::records::Resident;
 use crate::harness::refusal::Refused;
+use crate::harness::spiffe;
 
 /// Within which service is back once the clock is right.
 const BACK_WITHIN: Duration = Duration::from_secs(20);
@@ -54,7 +57,7 @@ async fn a_clock_that_jumps_refuses_what_it_cannot_judge_and_loses_nothing() {
     let clock = world.path("clock");
     let set = |offset: &str| fs::write(&clock, offset).unwrap();
     set("+0d");
-    let (_civil, _tax) = tokio::join!(start_by(&world, &clock), world.start("tax"));
+    let (mut civil, mut tax) = tokio::join!(start_by(&world, &clock), world.start("tax"));
     let system = world.system("tax", "assessment");
     let asked = |case: &str| Asked::get(&Resident(7).key()).case(case);
     system.ask(&asked("BEFORE")).await.unwrap();
@@ -65,5 +68,44 @@ async fn a_clock_that_jumps_refuses_what_it_cannot_judge_and_loses_nothing() {
         set("+0d");
         answered_within(&system, &asked("AFTER"), BACK_WITHIN).await;
     }
+    tax.stops().await;
+    civil.stops().await;
+    assert_agreed(&world);
+}
+
+/// Gives tax's gateway a certificate that lasts so long from now on.
+fn certify(world: &World, lasting: Duration) {
+    let term = Term::lasting(lasting, Clock::System.now());
+    let issue = world
+        .authority("federation")
+        .issue(&spiffe("tax"), &[], term);
+    let folder = world.federation.certificate("tax");
+    issue.unwrap().save(&folder, "peers").unwrap();
+}
+
+#[tokio::test]
+async fn a_gateway_whose_certificate_ends_is_cut_off_until_it_has_another() {
+    let world = World::new().await;
+    certify(&world, Duration::from_secs(5));
+    let (mut civil, mut tax) = world.pair().await;
+    let (system, asked) = (
+        world.system("tax", "assessment"),
+        Asked::get(&Resident(7).key()),
+    );
+    system.ask(&asked).await.unwrap();
+
+    let cut = civil.told("connection closed: no longer trusted").await;
+    assert_eq!(cut["reason"], "CERT_EXPIRED");
+    let refused = system.ask(&asked).await.err().unwrap();
+    assert!(
+        refused.is(Code::Unavailable, "PEER_UNREACHABLE"),
+        "{refused:?}"
+    );
+
+    certify(&world, Duration::from_secs(3600));
+    tax.reload().await;
+    answered_within(&system, &asked, BACK_WITHIN).await;
+    tax.stops().await;
+    civil.stops().await;
     assert_agreed(&world);
 }

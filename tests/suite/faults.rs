@@ -210,8 +210,7 @@ async fn nothing_is_lost_whatever_breaks() {
         }
     }
     for gateway in [&mut scene.tax, &mut scene.civil] {
-        gateway.signal("TERM");
-        assert!(gateway.ended().await.success());
+        gateway.stops().await;
     }
     let agreed = assert_agreed(&scene.world);
     eprintln!(

@@ -44,8 +44,7 @@ async fn what_was_answered_is_in_both_journals_however_often_gateways_are_killed
         answers += got.iter().filter(|(_, what)| *what != Got::Header).count();
     }
     for gateway in [&mut tax, &mut civil] {
-        gateway.signal("TERM");
-        assert!(gateway.ended().await.success());
+        gateway.stops().await;
     }
     let agreed = assert_agreed(&world);
     eprintln!(

@@ -139,8 +139,7 @@ async fn an_hour_of_load_with_reloads_and_new_certificates_loses_nothing() {
         );
     }
     for gateway in [&mut tax, &mut civil] {
-        gateway.signal("TERM");
-        assert!(gateway.ended().await.success());
+        gateway.stops().await;
     }
     let mut books = [Book::of("tax"), Book::of("civil")];
     books.iter_mut().for_each(|book| book.read_on(&world));

@@ -61,8 +61,7 @@ async fn a_stop_under_load_loses_no_request_that_was_let_in() {
     let (mut civil, mut tax) = world.pair().await;
     let crowd = Crowd::of(8, || world.system("tax", "assessment"));
     crowd.has(50).await;
-    tax.signal("TERM");
-    assert!(tax.ended().await.success());
+    tax.stops().await;
     let mut got = crowd.done().await;
     got.sort();
 
@@ -81,8 +80,7 @@ async fn a_stop_under_load_loses_no_request_that_was_let_in() {
     assert_eq!(entries.last().unwrap().reason(), "stopped");
     journal.verified();
 
-    civil.signal("TERM");
-    assert!(civil.ended().await.success());
+    civil.stops().await;
     let unfinished = |entry: &crate::harness::journal::Entry| {
         !["answered", "started", "stopped"].contains(&entry.reason())
     };
@@ -134,8 +132,7 @@ async fn a_stop_waits_no_longer_than_its_limit_for_a_stream_that_nobody_reads() 
         .exchange_id
         .parse()
         .unwrap();
-    tax.signal("TERM");
-    assert!(tax.ended().await.success());
+    tax.stops().await;
 
     let entries = world.journal("tax").entries();
     let reasons: Vec<_> = entries.iter().map(|entry| entry.reason()).collect();

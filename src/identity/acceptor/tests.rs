@@ -481,9 +481,9 @@ async fn a_connection_ends_with_its_certificate() {
         .issue(&spiffe("civil"), &[], term(0, 1))
         .unwrap();
     let link = knock(&door, raw_client(shown(&civil))).await.0.unwrap();
-    assert!(door.rejudge().is_empty());
+    assert!(door.rejudge_ended().is_empty());
     world.wait(DAY + 1);
-    assert_eq!(door.rejudge()[0].refusal.reason(), "CERT_EXPIRED");
+    assert_eq!(door.rejudge_ended()[0].refusal.reason(), "CERT_EXPIRED");
     assert!(link.peer().cancelled().is_cancelled());
 }
 

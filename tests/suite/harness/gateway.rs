@@ -153,6 +153,12 @@ impl Gateway {
         self.child.wait().unwrap()
     }
 
+    /// Has it stop, which it must do cleanly.
+    pub(crate) async fn stops(&mut self) {
+        self.signal("TERM");
+        assert!(self.ended().await.success());
+    }
+
     /// Ends it as a lost machine would.
     pub(crate) fn kill(mut self) {
         self.child.kill().unwrap();
