@@ -5,6 +5,7 @@
 //!     LANDBRIDGE_SCENARIOS=1000 cargo nextest run --no-capture nothing_is_lost_whatever_breaks
 
 use std::fs;
+use std::process::Command;
 use std::time::Duration;
 use std::time::Instant;
 
@@ -18,6 +19,8 @@ use crate::harness::books::assert_agreed;
 use crate::harness::books::assert_logged;
 use crate::harness::crowd::Crowd;
 use crate::harness::crowd::Got;
+use crate::harness::disk::Disk;
+use crate::harness::disk::FailingDisk;
 use crate::harness::gateway::Gateway;
 use crate::harness::link::Line;
 use crate::harness::link::Link;
@@ -33,13 +36,22 @@ const BACK_WITHIN: Duration = Duration::from_secs(15);
 const MORE_MEMORY_MIB: u64 = 96;
 const MORE_FILES: usize = 64;
 
+/// The gateway that is struck.
+#[derive(Debug, Clone, Copy)]
+enum Side {
+    Provider,
+    Consumer,
+}
+
 #[derive(Debug, Clone, Copy)]
 enum Fault {
-    KillProvider,
-    KillConsumer,
+    Kill(Side),
     KillBoth,
-    StopProvider,
-    StopConsumer,
+    Stop(Side),
+    /// The disk that its journal is on.
+    Disk(Side, Disk),
+    /// It gets no more memory from the system.
+    MemoryShort(Side),
     /// Of the line to the provider.
     Line(Line),
     Reloads,
@@ -49,17 +61,21 @@ enum Fault {
 
 impl Fault {
     fn draw(random: &mut Random) -> Self {
-        match random.below(10) {
-            0 => Self::KillProvider,
-            1 => Self::KillConsumer,
+        let side = random.one_of(&[Side::Provider, Side::Consumer]);
+        match random.below(15) {
+            0 | 1 => Self::Kill(side),
             2 => Self::KillBoth,
-            3 => Self::StopProvider,
-            4 => Self::StopConsumer,
+            3 | 4 => Self::Stop(side),
             5 => Self::Line(Line::Silent),
             6 => Self::Line(Line::Cut),
             7 => Self::Line(Line::Slow(Duration::from_millis(5 + random.below(40)))),
             8 => Self::Reloads,
-            _ => Self::SourceLocked,
+            9 => Self::SourceLocked,
+            10 => Self::MemoryShort(side),
+            11 => Self::Disk(side, Disk::Slow),
+            12 => Self::Disk(side, Disk::Full),
+            13 => Self::Disk(side, Disk::Torn),
+            _ => Self::Disk(side, random.one_of(&[Disk::WritesFail, Disk::FlushesFail])),
         }
     }
 }
@@ -68,8 +84,48 @@ impl Fault {
 struct Scene {
     world: World,
     link: Link,
-    civil: Gateway,
-    tax: Gateway,
+    civil: Struck,
+    tax: Struck,
+}
+
+/// One of the gateways, and its disk.
+struct Struck {
+    department: &'static str,
+    disk: FailingDisk,
+    gateway: Gateway,
+}
+
+impl Struck {
+    async fn start(world: &World, department: &'static str) -> Self {
+        let disk = FailingDisk::of(world, department);
+        Self {
+            department,
+            gateway: start(world, department, &disk).await,
+            disk,
+        }
+    }
+
+    async fn start_again(&mut self, world: &World) {
+        self.gateway = start(world, self.department, &self.disk).await;
+    }
+
+    /// Gives it no more memory than it has, or as much as there is.
+    fn limit_memory(&self, limited: bool) {
+        let pid = self.gateway.pid();
+        let sizes = fs::read_to_string(format!("/proc/{pid}/statm")).unwrap_or_default();
+        // It may have died of the limit.
+        let Some(Ok(pages)) = sizes.split(' ').next().map(str::parse::<u64>) else {
+            return;
+        };
+        let limit = match limited {
+            true => (pages * 4096).to_string(),
+            false => "unlimited".to_owned(),
+        };
+        let told = Command::new("prlimit")
+            .args([format!("--pid={pid}"), format!("--as={limit}:unlimited")])
+            .output();
+        told.unwrap();
+    }
 }
 
 impl Scene {
@@ -78,7 +134,8 @@ impl Scene {
         world.amend("\"200/s\"", "\"100000/s\"");
         world.amend("50000", "4000000000");
         let link = Link::to(&world, "civil").await;
-        let (civil, tax) = tokio::join!(start(&world, "civil"), start(&world, "tax"));
+        let (civil, tax) =
+            tokio::join!(Struck::start(&world, "civil"), Struck::start(&world, "tax"));
         Self {
             world,
             link,
@@ -87,36 +144,55 @@ impl Scene {
         }
     }
 
+    fn struck(&mut self, side: Side) -> (&mut Struck, &World) {
+        match side {
+            Side::Provider => (&mut self.civil, &self.world),
+            Side::Consumer => (&mut self.tax, &self.world),
+        }
+    }
+
     /// Lets it happen for a while, and mends it.
     async fn suffer(&mut self, fault: Fault, lasting: Duration) {
         match fault {
-            Fault::KillProvider => {
-                self.civil.signal("KILL");
+            Fault::Kill(side) => {
+                let (struck, world) = self.struck(side);
+                struck.gateway.signal("KILL");
                 sleep(lasting).await;
-                self.civil = start(&self.world, "civil").await;
-            }
-            Fault::KillConsumer => {
-                self.tax.signal("KILL");
-                sleep(lasting).await;
-                self.tax = start(&self.world, "tax").await;
+                struck.start_again(world).await;
             }
             Fault::KillBoth => {
-                self.civil.signal("KILL");
-                self.tax.signal("KILL");
+                self.civil.gateway.signal("KILL");
+                self.tax.gateway.signal("KILL");
                 sleep(lasting).await;
                 // Each is the other's witness, and ready when that one answers.
                 let world = &self.world;
-                (self.civil, self.tax) = tokio::join!(start(world, "civil"), start(world, "tax"));
+                tokio::join!(self.civil.start_again(world), self.tax.start_again(world));
             }
-            Fault::StopProvider => {
-                self.civil.signal("STOP");
+            Fault::Stop(side) => {
+                let (struck, _) = self.struck(side);
+                struck.gateway.signal("STOP");
                 sleep(lasting).await;
-                self.civil.signal("CONT");
+                struck.gateway.signal("CONT");
             }
-            Fault::StopConsumer => {
-                self.tax.signal("STOP");
+            Fault::Disk(side, disk) => {
+                let (struck, world) = self.struck(side);
+                struck.disk.becomes(disk);
                 sleep(lasting).await;
-                self.tax.signal("CONT");
+                struck.disk.becomes(Disk::Sound);
+                // After an error of the disk it waits to be started anew: who knows what is on it.
+                if !matches!(disk, Disk::Slow | Disk::Full) {
+                    struck.gateway.signal("KILL");
+                    struck.start_again(world).await;
+                }
+            }
+            Fault::MemoryShort(side) => {
+                let (struck, world) = self.struck(side);
+                struck.limit_memory(true);
+                sleep(lasting).await;
+                struck.limit_memory(false);
+                if !struck.gateway.runs() {
+                    struck.start_again(world).await;
+                }
             }
             Fault::Line(line) => {
                 self.link.becomes(line);
@@ -125,8 +201,8 @@ impl Scene {
             }
             Fault::Reloads => {
                 for _ in 0..20 {
-                    self.civil.signal("HUP");
-                    self.tax.signal("HUP");
+                    self.civil.gateway.signal("HUP");
+                    self.tax.gateway.signal("HUP");
                     sleep(lasting / 20).await;
                 }
             }
@@ -142,27 +218,29 @@ impl Scene {
     }
 
     /// How long it takes until a look-up is answered again.
-    async fn recovers(&self) -> Duration {
+    async fn recovers(&self, suffered: &[Fault]) -> Duration {
         let begun = Instant::now();
         let asker = self.world.system("tax", "assessment");
         let asked = Asked::get(&Resident(7).key());
-        while asker.ask(&asked).await.is_err() {
-            assert!(begun.elapsed() < BACK_WITHIN, "service is not back");
+        while let Err(refused) = asker.ask(&asked).await {
+            let late = begun.elapsed() > BACK_WITHIN;
+            assert!(!late, "service is not back after {suffered:?}: {refused:?}");
         }
         begun.elapsed()
     }
 
     /// Memory in MiB and open files, of both.
     fn weight(&self) -> [(u64, usize); 2] {
-        [&self.civil, &self.tax].map(|gateway| {
+        [&self.civil, &self.tax].map(|Struck { gateway, .. }| {
             let files = fs::read_dir(format!("/proc/{}/fd", gateway.pid())).unwrap();
             (gateway.memory(), files.count())
         })
     }
 }
 
-async fn start(world: &World, department: &str) -> Gateway {
-    let settings = [("LIMITS__REQUEST_DEADLINE", "2s")];
+async fn start(world: &World, department: &str, disk: &FailingDisk) -> Gateway {
+    let mut settings = vec![("LIMITS__REQUEST_DEADLINE", "2s")];
+    settings.extend(disk.settings());
     world.start_with(department, &settings).await
 }
 
@@ -188,7 +266,7 @@ async fn nothing_is_lost_whatever_breaks() {
             faults += 1;
         }
         got.extend(crowd.leaves().await);
-        slowest = slowest.max(scene.recovers().await);
+        slowest = slowest.max(scene.recovers(&suffered).await);
         for book in &mut books {
             book.read_on(&scene.world);
         }
@@ -209,8 +287,8 @@ async fn nothing_is_lost_whatever_breaks() {
             );
         }
     }
-    for gateway in [&mut scene.tax, &mut scene.civil] {
-        gateway.stops().await;
+    for struck in [&mut scene.tax, &mut scene.civil] {
+        struck.gateway.stops().await;
     }
     let agreed = assert_agreed(&scene.world);
     eprintln!(

@@ -26,6 +26,7 @@ mod hostile;
 mod identity;
 mod kills;
 mod layout;
+mod network;
 mod operators;
 mod oracles;
 mod overload;

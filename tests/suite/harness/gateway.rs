@@ -153,6 +153,11 @@ impl Gateway {
         self.child.wait().unwrap()
     }
 
+    /// Whether it still runs.
+    pub(crate) fn runs(&mut self) -> bool {
+        self.child.try_wait().unwrap().is_none()
+    }
+
     /// Has it stop, which it must do cleanly.
     pub(crate) async fn stops(&mut self) {
         self.signal("TERM");
