@@ -168,8 +168,8 @@ impl fmt::Debug for Redacted {
 pub struct PseudonymKey(hmac::Key);
 
 impl PseudonymKey {
-    pub fn from_secret(secret: [u8; 32]) -> Self {
-        Self(hmac::Key::new(hmac::HMAC_SHA256, &secret))
+    pub fn from_secret(secret: &[u8; 32]) -> Self {
+        Self(hmac::Key::new(hmac::HMAC_SHA256, secret))
     }
 
     /// Two agreements share no pseudonym, so that two consumers cannot join what each was given.

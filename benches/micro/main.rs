@@ -93,7 +93,7 @@ fn filter(criterion: &mut Criterion, ground: &Ground) -> anyhow::Result<()> {
 
 /// With the grant's gate, at the provider: some fields go, and two are masked. And where nothing is to go.
 fn redaction(criterion: &mut Criterion, ground: &Ground) -> anyhow::Result<()> {
-    let (record, key) = (ground.record()?, PseudonymKey::from_secret([7; 32]));
+    let (record, key) = (ground.record()?, PseudonymKey::from_secret(&[7; 32]));
     let permit = ground.permit()?;
     let redaction = Redactions::default().of(&permit, &key);
     criterion.bench_function("redact a record", |bench| {

@@ -9,6 +9,7 @@ use aws_lc_rs::aead::UnboundKey;
 use aws_lc_rs::hmac;
 use aws_lc_rs::rand;
 use bytes::Bytes;
+use zeroize::Zeroizing;
 
 use crate::audit::subject::SubjectKeys;
 use crate::redact::PseudonymKey;
@@ -40,17 +41,17 @@ impl Secrets {
     pub fn new(secret: &[u8; 32], subjects: SubjectKeys) -> Result<Self, NoRandomness> {
         Ok(Self {
             subjects,
-            pseudonyms: PseudonymKey::from_secret(derived(secret, "landbridge pseudonyms v1")),
+            pseudonyms: PseudonymKey::from_secret(&derived(secret, "landbridge pseudonyms v1")),
             cursors: CursorSeal::new(&derived(secret, "landbridge cursors v1"))
                 .ok_or(NoRandomness)?,
         })
     }
 }
 
-fn derived(secret: &[u8; 32], label: &str) -> [u8; 32] {
+fn derived(secret: &[u8; 32], label: &str) -> Zeroizing<[u8; 32]> {
     let key = hmac::Key::new(hmac::HMAC_SHA256, secret);
     let tag = hmac::sign(&key, label.as_bytes());
-    let mut out = [0; 32];
+    let mut out = Zeroizing::new([0; 32]);
     out.copy_from_slice(tag.as_ref());
     out
 }

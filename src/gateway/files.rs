@@ -5,6 +5,8 @@ use std::io;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
+use zeroize::Zeroizing;
+
 use crate::config::mode;
 use crate::exchange::secret;
 use crate::fault::Fault;
@@ -54,18 +56,20 @@ pub(super) fn unreadable(path: &Path, error: &io::Error) -> Fault {
 }
 
 /// The gateway's secret: made at the first start, with mode 0600.
-pub(super) fn secret(path: &Path) -> io::Result<[u8; 32]> {
-    match fs::read(path) {
-        Ok(bytes) => <[u8; 32]>::try_from(bytes.as_slice()).map_err(|_| {
-            io::Error::other("a secret has 32 bytes; restore the file from its backup")
-        }),
+pub(super) fn secret(path: &Path) -> io::Result<Zeroizing<[u8; 32]>> {
+    match fs::read(path).map(Zeroizing::new) {
+        Ok(bytes) => <[u8; 32]>::try_from(bytes.as_slice())
+            .map(Zeroizing::new)
+            .map_err(|_| {
+                io::Error::other("a secret has 32 bytes; restore the file from its backup")
+            }),
         Err(error) if error.kind() == io::ErrorKind::NotFound => create_secret(path),
         Err(error) => Err(error),
     }
 }
 
-fn create_secret(path: &Path) -> io::Result<[u8; 32]> {
-    let secret = secret::random::<32>().map_err(io::Error::other)?;
+fn create_secret(path: &Path) -> io::Result<Zeroizing<[u8; 32]>> {
+    let secret = Zeroizing::new(secret::random::<32>().map_err(io::Error::other)?);
     if let Some(folder) = path.parent() {
         fs::create_dir_all(folder)?;
     }
@@ -77,7 +81,7 @@ fn create_secret(path: &Path) -> io::Result<[u8; 32]> {
         .truncate(true)
         .mode(0o600)
         .open(&fresh)?;
-    io::Write::write_all(&mut file, &secret)?;
+    io::Write::write_all(&mut file, secret.as_slice())?;
     file.sync_all()?;
     fs::rename(&fresh, path)?;
     Ok(secret)

@@ -10,6 +10,7 @@ use rustls::pki_types::CertificateDer;
 use rustls::pki_types::CertificateRevocationListDer;
 use rustls::pki_types::PrivateKeyDer;
 use rustls::pki_types::pem::PemObject;
+use zeroize::Zeroizing;
 
 use crate::fault::Fault;
 
@@ -34,6 +35,7 @@ pub(super) fn revocation_lists(
 /// The first private key, and a warning if others than its owner may read it.
 pub(super) fn private_key(path: &Path) -> Result<(PrivateKeyDer<'static>, Option<Fault>), Fault> {
     let (bytes, mode) = read(path)?;
+    let bytes = Zeroizing::new(bytes);
     if mode & GROUP_OR_OTHERS_WRITE != 0 {
         return Err(fault(
             path,

@@ -24,7 +24,7 @@ use crate::registry::wire::MAX_DEPTH;
 use crate::registry::wire::put_len;
 
 fn pseudonyms() -> Pseudonyms {
-    PseudonymKey::from_secret([7; 32]).for_agreement(&"A-1".parse().unwrap())
+    PseudonymKey::from_secret(&[7; 32]).for_agreement(&"A-1".parse().unwrap())
 }
 
 fn plan(released: &[(&str, Option<&str>)]) -> Plan {
@@ -365,13 +365,13 @@ fn each_element_of_a_list_is_masked() {
 
 #[test]
 fn a_pseudonym_is_stable_within_one_agreement_only() {
-    let key = PseudonymKey::from_secret([7; 32]);
+    let key = PseudonymKey::from_secret(&[7; 32]);
     let of = |agreement: &str, value| key.for_agreement(&agreement.parse().unwrap()).of(value);
     assert_eq!(of("A-1", "x"), of("A-1", "x"));
     assert_eq!(of("A-1", "x").len(), 32);
     assert_ne!(of("A-1", "x"), of("A-2", "x"));
     assert_ne!(of("A-1", "x"), of("A-1", "y"));
-    let other = PseudonymKey::from_secret([8; 32]);
+    let other = PseudonymKey::from_secret(&[8; 32]);
     assert_ne!(
         of("A-1", "x"),
         other.for_agreement(&"A-1".parse().unwrap()).of("x")
@@ -501,7 +501,7 @@ fn a_claim_is_confirmed_denied_or_unknown() {
 #[test]
 fn debug_shows_no_value() {
     let redacted = Redacted(Bytes::from_static(b"secret"));
-    let key = PseudonymKey::from_secret(*b"secretsecretsecretsecretsecretse");
+    let key = PseudonymKey::from_secret(b"secretsecretsecretsecretsecretse");
     assert_eq!(
         format!("{redacted:?} {key:?}"),
         "Redacted(6 bytes) PseudonymKey"

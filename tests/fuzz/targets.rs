@@ -96,7 +96,7 @@ impl Ground {
         );
         let permit = policy.decide(&caller, query, NOON).expect("it is granted");
         Self {
-            redaction: Redactions::default().of(&permit, &PseudonymKey::from_secret([7; 32])),
+            redaction: Redactions::default().of(&permit, &PseudonymKey::from_secret(&[7; 32])),
             registry,
             root: root.to_owned(),
             folder: tempfile::tempdir().expect("a folder"),

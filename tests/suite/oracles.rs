@@ -281,7 +281,7 @@ impl Case {
         let decided = self.policy.decide(&caller, query, NOON);
         let permit = decided.map_err(|denial| format!("{} {denial}", denial.reason()))?;
         let redactions = Redactions::default();
-        let redaction = redactions.of(&permit, &PseudonymKey::from_secret([7; 32]));
+        let redaction = redactions.of(&permit, &PseudonymKey::from_secret(&[7; 32]));
         let selection = permit.query().selection.clone();
         let limit = permit.limit() as usize;
         let mut records = source

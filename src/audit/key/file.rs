@@ -12,28 +12,32 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use rustls::pki_types::PrivatePkcs8KeyDer;
 use rustls::pki_types::pem::PemObject;
+use zeroize::Zeroizing;
 
 use super::KeyError;
 
 /// The DER of a PKCS#8 file, PEM or DER.
-pub(super) fn read(path: &Path, algorithm: &'static str) -> Result<Vec<u8>, KeyError> {
-    let bytes = fs::read(path).map_err(|source| KeyError::Unreadable {
-        path: path.to_owned(),
-        source,
-    })?;
+pub(super) fn read(path: &Path, algorithm: &'static str) -> Result<Zeroizing<Vec<u8>>, KeyError> {
+    let bytes = fs::read(path)
+        .map(Zeroizing::new)
+        .map_err(|source| KeyError::Unreadable {
+            path: path.to_owned(),
+            source,
+        })?;
     if !bytes.starts_with(b"-----") {
         return Ok(bytes);
     }
     let der = PrivatePkcs8KeyDer::from_pem_slice(&bytes).map_err(|_| not_a_key(path, algorithm))?;
-    Ok(der.secret_pkcs8_der().to_vec())
+    Ok(der.secret_pkcs8_der().to_vec().into())
 }
 
 /// Writes PEM to a file that must not exist; makes its folder if need be.
 pub(super) fn create(path: &Path, der: &[u8]) -> Result<(), KeyError> {
-    let pem = format!(
+    let base64 = Zeroizing::new(STANDARD.encode(der));
+    let pem = Zeroizing::new(format!(
         "-----BEGIN PRIVATE KEY-----\n{}\n-----END PRIVATE KEY-----\n",
-        STANDARD.encode(der)
-    );
+        base64.as_str()
+    ));
     write(path, pem.as_bytes()).map_err(|source| KeyError::NotCreated {
         path: path.to_owned(),
         source,

@@ -10,10 +10,15 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 use std::path::PathBuf;
 
+use zeroize::Zeroizing;
+
 use super::SubjectKeyError;
 
 const KEY: &str = "key";
 const DESTROYED: &str = "destroyed";
+
+/// A month's key; gone from memory when it is dropped.
+type Secret = Zeroizing<[u8; 32]>;
 
 pub(super) struct Store {
     folder: PathBuf,
@@ -48,14 +53,14 @@ impl Store {
     }
 
     /// A month's key; `None` if it has none yet.
-    pub(super) fn read(&self, epoch: u32) -> Result<Option<[u8; 32]>, SubjectKeyError> {
+    pub(super) fn read(&self, epoch: u32) -> Result<Option<Secret>, SubjectKeyError> {
         if self.is_destroyed(epoch) {
             return Err(SubjectKeyError::Destroyed { month: name(epoch) });
         }
         let path = self.path(epoch, KEY);
-        match fs::read(&path) {
+        match fs::read(&path).map(Zeroizing::new) {
             Ok(bytes) => match <[u8; 32]>::try_from(bytes.as_slice()) {
-                Ok(key) => Ok(Some(key)),
+                Ok(key) => Ok(Some(key.into())),
                 Err(_) => Err(SubjectKeyError::NotAKey { path }),
             },
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
@@ -64,11 +69,11 @@ impl Store {
     }
 
     /// Makes a month's key, for its owner's eyes only, unless another process has just made it.
-    pub(super) fn make(&self, epoch: u32) -> Result<[u8; 32], SubjectKeyError> {
-        let mut key = [0; 32];
-        aws_lc_rs::rand::fill(&mut key).map_err(|_| SubjectKeyError::NoRandomness)?;
+    pub(super) fn make(&self, epoch: u32) -> Result<Secret, SubjectKeyError> {
+        let mut key = Secret::default();
+        aws_lc_rs::rand::fill(key.as_mut_slice()).map_err(|_| SubjectKeyError::NoRandomness)?;
         let (fresh, path) = (self.path(epoch, "new"), self.path(epoch, KEY));
-        write(&fresh, &key).map_err(|source| failed("write", &fresh, source))?;
+        write(&fresh, key.as_slice()).map_err(|source| failed("write", &fresh, source))?;
         // Dies here: no tag was made with it, and the next run writes over it. A link, unlike a renaming, never puts a
         // second key in the place of one that is in use.
         let linked = fs::hard_link(&fresh, &path);
