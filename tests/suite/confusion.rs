@@ -7,6 +7,8 @@ use tonic::metadata::MetadataKey;
 
 use crate::harness::World;
 use crate::harness::asked::Asked;
+use crate::harness::impostor;
+use crate::harness::impostor::Babble;
 use crate::harness::records::Resident;
 use crate::harness::records::run;
 use crate::harness::refusal::Refused;
@@ -133,5 +135,38 @@ async fn values_that_look_like_code_are_values() {
     }
     for department in ["civil", "tax"] {
         world.journal(department).verified();
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_provider_that_babbles_costs_no_more_than_its_own_exchanges() {
+    for babble in [Babble::InTls, Babble::InGrpc] {
+        let world = World::new().await;
+        impostor::babble(&world, "civil", babble).await;
+        let mut tax = world.start("tax").await;
+        let system = world.system("tax", "assessment");
+        let before = tax.memory();
+        for (case, asked) in [
+            ("GET", Asked::get(&Resident(7).key())),
+            ("QUERY", Asked::query("")),
+        ] {
+            let refused = system.ask(&asked.case(case)).await.err().unwrap();
+            assert_eq!(
+                refused.reason, "PEER_UNREACHABLE",
+                "{babble:?} {case}: {refused:?}"
+            );
+            let entries = world.journal("tax").of_case(case);
+            assert_eq!(
+                entries.last().unwrap().reason(),
+                "PEER_UNREACHABLE",
+                "{babble:?} {case}"
+            );
+        }
+        assert!(
+            tax.memory() < before + 16,
+            "{babble:?}: {} MiB after {before}",
+            tax.memory()
+        );
+        tax.stops().await;
     }
 }

@@ -106,6 +106,7 @@ impl Struck {
     }
 
     async fn start_again(&mut self, world: &World) {
+        self.gateway.ended().await;
         self.gateway = start(world, self.department, &self.disk).await;
     }
 

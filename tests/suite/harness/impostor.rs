@@ -1,12 +1,17 @@
 //! A provider's gateway that is not honest: it passes questions on to the honest one, and changes what comes back.
 
+use std::convert::Infallible;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::Mutex;
 
+use bytes::Bytes;
 use futures::Stream;
 use futures::StreamExt;
+use futures::stream;
+use hyper::body::Incoming;
 use hyper::server::conn::http2;
+use hyper::service::service_fn;
 use hyper_util::rt::TokioExecutor;
 use hyper_util::rt::TokioIo;
 use hyper_util::service::TowerToHyperService;
@@ -16,8 +21,11 @@ use landbridge::pb::exchange_service_server::ExchangeService;
 use landbridge::pb::exchange_service_server::ExchangeServiceServer;
 use landbridge::pb::query_records_response::Part;
 use rustls::ServerConfig;
+use tokio::io::AsyncWriteExt;
 use tokio::net::TcpListener;
+use tokio::net::TcpStream;
 use tokio_rustls::TlsAcceptor;
+use tokio_rustls::server::TlsStream;
 use tokio_util::task::TaskTracker;
 use tonic::Request;
 use tonic::Response;
@@ -28,6 +36,7 @@ use tower::ServiceExt;
 
 use super::World;
 use super::edit;
+use super::random::Random;
 
 /// One message of an answer, or the refusal in its place.
 pub(crate) enum Told {
@@ -43,6 +52,15 @@ type Lie = Arc<dyn Fn(&mut Told) + Send + Sync>;
 /// Ends with the test's runtime.
 pub(crate) struct Impostor {
     lie: Arc<Mutex<Lie>>,
+}
+
+/// What somebody sends who speaks no protocol at all, or only the outer ones.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Babble {
+    /// TLS, and within it random bytes without end.
+    InTls,
+    /// HTTP/2 that says it is gRPC, and within it random bytes without end.
+    InGrpc,
 }
 
 /// Between the asking gateway and the honest one.
@@ -81,13 +99,7 @@ impl Told {
 impl Impostor {
     /// Has the certificate of `department`, whose honest gateway runs, and stands in the directory in its place.
     pub(crate) async fn of(world: &World, department: &str, asked_by: &str) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let port = listener.local_addr().unwrap().port();
-        edit(
-            &world.path("config/directory.toml"),
-            &format!(":{}\"", world.ports(department).peers),
-            &format!(":{port}\""),
-        );
+        let listener = in_place_of(world, department).await;
         let lie: Arc<Mutex<Lie>> = Arc::new(Mutex::new(Arc::new(|_: &mut Told| {})));
         let between = Between {
             honest: world.peer(asked_by, department).client(),
@@ -103,10 +115,8 @@ impl Impostor {
                     let Ok(tls) = tls.accept(tcp).await else {
                         return;
                     };
-                    let service =
-                        service.map_request(|request: http::Request<hyper::body::Incoming>| {
-                            request.map(Body::new)
-                        });
+                    let service = service
+                        .map_request(|request: http::Request<Incoming>| request.map(Body::new));
                     let _ = http2::Builder::new(TokioExecutor::new())
                         .serve_connection(TokioIo::new(tls), TowerToHyperService::new(service))
                         .await;
@@ -120,6 +130,64 @@ impl Impostor {
     pub(crate) fn tells(&self, lie: impl Fn(&mut Told) + Send + Sync + 'static) {
         *self.lie.lock().unwrap() = Arc::new(lie);
     }
+}
+
+/// Stands in the directory in a department's place, with its certificate, and babbles.
+pub(crate) async fn babble(world: &World, department: &str, babble: Babble) {
+    let listener = in_place_of(world, department).await;
+    let tls = acceptor(world, department);
+    let tasks = TaskTracker::new();
+    let connections = tasks.clone();
+    tasks.spawn(async move {
+        while let Ok((tcp, _)) = listener.accept().await {
+            let tls = tls.clone();
+            connections.spawn(async move {
+                if let Ok(tls) = tls.accept(tcp).await {
+                    babble_on(tls, babble).await;
+                }
+            });
+        }
+    });
+}
+
+/// Until the other end has enough of it.
+async fn babble_on(mut tls: TlsStream<TcpStream>, babble: Babble) {
+    match babble {
+        Babble::InTls => {
+            let mut noise = noise();
+            while let Some(bytes) = noise.next().await
+                && tls.write_all(&bytes).await.is_ok()
+            {}
+        }
+        Babble::InGrpc => {
+            let answer = service_fn(|_: http::Request<Incoming>| async {
+                http::Response::builder()
+                    .header("content-type", "application/grpc")
+                    .body(axum::body::Body::from_stream(
+                        noise().map(Ok::<_, Infallible>),
+                    ))
+            });
+            let _ = http2::Builder::new(TokioExecutor::new())
+                .serve_connection(TokioIo::new(tls), answer)
+                .await;
+        }
+    }
+}
+
+fn noise() -> impl Stream<Item = Bytes> + Unpin {
+    let mut random = Random::new(7);
+    stream::repeat_with(move || (0..512).flat_map(|_| random.next().to_le_bytes()).collect())
+}
+
+async fn in_place_of(world: &World, department: &str) -> TcpListener {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let port = listener.local_addr().unwrap().port();
+    edit(
+        &world.path("config/directory.toml"),
+        &format!(":{}\"", world.ports(department).peers),
+        &format!(":{port}\""),
+    );
+    listener
 }
 
 fn acceptor(world: &World, department: &str) -> TlsAcceptor {
