@@ -21,6 +21,7 @@ pub mod reader;
 pub mod receipt;
 pub mod reconcile;
 pub mod retention;
+pub mod row;
 pub mod search;
 pub mod subject;
 pub mod tiles;
@@ -362,6 +363,11 @@ impl Journal {
     }
 
     /// The journal's name.
+    /// The public half of the key that signs each commit.
+    pub fn verifier(&self) -> &VerifierKey {
+        &self.shared.verifier
+    }
+
     pub fn origin(&self) -> &str {
         &self.shared.origin
     }

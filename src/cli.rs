@@ -1,5 +1,6 @@
 //! The command line: one verb a file, and the exit codes that scripts rely on.
 
+mod account;
 mod ask;
 mod audit;
 mod catalog;
@@ -39,6 +40,7 @@ use clap::Parser;
 use clap::Subcommand;
 use tokio::runtime;
 
+use account::AccountArgs;
 use audit::AuditArgs;
 use catalog::CatalogArgs;
 use check::CheckArgs;
@@ -108,6 +110,8 @@ enum Verb {
     Source(SourceArgs),
     /// Reads a gateway's journal, and proves it
     Audit(AuditArgs),
+    /// Gives somebody an account at the console
+    Account(AccountArgs),
     /// Makes certificates for development
     Pki(PkiArgs),
     Completions(CompletionsArgs),
@@ -167,6 +171,7 @@ impl Verb {
             Self::Import(args) => interruptible(args.run(output)),
             Self::Source(args) => interruptible(args.run(output)),
             Self::Audit(args) => args.run(&output),
+            Self::Account(args) => args.run(&output),
             Self::Pki(args) => args.run(&output),
             Self::Completions(args) => args.run(),
             Self::Man(args) => args.run(),

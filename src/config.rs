@@ -1,5 +1,6 @@
 //! Settings: from files and environment to values that cannot be wrong, with every fault at once.
 
+mod console;
 mod corrections;
 mod faults;
 pub mod mode;
@@ -20,6 +21,7 @@ use std::time::Duration;
 use time::UtcOffset;
 
 use crate::audit::retention::Retention;
+use crate::console::ConsoleConfig;
 use crate::correction::calendar::Calendar;
 use crate::door::operators::reader::Readers;
 use crate::door::operators::visibility::Visibility;
@@ -44,6 +46,8 @@ pub struct Config {
     pub systems: DoorConfig,
     pub peers: DoorConfig,
     pub operators: OperatorsConfig,
+    /// Pages for people; none without it.
+    pub console: Option<ConsoleConfig>,
     /// What people are told of who received their data; nothing without it.
     pub subjects: Option<Visibility>,
     pub registry: PathBuf,

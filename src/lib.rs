@@ -16,6 +16,7 @@ pub mod publication;
 pub mod exchange;
 pub mod correction;
 pub mod door;
+pub mod console;
 pub mod config;
 pub mod gateway;
 pub mod demo;

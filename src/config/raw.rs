@@ -14,6 +14,7 @@ use super::Limits;
 use super::LogConfig;
 use super::LogFormat;
 use super::WitnessConfig;
+use super::console::RawConsole;
 use super::corrections::RawCorrections;
 use super::faults::Faults;
 use super::operators::RawOperators;
@@ -50,6 +51,7 @@ pub(super) struct RawConfig {
     peers: RawDoor,
     #[serde(default)]
     operators: RawOperators,
+    console: Option<RawConsole>,
     registry: RawRegistry,
     policy: RawPolicy,
     journal: RawJournal,
@@ -253,6 +255,9 @@ impl RawConfig {
             parse_offset,
         );
         let operators = self.operators.check(&mut faults);
+        let console = self
+            .console
+            .map(|console| console.check(path, operators.listen, &mut faults));
         let subjects = self.subjects.map(|subjects| subjects.check(&mut faults));
         let absolute = |file: PathBuf| beside(path, file);
         faults.unless(Config {
@@ -263,6 +268,7 @@ impl RawConfig {
             systems: self.systems.within(path),
             peers: self.peers.within(path),
             operators,
+            console,
             subjects,
             registry,
             publication,

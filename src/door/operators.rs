@@ -1,24 +1,23 @@
 //! The operators' door: pages for those who run the gateway, and its journal for those who audit it.
 
 pub mod reader;
-pub(super) mod unread;
+pub(crate) mod unread;
 pub mod visibility;
 
-mod audit;
-mod desk;
+pub(crate) mod audit;
+pub mod desk;
 mod export;
 mod journal;
-mod lookup;
+pub(crate) mod lookup;
 mod pages;
 mod parameters;
 mod person;
-mod progress;
-mod proof;
-mod told;
+pub(crate) mod progress;
+pub(crate) mod proof;
+pub(crate) mod told;
 mod tracker;
 mod usages;
 
-use std::path::PathBuf;
 use std::sync::Arc;
 
 use axum::Router;
@@ -28,20 +27,16 @@ use axum::http::header::CONTENT_TYPE;
 use axum::response::IntoResponse;
 use axum::response::Response;
 use metrics_exporter_prometheus::PrometheusHandle;
-use time::UtcOffset;
 use tokio_util::sync::CancellationToken;
 use tonic::service::Routes;
 use tonic_reflection::pb::v1::server_reflection_server::ServerReflectionServer;
 
 use super::reflection::Reflection;
 use super::status;
-use crate::exchange::Exchange;
 use crate::pb::audit_service_server::AuditServiceServer;
 use audit::AuditDoor;
 use desk::Desk;
 use pages::Pages;
-use reader::Readers;
-use visibility::Visibility;
 
 /// The largest request, in bytes: questions are short.
 const MAX_QUESTION: usize = 64 * 1024;
@@ -49,19 +44,14 @@ const MAX_QUESTION: usize = 64 * 1024;
 /// What the operators' door serves of one gateway.
 #[derive(Debug)]
 pub struct Operators {
-    pub exchange: Arc<Exchange>,
+    pub desk: Arc<Desk>,
     pub metrics: PrometheusHandle,
     /// Cancelled when the gateway begins to stop.
     pub stop: CancellationToken,
-    /// The journal's directory.
-    pub journal: PathBuf,
-    /// Whether it has witnesses.
+    /// Whether the journal has witnesses.
     pub witnessed: bool,
-    pub readers: Readers,
-    /// Without it, people cannot ask who received their data.
-    pub subjects: Option<Visibility>,
-    /// Of the times that people give and are given.
-    pub offset: UtcOffset,
+    /// Whether people can ask who received their data.
+    pub tracked: bool,
 }
 
 impl Operators {
@@ -69,20 +59,13 @@ impl Operators {
     pub async fn routes(self) -> Result<Router, prost_reflect::DescriptorError> {
         let (health, health_service) = tonic_health::server::health_reporter();
         health.set_serving::<AuditServiceServer<AuditDoor>>().await;
-        let reflection = Reflection::at_operators(self.exchange.clone())?;
+        let desk = self.desk;
+        let reflection = Reflection::at_operators(desk.exchange.clone())?;
         let pages = Pages {
-            exchange: self.exchange.clone(),
+            exchange: desk.exchange.clone(),
             metrics: self.metrics,
             stop: self.stop,
         };
-        let tracked = self.subjects.is_some();
-        let desk = Arc::new(Desk::new(
-            self.exchange,
-            self.journal,
-            self.readers,
-            self.subjects.unwrap_or_default(),
-            self.offset,
-        ));
         let audit = AuditServiceServer::new(AuditDoor::new(desk.clone()))
             .max_decoding_message_size(MAX_QUESTION);
         let services = Routes::new(audit)
@@ -92,7 +75,7 @@ impl Operators {
         let mut routes =
             pages::routes(pages).nest("/journal", journal::routes(&desk, self.witnessed));
         routes = routes.merge(export::routes(desk.clone()));
-        if tracked {
+        if self.tracked {
             routes = routes.nest("/v2", tracker::routes(desk));
         }
         // The services' own fallback would answer every path, with 200.

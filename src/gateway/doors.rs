@@ -4,7 +4,9 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use axum::Router;
 use metrics_exporter_prometheus::PrometheusHandle;
+use prost_reflect::DescriptorError;
 use tokio::net::TcpListener;
 use tonic::service::Routes;
 use tonic_reflection::pb::v1::server_reflection_server::ServerReflectionServer;
@@ -15,6 +17,8 @@ use super::StartError;
 use super::operators;
 use crate::clock::Clock;
 use crate::config::Config;
+use crate::console;
+use crate::console::Console;
 use crate::door;
 use crate::door::admission::Admission;
 use crate::door::admission::AdmissionLimits;
@@ -22,6 +26,7 @@ use crate::door::catalog::CatalogDoor;
 use crate::door::corrections::CorrectionDoor;
 use crate::door::exchange::ExchangeDoor;
 use crate::door::operators::Operators;
+use crate::door::operators::desk::Desk;
 use crate::door::peer::PeerDoor;
 use crate::door::reflection::Reflection;
 use crate::door::server::DoorServer;
@@ -152,24 +157,36 @@ impl Gateway {
         // Not on the tracker, which a stop waits for: this door tells until the very end that the gateway is stopping.
         self.last.spawn(operators::run(
             doors.operators,
-            self.operators(metrics).routes().await?,
+            self.operators(metrics).await?,
             self.stopped.clone(),
         ));
         Ok(())
     }
 
-    fn operators(&self, metrics: PrometheusHandle) -> Operators {
+    /// What the operators' door serves: services for programs, and the console for people if the settings have one.
+    async fn operators(&self, metrics: PrometheusHandle) -> Result<Router, DescriptorError> {
         let config = &self.config;
-        Operators {
-            exchange: self.exchange.clone(),
+        let desk = Arc::new(Desk::new(
+            self.exchange.clone(),
+            config.journal.path.clone(),
+            config.operators.readers.clone(),
+            config.subjects.clone().unwrap_or_default(),
+            config.offset,
+        ));
+        let operators = Operators {
+            desk: desk.clone(),
             metrics,
             stop: self.stop.clone(),
-            journal: config.journal.path.clone(),
             witnessed: config.witness.policy.is_some(),
-            readers: config.operators.readers.clone(),
-            subjects: config.subjects.clone(),
-            offset: config.offset,
-        }
+            tracked: config.subjects.is_some(),
+        };
+        let routes = operators.routes().await?;
+        Ok(match &config.console {
+            Some(console) => {
+                routes.nest(console::PATH, Console::new(console.clone(), desk).routes())
+            }
+            None => routes,
+        })
     }
 
     /// What peers may read of the own journal.

@@ -15,6 +15,7 @@ mod catalogue;
 mod clients;
 mod clock;
 mod confusion;
+mod console;
 mod corrections;
 mod exchange;
 mod faults;

@@ -39,11 +39,21 @@ const SHARE: u32 = 70;
 const ROTATION: Duration = Duration::from_secs(60);
 const MORE_MEMORY_MIB: u64 = 64;
 
-type Answers = Vec<(ExchangeId, Got)>;
+/// A gateway that others keep from its work may ask so few clients to come again: one in so many answers.
+const TURNED_AWAY: usize = 1_000;
+
+/// What the clients got.
+#[derive(Default)]
+struct Answers {
+    got: Vec<(ExchangeId, Got)>,
+    /// Questions that were put off (`RetryInfo`), and answered when they were asked again.
+    asked_again: usize,
+    refused: Vec<Refused>,
+}
 
 /// Asks once for each tick, until told to leave.
-async fn ask_on(asker: Asker, every: Duration, leave: Arc<AtomicBool>) -> (Answers, Vec<Refused>) {
-    let (mut got, mut refused) = (Vec::new(), Vec::new());
+async fn ask_on(asker: Asker, every: Duration, leave: Arc<AtomicBool>) -> Answers {
+    let mut answers = Answers::default();
     let mut ticks = tokio::time::interval(every);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut number = 0;
@@ -55,15 +65,16 @@ async fn ask_on(asker: Asker, every: Duration, leave: Arc<AtomicBool>) -> (Answe
             _ => (Asked::get(&Resident(7).key()), Got::Answer),
         };
         match asker.ask(&asked).await {
-            Ok(answer) => got.push((answer.exchange(), what)),
-            Err(error) => refused.push(error),
+            Ok(answer) => answers.got.push((answer.exchange(), what)),
+            Err(error) if error.retry => answers.asked_again += 1,
+            Err(error) => answers.refused.push(error),
         }
     }
-    (got, refused)
+    answers
 }
 
 /// So many clients for so long, each asking once in `every`.
-async fn load(world: &World, every: Duration, lasting: Duration) -> (Answers, Vec<Refused>) {
+async fn load(world: &World, every: Duration, lasting: Duration) -> Answers {
     let leave = Arc::new(AtomicBool::new(false));
     let mut clients = JoinSet::new();
     for _ in 0..CLIENTS {
@@ -75,12 +86,13 @@ async fn load(world: &World, every: Duration, lasting: Duration) -> (Answers, Ve
     }
     tokio::time::sleep(lasting).await;
     leave.store(true, Ordering::Relaxed);
-    let (mut got, mut refused) = (Vec::new(), Vec::new());
-    for (answers, errors) in clients.join_all().await {
-        got.extend(answers);
-        refused.extend(errors);
+    let mut all = Answers::default();
+    for answers in clients.join_all().await {
+        all.got.extend(answers.got);
+        all.asked_again += answers.asked_again;
+        all.refused.extend(answers.refused);
     }
-    (got, refused)
+    all
 }
 
 /// Gives a department's gateway a new certificate, and lets both read everything anew.
@@ -105,9 +117,9 @@ async fn an_hour_of_load_with_reloads_and_new_certificates_loses_nothing() {
     world.amend("\"200/s\"", "\"100000/s\"");
     world.amend("50000", "4000000000");
     let (mut civil, mut tax) = world.pair().await;
-    let (warm, refused) = load(&world, Duration::from_micros(1), Duration::from_secs(2)).await;
-    assert!(refused.is_empty(), "{refused:?}");
-    let capacity = u32::try_from(warm.len()).unwrap() / 2;
+    let warm = load(&world, Duration::from_micros(1), Duration::from_secs(2)).await;
+    assert!(warm.refused.is_empty(), "{:?}", warm.refused);
+    let capacity = u32::try_from(warm.got.len()).unwrap() / 2;
     let rate = capacity * SHARE / 100;
     let every = Duration::from_secs(1) * CLIENTS / rate.max(1);
     let before = [civil.memory(), tax.memory()];
@@ -124,12 +136,22 @@ async fn an_hour_of_load_with_reloads_and_new_certificates_loses_nothing() {
         }
         rotated
     };
-    let ((got, refused), rotated) = tokio::join!(load(&world, every, lasting), rotations);
+    let (answers, rotated) = tokio::join!(load(&world, every, lasting), rotations);
+    let Answers {
+        got,
+        asked_again,
+        refused,
+    } = answers;
     assert!(
         refused.is_empty(),
         "{} errors: {:?}",
         refused.len(),
         refused.first()
+    );
+    assert!(
+        asked_again * TURNED_AWAY <= got.len(),
+        "{asked_again} of {} had to be asked again",
+        got.len()
     );
     let after = [civil.memory(), tax.memory()];
     for (before, after) in before.into_iter().zip(after) {
@@ -143,13 +165,13 @@ async fn an_hour_of_load_with_reloads_and_new_certificates_loses_nothing() {
     }
     let mut books = [Book::of("tax"), Book::of("civil")];
     books.iter_mut().for_each(|book| book.read_on(&world));
-    for (exchange, what) in warm.iter().chain(&got) {
+    for (exchange, what) in warm.got.iter().chain(&got) {
         assert_logged(&books[0], &books[1], *exchange, *what);
     }
     let agreed = assert_agreed(&world);
     eprintln!(
-        "{lasting:?} at {rate}/s of {capacity}/s, {rotated} rotations: {} answers, no error, both journals agree on \
-         {agreed}; memory {before:?} MiB before, {after:?} after",
+        "{lasting:?} at {rate}/s of {capacity}/s, {rotated} rotations: {} answers, no error, {asked_again} asked again, \
+         both journals agree on {agreed}; memory {before:?} MiB before, {after:?} after",
         got.len()
     );
 }

@@ -1,26 +1,9 @@
-//! One entry in one line: who asked whom for what, why, and what came of it.
+//! An entry as lists show it.
 
 use time::UtcOffset;
 
-use crate::audit::Leaf;
+use crate::audit::row::Row;
 use crate::cli::when;
-use crate::pb;
-use crate::pb::journal_record::Kind as Record;
-use crate::registry::hex;
-
-/// What lists show of an entry.
-pub(super) struct Row {
-    index: u64,
-    time: String,
-    /// On which side of the exchange the journal's gateway was; for other entries, the kind.
-    side: String,
-    who: String,
-    what: String,
-    purpose: String,
-    agreement: String,
-    outcome: String,
-    exchange: String,
-}
 
 pub(super) const HEADER: [&str; 9] = [
     "#",
@@ -34,189 +17,24 @@ pub(super) const HEADER: [&str; 9] = [
     "exchange",
 ];
 
-impl Row {
-    /// `end`: how a stream ended, when that is known.
-    pub(super) fn new(
-        index: u64,
-        leaf: &Leaf,
-        record: Option<&pb::JournalRecord>,
-        end: Option<(&Leaf, &pb::StreamEndRecord)>,
-        offset: UtcOffset,
-    ) -> Self {
-        let row = Self {
-            index,
-            time: when::shown(leaf.time, offset),
-            side: leaf.kind.to_string(),
-            who: String::new(),
-            what: String::new(),
-            purpose: String::new(),
-            agreement: String::new(),
-            outcome: leaf.outcome.to_string(),
-            exchange: leaf
-                .exchange
-                .map(|exchange| exchange.to_string())
-                .unwrap_or_default(),
-        };
-        let Some(record) = record else {
-            return Self {
-                what: "record erased".to_owned(),
-                ..row
-            };
-        };
-        match &record.kind {
-            Some(Record::Exchange(record)) => row.of_exchange(leaf, record, end),
-            Some(Record::StreamEnd(record)) => Self {
-                who: record.consumer.clone(),
-                what: format!("end of #{} {}", record.opened_at, record.record_type),
-                agreement: record.agreement.clone(),
-                outcome: outcome(leaf, &record.reason, record.records),
-                ..row
-            },
-            Some(Record::Policy(record)) => Self {
-                what: if record.applied { "applied" } else { "refused" }.to_owned(),
-                outcome: hex(&record.revision).chars().take(16).collect(),
-                ..row
-            },
-            Some(Record::Lifecycle(record)) => Self {
-                what: record.event.clone(),
-                outcome: record.version.clone(),
-                ..row
-            },
-            Some(Record::Connection(record)) => Self {
-                who: record.peer.clone(),
-                what: format!("{} door", record.door),
-                outcome: record.reason.clone(),
-                ..row
-            },
-            Some(Record::Reconciliation(record)) => Self {
-                who: record.peer.clone(),
-                what: format!("{} exchanges as {}", record.count, record.side),
-                outcome: match record.differing {
-                    0 => "both agree".to_owned(),
-                    differing => format!("{differing} differ"),
-                },
-                ..row
-            },
-            Some(Record::Access(record)) => Self {
-                who: record.reader.clone(),
-                what: format!("{} {}", record.action, record.query),
-                purpose: record.mandate.clone(),
-                outcome: format!("{} entries", record.entries),
-                ..row
-            },
-            Some(Record::Erasure(record)) => Self {
-                what: format!("{} after {}", record.class, record.keep),
-                outcome: format!("{} ranges", record.ranges.len()),
-                ..row
-            },
-            Some(Record::Registry(record)) => Self {
-                who: record.owner.clone(),
-                what: format!("{} revision {}", record.package, record.number),
-                outcome: match record.event() {
-                    pb::RegistryEvent::Published => "published",
-                    pb::RegistryEvent::Adopted => "adopted",
-                    pb::RegistryEvent::Refused | pb::RegistryEvent::Unspecified => "refused",
-                }
-                .to_owned(),
-                ..row
-            },
-            Some(Record::Correction(record)) => Self {
-                who: record.peer.clone(),
-                what: format!(
-                    "{} {} {}",
-                    event(record.event()),
-                    record.record_type,
-                    record.field
-                ),
-                outcome: match record.answer.as_str() {
-                    "" => format!("due {}", record.due),
-                    answer => answer.to_owned(),
-                },
-                ..row
-            },
-            Some(Record::Heartbeat(_)) | None => row,
-        }
-    }
-
-    fn of_exchange(
-        self,
-        leaf: &Leaf,
-        record: &pb::ExchangeRecord,
-        end: Option<(&Leaf, &pb::StreamEndRecord)>,
-    ) -> Self {
-        let asker = match record.system.as_str() {
-            "" => record.consumer.clone(),
-            system => format!("{}/{system}", record.consumer),
-        };
-        Self {
-            side: leaf.role.to_string(),
-            who: format!("{asker} → {}", record.provider),
-            what: format!("{} {}", record.mode, record.record_type),
-            purpose: record.purpose.clone(),
-            agreement: record.agreement.clone(),
-            outcome: match end {
-                Some((leaf, end)) => outcome(leaf, &end.reason, end.records),
-                None if record.reason == "opened" => "open".to_owned(),
-                None if record.reason == "answered" => answered(leaf, record),
-                None => outcome(leaf, &record.reason, record.records),
-            },
-            ..self
-        }
-    }
-
-    pub(super) fn cells(&self) -> Vec<String> {
-        let Self {
-            time,
-            side,
-            who,
-            what,
-            purpose,
-            agreement,
-            outcome,
-            exchange,
-            ..
-        } = self;
-        let mut cells = vec![self.index.to_string()];
-        cells.extend(
-            [time, side, who, what, purpose, agreement, outcome, exchange].map(Clone::clone),
-        );
-        cells
-    }
-
-    /// One line, for entries that come one by one.
-    pub(super) fn line(&self) -> String {
-        let mut cells = self.cells();
-        cells.retain(|cell| !cell.is_empty());
-        format!("#{}", cells.join("  "))
-    }
+/// Under `HEADER`.
+pub(super) fn cells(row: Row, offset: UtcOffset) -> Vec<String> {
+    vec![
+        row.index.to_string(),
+        when::shown(row.time, offset),
+        row.side,
+        row.who,
+        row.what,
+        row.purpose,
+        row.agreement,
+        row.outcome,
+        row.exchange.map(|id| id.to_string()).unwrap_or_default(),
+    ]
 }
 
-fn event(event: pb::CorrectionEvent) -> &'static str {
-    match event {
-        pb::CorrectionEvent::Unspecified => "",
-        pb::CorrectionEvent::Filed => "filed",
-        pb::CorrectionEvent::Received => "received",
-        pb::CorrectionEvent::Answered => "answered",
-        pb::CorrectionEvent::Told => "told",
-        pb::CorrectionEvent::Heard => "heard",
-    }
-}
-
-/// What was answered at once: a record, verdicts or a number.
-fn answered(leaf: &Leaf, record: &pb::ExchangeRecord) -> String {
-    match (record.mode.as_str(), record.mismatches) {
-        ("verify", 0) => format!("{}, confirmed", leaf.outcome),
-        ("verify", values) => format!("{}, {values} not confirmed", leaf.outcome),
-        ("count", _) => leaf.outcome.to_string(),
-        _ => outcome(leaf, &record.reason, record.records),
-    }
-}
-
-/// The outcome with the reason of a refusal, or the number of records.
-fn outcome(leaf: &Leaf, reason: &str, records: u64) -> String {
-    match reason {
-        "answered" => format!("{} {records}", leaf.outcome),
-        "" => leaf.outcome.to_string(),
-        reason => format!("{} {reason}", leaf.outcome),
-    }
+/// One line, for entries that come one by one.
+pub(super) fn line(row: Row, offset: UtcOffset) -> String {
+    let mut cells = cells(row, offset);
+    cells.retain(|cell| !cell.is_empty());
+    format!("#{}", cells.join("  "))
 }

@@ -12,12 +12,12 @@ use clap::Args;
 use super::Place;
 use super::criteria::CriteriaArgs;
 use super::entry;
-use super::entry::Row;
 use super::prove::Checkpoints;
 use super::prove::EXTENSION;
 use super::prove::write;
 use super::unreadable;
 use crate::audit::json;
+use crate::audit::row::Row;
 use crate::audit::search::Found;
 use crate::audit::search::Hit;
 use crate::audit::search::Page;
@@ -69,9 +69,7 @@ impl SearchArgs {
         match output.for_lists() {
             Format::Json => print_json(hits, place)?,
             _ if hits.is_empty() => {}
-            format => output::list(format, &rows(hits, place), &entry::HEADER, |row| {
-                row.0.cells()
-            })?,
+            format => output::list(format, &rows(hits, place), &entry::HEADER, Clone::clone)?,
         }
         tell(&found)?;
         match &self.proofs {
@@ -125,27 +123,10 @@ pub(super) fn tell_reach(to: &mut impl Write, reach: &Reach) -> io::Result<()> {
     }
 }
 
-/// JSON is printed apart: it has all of an entry, not what a line shows.
-struct Listed(Row);
-
-impl serde::Serialize for Listed {
-    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        self.0.cells().serialize(serializer)
-    }
-}
-
-fn rows(hits: &[Hit], place: &Place) -> Vec<Listed> {
-    let row = |hit: &Hit| {
-        let end = hit.end.as_ref().map(|end| (&end.leaf, &end.record));
-        Listed(Row::new(
-            hit.index,
-            &hit.leaf,
-            hit.record.as_ref(),
-            end,
-            place.offset,
-        ))
-    };
-    hits.iter().map(row).collect()
+fn rows(hits: &[Hit], place: &Place) -> Vec<Vec<String>> {
+    hits.iter()
+        .map(|hit| entry::cells(Row::of(hit), place.offset))
+        .collect()
 }
 
 fn print_json(hits: &[Hit], place: &Place) -> Result<(), Failure> {

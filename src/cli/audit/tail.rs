@@ -8,11 +8,12 @@ use std::time::Duration;
 use clap::Args;
 
 use super::Place;
-use super::entry::Row;
+use super::entry;
 use super::unreadable;
 use crate::audit::json;
 use crate::audit::reader::Reader;
 use crate::audit::reader::Stored;
+use crate::audit::row::Row;
 use crate::cli::exit::Exit;
 use crate::cli::exit::Failure;
 use crate::cli::exit::Run;
@@ -90,15 +91,8 @@ fn print(stored: &Stored, json: bool, place: &Place) -> Result<(), Failure> {
     let line = if json {
         json::entry(stored.index, &stored.leaf, record.as_ref(), place.offset)?.to_string()
     } else {
-        let line = Row::new(
-            stored.index,
-            &stored.leaf,
-            record.as_ref(),
-            None,
-            place.offset,
-        )
-        .line();
-        printable(&line).into_owned()
+        let row = Row::new(stored.index, &stored.leaf, record.as_ref(), None);
+        printable(&entry::line(row, place.offset)).into_owned()
     };
     Ok(writeln!(io::stdout(), "{line}")?)
 }

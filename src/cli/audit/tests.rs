@@ -10,6 +10,7 @@ use crate::audit::Journal;
 use crate::audit::JournalKeys;
 use crate::audit::JournalSettings;
 use crate::audit::Receipt;
+use crate::audit::row::Row;
 use crate::cli::Cli;
 use crate::cli::exit::Exit;
 use crate::clock::Clock;
@@ -195,14 +196,8 @@ fn an_entry_is_one_line_that_names_what_matters() {
         .unwrap()
         .unwrap();
     let record = stored.record().unwrap().unwrap();
-    let row = entry::Row::new(
-        stored.index,
-        &stored.leaf,
-        Some(&record),
-        None,
-        UtcOffset::UTC,
-    );
-    let cells = row.cells();
+    let row = Row::new(stored.index, &stored.leaf, Some(&record), None);
+    let cells = entry::cells(row, UtcOffset::UTC);
     assert_eq!(cells[2..5], ["lifecycle", "", "stopped"]);
     assert_eq!(cells[7], "0.1.0");
     assert_eq!(cells.len(), entry::HEADER.len());

@@ -1,7 +1,7 @@
 //! `AuditService`: the journal for its readers.
 
 mod entry;
-mod question;
+pub(crate) mod question;
 
 use std::path::Path;
 use std::pin::Pin;

@@ -30,12 +30,12 @@ const MINUTE_MICROS: i64 = 60_000_000;
 
 /// What every service for readers stands on. One for each gateway.
 #[derive(Debug)]
-pub(super) struct Desk {
-    pub(super) exchange: Arc<Exchange>,
+pub struct Desk {
+    pub(crate) exchange: Arc<Exchange>,
     /// The journal's directory.
-    pub(super) journal: PathBuf,
-    pub(super) subjects: Visibility,
-    pub(super) offset: UtcOffset,
+    pub(crate) journal: PathBuf,
+    pub(crate) subjects: Visibility,
+    pub(crate) offset: UtcOffset,
     readers: Readers,
     lookups: Arc<Semaphore>,
     /// The minute for which a reader's fetching of tiles is on record.
@@ -44,46 +44,56 @@ pub(super) struct Desk {
 
 /// What kind of reading it was: the journal's word for it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Action {
+pub(crate) enum Action {
     Search,
     Subject,
+    /// Of one entry, at the console.
+    Show,
     Prove,
     Tiles,
     Export,
+    /// Of a page of the console that has no entries.
+    View,
+    SignIn,
+    SignOut,
 }
 
 /// One reading, as the journal tells of it.
 #[derive(Debug, Clone)]
-pub(super) struct Reading {
-    pub(super) action: Action,
+pub(crate) struct Reading {
+    pub(crate) action: Action,
     /// What was asked for. Instead of a person's identifier it has a tag.
-    pub(super) query: String,
+    pub(crate) query: String,
     /// Entries that are about to be given.
-    pub(super) entries: u64,
+    pub(crate) entries: u64,
     /// Of what is taken away as a file.
-    pub(super) sha256: Option<Hash>,
+    pub(crate) sha256: Option<Hash>,
     /// As the reader tells.
-    pub(super) mandate: String,
+    pub(crate) mandate: String,
 }
 
 /// Evidence that a reading is on record. Only the desk makes one, and no answer is made without it.
 #[derive(Debug)]
-pub(super) struct OnRecord(());
+pub(crate) struct OnRecord(());
 
 impl Action {
-    pub(super) fn as_str(self) -> &'static str {
+    pub(crate) fn as_str(self) -> &'static str {
         match self {
             Self::Search => "search",
             Self::Subject => "subject",
+            Self::Show => "show",
             Self::Prove => "prove",
             Self::Tiles => "tiles",
             Self::Export => "export",
+            Self::View => "view",
+            Self::SignIn => "sign-in",
+            Self::SignOut => "sign-out",
         }
     }
 }
 
 impl Desk {
-    pub(super) fn new(
+    pub fn new(
         exchange: Arc<Exchange>,
         journal: PathBuf,
         readers: Readers,
@@ -101,17 +111,17 @@ impl Desk {
         }
     }
 
-    pub(super) fn know(&self, headers: &HeaderMap) -> Result<Known<'_>, Unread> {
+    pub(crate) fn know(&self, headers: &HeaderMap) -> Result<Known<'_>, Unread> {
         let shown = headers.get(AUTHORIZATION).map(|value| value.as_bytes());
         Ok(self.readers.know(shown)?)
     }
 
-    pub(super) fn now(&self) -> Moment {
+    pub(crate) fn now(&self) -> Moment {
         self.exchange.clock().now()
     }
 
     /// Looks something up in files, off the async threads.
-    pub(super) async fn look_up<T: Send + 'static>(
+    pub(crate) async fn look_up<T: Send + 'static>(
         &self,
         look: impl FnOnce() -> Result<T, Unread> + Send + 'static,
     ) -> Result<T, Unread> {
@@ -131,7 +141,7 @@ impl Desk {
     }
 
     /// Puts a reading on record. If we die after it, the journal tells of an answer that did not leave: never the reverse.
-    pub(super) async fn record(
+    pub(crate) async fn record(
         &self,
         granted: &Granted,
         reading: Reading,
@@ -155,7 +165,7 @@ impl Desk {
     }
 
     /// Puts on record that a reader fetches tiles: once for each minute, since a copy of the tree takes thousands of them.
-    pub(super) async fn record_fetch(
+    pub(crate) async fn record_fetch(
         &self,
         granted: &Granted,
         path: &str,

@@ -16,19 +16,19 @@ use crate::audit::usage::Usages;
 use crate::fault::chain;
 
 /// The newest entries that fit, each stream with how it ended.
-pub(super) fn entries(journal: &Path, criteria: &Criteria, page: Page) -> Result<Found, Unread> {
+pub(crate) fn entries(journal: &Path, criteria: &Criteria, page: Page) -> Result<Found, Unread> {
     let index = index(journal);
     search::find(&Reader::open(journal), index.as_ref(), criteria, page).map_err(Unread::failed)
 }
 
 /// The newest usages of a person's data.
-pub(super) fn usages(journal: &Path, subject: &Subject, pick: Pick) -> Result<Usages, Unread> {
+pub(crate) fn usages(journal: &Path, subject: &Subject, pick: Pick) -> Result<Usages, Unread> {
     let index = index(journal);
     usage::usages(&Reader::open(journal), index.as_ref(), subject, pick).map_err(Unread::failed)
 }
 
 /// The index, or none where it cannot be used: then everything is read, which is slow but as complete.
-pub(super) fn index(journal: &Path) -> Option<Index> {
+pub(crate) fn index(journal: &Path) -> Option<Index> {
     Index::open(journal).unwrap_or_else(|error| {
         tracing::warn!(error = %chain(&error), "the search index is done without");
         None

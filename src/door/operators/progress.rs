@@ -9,23 +9,23 @@ use crate::audit::reader::ReadError;
 use crate::audit::reader::Reader;
 use crate::clock::Moment;
 
-pub(super) struct Progress {
-    pub(super) published: Option<Reached>,
+pub(crate) struct Progress {
+    pub(crate) published: Option<Reached>,
     /// None while no quorum of witnesses has cosigned anything.
-    pub(super) witnessed: Option<Reached>,
+    pub(crate) witnessed: Option<Reached>,
     /// Entries before this one are found by the index, which makes a search quick.
-    pub(super) indexed_to: u64,
+    pub(crate) indexed_to: u64,
 }
 
 /// Up to where a checkpoint goes.
-pub(super) struct Reached {
-    pub(super) size: u64,
+pub(crate) struct Reached {
+    pub(crate) size: u64,
     /// When its last entry was written.
-    pub(super) time: Option<Moment>,
+    pub(crate) time: Option<Moment>,
 }
 
 impl Progress {
-    pub(super) fn of(journal: &Path) -> Result<Self, Unread> {
+    pub(crate) fn of(journal: &Path) -> Result<Self, Unread> {
         let read = || {
             let reader = Reader::open(journal);
             Ok((
@@ -55,7 +55,7 @@ fn reached(reader: &Reader, note: Option<&str>) -> Result<Option<Reached>, ReadE
 }
 
 /// The size that a note states. The note is this gateway's own: nothing is gained by verifying it.
-pub(super) fn size(note: &str) -> Option<u64> {
+pub(crate) fn size(note: &str) -> Option<u64> {
     let (text, _) = note.rsplit_once("\n\n")?;
     let checkpoint = Checkpoint::parse(&format!("{text}\n")).ok()?;
     Some(checkpoint.size)

@@ -19,14 +19,14 @@ const OF_EXCHANGE: usize = 8;
 
 /// The entries that are to be proven.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Which {
+pub(crate) enum Which {
     Index(u64),
     /// All of one exchange.
     Exchange(ExchangeId),
 }
 
 /// A journal's tree, and the checkpoints of it that a proof can lead to.
-pub(super) struct Prover {
+pub(crate) struct Prover {
     tiles: Tiles,
     reader: Reader,
     /// What witnesses have cosigned comes first: it is worth more.
@@ -39,7 +39,7 @@ struct Note {
 }
 
 impl Prover {
-    pub(super) fn open(journal: &Path) -> Result<Self, Unread> {
+    pub(crate) fn open(journal: &Path) -> Result<Self, Unread> {
         let reader = Reader::open(journal);
         let witnessed = reader.witnessed().map_err(Unread::failed)?;
         let published = reader.published().map_err(Unread::failed)?;
@@ -54,7 +54,7 @@ impl Prover {
     }
 
     /// None for an entry that no checkpoint covers yet.
-    pub(super) fn prove(&self, index: u64, leaf: &[u8]) -> Result<Option<Proof>, Unread> {
+    pub(crate) fn prove(&self, index: u64, leaf: &[u8]) -> Result<Option<Proof>, Unread> {
         let Some(note) = self.notes.iter().find(|note| index < note.size) else {
             return Ok(None);
         };
@@ -81,7 +81,7 @@ impl Prover {
 }
 
 /// The proofs of the entries that are there and under a checkpoint.
-pub(super) fn of(journal: &Path, which: Which) -> Result<Vec<pb::EntryProof>, Unread> {
+pub(crate) fn of(journal: &Path, which: Which) -> Result<Vec<pb::EntryProof>, Unread> {
     let prover = Prover::open(journal)?;
     let mut proofs = Vec::new();
     for index in indexes(journal, which)? {

@@ -43,7 +43,7 @@ pub struct Readers(Vec<Reader>);
 #[derive(Debug, Clone)]
 pub struct Known<'a>(&'a Reader);
 
-/// Evidence that a reader has the right to what was asked. Only `Known` makes one.
+/// Evidence that a reader has the right to what was asked. Only `Known` makes one, and the console for who is signed in.
 #[derive(Debug, Clone)]
 pub struct Granted {
     reader: ReaderName,
@@ -112,6 +112,13 @@ impl Known<'_> {
 }
 
 impl Granted {
+    /// For somebody who is signed in at the console, whose role gives the right.
+    pub(crate) fn signed_in(name: &ReaderName) -> Self {
+        Self {
+            reader: name.clone(),
+        }
+    }
+
     pub fn reader(&self) -> &ReaderName {
         &self.reader
     }

@@ -14,10 +14,10 @@ const MAX_WORD: usize = 160;
 
 /// What was asked for, a word for each condition. Whoever puts a word in sees to it that it identifies nobody.
 #[derive(Clone, Default)]
-pub(super) struct Told(String);
+pub(crate) struct Told(String);
 
 impl Told {
-    pub(super) fn word(&mut self, key: &str, value: &str) {
+    pub(crate) fn word(&mut self, key: &str, value: &str) {
         if !self.0.is_empty() {
             self.0.push(' ');
         }
@@ -34,20 +34,20 @@ impl Told {
     }
 
     /// Gives the number back; 0 is not told.
-    pub(super) fn number(&mut self, key: &str, value: u64) -> u64 {
+    pub(crate) fn number(&mut self, key: &str, value: u64) -> u64 {
         if value > 0 {
             self.word(key, &value.to_string());
         }
         value
     }
 
-    pub(super) fn moment(&mut self, key: &str, at: Moment) {
+    pub(crate) fn moment(&mut self, key: &str, at: Moment) {
         let text = at.at(UtcOffset::UTC).format(&Rfc3339).unwrap_or_default();
         self.word(key, &text);
     }
 
     /// A person, by the tag that this month's key gives: `subject=national_id#682:9f…`.
-    pub(super) fn person(&mut self, key: &str, scheme: &str, tag: &pb::SubjectTag) {
+    pub(crate) fn person(&mut self, key: &str, scheme: &str, tag: &pb::SubjectTag) {
         self.word(key, &format!("{scheme}#{}:{}", tag.epoch, hex(&tag.tag)));
     }
 }

@@ -15,7 +15,7 @@ use crate::fault::chain;
 
 /// Why a reader was not answered. The text is for the reader; causes are for the operator's log.
 #[derive(Debug, thiserror::Error)]
-pub(in crate::door) enum Unread {
+pub(crate) enum Unread {
     #[error(transparent)]
     NotGranted(#[from] NotGranted),
     #[error("{field}: {why}")]
@@ -29,17 +29,17 @@ pub(in crate::door) enum Unread {
 }
 
 impl Unread {
-    pub(super) fn invalid(field: &'static str, why: impl Into<String>) -> Self {
+    pub(crate) fn invalid(field: &'static str, why: impl Into<String>) -> Self {
         let why = why.into();
         Self::Invalid { field, why }
     }
 
-    pub(super) fn failed(error: impl std::error::Error + Send + Sync + 'static) -> Self {
+    pub(crate) fn failed(error: impl std::error::Error + Send + Sync + 'static) -> Self {
         Self::Failed(Box::new(error))
     }
 
     /// Stable, for programs.
-    pub(in crate::door) fn reason(&self) -> &'static str {
+    pub(crate) fn reason(&self) -> &'static str {
         match self {
             Self::NotGranted(refused) => refused.reason(),
             Self::Invalid { .. } => "QUESTION_INVALID",
@@ -50,7 +50,7 @@ impl Unread {
     }
 
     /// Counts and logs it. Of who asked in vain, nothing but the name of a reader is known, and the token never shown.
-    pub(super) fn told(self, what: &'static str) -> Self {
+    pub(crate) fn told(self, what: &'static str) -> Self {
         let reason = self.reason();
         metrics::counter!("landbridge_reads_refused_total", "what" => what, "reason" => reason)
             .increment(1);
@@ -68,7 +68,7 @@ impl Unread {
         self
     }
 
-    fn status(&self) -> StatusCode {
+    pub(crate) fn status(&self) -> StatusCode {
         match self {
             Self::NotGranted(NotGranted::NoToken | NotGranted::UnknownToken) => {
                 StatusCode::UNAUTHORIZED

@@ -32,16 +32,16 @@ const MAX_TEXT: usize = 512;
 const MODES: [Mode; 4] = [Mode::Get, Mode::Query, Mode::Verify, Mode::Count];
 
 /// One page of a search.
-pub(super) struct Search {
-    pub(super) criteria: Criteria,
-    pub(super) page: Page,
-    pub(super) with_proofs: bool,
-    pub(super) action: Action,
-    pub(super) told: Told,
+pub(crate) struct Search {
+    pub(crate) criteria: Criteria,
+    pub(crate) page: Page,
+    pub(crate) with_proofs: bool,
+    pub(crate) action: Action,
+    pub(crate) told: Told,
 }
 
 impl Search {
-    pub(super) fn read(asked: &pb::SearchRequest, desk: &Desk) -> Result<Self, Unread> {
+    pub(crate) fn read(asked: &pb::SearchRequest, desk: &Desk) -> Result<Self, Unread> {
         let mut told = Told::default();
         let mut criteria = criteria(asked, &mut told)?;
         let mut action = Action::Search;

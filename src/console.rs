@@ -1,0 +1,108 @@
+//! Pages for auditors and administrators, at the operators' door.
+//!
+//! Rendered here, whole without a script; what little script there is makes a search answer as one types, and verifies
+//! proofs in the reader's own browser. Nothing is fetched from anywhere else.
+
+pub mod account;
+pub mod role;
+
+mod agreements;
+mod assets;
+mod entry;
+mod exchanges;
+mod merkle_path;
+mod overview;
+mod page;
+mod session;
+mod sign_in;
+mod unseen;
+mod visitor;
+mod words;
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use axum::Router;
+use axum::routing::get;
+use axum::routing::post;
+
+use crate::door::operators::desk::Action;
+use crate::door::operators::desk::Desk;
+use crate::door::operators::desk::OnRecord;
+use crate::door::operators::desk::Reading;
+use crate::door::operators::reader::Granted;
+use crate::door::operators::unread::Unread;
+use session::Sessions;
+use session::SignedIn;
+
+/// Where the console is on the operators' door.
+pub const PATH: &str = "/console";
+
+/// How the console is reached, and by whom.
+#[derive(Debug, Clone)]
+pub struct ConsoleConfig {
+    /// The file of local accounts.
+    pub accounts: PathBuf,
+    /// What browsers have before `/console`, e.g. `https://audit.civil.gov.example`: only pages from there may act.
+    pub origin: String,
+}
+
+/// The console of one gateway.
+#[derive(Debug)]
+pub struct Console {
+    config: ConsoleConfig,
+    desk: Arc<Desk>,
+    sessions: Sessions,
+}
+
+impl Console {
+    pub fn new(config: ConsoleConfig, desk: Arc<Desk>) -> Self {
+        Self {
+            config,
+            desk,
+            sessions: Sessions::default(),
+        }
+    }
+
+    /// Everything below [`PATH`].
+    pub fn routes(self) -> Router {
+        Router::new()
+            .route("/", get(overview::show))
+            .route("/sign-in", get(sign_in::show).post(sign_in::sign_in))
+            .route("/sign-out", post(sign_in::sign_out))
+            .route("/exchanges", get(exchanges::show))
+            .route("/entries/{index}", get(entry::show))
+            .route("/entries/{index}/proof", get(entry::proof))
+            .route("/entries/{index}/entry", get(entry::json))
+            .route("/agreements", get(agreements::show))
+            .route("/assets/{name}", get(assets::show))
+            .fallback(unseen::no_such_page)
+            .with_state(Arc::new(self))
+    }
+
+    /// Puts on record that somebody looks at a page that has no entries.
+    async fn view(&self, who: &SignedIn, page: &str) -> Result<OnRecord, Unread> {
+        self.record(who, Action::View, page.to_owned(), 0, String::new())
+            .await
+    }
+
+    async fn record(
+        &self,
+        who: &SignedIn,
+        action: Action,
+        query: String,
+        entries: u64,
+        mandate: String,
+    ) -> Result<OnRecord, Unread> {
+        let reading = Reading {
+            action,
+            query,
+            entries,
+            sha256: None,
+            mandate,
+        };
+        self.desk
+            .record(&Granted::signed_in(&who.name), reading)
+            .await
+    }
+}

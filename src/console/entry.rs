@@ -1,0 +1,303 @@
+//! One entry: what it tells, what the other side has of it, and what proves it.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use axum::extract::Path as Place;
+use axum::extract::State;
+use axum::http::HeaderName;
+use axum::http::header;
+use axum::response::IntoResponse;
+use axum::response::Response;
+use maud::Markup;
+use maud::html;
+use time::UtcOffset;
+
+use super::Console;
+use super::merkle_path;
+use super::page;
+use super::page::Page;
+use super::page::fact;
+use super::unseen::Unseen;
+use super::visitor::Visitor;
+use super::words::Words;
+use crate::audit::json;
+use crate::audit::note::VerifierKey;
+use crate::audit::proof::Proof;
+use crate::audit::reader::Reader;
+use crate::audit::reader::Stored;
+use crate::audit::row::Row;
+use crate::audit::search::Criteria;
+use crate::audit::search::Hit;
+use crate::audit::search::Page as Listed;
+use crate::door::operators::desk::Action;
+use crate::door::operators::lookup;
+use crate::door::operators::proof::Prover;
+use crate::door::operators::unread::Unread;
+use crate::exchange::snapshot::Snapshot;
+use crate::pb;
+use crate::pb::journal_record::Kind;
+use crate::registry::hex;
+
+/// Entries of one exchange in one journal: it has at most two, which are one hit.
+const OF_EXCHANGE: usize = 8;
+
+/// An entry with what belongs to it.
+struct Shown {
+    stored: Stored,
+    record: Option<pb::JournalRecord>,
+    proof: Option<Proof>,
+    /// Of the same exchange, this entry included.
+    exchange: Vec<Hit>,
+}
+
+pub(super) async fn show(
+    State(console): State<Arc<Console>>,
+    visitor: Visitor,
+    Place(index): Place<u64>,
+) -> Result<Response, Unseen> {
+    let visitor = visitor.reads_journal()?;
+    let words = visitor.language.words();
+    let shown = read(&console, &visitor, index, Action::Show).await?;
+    let title = format!("{} {index}", words.entry);
+    let (snapshot, offset) = (console.desk.exchange.snapshot(), console.desk.offset);
+    let key = console.desk.exchange.journal().verifier();
+    Ok(Page::new(&visitor, &title, "").show(html! {
+        (story(&shown, offset, words))
+        @match shown.exchange_record() {
+            Some(record) => (grounds(record, &snapshot, words)),
+            None => {}
+        }
+        (other_side(&shown, words))
+        (proven(&shown, key, words))
+        (whole(&shown, offset, words))
+    }))
+}
+
+/// The proof as a file, which `landbridge audit verify-proof` and others' programs read.
+pub(super) async fn proof(
+    State(console): State<Arc<Console>>,
+    visitor: Visitor,
+    Place(index): Place<u64>,
+) -> Result<Response, Unseen> {
+    let visitor = visitor.reads_journal()?;
+    let shown = read(&console, &visitor, index, Action::Prove).await?;
+    let proof = shown
+        .proof
+        .ok_or_else(|| visitor.unread()(Unread::NotFound))?;
+    Ok(file(
+        &format!("entry-{index}.tlog-proof"),
+        "text/plain; charset=utf-8",
+        proof.to_string(),
+    ))
+}
+
+/// The entry as a file.
+pub(super) async fn json(
+    State(console): State<Arc<Console>>,
+    visitor: Visitor,
+    Place(index): Place<u64>,
+) -> Result<Response, Unseen> {
+    let visitor = visitor.reads_journal()?;
+    let shown = read(&console, &visitor, index, Action::Show).await?;
+    let text = shown.json(console.desk.offset);
+    Ok(file(
+        &format!("entry-{index}.json"),
+        "application/json",
+        text,
+    ))
+}
+
+fn file(name: &str, kind: &str, text: String) -> Response {
+    let headers: [(HeaderName, String); 3] = [
+        (header::CONTENT_TYPE, kind.to_owned()),
+        (
+            header::CONTENT_DISPOSITION,
+            format!("attachment; filename=\"{name}\""),
+        ),
+        (header::CACHE_CONTROL, "no-store".to_owned()),
+    ];
+    (headers, text).into_response()
+}
+
+/// Reads an entry, once it is on record that somebody does.
+async fn read(
+    console: &Console,
+    visitor: &Visitor,
+    index: u64,
+    action: Action,
+) -> Result<Shown, Unseen> {
+    let journal = console.desk.journal.clone();
+    let shown = console.desk.look_up(move || look_up(&journal, index)).await;
+    let entries = u64::from(shown.is_ok());
+    let query = format!("index={index}");
+    let _on_record = console
+        .record(&visitor.who, action, query, entries, String::new())
+        .await
+        .map_err(visitor.unread())?;
+    shown.map_err(visitor.unread())
+}
+
+fn look_up(journal: &Path, index: u64) -> Result<Shown, Unread> {
+    let stored = Reader::open(journal).entry(index).map_err(Unread::failed)?;
+    let stored = stored.ok_or(Unread::NotFound)?;
+    let exchange = match stored.leaf.exchange {
+        None => Vec::new(),
+        Some(exchange) => {
+            let criteria = Criteria {
+                exchange: Some(exchange),
+                ..Criteria::default()
+            };
+            lookup::entries(journal, &criteria, Listed::newest(OF_EXCHANGE))?.hits
+        }
+    };
+    Ok(Shown {
+        record: stored.record().map_err(Unread::failed)?,
+        proof: Prover::open(journal)?.prove(index, stored.leaf_bytes())?,
+        stored,
+        exchange,
+    })
+}
+
+impl Shown {
+    fn exchange_record(&self) -> Option<&pb::ExchangeRecord> {
+        match self.record.as_ref()?.kind.as_ref()? {
+            Kind::Exchange(record) => Some(record),
+            _ => None,
+        }
+    }
+
+    fn json(&self, offset: UtcOffset) -> String {
+        let Stored { index, leaf, .. } = &self.stored;
+        match json::entry(*index, leaf, self.record.as_ref(), offset) {
+            Ok(json) => format!("{json:#}\n"),
+            Err(error) => format!("{error}\n"),
+        }
+    }
+}
+
+fn story(shown: &Shown, offset: UtcOffset, words: &Words) -> Markup {
+    let Stored { index, leaf, .. } = &shown.stored;
+    let of_exchange = shown.exchange.iter().find(|hit| hit.index == *index);
+    let row = match of_exchange {
+        Some(hit) => Row::of(hit),
+        None => Row::new(*index, leaf, shown.record.as_ref(), None),
+    };
+    html! {
+        dl .facts {
+            (fact(words.time, page::moment(row.time, offset)))
+            (fact(words.side, html! { (row.side) }))
+            (fact(words.who, html! { bdi { (row.who) } }))
+            (fact(words.what, html! { bdi { (row.what) } }))
+            (fact(words.outcome, html! { span .outcome data-outcome=(leaf.outcome.as_str()) { (row.outcome) } }))
+            @if let Some(exchange) = row.exchange {
+                (fact(words.exchange_id, html! { code { (exchange) } }))
+            }
+        }
+        @if shown.record.is_none() { p .alert { (words.erased) } }
+        @if shown.exchange.len() > 1 {
+            section {
+                h2 { (words.whole_story) }
+                ul { @for hit in &shown.exchange {
+                    li { a href={ "/console/entries/" (hit.index) } { (hit.index) } " " (Row::of(hit).outcome) }
+                } }
+            }
+        }
+    }
+}
+
+fn grounds(record: &pb::ExchangeRecord, snapshot: &Snapshot, words: &Words) -> Markup {
+    let mut agreements = snapshot.policy.agreements();
+    let now = agreements.find(|one| one.id.as_str() == record.agreement);
+    let masked = |field: &String| record.masked.contains(field);
+    html! {
+        section {
+            h2 { (words.ground) }
+            dl .facts {
+                (fact(words.agreement, html! { code { (record.agreement) } }))
+                (fact(words.purpose, html! { bdi { (record.purpose) } }))
+                (fact(words.case_reference, html! { bdi { (record.case_reference) } }))
+                (fact(words.officer, html! { bdi { (record.officer) } }))
+                (fact(words.policy_revision, html! { code { (hex(&record.policy_revision)) } }))
+            }
+            @if !record.agreement.is_empty() {
+                p { @match now {
+                    None => (words.not_in_force),
+                    Some(now) if now.digest.as_slice() == record.agreement_digest.as_ref() => {
+                        (words.same_as_then) " " a href={ "/console/agreements#" (now.id) } { (now.title) }
+                    }
+                    Some(now) => { (words.changed_since) " " a href={ "/console/agreements#" (now.id) } { (now.title) } }
+                } }
+            }
+            @if !record.fields.is_empty() {
+                h3 { (words.released) }
+                ul .tags {
+                    @for field in &record.fields {
+                        li { code { (field) } @if masked(field) { " " small { (words.masked) } } }
+                    }
+                }
+            }
+        }
+    }
+}
+
+fn other_side(shown: &Shown, words: &Words) -> Markup {
+    let Some(peer) = &shown.stored.leaf.peer else {
+        return html! {};
+    };
+    let origin = shown
+        .exchange_record()
+        .map_or("", |record| record.peer_origin.as_str());
+    html! {
+        section {
+            h2 { (words.other_side) }
+            p { (words.other_side_names) }
+            dl .facts {
+                (fact(words.other_journal, html! { code { (origin) } }))
+                (fact(words.other_index, html! { (peer.index) }))
+                (fact(words.other_leaf, html! { code { (hex(&peer.leaf_hash)) } }))
+            }
+        }
+    }
+}
+
+fn proven(shown: &Shown, key: &VerifierKey, words: &Words) -> Markup {
+    let Some(proof) = &shown.proof else {
+        return html! { section { h2 { (words.proof) } p { (words.no_checkpoint) } } };
+    };
+    let (index, leaf) = (shown.stored.index, shown.stored.leaf_bytes());
+    let verified = proof.prove(leaf, std::slice::from_ref(key));
+    html! {
+        section {
+            h2 { (words.proof) }
+            @match &verified {
+                Ok(checkpoint) => {
+                    p { (words.server_says) " " (checkpoint.size()) " " (words.of_entries) "." }
+                    (merkle_path::draw(index, checkpoint.size(), &proof.path, checkpoint.root(), words))
+                }
+                Err(error) => p .alert role="alert" { (error) },
+            }
+            p .key { (words.key_hint) ": " code { (key) } }
+            div #proof data-index=(index) data-leaf=(hex(leaf)) data-note=(proof.note) data-key=(key)
+                data-path=(proof.path.iter().map(|hash| hex(hash)).collect::<Vec<_>>().join(" "))
+                data-computing=(words.computing) data-proven=(words.proven) data-path-only=(words.path_only)
+                data-refuted=(words.refuted) data-unsigned=(words.unsigned) {
+                button #verify type="button" hidden { (words.verify_now) }
+                p #verdict role="status" {}
+            }
+            p {
+                a href={ "/console/entries/" (index) "/proof" } download { (words.download_proof) } " "
+                a href={ "/console/entries/" (index) "/entry" } download { (words.download_entry) }
+            }
+        }
+    }
+}
+
+fn whole(shown: &Shown, offset: UtcOffset, words: &Words) -> Markup {
+    html! {
+        details {
+            summary { (words.all_of_it) }
+            pre tabindex="0" { (shown.json(offset)) }
+        }
+    }
+}

@@ -1,0 +1,142 @@
+//! How the gateway stands: its journal, its witnesses, its policy, its neighbours.
+
+use std::sync::Arc;
+
+use axum::extract::State;
+use axum::response::Response;
+use maud::Markup;
+use maud::html;
+use time::UtcOffset;
+
+use super::Console;
+use super::page;
+use super::page::Page;
+use super::page::fact;
+use super::unseen::Unseen;
+use super::visitor::Visitor;
+use super::words::Words;
+use crate::audit::Journal;
+use crate::audit::JournalState;
+use crate::audit::Standing;
+use crate::door::operators::progress::Progress;
+use crate::door::operators::progress::Reached;
+use crate::exchange::snapshot::Snapshot;
+use crate::name::DepartmentId;
+use crate::registry::hex;
+
+pub(super) async fn show(
+    State(console): State<Arc<Console>>,
+    visitor: Visitor,
+) -> Result<Response, Unseen> {
+    let desk = &console.desk;
+    let journal = desk.journal.clone();
+    let progress = desk.look_up(move || Progress::of(&journal)).await;
+    let progress = progress.map_err(visitor.unread())?;
+    let _on_record = console
+        .view(&visitor.who, "overview")
+        .await
+        .map_err(visitor.unread())?;
+    let words = visitor.language.words();
+    let snapshot = desk.exchange.snapshot();
+    let own = desk.exchange.department();
+    Ok(
+        Page::new(&visitor, words.overview, "/console").show(html! {
+            (journal_facts(desk.exchange.journal(), &progress, desk.offset, words))
+            (policy_facts(&snapshot, words))
+            (departments(&snapshot, own, words))
+        }),
+    )
+}
+
+fn journal_facts(
+    journal: &Journal,
+    progress: &Progress,
+    offset: UtcOffset,
+    words: &Words,
+) -> Markup {
+    let (state, cause) = match journal.state() {
+        JournalState::Writable => (words.writable, None),
+        JournalState::Full(why) => (words.full, Some(why.to_string())),
+        JournalState::Failed(why) => (words.failed, Some(why.to_string())),
+    };
+    html! {
+        section {
+            h2 { (words.journal) }
+            dl .facts {
+                (fact(words.journal, html! { code { (journal.origin()) } }))
+                (fact(words.state, html! {
+                    span .state data-good=(cause.is_none()) { (state) }
+                    @if let Some(cause) = cause { small { (cause) } }
+                }))
+                (fact(words.witnesses, standing(&journal.standing(), words)))
+                (fact(words.entries, html! { (journal.checkpoint().size()) }))
+                (fact(words.published_to, reached(progress.published.as_ref(), offset)))
+                (fact(words.witnessed_to, reached(progress.witnessed.as_ref(), offset)))
+                (fact(words.indexed_to, html! { (progress.indexed_to) }))
+            }
+        }
+    }
+}
+
+fn standing(standing: &Standing, words: &Words) -> Markup {
+    let (text, why) = match standing {
+        Standing::Good => (words.witnessed, None),
+        Standing::Unconfirmed { why } => (words.unconfirmed, Some(why.to_string())),
+        Standing::Unwitnessed { why, .. } => (words.unwitnessed, Some(why.to_string())),
+    };
+    html! {
+        span .state data-good=(why.is_none()) { (text) }
+        @if let Some(why) = why { small { (why) } }
+    }
+}
+
+fn reached(reached: Option<&Reached>, offset: UtcOffset) -> Markup {
+    html! {
+        @match reached {
+            None => "–",
+            Some(Reached { size, time }) => {
+                (size)
+                @if let Some(time) = time { " · " (page::moment(*time, offset)) }
+            }
+        }
+    }
+}
+
+fn policy_facts(snapshot: &Snapshot, words: &Words) -> Markup {
+    html! {
+        section {
+            h2 { (words.agreements) }
+            dl .facts {
+                (fact(words.policy_revision, html! { code { (hex(snapshot.policy.revision())) } }))
+                (fact(words.in_force, html! {
+                    a href="/console/agreements" { (snapshot.policy.agreements().count()) }
+                }))
+            }
+        }
+    }
+}
+
+fn departments(snapshot: &Snapshot, own: &DepartmentId, words: &Words) -> Markup {
+    html! {
+        section {
+            h2 { (words.departments) }
+            div .wide tabindex="0" role="region" aria-label=(words.departments) {
+                table {
+                    thead { tr { th scope="col" { (words.department) } th scope="col" { (words.name) } th scope="col" { (words.address) } } }
+                    tbody {
+                        @for department in snapshot.directory.departments() {
+                            tr {
+                                th scope="row" {
+                                    code { (department.id) }
+                                    @if department.id == *own { " (" (words.reads_own) ")" }
+                                }
+                                td { (department.name) @if !department.name_zh.is_empty() { " " span lang="zh-CN" { (department.name_zh) } } }
+                                td { @for endpoint in &department.endpoints { code { (endpoint) } " " } }
+                            }
+                        }
+                    }
+                }
+            }
+        }
+    }
+}

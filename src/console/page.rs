@@ -1,0 +1,183 @@
+//! The frame of every page, and the headers that keep it to itself.
+
+use axum::http::HeaderName;
+use axum::http::HeaderValue;
+use axum::http::StatusCode;
+use axum::http::header;
+use axum::response::IntoResponse;
+use axum::response::Response;
+use maud::DOCTYPE;
+use maud::Markup;
+use maud::html;
+use time::UtcOffset;
+use time::format_description::BorrowedFormatItem;
+use time::macros::format_description;
+
+use super::assets;
+use super::role::Role;
+use super::session::SignedIn;
+use super::visitor::Visitor;
+use super::words::Language;
+use super::words::Words;
+use crate::clock::Moment;
+
+/// Nothing from anywhere else, nothing inline, in nobody's frame.
+const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; \
+                      form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
+const SECOND: &[BorrowedFormatItem<'_>] =
+    format_description!("[year]-[month]-[day] [hour]:[minute]:[second]");
+
+/// A page that is about to be shown.
+pub(super) struct Page<'a> {
+    language: Language,
+    who: Option<&'a SignedIn>,
+    title: &'a str,
+    /// The path that the menu marks as the current one.
+    here: &'a str,
+    status: StatusCode,
+}
+
+impl<'a> Page<'a> {
+    pub(super) fn new(visitor: &'a Visitor, title: &'a str, here: &'a str) -> Self {
+        Self {
+            language: visitor.language,
+            who: Some(&visitor.who),
+            title,
+            here,
+            status: StatusCode::OK,
+        }
+    }
+
+    pub(super) fn for_guest(language: Language, title: &'a str) -> Self {
+        Self {
+            language,
+            who: None,
+            title,
+            here: "",
+            status: StatusCode::OK,
+        }
+    }
+
+    pub(super) fn with_status(self, status: StatusCode) -> Self {
+        Self { status, ..self }
+    }
+
+    pub(super) fn show(self, content: Markup) -> Response {
+        let words = self.language.words();
+        let page = html! {
+            (DOCTYPE)
+            html lang=(self.language.tag()) {
+                head {
+                    meta charset="utf-8";
+                    meta name="viewport" content="width=device-width, initial-scale=1";
+                    meta name="color-scheme" content="light dark";
+                    title { (self.title) " · " (words.console) }
+                    link rel="stylesheet" href=(assets::STYLE.path());
+                    link rel="icon" href=(assets::ICON.path()) type="image/svg+xml";
+                    script src=(assets::SCRIPT.path()) defer {}
+                }
+                body {
+                    a .skip href="#content" { (words.skip) }
+                    (self.header(words))
+                    main id="content" tabindex="-1" {
+                        h1 { (self.title) }
+                        (content)
+                    }
+                    @if self.who.is_some() {
+                        footer { p { (words.on_record) } }
+                    }
+                }
+            }
+        };
+        (self.status, headers(), page.into_string()).into_response()
+    }
+
+    fn header(&self, words: &Words) -> Markup {
+        let other = self.language.other();
+        html! {
+            header {
+                a .brand href="/console" { "Landbridge" }
+                @if let Some(who) = self.who {
+                    nav aria-label=(words.menu) {
+                        ul {
+                            (self.link("/console", words.overview))
+                            @if who.role.reads_journal() {
+                                (self.link("/console/exchanges", words.exchanges))
+                            }
+                            (self.link("/console/agreements", words.agreements))
+                        }
+                    }
+                }
+                div .self {
+                    form method="get" action="/console/sign-in" {
+                        input type="hidden" name="language" value=(other.tag());
+                        button .quiet lang=(other.tag()) { (words.other_language) }
+                    }
+                    @if let Some(who) = self.who {
+                        span .who { span .visually-hidden { (words.signed_in_as) " " } (who.name) " · " (role(who.role, words)) }
+                        form method="post" action="/console/sign-out" {
+                            button .quiet { (words.sign_out) }
+                        }
+                    }
+                }
+            }
+        }
+    }
+
+    fn link(&self, path: &str, text: &str) -> Markup {
+        let current = (path == self.here).then_some("page");
+        html! { li { a href=(path) aria-current=[current] { (text) } } }
+    }
+}
+
+/// A part of a page, for the script to put in place.
+pub(super) fn part(content: Markup) -> Response {
+    (headers(), content.into_string()).into_response()
+}
+
+/// What each page is sent with.
+pub(super) fn headers() -> [(HeaderName, HeaderValue); 6] {
+    [
+        (
+            header::CONTENT_TYPE,
+            HeaderValue::from_static("text/html; charset=utf-8"),
+        ),
+        (
+            header::CONTENT_SECURITY_POLICY,
+            HeaderValue::from_static(POLICY),
+        ),
+        (header::CACHE_CONTROL, HeaderValue::from_static("no-store")),
+        (
+            header::REFERRER_POLICY,
+            HeaderValue::from_static("same-origin"),
+        ),
+        (
+            header::X_CONTENT_TYPE_OPTIONS,
+            HeaderValue::from_static("nosniff"),
+        ),
+        (
+            HeaderName::from_static("cross-origin-opener-policy"),
+            HeaderValue::from_static("same-origin"),
+        ),
+    ]
+}
+
+pub(super) fn role(role: Role, words: &Words) -> &'static str {
+    match role {
+        Role::Viewer => words.viewer,
+        Role::Auditor => words.auditor,
+        Role::Administrator => words.administrator,
+    }
+}
+
+/// A time at the department's offset, to the second.
+pub(super) fn moment(at: Moment, offset: UtcOffset) -> Markup {
+    let at = at.at(offset);
+    let text = at.format(SECOND).unwrap_or_default();
+    html! { time datetime=(text.replace(' ', "T")) { (text) } }
+}
+
+/// A term with what it is, in a list of such.
+pub(super) fn fact(term: &str, value: Markup) -> Markup {
+    html! { div { dt { (term) } dd { (value) } } }
+}

@@ -1,0 +1,113 @@
+//! Who asks for a page, and in which language.
+
+use std::convert::Infallible;
+use std::sync::Arc;
+
+use axum::extract::FromRequestParts;
+use axum::extract::OptionalFromRequestParts;
+use axum::http::HeaderMap;
+use axum::http::header::COOKIE;
+use axum::http::request::Parts;
+
+use super::Console;
+use super::account::Accounts;
+use super::role::Role;
+use super::session::SignedIn;
+use super::unseen::Unseen;
+use super::words::Language;
+
+/// The cookie by which a browser is known.
+pub(super) const SESSION: &str = "landbridge_session";
+/// The cookie with the language that somebody has chosen.
+pub(super) const LANGUAGE: &str = "landbridge_language";
+
+/// Somebody who is signed in and asks for a page.
+#[derive(Debug, Clone)]
+pub(super) struct Visitor {
+    pub(super) who: SignedIn,
+    pub(super) language: Language,
+}
+
+/// The language alone, of somebody who may not be signed in.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Guest(pub(super) Language);
+
+impl Visitor {
+    /// Goes on only for those who may read the journal.
+    pub(super) fn reads_journal(self) -> Result<Self, Unseen> {
+        match self.who.role.reads_journal() {
+            true => Ok(self),
+            false => Err(Unseen::NotYours(self)),
+        }
+    }
+}
+
+impl FromRequestParts<Arc<Console>> for Visitor {
+    type Rejection = Unseen;
+
+    async fn from_request_parts(parts: &mut Parts, console: &Arc<Console>) -> Result<Self, Unseen> {
+        let language = language(&parts.headers);
+        let signed_in = cookie(&parts.headers, SESSION)
+            .and_then(|shown| console.sessions.of(shown, console.desk.now()));
+        let who = signed_in.ok_or(Unseen::NotSignedIn)?;
+        // An account that was taken away, or given another role, ends what it had begun.
+        match role_of(console, &who).await {
+            Some(role) if role == who.role => Ok(Self { who, language }),
+            _ => Err(Unseen::NotSignedIn),
+        }
+    }
+}
+
+impl OptionalFromRequestParts<Arc<Console>> for Visitor {
+    type Rejection = Infallible;
+
+    async fn from_request_parts(
+        parts: &mut Parts,
+        console: &Arc<Console>,
+    ) -> Result<Option<Self>, Infallible> {
+        Ok(
+            <Self as FromRequestParts<_>>::from_request_parts(parts, console)
+                .await
+                .ok(),
+        )
+    }
+}
+
+impl FromRequestParts<Arc<Console>> for Guest {
+    type Rejection = Infallible;
+
+    async fn from_request_parts(
+        parts: &mut Parts,
+        _: &Arc<Console>,
+    ) -> Result<Self, Self::Rejection> {
+        Ok(Self(language(&parts.headers)))
+    }
+}
+
+async fn role_of(console: &Console, who: &SignedIn) -> Option<Role> {
+    let (path, name) = (console.config.accounts.clone(), who.name.clone());
+    let read =
+        tokio::task::spawn_blocking(move || Accounts::load(&path).map(|all| all.role(&name)));
+    match read.await.ok()? {
+        Ok(role) => role,
+        Err(error) => {
+            tracing::error!(error = %crate::fault::chain(&error), "nobody can use the console");
+            None
+        }
+    }
+}
+
+fn language(headers: &HeaderMap) -> Language {
+    Language::of(cookie(headers, LANGUAGE), headers)
+}
+
+/// A cookie's value (RFC 6265, section 5.4).
+pub(super) fn cookie<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
+    let all = headers.get_all(COOKIE).into_iter();
+    let pairs = all
+        .filter_map(|value| value.to_str().ok())
+        .flat_map(|value| value.split(';'));
+    pairs
+        .filter_map(|pair| pair.trim().split_once('='))
+        .find_map(|(key, value)| (key == name).then_some(value))
+}

@@ -1,0 +1,216 @@
+//! The console's words, in each of its languages.
+
+use axum::http::HeaderMap;
+use axum::http::header::ACCEPT_LANGUAGE;
+
+/// In which language somebody reads.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Language {
+    English,
+    Chinese,
+}
+
+macro_rules! words {
+    ($($name:ident: $english:literal, $chinese:literal;)*) => {
+        /// Every text that is the console's own. Names, reasons and codes are the federation's, and stay as they are.
+        pub(super) struct Words {
+            $(pub(super) $name: &'static str,)*
+        }
+
+        static ENGLISH: Words = Words { $($name: $english,)* };
+        static CHINESE: Words = Words { $($name: $chinese,)* };
+
+        #[cfg(test)]
+        pub(super) const PAIRS: &[(&str, &str)] = &[$(($english, $chinese)),*];
+    };
+}
+
+words! {
+    console: "Landbridge console", "Landbridge 控制台";
+    skip: "Skip to the content", "跳到正文";
+    menu: "Menu", "导航";
+    overview: "Overview", "概览";
+    exchanges: "Exchange log", "交换日志";
+    agreements: "Agreements", "共享协议";
+    other_language: "中文", "English";
+    sign_in: "Sign in", "登录";
+    sign_out: "Sign out", "退出登录";
+    signed_in_as: "Signed in as", "当前用户";
+    name: "Name", "账号";
+    password: "Password", "密码";
+    code: "One-time code", "动态验证码";
+    code_hint: "Six digits from your authenticator app.", "请输入身份验证器应用中的六位数字。";
+    viewer: "viewer", "查看者";
+    auditor: "auditor", "审计员";
+    administrator: "administrator", "管理员";
+    wrong: "The name, the password or the code is not right.", "账号、密码或验证码不正确。";
+    too_often: "Too many tries. Wait a minute.", "尝试次数过多,请稍候一分钟。";
+    used: "This code was used already. Wait for the next one.", "该验证码已被使用,请等待下一个。";
+    busy: "Signing in is not possible now. The gateway's log says why.", "目前无法登录,原因见网关日志。";
+    not_yours: "Your role does not open this page.", "您的角色无权打开此页面。";
+    not_here: "There is no such page.", "没有这个页面。";
+    on_record: "Every page you open is an entry in the journal, under your name.", "您打开的每个页面都以您的账号记入存证日志。";
+
+    department: "Department", "部门";
+    departments: "Departments of the federation", "联盟中的部门";
+    address: "Address", "地址";
+    journal: "Journal", "存证日志";
+    entries: "Entries", "条目";
+    state: "State", "状态";
+    writable: "is written", "正常写入";
+    full: "full: nothing is answered", "已满:不再应答";
+    failed: "failed: nothing is answered", "故障:不再应答";
+    witnesses: "Witnesses", "见证方";
+    witnessed: "confirm the journal", "已确认日志";
+    unconfirmed: "have not confirmed it yet", "尚未确认";
+    unwitnessed: "do not keep up", "未能跟上";
+    published_to: "Published up to", "已发布至";
+    witnessed_to: "Witnessed up to", "已见证至";
+    indexed_to: "Found by the index up to", "索引已覆盖至";
+    of_entries: "entries", "条";
+    policy_revision: "Policy revision", "策略修订号";
+    in_force: "Agreements in force", "生效协议";
+    reads_own: "itself", "本部门";
+
+    search: "Search", "查询";
+    time: "Time", "时间";
+    side: "Side", "角色";
+    who: "Who", "双方";
+    what: "What", "内容";
+    purpose: "Purpose", "用途";
+    agreement: "Agreement", "协议";
+    outcome: "Outcome", "结果";
+    since: "From", "起始时间";
+    until: "Until", "截止时间";
+    consumer: "Consumer", "使用方";
+    provider: "Provider", "提供方";
+    peer: "Either party", "任一方";
+    system: "System", "业务系统";
+    officer: "Officer", "经办人";
+    case_reference: "Case", "案号";
+    record_type: "Record type", "记录类型";
+    mode: "Mode", "方式";
+    field: "Released field", "披露字段";
+    reason: "Reason", "原因代码";
+    kind: "Kind of entry", "条目类别";
+    exchange_id: "Exchange id", "交换编号";
+    min_records: "Records, at least", "记录数不少于";
+    min_bytes: "Bytes, at least", "字节数不少于";
+    min_latency: "Milliseconds, at least", "毫秒数不少于";
+    mandate: "Your ground for reading", "查阅依据";
+    mandate_hint: "Kept in the journal with each page, e.g. the number of the inspection.", "随每次查阅记入日志,例如检查编号。";
+    any: "any", "不限";
+    more_fields: "More fields", "更多条件";
+    nothing_found: "Nothing fits.", "没有符合条件的条目。";
+    older: "Older entries", "更早的条目";
+    newest: "Back to the newest", "回到最新";
+    searched_to: "Searched: every entry before number", "已查询编号小于此值的全部条目:";
+    erased: "The record was erased when its retention ended; its leaf remains in the tree.", "该记录保存期满已清除,其叶节点仍在树中。";
+
+    entry: "Entry", "条目";
+    whole_story: "This exchange in this journal", "本日志中的该次交换";
+    other_side: "The other side", "对方";
+    other_side_names: "The other gateway's entry that this one names", "本条目所指向的对方条目";
+    other_journal: "Journal", "日志";
+    other_index: "Entry number", "条目编号";
+    other_leaf: "Leaf hash", "叶哈希";
+    released: "Released fields", "披露字段";
+    masked: "masked", "已脱敏";
+    ground: "The agreement", "依据的协议";
+    same_as_then: "In force now exactly as it was then.", "现行协议与当时完全一致。";
+    changed_since: "Changed since: what is in force now is not what this exchange rested on.", "此后已变更:现行协议并非该次交换所依据的版本。";
+    not_in_force: "No longer in force here.", "本网关已无此协议。";
+    all_of_it: "All that stands in the entry", "条目全部内容";
+    proof: "Proof", "证明";
+    path: "Path to the signed root", "到签名根的路径";
+    leaf: "leaf", "叶";
+    root: "root", "根";
+    verify_now: "Verify now, in this browser", "在浏览器中立即验证";
+    server_says: "The server has verified it under the checkpoint of", "服务器已按此检查点验证,条目数:";
+    no_checkpoint: "No checkpoint covers this entry yet. Reload the page in a second.", "尚无检查点覆盖该条目,请稍后刷新。";
+    computing: "Hashing from the leaf to the root…", "正在由叶至根计算哈希……";
+    proven: "Proven: the leaf leads to the root, and the journal's key has signed that root.", "验证通过:该叶可推导至根,且根由日志密钥签名。";
+    path_only: "The leaf leads to the root. This browser cannot check Ed25519 signatures; `landbridge audit verify-proof` can.", "该叶可推导至根。此浏览器不支持 Ed25519 验签,请使用 `landbridge audit verify-proof`。";
+    refuted: "NOT proven: the leaf does not lead to the signed root.", "验证失败:该叶不能推导至已签名的根。";
+    unsigned: "NOT proven: the signature is not the journal's.", "验证失败:签名并非日志密钥所签。";
+    key_hint: "The journal's key, to be compared with the one you have from elsewhere", "日志公钥(请与您从其他途径获得的公钥比对)";
+    download_proof: "Download the proof", "下载证明";
+    download_entry: "Download the entry", "下载条目";
+
+    who_gets_what: "Who may get what", "谁可获取什么";
+    matrix: "Record types and departments", "记录类型与部门对照";
+    matrix_hint: "What each consumer is granted of each record type. Hold a cell's agreement against its text below.", "各使用方对各记录类型的授权,协议全文见下方。";
+    clear: "in full", "全文";
+    lookup_only: "to look up by", "仅用于检索";
+    may: "may", "可";
+    of_department: "of", "来自";
+    for_purposes: "for", "用于";
+    under: "under", "依据";
+    from_day: "from", "自";
+    to_day: "to", "至";
+    rows: "Only rows where", "仅限满足以下条件的记录:";
+    systems: "Only the systems", "仅限业务系统:";
+    limits: "At most", "上限:";
+    records_each: "records an exchange", "条记录/次";
+    each_second: "exchanges a second", "次交换/秒";
+    each_day: "records a day", "条记录/日";
+    accountable: "Accountable", "责任单位";
+    legal_basis: "Legal basis", "法律依据";
+    file: "File", "文件";
+    fields: "Fields", "字段";
+    ended: "ended", "已到期";
+    not_begun: "not begun", "未生效";
+}
+
+impl Language {
+    /// What the browser asks for, unless somebody has chosen.
+    pub(super) fn of(chosen: Option<&str>, headers: &HeaderMap) -> Self {
+        let preferred = headers
+            .get(ACCEPT_LANGUAGE)
+            .and_then(|value| value.to_str().ok());
+        match chosen.or(preferred) {
+            Some(language) if language.starts_with("zh") => Self::Chinese,
+            _ => Self::English,
+        }
+    }
+
+    /// As HTML names it.
+    pub(super) fn tag(self) -> &'static str {
+        match self {
+            Self::English => "en",
+            Self::Chinese => "zh-CN",
+        }
+    }
+
+    pub(super) fn other(self) -> Self {
+        match self {
+            Self::English => Self::Chinese,
+            Self::Chinese => Self::English,
+        }
+    }
+
+    pub(super) fn words(self) -> &'static Words {
+        match self {
+            Self::English => &ENGLISH,
+            Self::Chinese => &CHINESE,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::PAIRS;
+
+    #[test]
+    fn no_text_is_missing_in_a_language() {
+        for (english, chinese) in PAIRS {
+            assert!(
+                !english.is_empty() && !chinese.is_empty(),
+                "{english}: {chinese}"
+            );
+            let translated =
+                chinese.chars().any(|c| !c.is_ascii()) || english.chars().any(|c| !c.is_ascii());
+            assert!(translated, "{english}: {chinese}");
+        }
+    }
+}

@@ -1,0 +1,197 @@
+// Looks at every page of the console in Debian's Chromium, as each role would, and keeps pictures of them.
+//
+//     node browser.mjs '{"origin": "http://127.0.0.1:9443", "pictures": "…", "accounts": {"auditor": {"name", "password", "otpauth"}}, …}'
+import assert from "node:assert/strict";
+import { createHmac } from "node:crypto";
+import { mkdir } from "node:fs/promises";
+import axe from "axe-core";
+import puppeteer from "puppeteer-core";
+
+const given = JSON.parse(process.argv[2]);
+const CONSOLE = `${given.origin}/console`;
+const SIZES = { wide: { width: 1280, height: 900 }, narrow: { width: 390, height: 844 } };
+const RULES = { runOnly: ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"] };
+const MAX_BYTES = 200 * 1024;
+
+/** RFC 6238, by another implementation than the gateway's. */
+function code(otpauth) {
+  const secret = new URL(otpauth).searchParams.get("secret");
+  const bits = [...secret].map((char) => "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567".indexOf(char).toString(2).padStart(5, "0")).join("");
+  const key = Buffer.from(bits.match(/.{8}/g).map((byte) => parseInt(byte, 2)));
+  const step = Buffer.alloc(8);
+  step.writeBigUInt64BE(BigInt(Math.floor(Date.now() / 30_000)));
+  const digest = createHmac("sha1", key).update(step).digest();
+  const at = digest[19] & 15;
+  return String((digest.readUInt32BE(at) & 0x7fffffff) % 1_000_000).padStart(6, "0");
+}
+
+/** A page whose every request stays with the gateway, and that complains of nothing. */
+async function open(browser, complaints) {
+  const context = await browser.createBrowserContext();
+  const page = await context.newPage();
+  await page.setViewport(SIZES.wide);
+  await page.setExtraHTTPHeaders({ "Accept-Language": "en" });
+  page.on("console", (message) => message.type() === "error" && complaints.push(`${page.url()}: ${message.text()}`));
+  page.on("pageerror", (error) => complaints.push(`${page.url()}: ${error}`));
+  page.on("request", (request) => {
+    // Its own icons for picking a time the browser has as data.
+    const { protocol, origin } = new URL(request.url());
+    if (protocol !== "data:" && origin !== given.origin) complaints.push(`asked for ${request.url()}`);
+  });
+  return page;
+}
+
+async function signIn(page, { name, password, otpauth }) {
+  await page.goto(`${CONSOLE}/exchanges`);
+  assert.equal(page.url(), `${CONSOLE}/sign-in`);
+  // By the keyboard alone.
+  await page.focus("#name");
+  await page.keyboard.type(name);
+  await page.keyboard.press("Tab");
+  await page.keyboard.type(password);
+  await page.keyboard.press("Tab");
+  await page.keyboard.type(code(otpauth));
+  await Promise.all([page.waitForNavigation(), page.keyboard.press("Enter")]);
+}
+
+/** Pictures in both lights and sizes, nothing wider than the screen, and nothing that axe finds. */
+async function look(page, name) {
+  for (const scheme of ["light", "dark"]) {
+    await page.emulateMediaFeatures([{ name: "prefers-color-scheme", value: scheme }]);
+    for (const [size, viewport] of Object.entries(SIZES)) {
+      await page.setViewport(viewport);
+      const [inner, outer] = await page.evaluate(() => [document.documentElement.scrollWidth, innerWidth]);
+      assert.ok(inner <= outer, `${name} at ${viewport.width} px is ${inner} px wide`);
+      await page.screenshot({ path: `${given.pictures}/${name}-${size}-${scheme}.png`, fullPage: true });
+      await page.evaluate(axe.source);
+      const { violations } = await page.evaluate((rules) => axe.run(document, rules), RULES);
+      const told = violations.map(({ id, nodes }) => `${id}: ${nodes.map(({ html }) => html).join(" | ").slice(0, 300)}`);
+      assert.deepEqual(told, [], `${name} ${size} ${scheme}`);
+    }
+  }
+  await page.setViewport(SIZES.wide);
+}
+
+const text = (page, selector) => page.$eval(selector, (element) => element.textContent);
+const menu = (page) => page.$$eval("nav a", (links) => links.map((link) => link.textContent));
+
+async function searches(page) {
+  await page.goto(`${CONSOLE}/exchanges`);
+  await look(page, "exchanges");
+  const all = await page.$$("tbody tr");
+  assert.equal(all.length, 100);
+  assert.ok(await page.$("a[rel=next]"));
+  await Promise.all([page.waitForNavigation(), page.click("a[rel=next]")]);
+  assert.match(page.url(), /before=/);
+
+  // It answers as one types, and a question can be kept as a link.
+  await page.goto(`${CONSOLE}/exchanges`);
+  await page.type("#case_reference", given.hostile);
+  await page.waitForFunction(() => document.querySelectorAll("tbody tr").length === 1);
+  await page.reload();
+  assert.equal(await page.$eval("#case_reference", (input) => input.value), given.hostile);
+  await page.select("#outcome", "denied");
+  await page.waitForFunction((nothing) => document.querySelector("#results").textContent.includes(nothing), {}, "Nothing fits.");
+  await page.select("#outcome", "");
+  await page.waitForSelector("tbody tr");
+  const [began] = await Promise.all([page.waitForNavigation(), page.click("tbody th a")]);
+  assert.equal(began.status(), 200);
+}
+
+async function proves(page) {
+  await look(page, "entry");
+  const content = await text(page, "main");
+  assert.ok(content.includes(given.hostile), "what was written stands there as it was");
+  assert.equal(await page.$("main script, main img, main iframe"), null);
+  await page.click("#verify");
+  await page.waitForSelector("#verdict[data-good=true]");
+  assert.match(await text(page, "#verdict"), /^Proven: the leaf leads to the root, and the journal's key has signed/);
+  await page.screenshot({ path: `${given.pictures}/entry-verified.png`, fullPage: true });
+
+  const changed = async (change) => {
+    await page.reload();
+    await page.evaluate(change);
+    await page.click("#verify");
+    await page.waitForSelector("#verdict[data-good=false]");
+    return text(page, "#verdict");
+  };
+  assert.match(await changed(() => {
+    const { dataset } = document.getElementById("proof");
+    dataset.leaf = dataset.leaf.replace(/.$/, (digit) => (digit === "0" ? "1" : "0"));
+  }), /^NOT proven: the leaf/);
+  assert.match(await changed(() => {
+    const { dataset } = document.getElementById("proof");
+    const lines = dataset.note.split("\n");
+    const own = lines.findIndex((line) => line.startsWith(`\u2014 ${dataset.key.split("+")[0]} `));
+    dataset.note = lines.map((line, place) => place < 3 || place === own ? line : "").join("\n")
+      .replace(/(....)(=*)\n*$/, (_, tail, fill) => `${tail === "AAAA" ? "BBBB" : "AAAA"}${fill}\n`);
+  }), /^NOT proven: the signature/);
+}
+
+async function asAuditor(page) {
+  assert.deepEqual(await menu(page), ["Overview", "Exchange log", "Agreements"]);
+  await look(page, "overview");
+  await searches(page);
+  await proves(page);
+  await page.goto(`${CONSOLE}/agreements`);
+  await look(page, "agreements");
+  assert.match(await text(page, "article .grant p"), / may /);
+
+  await Promise.all([page.waitForNavigation(), page.click("button[lang='zh-CN']")]);
+  assert.equal(await page.$eval("html", (html) => html.lang), "zh-CN");
+  assert.equal(page.url(), `${CONSOLE}/agreements`);
+  await look(page, "agreements-zh");
+  await page.goto(`${CONSOLE}/exchanges`);
+  await look(page, "exchanges-zh");
+  await Promise.all([page.waitForNavigation(), page.click("button[lang='en']")]);
+
+  await Promise.all([page.waitForNavigation(), page.click("form[action='/console/sign-out'] button")]);
+  assert.equal(page.url(), `${CONSOLE}/sign-in`);
+  await page.goto(`${CONSOLE}/exchanges`);
+  assert.equal(page.url(), `${CONSOLE}/sign-in`);
+}
+
+async function weighs(page) {
+  const session = await page.createCDPSession();
+  await session.send("Network.enable");
+  await session.send("Network.setCacheDisabled", { cacheDisabled: true });
+  let bytes = 0;
+  session.on("Network.loadingFinished", ({ encodedDataLength }) => (bytes += encodedDataLength));
+  await page.goto(`${CONSOLE}/exchanges`, { waitUntil: "networkidle0" });
+  assert.equal((await page.$$("tbody tr")).length, 100);
+  assert.ok(bytes > 0 && bytes < MAX_BYTES, `${bytes} bytes`);
+  console.log(`a page of 100 rows with all that belongs to it: ${bytes} bytes`);
+}
+
+const browser = await puppeteer.launch({ executablePath: "/usr/bin/chromium", args: ["--no-sandbox", "--disable-gpu"] });
+try {
+  await mkdir(given.pictures, { recursive: true });
+  const complaints = [];
+  let page = await open(browser, complaints);
+  await page.goto(`${CONSOLE}/sign-in`);
+  await look(page, "sign-in");
+  await signIn(page, { ...given.accounts.auditor, password: "wrong" });
+  assert.equal(await text(page, "[role=alert]"), "The name, the password or the code is not right.");
+  // Chromium tells of every answer that is no 2xx.
+  assert.equal(complaints.length, 1);
+  complaints.length = 0;
+
+  await signIn(page, given.accounts.auditor);
+  await weighs(page);
+  await page.goto(CONSOLE);
+  await asAuditor(page);
+  assert.deepEqual(complaints, []);
+
+  for (const role of ["viewer", "administrator"]) {
+    page = await open(browser, complaints);
+    await signIn(page, given.accounts[role]);
+    assert.deepEqual(await menu(page), ["Overview", "Agreements"]);
+    assert.deepEqual(complaints, []);
+    const answer = await page.goto(`${CONSOLE}/exchanges`);
+    assert.equal(answer.status(), 403);
+    await look(page, `forbidden-${role}`);
+    complaints.length = 0;
+  }
+} finally {
+  await browser.close();
+}
