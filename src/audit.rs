@@ -24,6 +24,7 @@ pub mod retention;
 pub mod row;
 pub mod search;
 pub mod subject;
+pub mod tally;
 pub mod tiles;
 pub mod usage;
 pub mod verify;

@@ -10,9 +10,12 @@ mod agreements;
 mod assets;
 mod entry;
 mod exchanges;
+mod flow;
+mod flow_picture;
 mod merkle_path;
 mod overview;
 mod page;
+mod period;
 mod session;
 mod sign_in;
 mod unseen;
@@ -75,6 +78,8 @@ impl Console {
             .route("/entries/{index}/proof", get(entry::proof))
             .route("/entries/{index}/entry", get(entry::json))
             .route("/agreements", get(agreements::show))
+            .route("/flow", get(flow::show))
+            .route("/flow.csv", get(flow::csv))
             .route("/assets/{name}", get(assets::show))
             .fallback(unseen::no_such_page)
             .with_state(Arc::new(self))

@@ -17,6 +17,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::path::PathBuf;
 
+use argon2::ARGON2ID_IDENT;
 use argon2::Argon2;
 use argon2::PasswordHash;
 use argon2::PasswordHasher;
@@ -130,9 +131,9 @@ impl Accounts {
             {
                 return Err(malformed(format!("`{name}` is there twice")));
             }
-            if PasswordHash::new(&account.password).is_err() {
+            if !account.is_hashed() {
                 return Err(malformed(format!(
-                    "the `password` of `{name}` is no argon2 hash"
+                    "the `password` of `{name}` is no argon2id hash"
                 )));
             }
             if account.codes().is_none() {
@@ -179,6 +180,10 @@ impl Accounts {
 }
 
 impl Account {
+    fn is_hashed(&self) -> bool {
+        PasswordHash::new(&self.password).is_ok_and(|hash| hash.algorithm == ARGON2ID_IDENT)
+    }
+
     fn codes(&self) -> Option<TOTP> {
         let secret = totp_rs::Secret::Encoded(self.totp.to_string())
             .to_bytes()
@@ -240,3 +245,12 @@ impl fmt::Debug for Account {
         write!(f, "Account({}, {})", self.name, self.role)
     }
 }
+
+impl fmt::Debug for Handed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Handed(..)")
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -22,6 +22,7 @@ use crate::name::DepartmentId;
 use crate::name::RecordType;
 use crate::policy::agreement::Agreement;
 use crate::policy::agreement::Grant;
+use crate::registry::query::Mode;
 
 const HERE: &str = "/console/agreements";
 
@@ -36,7 +37,7 @@ pub(super) async fn show(
     let (snapshot, language) = (console.desk.exchange.snapshot(), visitor.language);
     let today = console.desk.now().date(console.desk.offset);
     let words = language.words();
-    Ok(Page::new(&visitor, words.who_gets_what, HERE).show(html! {
+    Ok(Page::new(&visitor, words.who_gets_what, HERE).show(&html! {
         (matrix(&snapshot, words))
         @for agreement in snapshot.policy.agreements() {
             (article(agreement, &snapshot, today, language))
@@ -71,7 +72,7 @@ fn matrix(snapshot: &Snapshot, words: &Words) -> Markup {
                         @for consumer in &consumers { td {
                             @for (agreement, grant) in cells.get(&(*record, *consumer)).into_iter().flatten() {
                                 a href={ "#" (agreement.id) } { (agreement.id) } " "
-                                small { (modes(grant)) " · " (grant.released.len()) " " (words.fields) }
+                                small { (modes(grant, words)) " · " (grant.released.len()) " " (words.fields) }
                                 br;
                             }
                         } }
@@ -95,9 +96,9 @@ fn article(agreement: &Agreement, snapshot: &Snapshot, today: Date, language: La
         article id=(agreement.id) {
             h2 { (agreement.title) " " small { code { (agreement.id) } @if let Some(state) = state { " · " (state) } } }
             dl .facts {
-                (fact(words.legal_basis, html! { (agreement.legal_basis) }))
-                (fact(words.accountable, html! { (agreement.accountable) }))
-                (fact(words.file, html! { code { (agreement.file) } }))
+                (fact(words.legal_basis, &html! { (agreement.legal_basis) }))
+                (fact(words.accountable, &html! { (agreement.accountable) }))
+                (fact(words.file, &html! { code { (agreement.file) } }))
             }
             @for grant in &agreement.grants { (sentence(agreement, grant, snapshot, language)) }
         }
@@ -121,7 +122,7 @@ fn sentence(
         section .grant {
             p {
                 strong { (name(&agreement.consumer, snapshot, Some(language))) }
-                " " (words.may) " " strong { (modes(grant)) } " " code { (grant.schema.name()) }
+                " " (words.may) " " strong { (modes(grant, words)) } " " code { (grant.schema.name()) }
                 " " (words.of_department) " " strong { (name(&agreement.provider, snapshot, Some(language))) }
                 " " (words.for_purposes) " " (purposes.join(", "))
                 ", " (words.from_day) " " (agreement.valid_from) " " (words.to_day) " " (agreement.valid_until) "."
@@ -148,9 +149,14 @@ fn sentence(
     }
 }
 
-fn modes(grant: &Grant) -> String {
-    let modes: Vec<_> = grant.modes.iter().map(|mode| mode.as_str()).collect();
-    modes.join(", ")
+fn modes(grant: &Grant, words: &Words) -> String {
+    let modes = grant.modes.iter().map(|mode| match mode {
+        Mode::Get => words.get,
+        Mode::Query => words.query,
+        Mode::Verify => words.verify,
+        Mode::Count => words.count,
+    });
+    modes.collect::<Vec<_>>().join(", ")
 }
 
 /// A department's id; with a language, its name in that language before it.

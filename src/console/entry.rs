@@ -62,7 +62,7 @@ pub(super) async fn show(
     let title = format!("{} {index}", words.entry);
     let (snapshot, offset) = (console.desk.exchange.snapshot(), console.desk.offset);
     let key = console.desk.exchange.journal().verifier();
-    Ok(Page::new(&visitor, &title, "").show(html! {
+    Ok(Page::new(&visitor, &title, "").show(&html! {
         (story(&shown, offset, words))
         @match shown.exchange_record() {
             Some(record) => (grounds(record, &snapshot, words)),
@@ -185,13 +185,13 @@ fn story(shown: &Shown, offset: UtcOffset, words: &Words) -> Markup {
     };
     html! {
         dl .facts {
-            (fact(words.time, page::moment(row.time, offset)))
-            (fact(words.side, html! { (row.side) }))
-            (fact(words.who, html! { bdi { (row.who) } }))
-            (fact(words.what, html! { bdi { (row.what) } }))
-            (fact(words.outcome, html! { span .outcome data-outcome=(leaf.outcome.as_str()) { (row.outcome) } }))
+            (fact(words.time, &page::moment(row.time, offset)))
+            (fact(words.side, &html! { (row.side) }))
+            (fact(words.who, &page::value(&row.who)))
+            (fact(words.what, &page::value(&row.what)))
+            (fact(words.outcome, &html! { span .outcome data-outcome=(leaf.outcome.as_str()) { (row.outcome) } }))
             @if let Some(exchange) = row.exchange {
-                (fact(words.exchange_id, html! { code { (exchange) } }))
+                (fact(words.exchange_id, &html! { code { (exchange) } }))
             }
         }
         @if shown.record.is_none() { p .alert { (words.erased) } }
@@ -214,11 +214,11 @@ fn grounds(record: &pb::ExchangeRecord, snapshot: &Snapshot, words: &Words) -> M
         section {
             h2 { (words.ground) }
             dl .facts {
-                (fact(words.agreement, html! { code { (record.agreement) } }))
-                (fact(words.purpose, html! { bdi { (record.purpose) } }))
-                (fact(words.case_reference, html! { bdi { (record.case_reference) } }))
-                (fact(words.officer, html! { bdi { (record.officer) } }))
-                (fact(words.policy_revision, html! { code { (hex(&record.policy_revision)) } }))
+                (fact(words.agreement, &html! { code { (record.agreement) } }))
+                (fact(words.purpose, &page::value(&record.purpose)))
+                (fact(words.case_reference, &page::value(&record.case_reference)))
+                (fact(words.officer, &page::value(&record.officer)))
+                (fact(words.policy_revision, &html! { code { (hex(&record.policy_revision)) } }))
             }
             @if !record.agreement.is_empty() {
                 p { @match now {
@@ -253,9 +253,9 @@ fn other_side(shown: &Shown, words: &Words) -> Markup {
             h2 { (words.other_side) }
             p { (words.other_side_names) }
             dl .facts {
-                (fact(words.other_journal, html! { code { (origin) } }))
-                (fact(words.other_index, html! { (peer.index) }))
-                (fact(words.other_leaf, html! { code { (hex(&peer.leaf_hash)) } }))
+                (fact(words.other_journal, &html! { code { (origin) } }))
+                (fact(words.other_index, &html! { (peer.index) }))
+                (fact(words.other_leaf, &html! { code { (hex(&peer.leaf_hash)) } }))
             }
         }
     }

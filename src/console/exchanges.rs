@@ -10,14 +10,12 @@ use maud::Markup;
 use maud::html;
 use prost_types::Timestamp;
 use serde::Deserialize;
-use time::PrimitiveDateTime;
 use time::UtcOffset;
-use time::format_description::BorrowedFormatItem;
-use time::macros::format_description;
 
 use super::Console;
 use super::page;
 use super::page::Page;
+use super::period;
 use super::unseen::Unseen;
 use super::visitor::Visitor;
 use super::words::Words;
@@ -35,9 +33,6 @@ use crate::pb;
 const HERE: &str = "/console/exchanges";
 /// The header by which the script asks for the results alone.
 const PART: &str = "x-part";
-/// As browsers send a time that was picked.
-const PICKED: &[BorrowedFormatItem<'_>] =
-    format_description!("[year]-[month]-[day]T[hour]:[minute][optional [:[second]]]");
 const MICROS_A_MILLI: u64 = 1_000;
 const MODES: [&str; 4] = ["get", "query", "verify", "count"];
 
@@ -91,7 +86,7 @@ pub(super) async fn show(
         return Ok(page::part(found));
     }
     let snapshot = console.desk.exchange.snapshot();
-    Ok(Page::new(&visitor, words.exchanges, HERE).show(html! {
+    Ok(Page::new(&visitor, words.exchanges, HERE).show(&html! {
         (form(&asked, &snapshot, words))
         div #results aria-live="polite" { (found) }
     }))
@@ -213,14 +208,9 @@ fn number(field: &'static str, text: &str) -> Result<Option<u64>, Unread> {
 }
 
 fn picked(field: &'static str, text: &str, offset: UtcOffset) -> Result<Option<Timestamp>, Unread> {
-    if text.is_empty() {
-        return Ok(None);
-    }
-    let at = PrimitiveDateTime::parse(text, PICKED)
-        .map_err(|_| Unread::invalid(field, "expected a time such as `2026-01-31T10:20`"))?
-        .assume_offset(offset);
-    Ok(Some(Timestamp {
-        seconds: at.unix_timestamp(),
+    let at = period::picked(field, text, offset)?;
+    Ok(at.map(|at| Timestamp {
+        seconds: at.seconds(),
         nanos: 0,
     }))
 }
@@ -356,9 +346,9 @@ fn line(row: &Row, outcome: Outcome, offset: UtcOffset) -> Markup {
             th scope="row" { a href={ "/console/entries/" (row.index) } { (row.index) } }
             td .time { (page::moment(row.time, offset)) }
             td { (row.side) }
-            td { bdi { (row.who) } }
-            td { bdi { (row.what) } }
-            td { bdi { (row.purpose) } }
+            td { (page::value(&row.who)) }
+            td { (page::value(&row.what)) }
+            td { (page::value(&row.purpose)) }
             td { (row.agreement) }
             td { span .outcome data-outcome=(outcome.as_str()) { (row.outcome) } }
         }

@@ -40,7 +40,7 @@ pub(super) async fn show(
     let snapshot = desk.exchange.snapshot();
     let own = desk.exchange.department();
     Ok(
-        Page::new(&visitor, words.overview, "/console").show(html! {
+        Page::new(&visitor, words.overview, "/console").show(&html! {
             (journal_facts(desk.exchange.journal(), &progress, desk.offset, words))
             (policy_facts(&snapshot, words))
             (departments(&snapshot, own, words))
@@ -63,16 +63,16 @@ fn journal_facts(
         section {
             h2 { (words.journal) }
             dl .facts {
-                (fact(words.journal, html! { code { (journal.origin()) } }))
-                (fact(words.state, html! {
+                (fact(words.journal, &html! { code { (journal.origin()) } }))
+                (fact(words.state, &html! {
                     span .state data-good=(cause.is_none()) { (state) }
                     @if let Some(cause) = cause { small { (cause) } }
                 }))
-                (fact(words.witnesses, standing(&journal.standing(), words)))
-                (fact(words.entries, html! { (journal.checkpoint().size()) }))
-                (fact(words.published_to, reached(progress.published.as_ref(), offset)))
-                (fact(words.witnessed_to, reached(progress.witnessed.as_ref(), offset)))
-                (fact(words.indexed_to, html! { (progress.indexed_to) }))
+                (fact(words.witnesses, &standing(&journal.standing(), words)))
+                (fact(words.entries, &html! { (journal.checkpoint().size()) }))
+                (fact(words.published_to, &reached(progress.published.as_ref(), offset)))
+                (fact(words.witnessed_to, &reached(progress.witnessed.as_ref(), offset)))
+                (fact(words.indexed_to, &html! { (progress.indexed_to) }))
             }
         }
     }
@@ -107,8 +107,8 @@ fn policy_facts(snapshot: &Snapshot, words: &Words) -> Markup {
         section {
             h2 { (words.agreements) }
             dl .facts {
-                (fact(words.policy_revision, html! { code { (hex(snapshot.policy.revision())) } }))
-                (fact(words.in_force, html! {
+                (fact(words.policy_revision, &html! { code { (hex(snapshot.policy.revision())) } }))
+                (fact(words.in_force, &html! {
                     a href="/console/agreements" { (snapshot.policy.agreements().count()) }
                 }))
             }

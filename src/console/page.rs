@@ -62,7 +62,7 @@ impl<'a> Page<'a> {
         Self { status, ..self }
     }
 
-    pub(super) fn show(self, content: Markup) -> Response {
+    pub(super) fn show(self, content: &Markup) -> Response {
         let words = self.language.words();
         let page = html! {
             (DOCTYPE)
@@ -104,6 +104,7 @@ impl<'a> Page<'a> {
                             @if who.role.reads_journal() {
                                 (self.link("/console/exchanges", words.exchanges))
                             }
+                            (self.link("/console/flow", words.flow))
                             (self.link("/console/agreements", words.agreements))
                         }
                     }
@@ -177,7 +178,33 @@ pub(super) fn moment(at: Moment, offset: UtcOffset) -> Markup {
     html! { time datetime=(text.replace(' ', "T")) { (text) } }
 }
 
+/// A text that somebody else wrote. What would turn the direction of reading, break the line or stand unseen is written out
+/// instead, e.g. as ⟨U+202E⟩.
+pub(super) fn value(text: &str) -> Markup {
+    html! {
+        bdi {
+            @for piece in text.split_inclusive(is_unseen) {
+                @match piece.chars().next_back().filter(|&last| is_unseen(last)) {
+                    None => (piece),
+                    Some(last) => {
+                        (piece.trim_end_matches(last))
+                        span .unseen { (format!("⟨U+{:04X}⟩", u32::from(last))) }
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// Control characters, and those of Unicode that format and show nothing themselves (general category Cf, as far as texts
+/// of people may have them).
+fn is_unseen(c: char) -> bool {
+    c.is_control()
+        || matches!(c, '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}'
+            | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}')
+}
+
 /// A term with what it is, in a list of such.
-pub(super) fn fact(term: &str, value: Markup) -> Markup {
+pub(super) fn fact(term: &str, value: &Markup) -> Markup {
     html! { div { dt { (term) } dd { (value) } } }
 }

@@ -194,3 +194,6 @@ impl fmt::Debug for Sessions {
         f.write_str("Sessions")
     }
 }
+
+#[cfg(test)]
+mod tests;

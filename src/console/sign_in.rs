@@ -221,18 +221,18 @@ fn form(language: Language, refused: Option<&NotSignedIn>) -> Response {
         Some(NotSignedIn::Rejected(Rejected::TooOften)) => StatusCode::TOO_MANY_REQUESTS,
         Some(NotSignedIn::Unable(_)) => StatusCode::SERVICE_UNAVAILABLE,
     };
-    Page::for_guest(language, words.sign_in).with_status(status).show(html! {
+    Page::for_guest(language, words.sign_in).with_status(status).show(&html! {
         @if let Some(refused) = refused {
             p .alert role="alert" { (told(refused, words)) }
         }
         form .sign-in method="post" action="/console/sign-in" {
-            (input(words.name, "name", html! {
+            (input(words.name, "name", &html! {
                 input #name name="name" required autocomplete="username" autocapitalize="none" spellcheck="false" maxlength="64";
             }))
-            (input(words.password, "password", html! {
+            (input(words.password, "password", &html! {
                 input #password name="password" type="password" required autocomplete="current-password" maxlength="256";
             }))
-            (input(words.code, "code", html! {
+            (input(words.code, "code", &html! {
                 input #code name="code" required inputmode="numeric" autocomplete="one-time-code" pattern="[0-9]{6}"
                     maxlength="6" aria-describedby="code-hint";
                 small #code-hint { (words.code_hint) }
@@ -242,7 +242,7 @@ fn form(language: Language, refused: Option<&NotSignedIn>) -> Response {
     })
 }
 
-fn input(text: &str, id: &str, input: Markup) -> Markup {
+fn input(text: &str, id: &str, input: &Markup) -> Markup {
     html! { p { label for=(id) { (text) } (input) } }
 }
 

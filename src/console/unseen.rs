@@ -39,7 +39,7 @@ impl IntoResponse for Unseen {
         };
         let page = Page::new(&visitor, visitor.language.words().console, "");
         page.with_status(status)
-            .show(html! { p .alert role="alert" { (text) } })
+            .show(&html! { p .alert role="alert" { (text) } })
     }
 }
 
@@ -47,5 +47,5 @@ pub(super) async fn no_such_page(Guest(language): Guest) -> Response {
     let words = language.words();
     Page::for_guest(language, words.not_here)
         .with_status(StatusCode::NOT_FOUND)
-        .show(html! { p { a href="/console" { (words.overview) } } })
+        .show(&html! { p { a href="/console" { (words.overview) } } })
 }

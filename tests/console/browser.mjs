@@ -101,7 +101,7 @@ async function searches(page) {
 async function proves(page) {
   await look(page, "entry");
   const content = await text(page, "main");
-  assert.ok(content.includes(given.hostile), "what was written stands there as it was");
+  assert.ok(content.includes(given.hostile.replace("\u202e", "⟨U+202E⟩")), "what was written stands there, all of it seen");
   assert.equal(await page.$("main script, main img, main iframe"), null);
   await page.click("#verify");
   await page.waitForSelector("#verdict[data-good=true]");
@@ -128,11 +128,22 @@ async function proves(page) {
   }), /^NOT proven: the signature/);
 }
 
+async function flows(page) {
+  await page.goto(`${CONSOLE}/flow`);
+  await look(page, "flow");
+  assert.match(await text(page, ".bridge title"), /^civil → tax: 111 answered, 0 refused, 0 failed, \d+ records$/);
+  assert.match(await text(page, ".figures tbody th"), /^civil$/);
+  await Promise.all([page.waitForNavigation(), page.$eval(".flow a", (link) => link.dispatchEvent(new MouseEvent("click", { bubbles: true })))]);
+  assert.equal(await page.$eval("#provider", (select) => select.value), "civil");
+  assert.equal((await page.$$("tbody tr")).length, 100);
+}
+
 async function asAuditor(page) {
-  assert.deepEqual(await menu(page), ["Overview", "Exchange log", "Agreements"]);
+  assert.deepEqual(await menu(page), ["Overview", "Exchange log", "Flow and performance", "Agreements"]);
   await look(page, "overview");
   await searches(page);
   await proves(page);
+  await flows(page);
   await page.goto(`${CONSOLE}/agreements`);
   await look(page, "agreements");
   assert.match(await text(page, "article .grant p"), / may /);
@@ -185,7 +196,7 @@ try {
   for (const role of ["viewer", "administrator"]) {
     page = await open(browser, complaints);
     await signIn(page, given.accounts[role]);
-    assert.deepEqual(await menu(page), ["Overview", "Agreements"]);
+    assert.deepEqual(await menu(page), ["Overview", "Flow and performance", "Agreements"]);
     assert.deepEqual(complaints, []);
     const answer = await page.goto(`${CONSOLE}/exchanges`);
     assert.equal(answer.status(), 403);

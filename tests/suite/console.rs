@@ -1,13 +1,19 @@
 //! The console, as people see it in a browser, and as those may try who are not let in.
 
+use std::fs;
 use std::path::Path;
 use std::process::Command;
 
+use landbridge::clock::Clock;
 use serde_json::Value;
 use serde_json::json;
+use totp_rs::Algorithm;
+use totp_rs::TOTP;
 
 use crate::harness::World;
 use crate::harness::asked::Asked;
+use crate::harness::gateway::Gateway;
+use crate::harness::gateway::Page;
 use crate::harness::records::Resident;
 
 /// A case reference that would be a script, another direction, an entity and an end of anything.
@@ -54,15 +60,228 @@ async fn exchange(world: &World) {
     system.ask(&asked).await.unwrap();
 }
 
+/// Somebody without a browser.
+struct Person<'a> {
+    gateway: &'a Gateway,
+    origin: String,
+    /// What the browser would show; empty before the sign-in.
+    cookie: String,
+}
+
+impl<'a> Person<'a> {
+    fn at(gateway: &'a Gateway, world: &World) -> Self {
+        Self {
+            gateway,
+            origin: origin(world),
+            cookie: String::new(),
+        }
+    }
+
+    async fn opens(&self, path: &str) -> Page {
+        self.gateway.fetch(path, &[("Cookie", &self.cookie)]).await
+    }
+
+    /// With the code of now, or of so many steps later.
+    async fn signs_in(&mut self, account: &Value, later: u64) -> Page {
+        let uri = account["otpauth"].as_str().unwrap();
+        let form = format!(
+            "name={}&password={}&code={}",
+            account["name"].as_str().unwrap(),
+            account["password"].as_str().unwrap(),
+            code(uri, later)
+        );
+        let page = self.posts("/console/sign-in", &form).await;
+        if let Some((cookie, _)) = page.header("set-cookie").split_once(';') {
+            self.cookie = cookie.to_owned();
+        }
+        page
+    }
+
+    async fn posts(&self, path: &str, form: &str) -> Page {
+        let headers = [("Cookie", self.cookie.as_str()), ("Origin", &self.origin)];
+        self.gateway.post(path, &headers, form).await
+    }
+}
+
+fn origin(world: &World) -> String {
+    format!("http://127.0.0.1:{}", world.ports("tax").operators)
+}
+
+/// The code that an authenticator app shows for `otpauth://…?secret=…`, so many steps later.
+fn code(uri: &str, later: u64) -> String {
+    let (_, after) = uri.split_once("secret=").unwrap();
+    let secret = after.split('&').next().unwrap().to_owned();
+    let secret = totp_rs::Secret::Encoded(secret).to_bytes().unwrap();
+    let totp = TOTP::new(Algorithm::SHA1, 6, 0, 30, secret).unwrap();
+    let now = u64::try_from(Clock::System.now().seconds()).unwrap();
+    totp.generate(now + 30 * later)
+}
+
+const PAGES: [&str; 10] = [
+    "/console",
+    "/console/exchanges",
+    "/console/exchanges?peer=civil",
+    "/console/entries/0",
+    "/console/entries/0/proof",
+    "/console/entries/0/entry",
+    "/console/agreements",
+    "/console/flow?since=2026-01-01T00:00&until=2026-01-02T00:00",
+    "/console/flow.csv?since=2026-01-01T00:00&until=2026-01-02T00:00",
+    "/console/sign-in",
+];
+
+#[tokio::test]
+async fn who_is_not_signed_in_sees_the_form_and_nothing_else() {
+    let world = World::new().await;
+    let accounts = accounts(&world);
+    let gateway = world.start("tax").await;
+    let mut person = Person::at(&gateway, &world);
+    for cookie in [
+        "",
+        "landbridge_session=",
+        "landbridge_session=AAAA",
+        "landbridge_session=../../x; a=b",
+    ] {
+        person.cookie = cookie.to_owned();
+        for path in &PAGES[..9] {
+            let page = person.opens(path).await;
+            assert_eq!(
+                (page.status, page.header("location")),
+                (303, "/console/sign-in"),
+                "{path} {cookie}"
+            );
+            assert_eq!(page.text(), "", "{path}");
+        }
+    }
+    // What a browser sends for a page from elsewhere.
+    for from in ["https://evil.example", "null", "http://127.0.0.1:1"] {
+        person.origin = from.to_owned();
+        assert_eq!(
+            person.signs_in(&accounts["auditor"], 0).await.status,
+            403,
+            "{from}"
+        );
+    }
+    person.origin = origin(&world);
+    let wrong = json!({ "name": "lin.auditor", "password": "guess", "otpauth": accounts["auditor"]["otpauth"] });
+    for _ in 0..5 {
+        assert_eq!(person.signs_in(&wrong, 0).await.status, 403);
+    }
+    assert_eq!(person.signs_in(&accounts["auditor"], 0).await.status, 429);
+    assert_eq!(person.signs_in(&accounts["viewer"], 0).await.status, 303);
+    assert_eq!(person.opens("/console").await.status, 200);
+}
+
+#[tokio::test]
+async fn what_somebody_opens_is_on_record_and_their_role_says_what_that_is() {
+    let world = World::new().await;
+    let accounts = accounts(&world);
+    let gateway = world.start("tax").await;
+    let mut auditor = Person::at(&gateway, &world);
+    let signed_in = auditor.signs_in(&accounts["auditor"], 0).await;
+    assert_eq!(signed_in.status, 303);
+    world.journal("tax").published().await;
+    let cookie = signed_in.header("set-cookie");
+    assert!(
+        cookie.ends_with("; Path=/console; HttpOnly; SameSite=Strict"),
+        "{cookie}"
+    );
+    for path in &PAGES {
+        let page = auditor.opens(path).await;
+        assert_eq!(page.status, 200, "{path}");
+        if page.header("content-type").starts_with("text/html") {
+            let policy = page.header("content-security-policy");
+            assert!(
+                policy.starts_with("default-src 'none'; script-src 'self'; style-src 'self';"),
+                "{path}"
+            );
+            assert!(
+                !policy.contains("unsafe") && !page.text().contains(" style="),
+                "{path}"
+            );
+        }
+        assert_eq!(page.header("cache-control"), "no-store", "{path}");
+    }
+    assert_eq!(auditor.opens("/console/entries/9999").await.status, 404);
+    assert_eq!(auditor.opens("/console/nothing").await.status, 404);
+    assert_eq!(
+        auditor.signs_in(&accounts["auditor"], 0).await.status,
+        403,
+        "a code works once"
+    );
+    assert_eq!(auditor.posts("/console/sign-out", "").await.status, 303);
+    assert_eq!(auditor.opens("/console").await.status, 303);
+
+    for role in ["viewer", "administrator"] {
+        let mut person = Person::at(&gateway, &world);
+        assert_eq!(person.signs_in(&accounts[role], 0).await.status, 303);
+        let seen = PAGES.map(|path| person.opens(path));
+        let seen: Vec<_> = futures::future::join_all(seen)
+            .await
+            .iter()
+            .map(|page| page.status)
+            .collect();
+        assert_eq!(
+            seen,
+            [200, 403, 403, 403, 403, 403, 200, 200, 200, 200],
+            "{role}"
+        );
+    }
+
+    let of_auditor: Vec<_> = world
+        .journal("tax")
+        .readings("lin.auditor")
+        .iter()
+        .map(|reading| {
+            format!(
+                "{} {} {}",
+                reading.action,
+                reading.query,
+                reading.entries.min(1)
+            )
+        })
+        .collect();
+    assert_eq!(
+        of_auditor,
+        [
+            "sign-in auditor 0",
+            "view overview 0",
+            "search limit=100 1",
+            "search peer=civil limit=100 0",
+            "show index=0 1",
+            "prove index=0 1",
+            "show index=0 1",
+            "view agreements 0",
+            "view flow since=2025-12-31T16:00:00&until=2026-01-01T16:00:00 0",
+            "view flow.csv since=2025-12-31T16:00:00&until=2026-01-01T16:00:00 0",
+            "show index=9999 0",
+            "sign-out  0",
+        ]
+    );
+}
+
+#[tokio::test]
+async fn an_account_that_is_taken_away_is_signed_out() {
+    let world = World::new().await;
+    let accounts = accounts(&world);
+    let gateway = world.start("tax").await;
+    let mut person = Person::at(&gateway, &world);
+    assert_eq!(person.signs_in(&accounts["viewer"], 0).await.status, 303);
+    assert_eq!(person.opens("/console").await.status, 200);
+    let file = world.path("var/tax/accounts.toml");
+    let text = fs::read_to_string(&file).unwrap();
+    fs::write(&file, text.replace("\"viewer\"", "\"administrator\"")).unwrap();
+    assert_eq!(person.opens("/console").await.status, 303);
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn every_page_is_readable_operable_and_proven_in_a_browser() {
     let world = World::witnessed(100).await;
     let accounts = accounts(&world);
     let _gateways = world.pair().await;
     exchange(&world).await;
-    let origin = format!("http://127.0.0.1:{}", world.ports("tax").operators);
     let given = json!({
-        "origin": origin, "accounts": accounts, "hostile": HOSTILE,
+        "origin": origin(&world), "accounts": accounts, "hostile": HOSTILE,
         "pictures": Path::new(env!("CARGO_TARGET_TMPDIR")).join("console"),
     });
     let mut browser = Command::new("node");

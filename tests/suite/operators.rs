@@ -134,16 +134,6 @@ async fn page(civil: &Gateway, path: &str, auditor: &Auditor) -> Result<(), Refu
     })
 }
 
-/// The accesses on record of that reader.
-fn accesses(world: &World, reader: &str) -> Vec<pb::AccessRecord> {
-    let entries = world.journal("civil").entries();
-    let access = entries.into_iter().filter_map(|entry| match entry.kind {
-        Kind::Access(access) if access.reader == reader => Some(access),
-        _ => None,
-    });
-    access.collect()
-}
-
 #[tokio::test]
 async fn everything_wants_its_right_and_what_is_read_is_one_entry() {
     let world = World::new().await;
@@ -195,7 +185,9 @@ async fn everything_wants_its_right_and_what_is_read_is_one_entry() {
         what.read(&civil, &Auditor::new(at, Some(token)))
             .await
             .unwrap();
-        let actions: Vec<_> = accesses(&world, may)
+        let actions: Vec<_> = world
+            .journal("civil")
+            .readings(may)
             .into_iter()
             .map(|access| access.action)
             .collect();
@@ -279,7 +271,7 @@ async fn an_export_is_on_record_with_the_hash_of_what_was_taken_away() {
     let lines = file.body.split(|byte| *byte == b'\n');
     assert_eq!(lines.filter(|line| !line.is_empty()).count(), 1);
 
-    let access = accesses(&world, "lin.auditor").remove(0);
+    let access = world.journal("civil").readings("lin.auditor").remove(0);
     assert_eq!(access.sha256, sha256(&[&file.body]).to_vec());
     assert_eq!(
         (
@@ -342,7 +334,9 @@ async fn a_search_pages_through_what_was_exchanged_with_proofs() {
         );
     }
 
-    let told: Vec<_> = accesses(&world, "lin.auditor")
+    let told: Vec<_> = world
+        .journal("civil")
+        .readings("lin.auditor")
         .into_iter()
         .map(|access| (access.action, access.query, access.entries, access.mandate))
         .collect();

@@ -40,6 +40,18 @@ pub(crate) struct Page {
 }
 
 impl Page {
+    /// What a header says; empty if it is not there.
+    pub(crate) fn header(&self, name: &str) -> &str {
+        let mut pairs = self.head.lines().filter_map(|line| line.split_once(": "));
+        pairs
+            .find_map(|(key, value)| key.eq_ignore_ascii_case(name).then_some(value))
+            .unwrap_or_default()
+    }
+
+    pub(crate) fn text(&self) -> &str {
+        std::str::from_utf8(&self.body).unwrap()
+    }
+
     pub(crate) fn json(&self) -> Value {
         serde_json::from_slice(&self.body).unwrap()
     }
@@ -178,6 +190,21 @@ impl Gateway {
 
     /// A page of the operators' door, asked for with those headers.
     pub(crate) async fn fetch(&self, path: &str, headers: &[(&str, &str)]) -> Page {
+        self.send("GET", path, headers, "").await
+    }
+
+    /// A form, sent to the operators' door.
+    pub(crate) async fn post(&self, path: &str, headers: &[(&str, &str)], form: &str) -> Page {
+        let length = form.len().to_string();
+        let mut all = vec![
+            ("Content-Type", "application/x-www-form-urlencoded"),
+            ("Content-Length", &length),
+        ];
+        all.extend_from_slice(headers);
+        self.send("POST", path, &all, form).await
+    }
+
+    async fn send(&self, method: &str, path: &str, headers: &[(&str, &str)], body: &str) -> Page {
         let mut tcp = TcpStream::connect(("127.0.0.1", self.ports.operators))
             .await
             .unwrap();
@@ -185,8 +212,9 @@ impl Gateway {
             .iter()
             .map(|(name, value)| format!("{name}: {value}\r\n"))
             .collect();
-        let request =
-            format!("GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n{headers}\r\n");
+        let request = format!(
+            "{method} {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n{headers}\r\n{body}"
+        );
         tcp.write_all(request.as_bytes()).await.unwrap();
         let mut answer = Vec::new();
         timeout(PATIENCE, tcp.read_to_end(&mut answer))

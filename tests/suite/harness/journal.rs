@@ -77,6 +77,16 @@ impl Journal {
         self.entries().into_iter().filter(of_case).collect()
     }
 
+    /// What somebody has read of it.
+    pub(crate) fn readings(&self, reader: &str) -> Vec<pb::AccessRecord> {
+        let entries = self.entries().into_iter();
+        let readings = entries.filter_map(|entry| match entry.kind {
+            Kind::Access(access) if access.reader == reader => Some(access),
+            _ => None,
+        });
+        readings.collect()
+    }
+
     /// Waits for the first entry that fits.
     pub(crate) async fn awaits<T>(&self, fits: impl Fn(&Entry) -> Option<T>) -> T {
         let look = async {

@@ -5,7 +5,6 @@ use landbridge::pb;
 use serde_json::Value;
 use serde_json::json;
 
-use super::accesses;
 use super::reading::Auditor;
 use crate::harness::World;
 use crate::harness::asked::Asked;
@@ -100,7 +99,9 @@ async fn a_person_is_told_who_received_their_data_but_for_what_a_rule_hides() {
     );
 
     auditors_see_all(&world, &token).await;
-    let told: Vec<_> = accesses(&world, "eesti-portal")
+    let told: Vec<_> = world
+        .journal("civil")
+        .readings("eesti-portal")
         .into_iter()
         .map(|access| (access.action, access.entries))
         .collect();
@@ -203,5 +204,5 @@ async fn the_tracker_says_since_when_whether_it_lives_and_what_is_wrong_with_a_q
         page.json()["message"],
         "X-Road-UserId: the header is missing: who asks"
     );
-    assert_eq!(accesses(&world, "portal").len(), 0);
+    assert_eq!(world.journal("civil").readings("portal").len(), 0);
 }

@@ -3,7 +3,6 @@
 use landbridge::audit::merkle;
 use landbridge::door::operators::reader::Right;
 
-use super::accesses;
 use super::reading;
 use crate::harness::World;
 use crate::harness::asked::Asked;
@@ -65,7 +64,7 @@ async fn tiles_and_leaves_fetched_over_http_rebuild_the_root_of_the_checkpoint()
         assert_eq!(page.status, 404, "{path}");
     }
     // One for a minute, and the minute may have turned.
-    let on_record = accesses(&world, "lin");
+    let on_record = world.journal("civil").readings("lin");
     assert!((1..=2).contains(&on_record.len()), "{on_record:?}");
     assert_eq!(on_record[0].query, "from checkpoint on, within this minute");
 }

@@ -1,0 +1,271 @@
+//! How much was exchanged between whom, what came of it and how long it took: counted from the journal's entries.
+
+use std::collections::BTreeMap;
+
+use super::leaf::Leaf;
+use super::leaf::Outcome;
+use super::leaf::Role;
+use super::reader::ReadError;
+use super::reader::Reader;
+use crate::clock::Moment;
+use crate::name::DepartmentId;
+use crate::pb;
+use crate::pb::journal_record::Kind;
+
+/// The most entries that one tally reads: some seconds of it.
+pub const MOST_ENTRIES: u64 = 2_000_000;
+
+/// From when until when, and in how many equal slots of time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Period {
+    pub since: Moment,
+    /// Not in the period itself.
+    pub until: Moment,
+    pub slots: usize,
+}
+
+/// Between whom, and of what.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Line {
+    pub consumer: String,
+    /// Empty where the entry does not tell.
+    pub provider: String,
+    pub record_type: String,
+}
+
+/// What came of exchanges that have ended.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Sum {
+    pub answered: u64,
+    /// By an agreement, a limit or a guardrail.
+    pub denied: u64,
+    /// Everything else: nobody answered, the source failed, the answer was cut short or not proven.
+    pub failed: u64,
+    pub records: u64,
+    pub latencies: Latencies,
+}
+
+/// Latencies, each known to an eighth of itself.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Latencies(BTreeMap<u32, u64>);
+
+/// What was counted.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Tally {
+    pub lines: BTreeMap<Line, Sum>,
+    /// In the order of time.
+    pub slots: Vec<Sum>,
+    /// Where counting stopped before the period's end: there were too many entries.
+    pub stopped_at: Option<Moment>,
+}
+
+/// Counts the exchanges that ended in a period, as the gateway of `own` saw them.
+pub fn tally(reader: &Reader, own: &DepartmentId, period: Period) -> Result<Tally, ReadError> {
+    let mut tally = Tally {
+        lines: BTreeMap::new(),
+        slots: vec![Sum::default(); period.slots],
+        stopped_at: None,
+    };
+    for (read, stored) in (0..).zip(reader.since(period.since)?) {
+        let stored = stored?;
+        let leaf = &stored.leaf;
+        if leaf.time >= period.until {
+            break;
+        }
+        if read >= MOST_ENTRIES {
+            tally.stopped_at = Some(leaf.time);
+            break;
+        }
+        if leaf.time < period.since || leaf.role == Role::None {
+            continue;
+        }
+        let Some(ended) = stored
+            .record()?
+            .and_then(|record| Ended::of(leaf, record, own))
+        else {
+            continue;
+        };
+        let line = tally.lines.entry(ended.line.clone()).or_default();
+        line.add(leaf.outcome, &ended);
+        if let Some(slot) = tally.slots.get_mut(period.slot(leaf.time)) {
+            slot.add(leaf.outcome, &ended);
+        }
+    }
+    Ok(tally)
+}
+
+/// An exchange that has ended.
+struct Ended {
+    line: Line,
+    records: u64,
+    latency_us: u64,
+}
+
+impl Ended {
+    /// None for an entry by which no exchange ended.
+    fn of(leaf: &Leaf, record: pb::JournalRecord, own: &DepartmentId) -> Option<Self> {
+        match record.kind? {
+            Kind::Exchange(record) if leaf.outcome != Outcome::None => Some(Self {
+                line: Line {
+                    consumer: record.consumer,
+                    provider: record.provider,
+                    record_type: record.record_type,
+                },
+                records: record.records,
+                latency_us: record.latency_us,
+            }),
+            Kind::StreamEnd(record) => Some(Self {
+                line: Line {
+                    consumer: record.consumer,
+                    provider: match leaf.role {
+                        Role::Provider => own.to_string(),
+                        Role::Consumer | Role::None => department_of(&record.peer_origin),
+                    },
+                    record_type: record.record_type,
+                },
+                records: record.records,
+                latency_us: record.latency_us,
+            }),
+            _ => None,
+        }
+    }
+}
+
+/// The department in a journal's name, e.g. of `gov.example/civil/1`.
+fn department_of(origin: &str) -> String {
+    origin.split('/').nth(1).unwrap_or_default().to_owned()
+}
+
+impl Period {
+    fn slot(&self, time: Moment) -> usize {
+        let whole = self.until.since(self.since).max(1);
+        let slot = u128::from(time.since(self.since)) * self.slots as u128 / u128::from(whole);
+        usize::try_from(slot).unwrap_or(usize::MAX)
+    }
+
+    /// When a slot begins; the one behind the last begins when the period ends.
+    pub fn begins(&self, slot: usize) -> Moment {
+        let whole = u128::from(self.until.since(self.since));
+        let after = whole * slot as u128 / self.slots.max(1) as u128;
+        Moment::from_micros(
+            self.since
+                .micros()
+                .saturating_add(i64::try_from(after).unwrap_or(i64::MAX)),
+        )
+    }
+}
+
+impl Sum {
+    fn add(&mut self, outcome: Outcome, ended: &Ended) {
+        match outcome {
+            Outcome::Answered => self.answered += 1,
+            Outcome::Denied => self.denied += 1,
+            Outcome::None
+            | Outcome::ProviderError
+            | Outcome::NoAnswer
+            | Outcome::ReceiptRefused
+            | Outcome::CutShort => self.failed += 1,
+        }
+        self.records += ended.records;
+        self.latencies.add(ended.latency_us);
+    }
+
+    /// Adds what another line has.
+    pub fn join(&mut self, other: &Self) {
+        self.answered += other.answered;
+        self.denied += other.denied;
+        self.failed += other.failed;
+        self.records += other.records;
+        for (&step, &count) in &other.latencies.0 {
+            *self.latencies.0.entry(step).or_default() += count;
+        }
+    }
+
+    pub fn requests(&self) -> u64 {
+        self.answered + self.denied + self.failed
+    }
+}
+
+impl Latencies {
+    /// Eight steps to each doubling.
+    fn add(&mut self, micros: u64) {
+        *self.0.entry(step(micros)).or_default() += 1;
+    }
+
+    /// Within how many microseconds so many of a hundred had ended; 0 when there were none.
+    pub fn within(&self, percent: u64) -> u64 {
+        let all: u64 = self.0.values().sum();
+        let wanted = (all * percent).div_ceil(100).max(1);
+        let mut so_far = 0;
+        for (&step, &count) in &self.0 {
+            so_far += count;
+            if so_far >= wanted {
+                return top(step);
+            }
+        }
+        0
+    }
+}
+
+fn step(micros: u64) -> u32 {
+    if micros < 8 {
+        return micros as u32;
+    }
+    let octave = micros.ilog2();
+    let eighth = (micros >> (octave - 3)) & 7;
+    (octave - 2) * 8 + eighth as u32
+}
+
+/// The greatest number of a step.
+fn top(step: u32) -> u64 {
+    if step < 8 {
+        return step.into();
+    }
+    let (octave, eighth) = (step / 8 + 2, u64::from(step % 8));
+    ((9 + eighth) << (octave - 3)) - 1
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_latency_is_known_to_an_eighth() {
+        for micros in (0..100_000).chain([u64::from(u32::MAX), u64::MAX / 16]) {
+            let top = top(step(micros));
+            assert!(
+                top >= micros && top - micros <= micros / 8,
+                "{micros}: {top}"
+            );
+        }
+    }
+
+    #[test]
+    fn percentiles_are_those_of_what_was_added() {
+        let mut latencies = Latencies::default();
+        assert_eq!(latencies.within(50), 0);
+        (1..=100).for_each(|n| latencies.add(n * 1_000));
+        for (percent, exact) in [(1, 1_000), (50, 50_000), (95, 95_000), (100, 100_000)] {
+            let told = latencies.within(percent);
+            assert!(
+                (exact..=exact + exact / 8).contains(&told),
+                "{percent}: {told}"
+            );
+        }
+    }
+
+    #[test]
+    fn slots_divide_a_period_and_the_last_ends_with_it() {
+        let at = Moment::from_micros;
+        let period = Period {
+            since: at(1_000),
+            until: at(2_000),
+            slots: 7,
+        };
+        for slot in 0..7 {
+            assert_eq!(period.slot(at(period.begins(slot).micros() + 1)), slot);
+        }
+        assert_eq!((period.begins(0), period.begins(7)), (at(1_000), at(2_000)));
+        assert_eq!(period.slot(at(1_999)), 6);
+    }
+}

@@ -1,0 +1,240 @@
+//! How much flows between departments, what comes of it, and how well each answers (绩效).
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use axum::extract::Query;
+use axum::extract::State;
+use axum::http::header;
+use axum::response::IntoResponse;
+use axum::response::Response;
+use maud::Markup;
+use maud::html;
+use serde::Deserialize;
+use time::UtcOffset;
+
+use super::Console;
+use super::flow_picture;
+use super::page;
+use super::page::Page;
+use super::period;
+use super::unseen::Unseen;
+use super::visitor::Visitor;
+use super::words::Words;
+use crate::audit::reader::Reader;
+use crate::audit::tally;
+use crate::audit::tally::Line;
+use crate::audit::tally::Period;
+use crate::audit::tally::Sum;
+use crate::audit::tally::Tally;
+use crate::clock::Moment;
+use crate::door::operators::unread::Unread;
+
+const HERE: &str = "/console/flow";
+const SLOTS: usize = 48;
+const DAY_MICROS: i64 = 24 * 3600 * 1_000_000;
+
+/// The period that somebody has picked: the last day if none.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct Picked {
+    since: String,
+    until: String,
+}
+
+pub(super) async fn show(
+    State(console): State<Arc<Console>>,
+    visitor: Visitor,
+    Query(picked): Query<Picked>,
+) -> Result<Response, Unseen> {
+    let words = visitor.language.words();
+    let (period, tally) = count(&console, &picked).await.map_err(visitor.unread())?;
+    let _on_record = console
+        .view(&visitor.who, &told("flow", period))
+        .await
+        .map_err(visitor.unread())?;
+    let offset = console.desk.offset;
+    let links = visitor.who.role.reads_journal();
+    let csv = format!(
+        "{HERE}.csv?{}",
+        period::pairs(period.since, period.until, offset)
+    );
+    Ok(Page::new(&visitor, words.flow, HERE).show(&html! {
+        (form(period, offset, words))
+        @if let Some(at) = tally.stopped_at {
+            p .alert role="alert" { (words.stopped_at) " " (page::moment(at, offset)) }
+        }
+        @if tally.lines.is_empty() { p { (words.nothing_exchanged) } } @else {
+            (flow_picture::islands(&tally, period, offset, links, words))
+            (flow_picture::over_time(&tally, period, offset, links, words))
+            section {
+                h2 { (words.review) }
+                p { (words.review_hint) " " a href=(csv) download { (words.csv) } }
+                (review(&tally, words))
+            }
+        }
+    }))
+}
+
+/// The same figures for a spreadsheet.
+pub(super) async fn csv(
+    State(console): State<Arc<Console>>,
+    visitor: Visitor,
+    Query(picked): Query<Picked>,
+) -> Result<Response, Unseen> {
+    let (period, tally) = count(&console, &picked).await.map_err(visitor.unread())?;
+    let _on_record = console
+        .view(&visitor.who, &told("flow.csv", period))
+        .await
+        .map_err(visitor.unread())?;
+    let table = table(&tally).map_err(|error| visitor.unread()(Unread::failed(error)))?;
+    let headers = [
+        (header::CONTENT_TYPE, "text/csv; charset=utf-8"),
+        (
+            header::CONTENT_DISPOSITION,
+            "attachment; filename=\"flow.csv\"",
+        ),
+        (header::CACHE_CONTROL, "no-store"),
+    ];
+    Ok((headers, table).into_response())
+}
+
+async fn count(console: &Console, picked: &Picked) -> Result<(Period, Tally), Unread> {
+    let (now, offset) = (console.desk.now(), console.desk.offset);
+    let until = period::picked("until", &picked.until, offset)?.unwrap_or(now);
+    let since = period::picked("since", &picked.since, offset)?;
+    let since = since.unwrap_or_else(|| Moment::from_micros(until.micros() - DAY_MICROS));
+    if since >= until {
+        return Err(Unread::invalid("since", "is not before `until`"));
+    }
+    let period = Period {
+        since,
+        until,
+        slots: SLOTS,
+    };
+    let (journal, own) = (
+        console.desk.journal.clone(),
+        console.desk.exchange.department().clone(),
+    );
+    let counted = console
+        .desk
+        .look_up(move || {
+            tally::tally(&Reader::open(&journal), &own, period).map_err(Unread::failed)
+        })
+        .await?;
+    Ok((period, counted))
+}
+
+fn told(page: &str, period: Period) -> String {
+    format!(
+        "{page} {}",
+        period::pairs(period.since, period.until, UtcOffset::UTC)
+    )
+}
+
+fn form(period: Period, offset: UtcOffset, words: &Words) -> Markup {
+    html! {
+        form .search method="get" action=(HERE) {
+            div .fields {
+                p { label for="since" { (words.since) }
+                    input #since name="since" type="datetime-local" step="1" value=(period::text(period.since, offset)); }
+                p { label for="until" { (words.until) }
+                    input #until name="until" type="datetime-local" step="1" value=(period::text(period.until, offset)); }
+            }
+            button { (words.show) }
+        }
+    }
+}
+
+fn review(tally: &Tally, words: &Words) -> Markup {
+    let mut providers: BTreeMap<&str, Sum> = BTreeMap::new();
+    for (line, sum) in &tally.lines {
+        providers.entry(&line.provider).or_default().join(sum);
+    }
+    let row = |name: Markup, sum: &Sum| {
+        html! { tr {
+            th scope="row" { (name) }
+            td { (sum.requests()) } td { (sum.answered) } td { (share(sum.denied, sum)) } td { (share(sum.failed, sum)) }
+            td { (sum.records) }
+            @for percent in [50, 95, 99] { td { (millis(sum.latencies.within(percent))) } }
+        } }
+    };
+    html! {
+        div .wide tabindex="0" role="region" aria-label=(words.review) {
+            table .figures {
+                thead { tr {
+                    th scope="col" { (words.provider) } th scope="col" { (words.requests) } th scope="col" { (words.answered) }
+                    th scope="col" { (words.denied) } th scope="col" { (words.failed_share) } th scope="col" { (words.records) }
+                    th scope="col" { "p50, ms" } th scope="col" { "p95, ms" } th scope="col" { "p99, ms" }
+                } }
+                @for (provider, sum) in &providers {
+                    tbody {
+                        (row(html! { strong { (unnamed(provider)) } }, sum))
+                        @for (line, sum) in tally.lines.iter().filter(|(line, _)| line.provider == *provider) {
+                            (row(html! { code { (line.record_type) } " → " (line.consumer) }, sum))
+                        }
+                    }
+                }
+            }
+        }
+    }
+}
+
+fn table(tally: &Tally) -> Result<Vec<u8>, csv::Error> {
+    let mut table = csv::Writer::from_writer(Vec::new());
+    table.write_record([
+        "provider",
+        "consumer",
+        "record_type",
+        "requests",
+        "answered",
+        "denied",
+        "failed",
+        "records",
+        "p50_us",
+        "p95_us",
+        "p99_us",
+    ])?;
+    for (line, sum) in &tally.lines {
+        let Line {
+            consumer,
+            provider,
+            record_type,
+        } = line;
+        let numbers = [
+            sum.requests(),
+            sum.answered,
+            sum.denied,
+            sum.failed,
+            sum.records,
+            sum.latencies.within(50),
+            sum.latencies.within(95),
+            sum.latencies.within(99),
+        ];
+        let words = [provider, consumer, record_type].map(Clone::clone);
+        table.write_record(
+            words
+                .into_iter()
+                .chain(numbers.map(|number| number.to_string())),
+        )?;
+    }
+    table
+        .into_inner()
+        .map_err(|error| csv::Error::from(error.into_error()))
+}
+
+fn unnamed(name: &str) -> &str {
+    match name {
+        "" => "–",
+        name => name,
+    }
+}
+
+fn share(part: u64, sum: &Sum) -> String {
+    let of_thousand = part * 1_000 / sum.requests().max(1);
+    format!("{part} ({}.{} %)", of_thousand / 10, of_thousand % 10)
+}
+
+fn millis(micros: u64) -> String {
+    format!("{}.{}", micros / 1_000, micros % 1_000 / 100)
+}

@@ -1,0 +1,82 @@
+use super::*;
+
+const MINUTE: i64 = 60;
+
+fn at(seconds: i64) -> Moment {
+    Moment::from_micros((1_700_000_000 + seconds) * 1_000_000)
+}
+
+fn proven(step: u64) -> Proven {
+    Proven {
+        name: "lin".parse().unwrap(),
+        role: Role::Auditor,
+        step,
+    }
+}
+
+fn lin() -> SignedIn {
+    SignedIn {
+        name: "lin".parse().unwrap(),
+        role: Role::Auditor,
+    }
+}
+
+#[test]
+fn a_session_ends_when_it_is_idle_when_it_is_old_and_when_it_is_ended() {
+    let sessions = Sessions::default();
+    let shown = sessions.begin(lin(), at(0)).unwrap();
+    assert_eq!(sessions.of(&shown, at(14 * MINUTE)), Some(lin()));
+    assert_eq!(sessions.of(&shown, at(28 * MINUTE)), Some(lin()));
+    assert_eq!(sessions.of(&shown, at(43 * MINUTE)), None);
+    assert_eq!(sessions.of(&shown, at(28 * MINUTE)), None);
+
+    let shown = sessions.begin(lin(), at(0)).unwrap();
+    let looks = (0..8 * 60)
+        .step_by(10)
+        .map(|minute| sessions.of(&shown, at(minute * MINUTE)));
+    assert!(looks.into_iter().all(|who| who == Some(lin())));
+    assert_eq!(sessions.of(&shown, at(8 * 60 * MINUTE)), None);
+
+    let shown = sessions.begin(lin(), at(0)).unwrap();
+    sessions.end(&shown);
+    assert_eq!(sessions.of(&shown, at(1)), None);
+    assert_eq!(sessions.of("", at(1)), None);
+}
+
+#[test]
+fn one_person_has_few_sessions_and_the_oldest_gives_way() {
+    let sessions = Sessions::default();
+    let shown: Vec<_> = (0..6)
+        .map(|n| sessions.begin(lin(), at(n)).unwrap())
+        .collect();
+    let live: Vec<_> = shown
+        .iter()
+        .map(|shown| sessions.of(shown, at(10)).is_some())
+        .collect();
+    assert_eq!(live, [false, false, true, true, true, true]);
+}
+
+#[test]
+fn a_code_works_once() {
+    let sessions = Sessions::default();
+    assert_eq!(sessions.accept(&proven(7), at(0)), Ok(lin()));
+    assert_eq!(sessions.accept(&proven(7), at(1)), Err(Rejected::Used));
+    assert_eq!(sessions.accept(&proven(6), at(1)), Err(Rejected::Used));
+    assert_eq!(sessions.accept(&proven(8), at(31)), Ok(lin()));
+}
+
+#[test]
+fn who_has_failed_five_times_waits_a_minute_for_each_try_until_it_is_right() {
+    let (sessions, name) = (Sessions::default(), lin().name);
+    for second in 0..5 {
+        assert_eq!(sessions.may_try(&name, at(second)), Ok(()));
+        sessions.failed(&name, at(second));
+    }
+    assert_eq!(sessions.may_try(&name, at(5)), Err(Rejected::TooOften));
+    assert_eq!(sessions.may_try(&"wei".parse().unwrap(), at(5)), Ok(()));
+    assert_eq!(sessions.may_try(&name, at(64)), Ok(()));
+    sessions.failed(&name, at(64));
+    assert_eq!(sessions.may_try(&name, at(65)), Err(Rejected::TooOften));
+    assert_eq!(sessions.accept(&proven(1), at(130)), Ok(lin()));
+    assert_eq!(sessions.may_try(&name, at(131)), Ok(()));
+}
