@@ -109,6 +109,11 @@ The gateways go on running. To try next, in another terminal:
 
   curl http://127.0.0.1:{operators}/metrics
 
+  # The console, in a browser: give yourself an account. Its codes come from an authenticator app, or from
+  # `oathtool --totp --base32 <secret>`.
+  landbridge account me --role auditor --accounts {folder}/var/tax/accounts.toml
+  xdg-open http://127.0.0.1:{operators}/console
+
 Ctrl-C stops them.",
         port = tax.systems,
         operators = tax.operators,
