@@ -10,6 +10,7 @@ mod agreements;
 mod assets;
 mod entry;
 mod exchanges;
+mod explain;
 mod flow;
 mod flow_picture;
 mod merkle_path;
@@ -78,6 +79,7 @@ impl Console {
             .route("/entries/{index}/proof", get(entry::proof))
             .route("/entries/{index}/entry", get(entry::json))
             .route("/agreements", get(agreements::show))
+            .route("/explain", get(explain::show))
             .route("/flow", get(flow::show))
             .route("/flow.csv", get(flow::csv))
             .route("/assets/{name}", get(assets::show))

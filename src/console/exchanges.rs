@@ -288,7 +288,7 @@ fn form(asked: &Asked, snapshot: &Snapshot, words: &Words) -> Markup {
     }
 }
 
-fn free(text: &str, name: &str, value: &str) -> Markup {
+pub(super) fn free(text: &str, name: &str, value: &str) -> Markup {
     html! { p { label for=(name) { (text) } input id=(name) name=(name) value=(value) maxlength="512" spellcheck="false" autocomplete="off"; } }
 }
 
@@ -300,7 +300,7 @@ fn when(text: &str, name: &str, value: &str) -> Markup {
     html! { p { label for=(name) { (text) } input id=(name) name=(name) type="datetime-local" step="1" value=(value); } }
 }
 
-fn one_of(text: &str, name: &str, value: &str, all: &[&str], words: &Words) -> Markup {
+pub(super) fn one_of(text: &str, name: &str, value: &str, all: &[&str], words: &Words) -> Markup {
     html! {
         p {
             label for=(name) { (text) }

@@ -106,6 +106,7 @@ impl<'a> Page<'a> {
                             }
                             (self.link("/console/flow", words.flow))
                             (self.link("/console/agreements", words.agreements))
+                            (self.link("/console/explain", words.explain))
                         }
                     }
                 }

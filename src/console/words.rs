@@ -32,6 +32,7 @@ words! {
     overview: "Overview", "概览";
     exchanges: "Exchange log", "交换日志";
     agreements: "Agreements", "共享协议";
+    explain: "Explain", "解释";
     flow: "Flow and performance", "流量与绩效";
     other_language: "中文", "English";
     sign_in: "Sign in", "登录";
@@ -153,6 +154,16 @@ words! {
     denied: "refused", "已拒绝";
     failed_share: "failed", "失败";
     records: "records", "条记录";
+
+    explain_hint: "Whether a question would be allowed here, now or then, and what that rests on. Nothing is asked, and no quota is spent.", "判断某个请求在此时或彼时是否会被允许及其依据。不会发出请求,也不消耗配额。";
+    fields_asked: "Fields, separated by commas", "字段(以逗号分隔)";
+    filter: "Filter, in CEL", "过滤条件(CEL)";
+    permitted: "permitted", "允许";
+    would_be_denied: "denied:", "拒绝:";
+    would_be_released: "What would be released", "将披露的字段";
+    considered: "Grants that were considered", "所考虑的授权";
+    grant: "Grant", "授权项";
+    no_grant: "No grant of this record type to that department.", "没有向该部门授权此记录类型。";
 
     who_gets_what: "Who may get what", "谁可获取什么";
     matrix: "Record types and departments", "记录类型与部门对照";

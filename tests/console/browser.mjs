@@ -138,8 +138,23 @@ async function flows(page) {
   assert.equal((await page.$$("tbody tr")).length, 100);
 }
 
+async function explains(page) {
+  await page.goto(`${CONSOLE}/explain`);
+  await page.select("#department", "tax");
+  await page.type("#system", "assessment");
+  await page.select("#record_type", "civil.v1.Resident");
+  await page.type("#purpose", "tax-assessment");
+  await Promise.all([page.waitForNavigation(), page.click(".search button")]);
+  assert.equal(await text(page, "main h2"), "permitted");
+  await look(page, "explain-permitted");
+  await page.type("#fields", "phone");
+  await Promise.all([page.waitForNavigation(), page.click(".search button")]);
+  assert.equal(await text(page, "main h2"), "denied: FIELD_NOT_GRANTED");
+  await look(page, "explain-denied");
+}
+
 async function asAuditor(page) {
-  assert.deepEqual(await menu(page), ["Overview", "Exchange log", "Flow and performance", "Agreements"]);
+  assert.deepEqual(await menu(page), ["Overview", "Exchange log", "Flow and performance", "Agreements", "Explain"]);
   await look(page, "overview");
   await searches(page);
   await proves(page);
@@ -196,7 +211,9 @@ try {
   for (const role of ["viewer", "administrator"]) {
     page = await open(browser, complaints);
     await signIn(page, given.accounts[role]);
-    assert.deepEqual(await menu(page), ["Overview", "Flow and performance", "Agreements"]);
+    assert.deepEqual(await menu(page), ["Overview", "Flow and performance", "Agreements", "Explain"]);
+    assert.deepEqual(complaints, []);
+    await explains(page);
     assert.deepEqual(complaints, []);
     const answer = await page.goto(`${CONSOLE}/exchanges`);
     assert.equal(answer.status(), 403);

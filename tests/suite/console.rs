@@ -116,7 +116,7 @@ fn code(uri: &str, later: u64) -> String {
     totp.generate(now + 30 * later)
 }
 
-const PAGES: [&str; 10] = [
+const PAGES: [&str; 11] = [
     "/console",
     "/console/exchanges",
     "/console/exchanges?peer=civil",
@@ -124,6 +124,7 @@ const PAGES: [&str; 10] = [
     "/console/entries/0/proof",
     "/console/entries/0/entry",
     "/console/agreements",
+    "/console/explain?department=civil&record_type=tax.v1.Taxpayer&purpose=social-assistance",
     "/console/flow?since=2026-01-01T00:00&until=2026-01-02T00:00",
     "/console/flow.csv?since=2026-01-01T00:00&until=2026-01-02T00:00",
     "/console/sign-in",
@@ -142,7 +143,7 @@ async fn who_is_not_signed_in_sees_the_form_and_nothing_else() {
         "landbridge_session=../../x; a=b",
     ] {
         person.cookie = cookie.to_owned();
-        for path in &PAGES[..9] {
+        for path in &PAGES[..10] {
             let page = person.opens(path).await;
             assert_eq!(
                 (page.status, page.header("location")),
@@ -222,7 +223,7 @@ async fn what_somebody_opens_is_on_record_and_their_role_says_what_that_is() {
             .collect();
         assert_eq!(
             seen,
-            [200, 403, 403, 403, 403, 403, 200, 200, 200, 200],
+            [200, 403, 403, 403, 403, 403, 200, 200, 200, 200, 200],
             "{role}"
         );
     }
@@ -251,6 +252,7 @@ async fn what_somebody_opens_is_on_record_and_their_role_says_what_that_is() {
             "prove index=0 1",
             "show index=0 1",
             "view agreements 0",
+            "view explain department=civil record_type=tax.v1.Taxpayer purpose=social-assistance 0",
             "view flow since=2025-12-31T16:00:00&until=2026-01-01T16:00:00 0",
             "view flow.csv since=2025-12-31T16:00:00&until=2026-01-01T16:00:00 0",
             "show index=9999 0",
