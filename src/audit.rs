@@ -2,6 +2,7 @@
 //!
 //! An answer is released against a `Receipt`, and only the journal makes one: when the entry is on disk.
 
+pub mod alarm;
 pub mod checkpoint;
 pub mod cosignature;
 pub mod digest;

@@ -7,6 +7,7 @@ pub mod account;
 pub mod role;
 
 mod agreements;
+mod alarms;
 mod assets;
 mod entry;
 mod exchanges;
@@ -80,6 +81,7 @@ impl Console {
             .route("/entries/{index}/entry", get(entry::json))
             .route("/agreements", get(agreements::show))
             .route("/explain", get(explain::show))
+            .route("/alarms", get(alarms::show))
             .route("/flow", get(flow::show))
             .route("/flow.csv", get(flow::csv))
             .route("/assets/{name}", get(assets::show))

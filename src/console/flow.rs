@@ -10,7 +10,6 @@ use axum::response::IntoResponse;
 use axum::response::Response;
 use maud::Markup;
 use maud::html;
-use serde::Deserialize;
 use time::UtcOffset;
 
 use super::Console;
@@ -18,6 +17,7 @@ use super::flow_picture;
 use super::page;
 use super::page::Page;
 use super::period;
+use super::period::Picked;
 use super::unseen::Unseen;
 use super::visitor::Visitor;
 use super::words::Words;
@@ -27,20 +27,11 @@ use crate::audit::tally::Line;
 use crate::audit::tally::Period;
 use crate::audit::tally::Sum;
 use crate::audit::tally::Tally;
-use crate::clock::Moment;
 use crate::door::operators::unread::Unread;
 
 const HERE: &str = "/console/flow";
 const SLOTS: usize = 48;
 const DAY_MICROS: i64 = 24 * 3600 * 1_000_000;
-
-/// The period that somebody has picked: the last day if none.
-#[derive(Debug, Default, Deserialize)]
-#[serde(default)]
-pub(super) struct Picked {
-    since: String,
-    until: String,
-}
 
 pub(super) async fn show(
     State(console): State<Arc<Console>>,
@@ -60,7 +51,7 @@ pub(super) async fn show(
         period::pairs(period.since, period.until, offset)
     );
     Ok(Page::new(&visitor, words.flow, HERE).show(&html! {
-        (form(period, offset, words))
+        (period::form(HERE, period.since, period.until, offset, words))
         @if let Some(at) = tally.stopped_at {
             p .alert role="alert" { (words.stopped_at) " " (page::moment(at, offset)) }
         }
@@ -100,13 +91,7 @@ pub(super) async fn csv(
 }
 
 async fn count(console: &Console, picked: &Picked) -> Result<(Period, Tally), Unread> {
-    let (now, offset) = (console.desk.now(), console.desk.offset);
-    let until = period::picked("until", &picked.until, offset)?.unwrap_or(now);
-    let since = period::picked("since", &picked.since, offset)?;
-    let since = since.unwrap_or_else(|| Moment::from_micros(until.micros() - DAY_MICROS));
-    if since >= until {
-        return Err(Unread::invalid("since", "is not before `until`"));
-    }
+    let (since, until) = picked.period(DAY_MICROS, console.desk.now(), console.desk.offset)?;
     let period = Period {
         since,
         until,
@@ -130,20 +115,6 @@ fn told(page: &str, period: Period) -> String {
         "{page} {}",
         period::pairs(period.since, period.until, UtcOffset::UTC)
     )
-}
-
-fn form(period: Period, offset: UtcOffset, words: &Words) -> Markup {
-    html! {
-        form .search method="get" action=(HERE) {
-            div .fields {
-                p { label for="since" { (words.since) }
-                    input #since name="since" type="datetime-local" step="1" value=(period::text(period.since, offset)); }
-                p { label for="until" { (words.until) }
-                    input #until name="until" type="datetime-local" step="1" value=(period::text(period.until, offset)); }
-            }
-            button { (words.show) }
-        }
-    }
 }
 
 fn review(tally: &Tally, words: &Words) -> Markup {

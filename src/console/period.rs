@@ -1,10 +1,14 @@
 //! Times as browsers send them when they are picked, at the department's offset.
 
+use maud::Markup;
+use maud::html;
+use serde::Deserialize;
 use time::PrimitiveDateTime;
 use time::UtcOffset;
 use time::format_description::BorrowedFormatItem;
 use time::macros::format_description;
 
+use super::words::Words;
 use crate::clock::Moment;
 use crate::door::operators::unread::Unread;
 
@@ -12,6 +16,33 @@ const PICKED: &[BorrowedFormatItem<'_>] =
     format_description!("[year]-[month]-[day]T[hour]:[minute][optional [:[second]]]");
 const SECOND: &[BorrowedFormatItem<'_>] =
     format_description!("[year]-[month]-[day]T[hour]:[minute]:[second]");
+
+/// The period that somebody has picked.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct Picked {
+    since: String,
+    until: String,
+}
+
+impl Picked {
+    /// Up to now if no end was picked, and as long as is usual if no beginning was.
+    pub(super) fn period(
+        &self,
+        usual_micros: i64,
+        now: Moment,
+        offset: UtcOffset,
+    ) -> Result<(Moment, Moment), Unread> {
+        let until = picked("until", &self.until, offset)?.unwrap_or(now);
+        let since = picked("since", &self.since, offset)?;
+        let since = since
+            .unwrap_or_else(|| Moment::from_micros(until.micros().saturating_sub(usual_micros)));
+        match since < until {
+            true => Ok((since, until)),
+            false => Err(Unread::invalid("since", "is not before `until`")),
+        }
+    }
+}
 
 /// None where none was picked.
 pub(super) fn picked(
@@ -40,4 +71,25 @@ pub(super) fn pairs(since: Moment, until: Moment, offset: UtcOffset) -> String {
         text(since, offset),
         text(until, offset)
     )
+}
+
+/// A form that asks for a period.
+pub(super) fn form(
+    action: &str,
+    since: Moment,
+    until: Moment,
+    offset: UtcOffset,
+    words: &Words,
+) -> Markup {
+    html! {
+        form .search method="get" action=(action) {
+            div .fields {
+                p { label for="since" { (words.since) }
+                    input #since name="since" type="datetime-local" step="1" value=(text(since, offset)); }
+                p { label for="until" { (words.until) }
+                    input #until name="until" type="datetime-local" step="1" value=(text(until, offset)); }
+            }
+            button { (words.show) }
+        }
+    }
 }

@@ -32,6 +32,7 @@ words! {
     overview: "Overview", "概览";
     exchanges: "Exchange log", "交换日志";
     agreements: "Agreements", "共享协议";
+    alarms: "Alarms", "告警";
     explain: "Explain", "解释";
     flow: "Flow and performance", "流量与绩效";
     other_language: "中文", "English";
@@ -154,6 +155,16 @@ words! {
     denied: "refused", "已拒绝";
     failed_share: "failed", "失败";
     records: "records", "条记录";
+
+    alarms_hint: "Patterns that have innocent causes, and others: look at the evidence. A streak is ten refusals in a row; enumeration is 300 different keys in one hour; unusual is five times the middle day; off hours are 22 to 6 o'clock and weekends, for systems that seldom ask then.", "以下情形可能有正当原因,请查看证据。连续拒绝指连续十次被拒;枚举指一小时内请求 300 个不同主键;异常数据量指当日为中位日的五倍;非工作时间指 22 时至次日 6 时及周末,且该系统通常不在此时请求。";
+    no_alarms: "Nothing of the kind in this period.", "该时段内没有此类情形。";
+    pattern: "What was noticed", "情形";
+    evidence: "Evidence", "证据";
+    orphaned: "Exchanges of which the other journal says otherwise", "与对方日志不一致的交换";
+    enumeration: "Different keys in one hour", "一小时内请求的不同主键数";
+    refused_streak: "Refusals in a row", "连续被拒次数";
+    unusual_volume: "Records in one day, far more than usual", "单日记录数远超平常";
+    off_hours: "Answers off hours", "非工作时间的应答";
 
     explain_hint: "Whether a question would be allowed here, now or then, and what that rests on. Nothing is asked, and no quota is spent.", "判断某个请求在此时或彼时是否会被允许及其依据。不会发出请求,也不消耗配额。";
     fields_asked: "Fields, separated by commas", "字段(以逗号分隔)";

@@ -131,11 +131,20 @@ async function proves(page) {
 async function flows(page) {
   await page.goto(`${CONSOLE}/flow`);
   await look(page, "flow");
-  assert.match(await text(page, ".bridge title"), /^civil → tax: 111 answered, 0 refused, 0 failed, \d+ records$/);
+  assert.match(await text(page, ".bridge title"), /^civil → tax: 111 answered, 12 refused, 0 failed, \d+ records$/);
   assert.match(await text(page, ".figures tbody th"), /^civil$/);
   await Promise.all([page.waitForNavigation(), page.$eval(".flow a", (link) => link.dispatchEvent(new MouseEvent("click", { bubbles: true })))]);
   assert.equal(await page.$eval("#provider", (select) => select.value), "civil");
   assert.equal((await page.$$("tbody tr")).length, 100);
+}
+
+async function warns(page) {
+  await page.goto(`${CONSOLE}/alarms`);
+  await look(page, "alarms");
+  assert.equal(await text(page, "tbody th"), "Refusals in a row: 12");
+  await Promise.all([page.waitForNavigation(), page.click("tbody a")]);
+  assert.equal(await page.$eval("#outcome", (select) => select.value), "denied");
+  assert.equal((await page.$$("tbody tr")).length, 12);
 }
 
 async function explains(page) {
@@ -154,10 +163,11 @@ async function explains(page) {
 }
 
 async function asAuditor(page) {
-  assert.deepEqual(await menu(page), ["Overview", "Exchange log", "Flow and performance", "Agreements", "Explain"]);
+  assert.deepEqual(await menu(page), ["Overview", "Exchange log", "Alarms", "Flow and performance", "Agreements", "Explain"]);
   await look(page, "overview");
   await searches(page);
   await proves(page);
+  await warns(page);
   await flows(page);
   await page.goto(`${CONSOLE}/agreements`);
   await look(page, "agreements");

@@ -48,12 +48,22 @@ fn accounts(world: &World) -> Value {
     Value::Object(made.into_iter().collect())
 }
 
-/// More exchanges than a page has rows, one of them with the hostile reference.
+/// More exchanges than a page has rows, some refused, and one with the hostile reference.
 async fn exchange(world: &World) {
     let system = world.system("tax", "assessment");
     for number in 0..110 {
         let asked = Asked::get(&Resident(number % 90).key());
         system.ask(&asked).await.unwrap_or_default();
+    }
+    for _ in 0..12 {
+        let asked = Asked::get(&Resident(7).key()).purpose("arrears");
+        let refused = world
+            .system("tax", "audit")
+            .ask(&asked)
+            .await
+            .err()
+            .unwrap();
+        assert_eq!(refused.reason, "SYSTEM_NOT_GRANTED");
     }
     let asked = Asked::get(&Resident(7).key()).case(HOSTILE);
     system.ask(&asked).await.unwrap();
@@ -116,13 +126,14 @@ fn code(uri: &str, later: u64) -> String {
     totp.generate(now + 30 * later)
 }
 
-const PAGES: [&str; 11] = [
+const PAGES: [&str; 12] = [
     "/console",
     "/console/exchanges",
     "/console/exchanges?peer=civil",
     "/console/entries/0",
     "/console/entries/0/proof",
     "/console/entries/0/entry",
+    "/console/alarms?since=2026-01-01T00:00&until=2026-01-02T00:00",
     "/console/agreements",
     "/console/explain?department=civil&record_type=tax.v1.Taxpayer&purpose=social-assistance",
     "/console/flow?since=2026-01-01T00:00&until=2026-01-02T00:00",
@@ -143,7 +154,7 @@ async fn who_is_not_signed_in_sees_the_form_and_nothing_else() {
         "landbridge_session=../../x; a=b",
     ] {
         person.cookie = cookie.to_owned();
-        for path in &PAGES[..10] {
+        for path in &PAGES[..11] {
             let page = person.opens(path).await;
             assert_eq!(
                 (page.status, page.header("location")),
@@ -223,7 +234,7 @@ async fn what_somebody_opens_is_on_record_and_their_role_says_what_that_is() {
             .collect();
         assert_eq!(
             seen,
-            [200, 403, 403, 403, 403, 403, 200, 200, 200, 200, 200],
+            [200, 403, 403, 403, 403, 403, 403, 200, 200, 200, 200, 200],
             "{role}"
         );
     }
@@ -251,6 +262,7 @@ async fn what_somebody_opens_is_on_record_and_their_role_says_what_that_is() {
             "show index=0 1",
             "prove index=0 1",
             "show index=0 1",
+            "search alarms since=2025-12-31T16:00:00&until=2026-01-01T16:00:00 0",
             "view agreements 0",
             "view explain department=civil record_type=tax.v1.Taxpayer purpose=social-assistance 0",
             "view flow since=2025-12-31T16:00:00&until=2026-01-01T16:00:00 0",
