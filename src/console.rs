@@ -12,6 +12,7 @@ mod assets;
 mod entry;
 mod exchanges;
 mod explain;
+mod fields;
 mod flow;
 mod flow_picture;
 mod merkle_path;

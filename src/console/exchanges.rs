@@ -1,5 +1,6 @@
 //! The search over the journal: a form that answers as one types, and a page of what fits.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use axum::extract::Query;
@@ -13,6 +14,10 @@ use serde::Deserialize;
 use time::UtcOffset;
 
 use super::Console;
+use super::fields::free;
+use super::fields::least;
+use super::fields::one_of;
+use super::fields::when;
 use super::page;
 use super::page::Page;
 use super::period;
@@ -31,41 +36,17 @@ use crate::exchange::snapshot::Snapshot;
 use crate::pb;
 
 const HERE: &str = "/console/exchanges";
+/// Which entries are left out: from that one on.
+const BEFORE: &str = "before";
 /// The header by which the script asks for the results alone.
 const PART: &str = "x-part";
 const MICROS_A_MILLI: u64 = 1_000;
 const MODES: [&str; 4] = ["get", "query", "verify", "count"];
 
-/// What the form has; empty is open.
+/// What the form has, by the names of its fields; what is not there is open.
 #[derive(Debug, Default, Clone, Deserialize)]
-#[serde(default)]
-pub(super) struct Asked {
-    mandate: String,
-    kind: String,
-    side: String,
-    peer: String,
-    consumer: String,
-    provider: String,
-    system: String,
-    officer: String,
-    case_reference: String,
-    purpose: String,
-    record_type: String,
-    mode: String,
-    agreement: String,
-    policy_revision: String,
-    field: String,
-    outcome: String,
-    reason: String,
-    since: String,
-    until: String,
-    exchange_id: String,
-    min_records: String,
-    min_bytes: String,
-    min_latency_ms: String,
-    /// Only entries before this one.
-    before: String,
-}
+#[serde(transparent)]
+pub(super) struct Asked(BTreeMap<String, String>);
 
 pub(super) async fn show(
     State(console): State<Arc<Console>>,
@@ -115,33 +96,39 @@ async fn search(console: &Console, visitor: &Visitor, asked: &Asked) -> Result<F
 }
 
 impl Asked {
+    fn get(&self, name: &str) -> &str {
+        self.0.get(name).map_or("", |value| value.trim())
+    }
+
     fn request(&self, offset: UtcOffset) -> Result<pb::SearchRequest, Unread> {
-        let text = |text: &String| text.trim().to_owned();
-        let before = number("before", &self.before)?;
+        let text = |name| self.get(name).to_owned();
+        let number = |name| number(name, self.get(name));
+        let moment = |name| picked(name, self.get(name), offset);
+        let before = number(BEFORE)?;
         Ok(pb::SearchRequest {
-            mandate: text(&self.mandate),
-            kind: text(&self.kind),
-            side: text(&self.side),
-            peer: text(&self.peer),
-            consumer: text(&self.consumer),
-            provider: text(&self.provider),
-            system: text(&self.system),
-            officer: text(&self.officer),
-            case_reference: text(&self.case_reference),
-            purpose: text(&self.purpose),
-            record_type: text(&self.record_type),
-            mode: text(&self.mode),
-            agreement: text(&self.agreement),
-            policy_revision: text(&self.policy_revision),
-            field: text(&self.field),
-            outcome: text(&self.outcome),
-            reason: text(&self.reason),
-            since: picked("since", &self.since, offset)?,
-            until: picked("until", &self.until, offset)?,
-            exchange_id: text(&self.exchange_id),
-            min_records: number("min_records", &self.min_records)?.unwrap_or(0),
-            min_bytes: number("min_bytes", &self.min_bytes)?.unwrap_or(0),
-            min_latency_us: number("min_latency_ms", &self.min_latency_ms)?
+            mandate: text("mandate"),
+            kind: text("kind"),
+            side: text("side"),
+            peer: text("peer"),
+            consumer: text("consumer"),
+            provider: text("provider"),
+            system: text("system"),
+            officer: text("officer"),
+            case_reference: text("case_reference"),
+            purpose: text("purpose"),
+            record_type: text("record_type"),
+            mode: text("mode"),
+            agreement: text("agreement"),
+            policy_revision: text("policy_revision"),
+            field: text("field"),
+            outcome: text("outcome"),
+            reason: text("reason"),
+            since: moment("since")?,
+            until: moment("until")?,
+            exchange_id: text("exchange_id"),
+            min_records: number("min_records")?.unwrap_or(0),
+            min_bytes: number("min_bytes")?.unwrap_or(0),
+            min_latency_us: number("min_latency_ms")?
                 .unwrap_or(0)
                 .saturating_mul(MICROS_A_MILLI),
             cursor: before
@@ -153,47 +140,20 @@ impl Asked {
 
     /// The same question, for the entries before one, as a link.
     fn link(&self, before: Option<u64>) -> String {
-        let before = before.map(|index| index.to_string()).unwrap_or_default();
-        let pairs = self
-            .fields()
-            .into_iter()
-            .chain([("before", before.as_str())]);
+        let mut asked = self.0.clone();
+        asked.insert(
+            BEFORE.to_owned(),
+            before.map(|index| index.to_string()).unwrap_or_default(),
+        );
         let mut link = String::from(HERE);
-        for (name, value) in pairs.filter(|(_, value)| !value.is_empty()) {
-            link.push(if link.contains('?') { '&' } else { '?' });
-            link.push_str(name);
+        let given = asked.iter().filter(|(_, value)| !value.is_empty());
+        for (number, (name, value)) in given.enumerate() {
+            link.push(if number == 0 { '?' } else { '&' });
+            encode(name, &mut link);
             link.push('=');
             encode(value, &mut link);
         }
         link
-    }
-
-    fn fields(&self) -> [(&'static str, &str); 23] {
-        [
-            ("mandate", &self.mandate),
-            ("kind", &self.kind),
-            ("side", &self.side),
-            ("peer", &self.peer),
-            ("consumer", &self.consumer),
-            ("provider", &self.provider),
-            ("system", &self.system),
-            ("officer", &self.officer),
-            ("case_reference", &self.case_reference),
-            ("purpose", &self.purpose),
-            ("record_type", &self.record_type),
-            ("mode", &self.mode),
-            ("agreement", &self.agreement),
-            ("policy_revision", &self.policy_revision),
-            ("field", &self.field),
-            ("outcome", &self.outcome),
-            ("reason", &self.reason),
-            ("since", &self.since),
-            ("until", &self.until),
-            ("exchange_id", &self.exchange_id),
-            ("min_records", &self.min_records),
-            ("min_bytes", &self.min_bytes),
-            ("min_latency_ms", &self.min_latency_ms),
-        ]
     }
 }
 
@@ -248,68 +208,42 @@ fn form(asked: &Asked, snapshot: &Snapshot, words: &Words) -> Markup {
     html! {
         form .search #search method="get" action=(HERE) role="search" {
             div .fields {
-                (when(words.since, "since", &asked.since))
-                (when(words.until, "until", &asked.until))
-                (one_of(words.consumer, "consumer", &asked.consumer, &departments, words))
-                (one_of(words.provider, "provider", &asked.provider, &departments, words))
-                (one_of(words.record_type, "record_type", &asked.record_type, &types, words))
-                (one_of(words.outcome, "outcome", &asked.outcome, &outcomes, words))
-                (free(words.case_reference, "case_reference", &asked.case_reference))
-                (free(words.exchange_id, "exchange_id", &asked.exchange_id))
+                (when(words.since, "since", asked.get("since")))
+                (when(words.until, "until", asked.get("until")))
+                (one_of(words.consumer, "consumer", asked.get("consumer"), &departments, words))
+                (one_of(words.provider, "provider", asked.get("provider"), &departments, words))
+                (one_of(words.record_type, "record_type", asked.get("record_type"), &types, words))
+                (one_of(words.outcome, "outcome", asked.get("outcome"), &outcomes, words))
+                (free(words.case_reference, "case_reference", asked.get("case_reference")))
+                (free(words.exchange_id, "exchange_id", asked.get("exchange_id")))
             }
             details {
                 summary { (words.more_fields) }
                 div .fields {
-                    (one_of(words.kind, "kind", &asked.kind, &kinds, words))
-                    (one_of(words.side, "side", &asked.side, &sides, words))
-                    (one_of(words.peer, "peer", &asked.peer, &departments, words))
-                    (free(words.system, "system", &asked.system))
-                    (free(words.officer, "officer", &asked.officer))
-                    (free(words.purpose, "purpose", &asked.purpose))
-                    (one_of(words.mode, "mode", &asked.mode, &MODES, words))
-                    (one_of(words.agreement, "agreement", &asked.agreement, &agreements, words))
-                    (free(words.policy_revision, "policy_revision", &asked.policy_revision))
-                    (free(words.field, "field", &asked.field))
-                    (free(words.reason, "reason", &asked.reason))
-                    (least(words.min_records, "min_records", &asked.min_records))
-                    (least(words.min_bytes, "min_bytes", &asked.min_bytes))
-                    (least(words.min_latency, "min_latency_ms", &asked.min_latency_ms))
+                    (one_of(words.kind, "kind", asked.get("kind"), &kinds, words))
+                    (one_of(words.side, "side", asked.get("side"), &sides, words))
+                    (one_of(words.peer, "peer", asked.get("peer"), &departments, words))
+                    (free(words.system, "system", asked.get("system")))
+                    (free(words.officer, "officer", asked.get("officer")))
+                    (free(words.purpose, "purpose", asked.get("purpose")))
+                    (one_of(words.mode, "mode", asked.get("mode"), &MODES, words))
+                    (one_of(words.agreement, "agreement", asked.get("agreement"), &agreements, words))
+                    (free(words.policy_revision, "policy_revision", asked.get("policy_revision")))
+                    (free(words.field, "field", asked.get("field")))
+                    (free(words.reason, "reason", asked.get("reason")))
+                    (least(words.min_records, "min_records", asked.get("min_records")))
+                    (least(words.min_bytes, "min_bytes", asked.get("min_bytes")))
+                    (least(words.min_latency, "min_latency_ms", asked.get("min_latency_ms")))
                 }
             }
             div .fields {
                 p .wide-field {
                     label for="mandate" { (words.mandate) }
-                    input #mandate name="mandate" value=(asked.mandate) maxlength="256" aria-describedby="mandate-hint";
+                    input #mandate name="mandate" value=(asked.get("mandate")) maxlength="256" aria-describedby="mandate-hint";
                     small #mandate-hint { (words.mandate_hint) }
                 }
             }
             button { (words.search) }
-        }
-    }
-}
-
-pub(super) fn free(text: &str, name: &str, value: &str) -> Markup {
-    html! { p { label for=(name) { (text) } input id=(name) name=(name) value=(value) maxlength="512" spellcheck="false" autocomplete="off"; } }
-}
-
-fn least(text: &str, name: &str, value: &str) -> Markup {
-    html! { p { label for=(name) { (text) } input id=(name) name=(name) value=(value) inputmode="numeric" maxlength="20" autocomplete="off"; } }
-}
-
-fn when(text: &str, name: &str, value: &str) -> Markup {
-    html! { p { label for=(name) { (text) } input id=(name) name=(name) type="datetime-local" step="1" value=(value); } }
-}
-
-pub(super) fn one_of(text: &str, name: &str, value: &str, all: &[&str], words: &Words) -> Markup {
-    html! {
-        p {
-            label for=(name) { (text) }
-            select id=(name) name=(name) {
-                option value="" { (words.any) }
-                @for one in all { option value=(one) selected[*one == value] { (one) } }
-                // A name of former times is asked for all the same.
-                @if !value.is_empty() && !all.contains(&value) { option value=(value) selected { (value) } }
-            }
         }
     }
 }
@@ -334,7 +268,7 @@ fn results(found: &Found, asked: &Asked, offset: UtcOffset, words: &Words) -> Ma
         }
         p .reach { (words.searched_to) " " (found.reach.complete_to) }
         p .pages {
-            @if !asked.before.is_empty() { a href=(asked.link(None)) { (words.newest) } " " }
+            @if !asked.get(BEFORE).is_empty() { a href=(asked.link(None)) { (words.newest) } " " }
             @if let Some(next) = found.next { a rel="next" href=(asked.link(Some(next))) { (words.older) } }
         }
     }

@@ -11,8 +11,9 @@ use maud::html;
 use serde::Deserialize;
 
 use super::Console;
-use super::exchanges::free;
-use super::exchanges::one_of;
+use super::fields::free;
+use super::fields::one_of;
+use super::fields::when;
 use super::page;
 use super::page::Page;
 use super::page::fact;
@@ -173,7 +174,7 @@ fn form(asked: &Asked, snapshot: &Snapshot, words: &Words) -> Markup {
                 (one_of(words.mode, "mode", &asked.mode, &modes, words))
                 (free(words.fields_asked, "fields", &asked.fields))
                 (free(words.filter, "filter", &asked.filter))
-                p { label for="at" { (words.time) } input #at name="at" type="datetime-local" step="1" value=(asked.at); }
+                (when(words.time, "at", &asked.at))
             }
             button { (words.explain) }
         }

@@ -8,6 +8,7 @@ use time::UtcOffset;
 use time::format_description::BorrowedFormatItem;
 use time::macros::format_description;
 
+use super::fields::when;
 use super::words::Words;
 use crate::clock::Moment;
 use crate::door::operators::unread::Unread;
@@ -84,10 +85,8 @@ pub(super) fn form(
     html! {
         form .search method="get" action=(action) {
             div .fields {
-                p { label for="since" { (words.since) }
-                    input #since name="since" type="datetime-local" step="1" value=(text(since, offset)); }
-                p { label for="until" { (words.until) }
-                    input #until name="until" type="datetime-local" step="1" value=(text(until, offset)); }
+                (when(words.since, "since", &text(since, offset)))
+                (when(words.until, "until", &text(until, offset)))
             }
             button { (words.show) }
         }
