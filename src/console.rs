@@ -38,6 +38,7 @@ use crate::door::operators::desk::OnRecord;
 use crate::door::operators::desk::Reading;
 use crate::door::operators::reader::Granted;
 use crate::door::operators::unread::Unread;
+use crate::identity::acceptor::Acceptor;
 use session::Sessions;
 use session::SignedIn;
 
@@ -58,14 +59,23 @@ pub struct ConsoleConfig {
 pub struct Console {
     config: ConsoleConfig,
     desk: Arc<Desk>,
+    doors: Doors,
     sessions: Sessions,
 }
 
+/// The doors of which the console tells who is there, and when their certificates end.
+#[derive(Debug)]
+pub struct Doors {
+    pub systems: Arc<Acceptor>,
+    pub peers: Arc<Acceptor>,
+}
+
 impl Console {
-    pub fn new(config: ConsoleConfig, desk: Arc<Desk>) -> Self {
+    pub fn new(config: ConsoleConfig, desk: Arc<Desk>, doors: Doors) -> Self {
         Self {
             config,
             desk,
+            doors,
             sessions: Sessions::default(),
         }
     }

@@ -1,5 +1,6 @@
 //! How the gateway stands: its journal, its witnesses, its policy, its neighbours.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use axum::extract::State;
@@ -9,6 +10,7 @@ use maud::html;
 use time::UtcOffset;
 
 use super::Console;
+use super::Doors;
 use super::page;
 use super::page::Page;
 use super::page::fact;
@@ -18,11 +20,16 @@ use super::words::Words;
 use crate::audit::Journal;
 use crate::audit::JournalState;
 use crate::audit::Standing;
+use crate::clock::Moment;
 use crate::door::operators::progress::Progress;
 use crate::door::operators::progress::Reached;
 use crate::exchange::snapshot::Snapshot;
 use crate::name::DepartmentId;
 use crate::registry::hex;
+
+const DAY_SECONDS: i64 = 24 * 3600;
+/// What ends within so many days is to be renewed now.
+const DAYS_AHEAD: i64 = 14;
 
 pub(super) async fn show(
     State(console): State<Arc<Console>>,
@@ -43,6 +50,8 @@ pub(super) async fn show(
         Page::new(&visitor, words.overview, "/console").show(&html! {
             (journal_facts(desk.exchange.journal(), &progress, desk.offset, words))
             (policy_facts(&snapshot, words))
+        (expiries(&console.doors, desk.now(), desk.offset, words))
+        (connected(&console.doors, words))
             (departments(&snapshot, own, words))
         }),
     )
@@ -68,7 +77,7 @@ fn journal_facts(
                     span .state data-good=(cause.is_none()) { (state) }
                     @if let Some(cause) = cause { small { (cause) } }
                 }))
-                (fact(words.witnesses, &standing(&journal.standing(), words)))
+                (fact(words.witnesses, &standing(&journal.standing(), progress.witnessed.is_some(), words)))
                 (fact(words.entries, &html! { (journal.checkpoint().size()) }))
                 (fact(words.published_to, &reached(progress.published.as_ref(), offset)))
                 (fact(words.witnessed_to, &reached(progress.witnessed.as_ref(), offset)))
@@ -78,8 +87,9 @@ fn journal_facts(
     }
 }
 
-fn standing(standing: &Standing, words: &Words) -> Markup {
+fn standing(standing: &Standing, is_witnessed: bool, words: &Words) -> Markup {
     let (text, why) = match standing {
+        Standing::Good if !is_witnessed => return html! { "–" },
         Standing::Good => (words.witnessed, None),
         Standing::Unconfirmed { why } => (words.unconfirmed, Some(why.to_string())),
         Standing::Unwitnessed { why, .. } => (words.unwitnessed, Some(why.to_string())),
@@ -111,6 +121,49 @@ fn policy_facts(snapshot: &Snapshot, words: &Words) -> Markup {
                 (fact(words.in_force, &html! {
                     a href="/console/agreements" { (snapshot.policy.agreements().count()) }
                 }))
+            }
+        }
+    }
+}
+
+/// The soonest first.
+fn expiries(doors: &Doors, now: Moment, offset: UtcOffset, words: &Words) -> Markup {
+    let mut all = [doors.systems.expiries(), doors.peers.expiries()].concat();
+    all.sort_by_key(|expiry| expiry.at);
+    html! {
+        section {
+            h2 { (words.certificates) }
+            div .wide tabindex="0" role="region" aria-label=(words.certificates) {
+                table {
+                    thead { tr { th scope="col" { (words.file) } th scope="col" { (words.kind) } th scope="col" { (words.ends) } th scope="col" { (words.days_left) } } }
+                    tbody { @for expiry in &all {
+                        @let days = (expiry.at.seconds() - now.seconds()) / DAY_SECONDS;
+                        tr {
+                            th scope="row" { code { (expiry.file) } } td { (expiry.what) }
+                            td .time { (page::moment(expiry.at, offset)) }
+                            td { span .state data-good=(days >= DAYS_AHEAD) { (days) } }
+                        }
+                    } }
+                }
+            }
+        }
+    }
+}
+
+fn connected(doors: &Doors, words: &Words) -> Markup {
+    let mut connections: BTreeMap<(&str, String), u64> = BTreeMap::new();
+    for (door, acceptor) in [("systems", &doors.systems), ("peers", &doors.peers)] {
+        for peer in acceptor.peers() {
+            *connections
+                .entry((door, peer.id().to_string()))
+                .or_default() += 1;
+        }
+    }
+    html! {
+        section {
+            h2 { (words.connected) }
+            @if connections.is_empty() { p { (words.nobody) } } @else {
+                ul { @for ((door, id), count) in &connections { li { code { (id) } " · " (door) " · " (count) } } }
             }
         }
     }

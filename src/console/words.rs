@@ -75,6 +75,12 @@ words! {
     in_force: "Agreements in force", "生效协议";
     reads_own: "itself", "本部门";
 
+    certificates: "Certificates and revocation lists", "证书与吊销列表";
+    ends: "Ends", "到期时间";
+    days_left: "Days left", "剩余天数";
+    connected: "Connected now", "当前连接";
+    nobody: "Nobody.", "无。";
+
     search: "Search", "查询";
     time: "Time", "时间";
     side: "Side", "角色";

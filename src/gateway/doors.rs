@@ -181,12 +181,15 @@ impl Gateway {
             tracked: config.subjects.is_some(),
         };
         let routes = operators.routes().await?;
-        Ok(match &config.console {
-            Some(console) => {
-                routes.nest(console::PATH, Console::new(console.clone(), desk).routes())
-            }
-            None => routes,
-        })
+        let Some(console) = &config.console else {
+            return Ok(routes);
+        };
+        let doors = console::Doors {
+            systems: self.systems.clone(),
+            peers: self.peers.clone(),
+        };
+        let console = Console::new(console.clone(), desk, doors);
+        Ok(routes.nest(console::PATH, console.routes()))
     }
 
     /// What peers may read of the own journal.

@@ -25,6 +25,7 @@ use crate::identity::connections::Slot;
 use crate::identity::directory::Directory;
 use crate::identity::link::Link;
 use crate::identity::material;
+use crate::identity::material::Expiry;
 use crate::identity::material::Material;
 use crate::identity::peer::Peer;
 use crate::identity::refusal::Ground;
@@ -168,6 +169,11 @@ impl Acceptor {
         let (shown, now) = (self.shown.load_full(), self.clock.now());
         self.connections
             .rejudge(|peer| peer.has_ended(now), |peer| self.judge(&shown, peer))
+    }
+
+    /// When the certificate that it shows, its CAs and its revocation lists end.
+    pub fn expiries(&self) -> Vec<Expiry> {
+        self.shown.load().material.expiries().to_vec()
     }
 
     /// Who is connected now.
