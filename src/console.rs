@@ -21,6 +21,7 @@ mod page;
 mod period;
 mod session;
 mod sign_in;
+mod subjects;
 mod unseen;
 mod visitor;
 mod words;
@@ -92,6 +93,7 @@ impl Console {
             .route("/entries/{index}/entry", get(entry::json))
             .route("/agreements", get(agreements::show))
             .route("/explain", get(explain::show))
+            .route("/subjects", get(subjects::show).post(subjects::search))
             .route("/alarms", get(alarms::show))
             .route("/flow", get(flow::show))
             .route("/flow.csv", get(flow::csv))

@@ -73,9 +73,16 @@ pub(super) async fn show(
     }))
 }
 
-/// What fits, once it is on record that it was looked at.
 async fn search(console: &Console, visitor: &Visitor, asked: &Asked) -> Result<Found, Unread> {
-    let request = asked.request(console.desk.offset)?;
+    find(console, visitor, asked.request(console.desk.offset)?).await
+}
+
+/// What fits, once it is on record that it was looked at.
+pub(super) async fn find(
+    console: &Console,
+    visitor: &Visitor,
+    request: pb::SearchRequest,
+) -> Result<Found, Unread> {
     let search = Search::read(&request, &console.desk)?;
     let (query, action) = (search.told.to_string(), search.action);
     let journal = console.desk.journal.clone();
@@ -83,14 +90,9 @@ async fn search(console: &Console, visitor: &Visitor, asked: &Asked) -> Result<F
         .desk
         .look_up(move || lookup::entries(&journal, &search.criteria, search.page))
         .await?;
+    let entries = found.hits.len() as u64;
     let _on_record = console
-        .record(
-            &visitor.who,
-            action,
-            query,
-            found.hits.len() as u64,
-            request.mandate,
-        )
+        .record(&visitor.who, action, query, entries, request.mandate)
         .await?;
     Ok(found)
 }
@@ -250,6 +252,17 @@ fn form(asked: &Asked, snapshot: &Snapshot, words: &Words) -> Markup {
 
 fn results(found: &Found, asked: &Asked, offset: UtcOffset, words: &Words) -> Markup {
     html! {
+        (table(found, offset, words))
+        p .pages {
+            @if !asked.get(BEFORE).is_empty() { a href=(asked.link(None)) { (words.newest) } " " }
+            @if let Some(next) = found.next { a rel="next" href=(asked.link(Some(next))) { (words.older) } }
+        }
+    }
+}
+
+/// What was found, and up to where all was searched.
+pub(super) fn table(found: &Found, offset: UtcOffset, words: &Words) -> Markup {
+    html! {
         @if found.hits.is_empty() {
             p { (words.nothing_found) }
         } @else {
@@ -267,10 +280,6 @@ fn results(found: &Found, asked: &Asked, offset: UtcOffset, words: &Words) -> Ma
             }
         }
         p .reach { (words.searched_to) " " (found.reach.complete_to) }
-        p .pages {
-            @if !asked.get(BEFORE).is_empty() { a href=(asked.link(None)) { (words.newest) } " " }
-            @if let Some(next) = found.next { a rel="next" href=(asked.link(Some(next))) { (words.older) } }
-        }
     }
 }
 

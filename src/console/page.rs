@@ -103,6 +103,7 @@ impl<'a> Page<'a> {
                             (self.link("/console", words.overview))
                             @if who.role.reads_journal() {
                                 (self.link("/console/exchanges", words.exchanges))
+                                (self.link("/console/subjects", words.subjects))
                                 (self.link("/console/alarms", words.alarms))
                             }
                             (self.link("/console/flow", words.flow))

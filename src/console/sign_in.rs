@@ -192,7 +192,7 @@ fn unable(error: impl std::error::Error + Send + Sync + 'static) -> NotSignedIn 
 }
 
 /// Whether a page of this console asks, and not one from elsewhere that the browser has open.
-fn is_own(headers: &HeaderMap, origin: &str) -> bool {
+pub(super) fn is_own(headers: &HeaderMap, origin: &str) -> bool {
     headers
         .get(header::ORIGIN)
         .is_some_and(|from| from.as_bytes() == origin.as_bytes())

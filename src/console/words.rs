@@ -32,6 +32,7 @@ words! {
     overview: "Overview", "概览";
     exchanges: "Exchange log", "交换日志";
     agreements: "Agreements", "共享协议";
+    subjects: "Subject ledger", "主体查询";
     alarms: "Alarms", "告警";
     explain: "Explain", "解释";
     flow: "Flow and performance", "流量与绩效";
@@ -161,6 +162,11 @@ words! {
     denied: "refused", "已拒绝";
     failed_share: "failed", "失败";
     records: "records", "条记录";
+
+    subjects_hint: "Who has received or asked for the data of a person or body. The identifier is not kept: the journal has a tag in its place.", "谁获取或请求过某人或某机构的数据。不保存其标识,日志中仅以标签代替。";
+    scheme: "Field that identifies, e.g. national_id", "标识字段,例如 national_id";
+    identifier: "Identifier", "标识";
+    more_than: "There are more; these are the newest", "还有更多,此处为最新的";
 
     alarms_hint: "Patterns that have innocent causes, and others: look at the evidence. A streak is ten refusals in a row; enumeration is 300 different keys in one hour; unusual is five times the middle day; off hours are 22 to 6 o'clock and weekends, for systems that seldom ask then.", "以下情形可能有正当原因,请查看证据。连续拒绝指连续十次被拒;枚举指一小时内请求 300 个不同主键;异常数据量指当日为中位日的五倍;非工作时间指 22 时至次日 6 时及周末,且该系统通常不在此时请求。";
     no_alarms: "Nothing of the kind in this period.", "该时段内没有此类情形。";

@@ -154,6 +154,8 @@ impl Gateway {
         self.tracker.spawn(self.courier().run(self.stop.clone()));
         let synchroniser = self.synchroniser();
         self.tracker.spawn(synchroniser.run(self.stop.clone()));
+        self.last
+            .spawn(operators::sum_up(metrics.clone(), self.stopped.clone()));
         // Not on the tracker, which a stop waits for: this door tells until the very end that the gateway is stopping.
         self.last.spawn(operators::run(
             doors.operators,

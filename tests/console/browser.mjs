@@ -138,6 +138,16 @@ async function flows(page) {
   assert.equal((await page.$$("tbody tr")).length, 100);
 }
 
+async function asksForSubjects(page) {
+  await page.goto(`${CONSOLE}/subjects`);
+  await page.type("#scheme", "national_id");
+  await page.type("#identifier", "990101199001019999");
+  await Promise.all([page.waitForNavigation(), page.click(".search button")]);
+  assert.equal(page.url(), `${CONSOLE}/subjects`);
+  assert.match(await text(page, "main"), /Nothing fits\./);
+  await look(page, "subjects");
+}
+
 async function warns(page) {
   await page.goto(`${CONSOLE}/alarms`);
   await look(page, "alarms");
@@ -163,10 +173,11 @@ async function explains(page) {
 }
 
 async function asAuditor(page) {
-  assert.deepEqual(await menu(page), ["Overview", "Exchange log", "Alarms", "Flow and performance", "Agreements", "Explain"]);
+  assert.deepEqual(await menu(page), ["Overview", "Exchange log", "Subject ledger", "Alarms", "Flow and performance", "Agreements", "Explain"]);
   await look(page, "overview");
   await searches(page);
   await proves(page);
+  await asksForSubjects(page);
   await warns(page);
   await flows(page);
   await page.goto(`${CONSOLE}/agreements`);

@@ -1,0 +1,109 @@
+//! Whose data went to whom: the exchanges that a person's identifier is behind.
+//!
+//! The identifier is sent in a form's body, so that it stands in no address, no history and no log; the journal keeps a tag.
+
+use std::sync::Arc;
+
+use axum::Form;
+use axum::extract::State;
+use axum::http::HeaderMap;
+use axum::http::StatusCode;
+use axum::response::IntoResponse;
+use axum::response::Response;
+use maud::Markup;
+use maud::html;
+use serde::Deserialize;
+use zeroize::Zeroizing;
+
+use super::Console;
+use super::exchanges;
+use super::fields::free;
+use super::page::Page;
+use super::sign_in::is_own;
+use super::unseen::Unseen;
+use super::visitor::Visitor;
+use super::words::Words;
+use crate::audit::search::Found;
+use crate::door::operators::unread::Unread;
+use crate::pb;
+
+const HERE: &str = "/console/subjects";
+/// The most exchanges that are shown of one person: as many as a search gives at once.
+const MOST: u32 = 1_000;
+
+/// What the form has.
+#[derive(Default, Deserialize)]
+#[serde(default)]
+pub(super) struct Asked {
+    scheme: String,
+    identifier: Zeroizing<String>,
+    mandate: String,
+}
+
+pub(super) async fn show(
+    State(console): State<Arc<Console>>,
+    visitor: Visitor,
+) -> Result<Response, Unseen> {
+    let visitor = visitor.reads_journal()?;
+    let _on_record = console
+        .view(&visitor.who, "subjects")
+        .await
+        .map_err(visitor.unread())?;
+    let words = visitor.language.words();
+    let form = form(&Asked::default(), words);
+    Ok(Page::new(&visitor, words.subjects, HERE).show(&form))
+}
+
+pub(super) async fn search(
+    State(console): State<Arc<Console>>,
+    visitor: Visitor,
+    headers: HeaderMap,
+    Form(asked): Form<Asked>,
+) -> Result<Response, Unseen> {
+    if !is_own(&headers, &console.config.origin) {
+        return Ok(StatusCode::FORBIDDEN.into_response());
+    }
+    let visitor = visitor.reads_journal()?;
+    let words = visitor.language.words();
+    let found = match find(&console, &visitor, &asked).await {
+        Ok(found) => html! {
+            @if found.next.is_some() { p .alert role="alert" { (words.more_than) " " (MOST) } }
+            (exchanges::table(&found, console.desk.offset, words))
+        },
+        Err(Unread::Invalid { field, why }) => html! {
+            p .alert role="alert" { (field) ": " (why) }
+        },
+        Err(unread) => return Err(visitor.unread()(unread)),
+    };
+    Ok(Page::new(&visitor, words.subjects, HERE).show(&html! {
+        (form(&asked, words))
+        (found)
+    }))
+}
+
+async fn find(console: &Console, visitor: &Visitor, asked: &Asked) -> Result<Found, Unread> {
+    let request = pb::SearchRequest {
+        mandate: asked.mandate.trim().to_owned(),
+        subject: Some(pb::Subject {
+            scheme: asked.scheme.trim().to_owned(),
+            identifier: asked.identifier.trim().to_owned(),
+        }),
+        limit: MOST,
+        ..pb::SearchRequest::default()
+    };
+    exchanges::find(console, visitor, request).await
+}
+
+fn form(asked: &Asked, words: &Words) -> Markup {
+    html! {
+        p { (words.subjects_hint) }
+        form .search method="post" action=(HERE) {
+            div .fields {
+                (free(words.scheme, "scheme", &asked.scheme))
+                (free(words.identifier, "identifier", &asked.identifier))
+                (free(words.mandate, "mandate", &asked.mandate))
+            }
+            button { (words.search) }
+        }
+    }
+}
