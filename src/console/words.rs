@@ -48,9 +48,9 @@ words! {
     auditor: "auditor", "审计员";
     administrator: "administrator", "管理员";
     wrong: "The name, the password or the code is not right.", "账号、密码或验证码不正确。";
-    too_often: "Too many tries. Wait a minute.", "尝试次数过多,请稍候一分钟。";
-    used: "This code was used already. Wait for the next one.", "该验证码已被使用,请等待下一个。";
-    busy: "Signing in is not possible now. The gateway's log says why.", "目前无法登录,原因见网关日志。";
+    too_often: "Too many tries. Wait a minute.", "尝试次数过多，请稍候一分钟。";
+    used: "This code was used already. Wait for the next one.", "该验证码已被使用，请等待下一个。";
+    busy: "Signing in is not possible now. The gateway's log says why.", "目前无法登录，原因见网关日志。";
     not_yours: "Your role does not open this page.", "您的角色无权打开此页面。";
     not_here: "There is no such page.", "没有这个页面。";
     on_record: "Every page you open is an entry in the journal, under your name.", "您打开的每个页面都以您的账号记入存证日志。";
@@ -62,8 +62,8 @@ words! {
     entries: "Entries", "条目";
     state: "State", "状态";
     writable: "is written", "正常写入";
-    full: "full: nothing is answered", "已满:不再应答";
-    failed: "failed: nothing is answered", "故障:不再应答";
+    full: "full: nothing is answered", "已满：不再应答";
+    failed: "failed: nothing is answered", "故障：不再应答";
     witnesses: "Witnesses", "见证方";
     witnessed: "confirm the journal", "已确认日志";
     unconfirmed: "have not confirmed it yet", "尚未确认";
@@ -108,14 +108,14 @@ words! {
     min_bytes: "Bytes, at least", "字节数不少于";
     min_latency: "Milliseconds, at least", "毫秒数不少于";
     mandate: "Your ground for reading", "查阅依据";
-    mandate_hint: "Kept in the journal with each page, e.g. the number of the inspection.", "随每次查阅记入日志,例如检查编号。";
+    mandate_hint: "Kept in the journal with each page, e.g. the number of the inspection.", "随每次查阅记入日志，例如检查编号。";
     any: "any", "不限";
     more_fields: "More fields", "更多条件";
     nothing_found: "Nothing fits.", "没有符合条件的条目。";
     older: "Older entries", "更早的条目";
     newest: "Back to the newest", "回到最新";
-    searched_to: "Searched: every entry before number", "已查询编号小于此值的全部条目:";
-    erased: "The record was erased when its retention ended; its leaf remains in the tree.", "该记录保存期满已清除,其叶节点仍在树中。";
+    searched_to: "Searched: every entry before number", "已查询编号小于此值的全部条目：";
+    erased: "The record was erased when its retention ended; its leaf remains in the tree.", "该记录保存期满已清除，其叶节点仍在树中。";
 
     entry: "Entry", "条目";
     whole_story: "This exchange in this journal", "本日志中的该次交换";
@@ -128,7 +128,7 @@ words! {
     masked: "masked", "已脱敏";
     ground: "The agreement", "依据的协议";
     same_as_then: "In force now exactly as it was then.", "现行协议与当时完全一致。";
-    changed_since: "Changed since: what is in force now is not what this exchange rested on.", "此后已变更:现行协议并非该次交换所依据的版本。";
+    changed_since: "Changed since: what is in force now is not what this exchange rested on.", "此后已变更：现行协议并非该次交换所依据的版本。";
     not_in_force: "No longer in force here.", "本网关已无此协议。";
     all_of_it: "All that stands in the entry", "条目全部内容";
     proof: "Proof", "证明";
@@ -136,26 +136,26 @@ words! {
     leaf: "leaf", "叶";
     root: "root", "根";
     verify_now: "Verify now, in this browser", "在浏览器中立即验证";
-    server_says: "The server has verified it under the checkpoint of", "服务器已按此检查点验证,条目数:";
-    no_checkpoint: "No checkpoint covers this entry yet. Reload the page in a second.", "尚无检查点覆盖该条目,请稍后刷新。";
+    server_says: "The server has verified it under the checkpoint of", "服务器已按此检查点验证，条目数：";
+    no_checkpoint: "No checkpoint covers this entry yet. Reload the page in a second.", "尚无检查点覆盖该条目，请稍后刷新。";
     computing: "Hashing from the leaf to the root…", "正在由叶至根计算哈希……";
-    proven: "Proven: the leaf leads to the root, and the journal's key has signed that root.", "验证通过:该叶可推导至根,且根由日志密钥签名。";
-    path_only: "The leaf leads to the root. This browser cannot check Ed25519 signatures; `landbridge audit verify-proof` can.", "该叶可推导至根。此浏览器不支持 Ed25519 验签,请使用 `landbridge audit verify-proof`。";
-    refuted: "NOT proven: the leaf does not lead to the signed root.", "验证失败:该叶不能推导至已签名的根。";
-    unsigned: "NOT proven: the signature is not the journal's.", "验证失败:签名并非日志密钥所签。";
-    key_hint: "The journal's key, to be compared with the one you have from elsewhere", "日志公钥(请与您从其他途径获得的公钥比对)";
+    proven: "Proven: the leaf leads to the root, and the journal's key has signed that root.", "验证通过：该叶可推导至根，且根由日志密钥签名。";
+    path_only: "The leaf leads to the root. This browser cannot check Ed25519 signatures; `landbridge audit verify-proof` can.", "该叶可推导至根。此浏览器不支持 Ed25519 验签，请使用 `landbridge audit verify-proof`。";
+    refuted: "NOT proven: the leaf does not lead to the signed root.", "验证失败：该叶不能推导至已签名的根。";
+    unsigned: "NOT proven: the signature is not the journal's.", "验证失败：签名并非日志密钥所签。";
+    key_hint: "The journal's key, to be compared with the one you have from elsewhere", "日志公钥（请与您从其他途径获得的公钥比对）";
     download_proof: "Download the proof", "下载证明";
     download_entry: "Download the entry", "下载条目";
 
     show: "Show", "显示";
     bridges: "Bridges between departments", "部门之间的桥";
-    bridges_hint: "From the provider to the consumer: the wider, the more requests; the red part was not answered.", "由提供方至使用方:越宽表示请求越多,红色部分为未应答。";
+    bridges_hint: "From the provider to the consumer: the wider, the more requests; the red part was not answered.", "由提供方至使用方：越宽表示请求越多，红色部分为未应答。";
     over_time: "Over time", "随时间变化";
-    highest: "highest bar:", "最高柱:";
+    highest: "highest bar:", "最高柱：";
     nothing_exchanged: "Nothing was exchanged in this period.", "该时段内没有交换。";
-    stopped_at: "There is more than can be counted at once. These figures end at", "数据过多,无法一次统计完毕。以下数字截至";
+    stopped_at: "There is more than can be counted at once. These figures end at", "数据过多，无法一次统计完毕。以下数字截至";
     review: "Performance review", "绩效评估";
-    review_hint: "By who provides: requests that ended in the period, how they ended, and within how many milliseconds half, 95 and 99 of a hundred did.", "按提供方统计:该时段内结束的请求、结果,以及 50%、95%、99% 的请求在多少毫秒内完成。";
+    review_hint: "By who provides: requests that ended in the period, how they ended, and within how many milliseconds half, 95 and 99 of a hundred did.", "按提供方统计：该时段内结束的请求、结果，以及 50%、95%、99% 的请求在多少毫秒内完成。";
     csv: "As CSV", "下载 CSV";
     requests: "Requests", "请求";
     answered: "answered", "已应答";
@@ -163,12 +163,12 @@ words! {
     failed_share: "failed", "失败";
     records: "records", "条记录";
 
-    subjects_hint: "Who has received or asked for the data of a person or body. The identifier is not kept: the journal has a tag in its place.", "谁获取或请求过某人或某机构的数据。不保存其标识,日志中仅以标签代替。";
-    scheme: "Field that identifies, e.g. national_id", "标识字段,例如 national_id";
+    subjects_hint: "Who has received or asked for the data of a person or body. The identifier is not kept: the journal has a tag in its place.", "谁获取或请求过某人或某机构的数据。不保存其标识，日志中仅以标签代替。";
+    scheme: "Field that identifies, e.g. national_id", "标识字段，例如 national_id";
     identifier: "Identifier", "标识";
-    more_than: "There are more; these are the newest", "还有更多,此处为最新的";
+    more_than: "There are more; these are the newest", "还有更多，此处为最新的";
 
-    alarms_hint: "Patterns that have innocent causes, and others: look at the evidence. A streak is ten refusals in a row; enumeration is 300 different keys in one hour; unusual is five times the middle day; off hours are 22 to 6 o'clock and weekends, for systems that seldom ask then.", "以下情形可能有正当原因,请查看证据。连续拒绝指连续十次被拒;枚举指一小时内请求 300 个不同主键;异常数据量指当日为中位日的五倍;非工作时间指 22 时至次日 6 时及周末,且该系统通常不在此时请求。";
+    alarms_hint: "Patterns that have innocent causes, and others: look at the evidence. A streak is ten refusals in a row; enumeration is 300 different keys in one hour; unusual is five times the middle day; off hours are 22 to 6 o'clock and weekends, for systems that seldom ask then.", "以下情形可能有正当原因，请查看证据。连续拒绝指连续十次被拒；枚举指一小时内请求 300 个不同主键；异常数据量指当日为中位日的五倍；非工作时间指 22 时至次日 6 时及周末，且该系统通常不在此时请求。";
     no_alarms: "Nothing of the kind in this period.", "该时段内没有此类情形。";
     pattern: "What was noticed", "情形";
     evidence: "Evidence", "证据";
@@ -178,11 +178,11 @@ words! {
     unusual_volume: "Records in one day, far more than usual", "单日记录数远超平常";
     off_hours: "Answers off hours", "非工作时间的应答";
 
-    explain_hint: "Whether a question would be allowed here, now or then, and what that rests on. Nothing is asked, and no quota is spent.", "判断某个请求在此时或彼时是否会被允许及其依据。不会发出请求,也不消耗配额。";
-    fields_asked: "Fields, separated by commas", "字段(以逗号分隔)";
-    filter: "Filter, in CEL", "过滤条件(CEL)";
+    explain_hint: "Whether a question would be allowed here, now or then, and what that rests on. Nothing is asked, and no quota is spent.", "判断某个请求在此时或彼时是否会被允许及其依据。不会发出请求，也不消耗配额。";
+    fields_asked: "Fields, separated by commas", "字段（以逗号分隔）";
+    filter: "Filter, in CEL", "过滤条件（CEL）";
     permitted: "permitted", "允许";
-    would_be_denied: "denied:", "拒绝:";
+    would_be_denied: "denied:", "拒绝：";
     would_be_released: "What would be released", "将披露的字段";
     considered: "Grants that were considered", "所考虑的授权";
     grant: "Grant", "授权项";
@@ -190,7 +190,7 @@ words! {
 
     who_gets_what: "Who may get what", "谁可获取什么";
     matrix: "Record types and departments", "记录类型与部门对照";
-    matrix_hint: "What each consumer is granted of each record type. Hold a cell's agreement against its text below.", "各使用方对各记录类型的授权,协议全文见下方。";
+    matrix_hint: "What each consumer is granted of each record type. Hold a cell's agreement against its text below.", "各使用方对各记录类型的授权，协议全文见下方。";
     lookup_only: "to look up by", "仅用于检索";
     may: "may", "可";
     get: "get", "按主键获取";
@@ -201,9 +201,9 @@ words! {
     for_purposes: "for", "用于";
     from_day: "from", "自";
     to_day: "to", "至";
-    rows: "Only rows where", "仅限满足以下条件的记录:";
-    systems: "Only the systems", "仅限业务系统:";
-    limits: "At most", "上限:";
+    rows: "Only rows where", "仅限满足以下条件的记录：";
+    systems: "Only the systems", "仅限业务系统：";
+    limits: "At most", "上限：";
     records_each: "records an exchange", "条记录/次";
     each_second: "exchanges a second", "次交换/秒";
     each_day: "records a day", "条记录/日";
