@@ -6,6 +6,7 @@
 
 use std::fs;
 use std::process::Command;
+use std::sync::Arc;
 use std::time::Duration;
 use std::time::Instant;
 
@@ -19,6 +20,7 @@ use crate::harness::books::assert_agreed;
 use crate::harness::books::assert_logged;
 use crate::harness::crowd::Crowd;
 use crate::harness::crowd::Got;
+use crate::harness::crowd::Records;
 use crate::harness::disk::Disk;
 use crate::harness::disk::FailingDisk;
 use crate::harness::gateway::Gateway;
@@ -254,9 +256,9 @@ async fn nothing_is_lost_whatever_breaks() {
     let mut scene = Scene::set().await;
     let mut books = [Book::of("tax"), Book::of("civil")];
     let (mut answers, mut faults, mut slowest) = (0, 0, Duration::ZERO);
-    let mut first = None;
+    let (mut first, records) = (None, Arc::new(Records::default()));
     for scenario in 0..scenarios {
-        let mut crowd = Crowd::at(&scene.world, &mut random);
+        let mut crowd = Crowd::at(&scene.world, &mut random, &records);
         let mut got = crowd.gets(1 + random.below(40)).await;
         let mut suffered = Vec::new();
         for _ in 0..=random.below(3) {
@@ -291,6 +293,7 @@ async fn nothing_is_lost_whatever_breaks() {
     for struck in [&mut scene.tax, &mut scene.civil] {
         struck.gateway.stops().await;
     }
+    records.assert_released(&scene.world);
     let agreed = assert_agreed(&scene.world);
     eprintln!(
         "{scenarios} scenarios with {faults} faults: {answers} answers, all in both journals, which agree on {agreed}; \

@@ -2,6 +2,8 @@
 //!
 //! `LANDBRIDGE_KILLS` says how often (12 if it does not), `LANDBRIDGE_SEED` by which random numbers.
 
+use std::sync::Arc;
+
 use landbridge::name::ExchangeId;
 
 use crate::harness::World;
@@ -10,6 +12,7 @@ use crate::harness::books::assert_agreed;
 use crate::harness::books::assert_logged;
 use crate::harness::crowd::Crowd;
 use crate::harness::crowd::Got;
+use crate::harness::crowd::Records;
 use crate::harness::gateway::Gateway;
 use crate::harness::random::Random;
 use crate::harness::random::number;
@@ -30,9 +33,9 @@ async fn what_was_answered_is_in_both_journals_however_often_gateways_are_killed
     world.amend("50000", "4000000000");
     let (mut civil, mut tax) = world.pair().await;
     let mut books = [Book::of("tax"), Book::of("civil")];
-    let mut answers = 0;
+    let (mut answers, records) = (0, Arc::new(Records::default()));
     for _ in 0..kills {
-        let mut crowd = Crowd::at(&world, &mut random);
+        let mut crowd = Crowd::at(&world, &mut random, &records);
         let mut got = crowd.gets(random.below(ANSWERS)).await;
         let both = strike(&world, civil, tax, &mut random, crowd).await;
         (civil, tax) = both.0;
@@ -46,6 +49,7 @@ async fn what_was_answered_is_in_both_journals_however_often_gateways_are_killed
     for gateway in [&mut tax, &mut civil] {
         gateway.stops().await;
     }
+    records.assert_released(&world);
     let agreed = assert_agreed(&world);
     eprintln!(
         "{answers} answers before {kills} kills, all in both journals, which agree on {agreed}"

@@ -1,10 +1,13 @@
 //! A network that loses, repeats and reorders packets makes answers late, and loses none.
 
+use std::sync::Arc;
+
 use crate::harness::World;
 use crate::harness::books::Book;
 use crate::harness::books::assert_agreed;
 use crate::harness::books::assert_logged;
 use crate::harness::crowd::Crowd;
+use crate::harness::crowd::Records;
 use crate::harness::packets::Packets;
 use crate::harness::packets::Weather;
 use crate::harness::random::Random;
@@ -25,7 +28,8 @@ async fn nothing_is_lost_in(weather: Weather) {
         return;
     };
     let (mut civil, mut tax) = world.pair().await;
-    let mut crowd = Crowd::at(&world, &mut Random::new(seed));
+    let records = Arc::new(Records::default());
+    let mut crowd = Crowd::at(&world, &mut Random::new(seed), &records);
     let mut got = crowd
         .gets(number("LANDBRIDGE_ANSWERS").unwrap_or(ANSWERS))
         .await;
@@ -40,6 +44,7 @@ async fn nothing_is_lost_in(weather: Weather) {
     for (exchange, what) in &got {
         assert_logged(&books[0], &books[1], *exchange, *what);
     }
+    records.assert_released(&world);
     let agreed = assert_agreed(&world);
     eprintln!(
         "{} answers, {agreed} agreed on; {lost} of {all} packets lost",

@@ -1,10 +1,13 @@
 //! Clients that ask on and on, whatever happens to the gateways.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
+use std::sync::Mutex;
 use std::sync::atomic::AtomicBool;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
+use bytes::Bytes;
 use landbridge::name::ExchangeId;
 use landbridge::pb;
 use landbridge::pb::query_records_response::Part;
@@ -44,15 +47,38 @@ pub(crate) struct Crowd {
     leave: Arc<AtomicBool>,
 }
 
+/// The different records that reached anybody, as they came.
+#[derive(Default)]
+pub(crate) struct Records(Mutex<BTreeSet<Bytes>>);
+
+impl Records {
+    fn add(&self, records: Vec<Bytes>) {
+        self.0.lock().unwrap().extend(records);
+    }
+
+    /// Asserts that each is one of the world's residents as the agreement releases it, and nothing more.
+    pub(crate) fn assert_released(&self, world: &World) {
+        let released: Vec<_> = Resident::shared(100).map(|one| one.released()).collect();
+        let records = self.0.lock().unwrap();
+        assert!(!records.is_empty());
+        for record in records.iter() {
+            let record = world.decode("civil.v1.Resident", record);
+            assert!(released.contains(&record), "{record}");
+        }
+    }
+}
+
 impl Crowd {
-    pub(crate) fn at(world: &World, random: &mut Random) -> Self {
+    /// What reaches the clients is added to `records`.
+    pub(crate) fn at(world: &World, random: &mut Random, records: &Arc<Records>) -> Self {
         let (sender, got) = mpsc::unbounded_channel();
         let (mut clients, leave) = (JoinSet::new(), Arc::new(AtomicBool::new(false)));
         for _ in 0..CLIENTS {
             let asker = world.system("tax", "assessment");
             let (random, sender, leave) =
                 (Random::new(random.next()), sender.clone(), leave.clone());
-            clients.spawn(ask_on(asker, random, sender, leave));
+            let records = records.clone();
+            clients.spawn(ask_on(asker, random, sender, records, leave));
         }
         Self {
             clients,
@@ -87,6 +113,7 @@ async fn ask_on(
     asker: Asker,
     mut random: Random,
     got: mpsc::UnboundedSender<(ExchangeId, Got)>,
+    records: Arc<Records>,
     leave: Arc<AtomicBool>,
 ) {
     // So that refusals, which come at once while a gateway is down, are not asked for without end.
@@ -96,7 +123,7 @@ async fn ask_on(
             0 => Asked::query(""),
             _ => Asked::get(&Resident(7).key()),
         };
-        if ask(&asker, &asked, &got).await.is_none() {
+        if ask(&asker, &asked, &got, &records).await.is_none() {
             refusals.tick().await;
         }
     }
@@ -107,28 +134,33 @@ async fn ask(
     asker: &Asker,
     asked: &Asked,
     got: &mpsc::UnboundedSender<(ExchangeId, Got)>,
+    records: &Records,
 ) -> Option<()> {
     // The receiver is there as long as anybody asks.
     let tell = |exchange, what| got.send((exchange, what)).unwrap();
     if let Question::Get { .. } = asked.question {
-        tell(asker.ask(asked).await.ok()?.exchange(), Got::Answer);
+        let answer = asker.ask(asked).await.ok()?;
+        tell(answer.exchange(), Got::Answer);
+        records.add(answer.records);
         return Some(());
     }
     let mut stream = asker.open(asked).await.ok()?;
     let info = header(&mut stream).await.ok()?;
     let exchange = info.exchange_id.parse().unwrap();
     tell(exchange, Got::Header);
-    rest(stream).await?;
+    rest(stream, records).await?;
     tell(exchange, Got::Stream);
     Some(())
 }
 
 /// Reads a stream on behind its header; None if it breaks off.
-async fn rest(mut stream: Streaming<pb::QueryRecordsResponse>) -> Option<()> {
+async fn rest(mut stream: Streaming<pb::QueryRecordsResponse>, records: &Records) -> Option<()> {
     let mut whole = None;
     while let Some(told) = stream.message().await.ok()? {
-        if let Some(Part::Trailer(_)) = told.part {
-            whole = Some(());
+        match told.part {
+            Some(Part::Batch(batch)) => records.add(batch.records),
+            Some(Part::Trailer(_)) => whole = Some(()),
+            Some(Part::Header(_)) | None => {}
         }
     }
     whole
