@@ -38,7 +38,7 @@ const SHARE: u32 = 70;
 /// Files are read anew, and certificates renewed, so often in a long run; six times in a short one.
 const ROTATION: Duration = Duration::from_secs(60);
 /// For caches that fill in the first half hour: the index's have 80 MiB, and exchanges are remembered for some minutes.
-const MORE_MEMORY_MIB: u64 = 96;
+const MORE_MEMORY_MIB: u64 = 104;
 
 /// A gateway that others keep from its work may ask so few clients to come again: one in so many answers.
 const TURNED_AWAY: usize = 1_000;
