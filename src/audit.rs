@@ -364,12 +364,12 @@ impl Journal {
         self.shared.witnessed.replace(checkpoint)
     }
 
-    /// The journal's name.
     /// The public half of the key that signs each commit.
     pub fn verifier(&self) -> &VerifierKey {
         &self.shared.verifier
     }
 
+    /// The journal's name.
     pub fn origin(&self) -> &str {
         &self.shared.origin
     }

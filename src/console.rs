@@ -40,6 +40,7 @@ use crate::door::operators::desk::Reading;
 use crate::door::operators::reader::Granted;
 use crate::door::operators::unread::Unread;
 use crate::identity::acceptor::Acceptor;
+use account::Accounts;
 use session::Sessions;
 use session::SignedIn;
 
@@ -100,6 +101,13 @@ impl Console {
             .route("/assets/{name}", get(assets::show))
             .fallback(unseen::no_such_page)
             .with_state(Arc::new(self))
+    }
+
+    /// As they are now. A small file: it does not wait behind what is looked up in the journal.
+    async fn accounts(&self) -> Result<Accounts, Unread> {
+        let path = self.config.accounts.clone();
+        let read = tokio::task::spawn_blocking(move || Accounts::load(&path));
+        read.await.map_err(Unread::failed)?.map_err(Unread::failed)
     }
 
     /// Puts on record that somebody looks at a page that has no entries.

@@ -9,7 +9,7 @@ use time::UtcOffset;
 
 use super::reader::ReadError;
 use super::reader::Reader;
-use super::tally::MOST_ENTRIES;
+use super::tally::each_record;
 use crate::clock::Moment;
 use watch::Watch;
 
@@ -76,20 +76,9 @@ pub fn alarms(
     offset: UtcOffset,
 ) -> Result<Alarms, ReadError> {
     let mut watch = Watch::new(offset);
-    let mut stopped_at = None;
-    for (read, stored) in (0..).zip(reader.since(since)?) {
-        let stored = stored?;
-        if stored.leaf.time >= until {
-            break;
-        }
-        if read >= MOST_ENTRIES {
-            stopped_at = Some(stored.leaf.time);
-            break;
-        }
-        if let Some(record) = stored.record()? {
-            watch.see(&stored.leaf, &record);
-        }
-    }
+    let stopped_at = each_record(reader, since, until, |leaf, record| {
+        watch.see(leaf, &record)
+    })?;
     Ok(Alarms {
         found: watch.done(),
         stopped_at,

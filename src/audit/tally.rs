@@ -66,32 +66,43 @@ pub fn tally(reader: &Reader, own: &DepartmentId, period: Period) -> Result<Tall
         slots: vec![Sum::default(); period.slots],
         stopped_at: None,
     };
-    for (read, stored) in (0..).zip(reader.since(period.since)?) {
-        let stored = stored?;
-        let leaf = &stored.leaf;
-        if leaf.time >= period.until {
-            break;
+    tally.stopped_at = each_record(reader, period.since, period.until, |leaf, record| {
+        if leaf.role == Role::None {
+            return;
         }
-        if read >= MOST_ENTRIES {
-            tally.stopped_at = Some(leaf.time);
-            break;
-        }
-        if leaf.time < period.since || leaf.role == Role::None {
-            continue;
-        }
-        let Some(ended) = stored
-            .record()?
-            .and_then(|record| Ended::of(leaf, record, own))
-        else {
-            continue;
+        let Some(ended) = Ended::of(leaf, record, own) else {
+            return;
         };
         let line = tally.lines.entry(ended.line.clone()).or_default();
         line.add(leaf.outcome, &ended);
         if let Some(slot) = tally.slots.get_mut(period.slot(leaf.time)) {
             slot.add(leaf.outcome, &ended);
         }
-    }
+    })?;
     Ok(tally)
+}
+
+/// Gives what a journal has from one time up to another, in the order of time, but for what is erased. Tells where it stopped
+/// before the end, if there were more than `MOST_ENTRIES`.
+pub(super) fn each_record(
+    reader: &Reader,
+    since: Moment,
+    until: Moment,
+    mut take: impl FnMut(&Leaf, pb::JournalRecord),
+) -> Result<Option<Moment>, ReadError> {
+    for (read, stored) in (0..).zip(reader.since(since)?) {
+        let stored = stored?;
+        if stored.leaf.time >= until {
+            break;
+        }
+        if read >= MOST_ENTRIES {
+            return Ok(Some(stored.leaf.time));
+        }
+        if let Some(record) = stored.record()? {
+            take(&stored.leaf, record);
+        }
+    }
+    Ok(None)
 }
 
 /// An exchange that has ended.

@@ -14,9 +14,11 @@ use serde::Deserialize;
 use time::UtcOffset;
 
 use super::Console;
+use super::fields::department;
 use super::fields::free;
 use super::fields::least;
 use super::fields::one_of;
+use super::fields::record_type;
 use super::fields::when;
 use super::page;
 use super::page::Page;
@@ -190,12 +192,6 @@ fn encode(text: &str, into: &mut String) {
 }
 
 fn form(asked: &Asked, snapshot: &Snapshot, words: &Words) -> Markup {
-    let departments: Vec<_> = snapshot.directory.ids().map(|id| id.as_str()).collect();
-    let types: Vec<_> = snapshot
-        .registry
-        .records()
-        .map(|schema| schema.name().as_str())
-        .collect();
     let agreements: Vec<_> = snapshot
         .policy
         .agreements()
@@ -212,9 +208,9 @@ fn form(asked: &Asked, snapshot: &Snapshot, words: &Words) -> Markup {
             div .fields {
                 (when(words.since, "since", asked.get("since")))
                 (when(words.until, "until", asked.get("until")))
-                (one_of(words.consumer, "consumer", asked.get("consumer"), &departments, words))
-                (one_of(words.provider, "provider", asked.get("provider"), &departments, words))
-                (one_of(words.record_type, "record_type", asked.get("record_type"), &types, words))
+                (department(words.consumer, "consumer", asked.get("consumer"), snapshot, words))
+                (department(words.provider, "provider", asked.get("provider"), snapshot, words))
+                (record_type(asked.get("record_type"), snapshot, words))
                 (one_of(words.outcome, "outcome", asked.get("outcome"), &outcomes, words))
                 (free(words.case_reference, "case_reference", asked.get("case_reference")))
                 (free(words.exchange_id, "exchange_id", asked.get("exchange_id")))
@@ -224,7 +220,7 @@ fn form(asked: &Asked, snapshot: &Snapshot, words: &Words) -> Markup {
                 div .fields {
                     (one_of(words.kind, "kind", asked.get("kind"), &kinds, words))
                     (one_of(words.side, "side", asked.get("side"), &sides, words))
-                    (one_of(words.peer, "peer", asked.get("peer"), &departments, words))
+                    (department(words.peer, "peer", asked.get("peer"), snapshot, words))
                     (free(words.system, "system", asked.get("system")))
                     (free(words.officer, "officer", asked.get("officer")))
                     (free(words.purpose, "purpose", asked.get("purpose")))

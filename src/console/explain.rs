@@ -11,8 +11,10 @@ use maud::html;
 use serde::Deserialize;
 
 use super::Console;
+use super::fields::department;
 use super::fields::free;
 use super::fields::one_of;
+use super::fields::record_type;
 use super::fields::when;
 use super::page;
 use super::page::Page;
@@ -157,19 +159,13 @@ fn told(error: impl std::fmt::Display) -> String {
 }
 
 fn form(asked: &Asked, snapshot: &Snapshot, words: &Words) -> Markup {
-    let departments: Vec<_> = snapshot.directory.ids().map(|id| id.as_str()).collect();
-    let types: Vec<_> = snapshot
-        .registry
-        .records()
-        .map(|schema| schema.name().as_str())
-        .collect();
     let modes = MODES.map(Mode::as_str);
     html! {
         form .search method="get" action=(HERE) {
             div .fields {
-                (one_of(words.consumer, "department", &asked.department, &departments, words))
+                (department(words.consumer, "department", &asked.department, snapshot, words))
                 (free(words.system, "system", &asked.system))
-                (one_of(words.record_type, "record_type", &asked.record_type, &types, words))
+                (record_type(&asked.record_type, snapshot, words))
                 (free(words.purpose, "purpose", &asked.purpose))
                 (one_of(words.mode, "mode", &asked.mode, &modes, words))
                 (free(words.fields_asked, "fields", &asked.fields))

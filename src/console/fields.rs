@@ -4,6 +4,7 @@ use maud::Markup;
 use maud::html;
 
 use super::words::Words;
+use crate::exchange::snapshot::Snapshot;
 
 /// Any text.
 pub(super) fn free(text: &str, name: &str, value: &str) -> Markup {
@@ -33,4 +34,23 @@ pub(super) fn one_of(text: &str, name: &str, value: &str, all: &[&str], words: &
             }
         }
     }
+}
+
+/// A department of the federation.
+pub(super) fn department(
+    text: &str,
+    name: &str,
+    value: &str,
+    snapshot: &Snapshot,
+    words: &Words,
+) -> Markup {
+    let all: Vec<_> = snapshot.directory.ids().map(|id| id.as_str()).collect();
+    one_of(text, name, value, &all, words)
+}
+
+/// A record type of the registry.
+pub(super) fn record_type(value: &str, snapshot: &Snapshot, words: &Words) -> Markup {
+    let records = snapshot.registry.records();
+    let all: Vec<_> = records.map(|schema| schema.name().as_str()).collect();
+    one_of(words.record_type, "record_type", value, &all, words)
 }

@@ -18,7 +18,6 @@ use serde::Deserialize;
 use zeroize::Zeroizing;
 
 use super::Console;
-use super::account::Accounts;
 use super::account::Proven;
 use super::page::Page;
 use super::session::Rejected;
@@ -31,7 +30,6 @@ use super::visitor::Visitor;
 use super::words::Language;
 use super::words::Words;
 use crate::door::operators::desk::Action;
-use crate::door::operators::unread::Unread;
 use crate::fault::chain;
 use crate::name::ReaderName;
 
@@ -143,12 +141,7 @@ async fn begin(console: &Console, credentials: Credentials) -> Result<String, No
 
 async fn prove(console: &Console, credentials: Credentials) -> Result<SignedIn, NotSignedIn> {
     let now = console.desk.now();
-    let path = console.config.accounts.clone();
-    let accounts = console
-        .desk
-        .look_up(move || Accounts::load(&path).map_err(Unread::failed))
-        .await
-        .map_err(unable)?;
+    let accounts = console.accounts().await.map_err(unable)?;
     // Tries are counted for accounts that are there: what others make up is not kept.
     let known = accounts
         .names()

@@ -10,11 +10,11 @@ use axum::http::header::COOKIE;
 use axum::http::request::Parts;
 
 use super::Console;
-use super::account::Accounts;
 use super::role::Role;
 use super::session::SignedIn;
 use super::unseen::Unseen;
 use super::words::Language;
+use crate::fault::chain;
 
 /// The cookie by which a browser is known.
 pub(super) const SESSION: &str = "landbridge_session";
@@ -85,13 +85,10 @@ impl FromRequestParts<Arc<Console>> for Guest {
 }
 
 async fn role_of(console: &Console, who: &SignedIn) -> Option<Role> {
-    let (path, name) = (console.config.accounts.clone(), who.name.clone());
-    let read =
-        tokio::task::spawn_blocking(move || Accounts::load(&path).map(|all| all.role(&name)));
-    match read.await.ok()? {
-        Ok(role) => role,
+    match console.accounts().await {
+        Ok(accounts) => accounts.role(&who.name),
         Err(error) => {
-            tracing::error!(error = %crate::fault::chain(&error), "nobody can use the console");
+            tracing::error!(error = %chain(&error), "nobody can use the console");
             None
         }
     }
