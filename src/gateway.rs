@@ -66,6 +66,7 @@ use crate::exchange::snapshot::Snapshot;
 use crate::fault::Fault;
 use crate::identity::Cut;
 use crate::identity::Door;
+use crate::identity::Whom;
 use crate::identity::acceptor::Acceptor;
 use crate::name::DepartmentId;
 use crate::publication::shelf::Kept;
@@ -405,17 +406,11 @@ impl Gateway {
         });
     }
 
-    /// Judges every live connection again: certificates end while connections last.
-    fn rejudge(&self) {
-        tell_cut(&self.systems.rejudge());
-        tell_cut(&self.peers.rejudge());
-        tell_cut(&self.reach.connector.rejudge());
-    }
-
-    fn rejudge_ended(&self) {
-        tell_cut(&self.systems.rejudge_ended());
-        tell_cut(&self.peers.rejudge_ended());
-        tell_cut(&self.reach.connector.rejudge_ended());
+    /// Judges live connections again: certificates end while connections last.
+    fn rejudge(&self, whom: Whom) {
+        tell_cut(&self.systems.rejudge(whom));
+        tell_cut(&self.peers.rejudge(whom));
+        tell_cut(&self.reach.connector.rejudge(whom));
     }
 
     /// Lets in no more, finishes what is under way, closes the journal.

@@ -35,6 +35,7 @@ use crate::name::DepartmentId;
 use crate::name::SystemName;
 
 pub use connections::Cut;
+pub use connections::Whom;
 
 /// The one protocol on a connection (RFC 9113, 3.2).
 const HTTP2: &[u8] = b"h2";

@@ -16,6 +16,7 @@ use super::adopt::Proposal;
 use super::watch::Watch;
 use crate::config::Config;
 use crate::config::DoorConfig;
+use crate::identity::Whom;
 
 /// Trust that only time takes away, such as a revocation list's end, is judged again so often.
 const REJUDGE: Duration = Duration::from_secs(60);
@@ -38,8 +39,7 @@ pub(super) struct Orders {
 enum Order {
     Stop,
     Reload(&'static str),
-    Rejudge,
-    RejudgeEnded,
+    Rejudge(Whom),
     Consider(Proposal),
 }
 
@@ -67,8 +67,7 @@ impl Gateway {
                     return Ok(());
                 }
                 Order::Reload(why) => self.reload_and_tell(why).await,
-                Order::Rejudge => self.rejudge(),
-                Order::RejudgeEnded => self.rejudge_ended(),
+                Order::Rejudge(whom) => self.rejudge(whom),
                 Order::Consider(proposal) => self.consider(proposal).await,
             }
         }
@@ -116,8 +115,8 @@ impl Orders {
             _ = self.interrupt.recv() => Order::Stop,
             _ = self.hang_up.recv() => Order::Reload("SIGHUP"),
             () = changed(&mut self.watch) => Order::Reload("files changed"),
-            _ = self.rejudge.tick() => Order::Rejudge,
-            _ = self.look_for_ended.tick() => Order::RejudgeEnded,
+            _ = self.rejudge.tick() => Order::Rejudge(Whom::All),
+            _ = self.look_for_ended.tick() => Order::Rejudge(Whom::Ended),
             Some(proposal) = self.proposals.recv() => Order::Consider(proposal),
         }
     }

@@ -22,6 +22,7 @@ use crate::identity::HTTP2;
 use crate::identity::connections::Connections;
 use crate::identity::connections::Cut;
 use crate::identity::connections::Slot;
+use crate::identity::connections::Whom;
 use crate::identity::directory::Directory;
 use crate::identity::link::Link;
 use crate::identity::material;
@@ -154,21 +155,14 @@ impl Acceptor {
         // The order matters: see `Connections::register`.
         self.shown
             .store(Arc::new(Shown::new(self.door, material, directory)));
-        self.rejudge()
+        self.rejudge(Whom::All)
     }
 
-    /// Judges every connection again: certificates and revocation lists also end without a reload.
-    pub fn rejudge(&self) -> Vec<Cut> {
-        let shown = self.shown.load_full();
-        self.connections
-            .rejudge(|_| true, |peer| self.judge(&shown, peer))
-    }
-
-    /// As [`rejudge`](Self::rejudge), but only those whose certificates have ended: cheap however many there are.
-    pub fn rejudge_ended(&self) -> Vec<Cut> {
+    /// Judges connections again: certificates and revocation lists also end without a reload.
+    pub fn rejudge(&self, whom: Whom) -> Vec<Cut> {
         let (shown, now) = (self.shown.load_full(), self.clock.now());
         self.connections
-            .rejudge(|peer| peer.has_ended(now), |peer| self.judge(&shown, peer))
+            .rejudge(whom, now, |peer| self.judge(&shown, peer))
     }
 
     /// When the certificate that it shows, its CAs and its revocation lists end.

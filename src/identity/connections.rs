@@ -11,6 +11,7 @@ use std::sync::atomic::Ordering;
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::sync::Semaphore;
 
+use crate::clock::Moment;
 use crate::identity::peer::Peer;
 use crate::identity::refusal::TrustRefusal;
 use crate::identity::shares::Shares;
@@ -48,6 +49,23 @@ pub(super) struct Registration {
 pub struct Cut {
     pub peer: Peer,
     pub refusal: TrustRefusal,
+}
+
+/// Which connections are judged again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Whom {
+    All,
+    /// Those whose certificates have ended: cheap however many there are.
+    Ended,
+}
+
+impl Whom {
+    fn has(self, peer: &Peer, now: Moment) -> bool {
+        match self {
+            Self::All => true,
+            Self::Ended => peer.has_ended(now),
+        }
+    }
 }
 
 impl Connections {
@@ -92,17 +110,18 @@ impl Connections {
         self.live().values().cloned().collect()
     }
 
-    /// Cuts the connections that are no longer trusted, among those that `whom` holds for.
+    /// Cuts the connections that are no longer trusted.
     pub(super) fn rejudge(
         &self,
-        whom: impl Fn(&Peer) -> bool,
+        whom: Whom,
+        now: Moment,
         judge: impl Fn(&Peer) -> Result<(), TrustRefusal>,
     ) -> Vec<Cut> {
         // A judgement takes a tenth of a millisecond, and the lock is in the way of new connections: not under it.
         let peers = self.peers();
         let still_open = peers
             .into_iter()
-            .filter(|peer| !peer.cancelled().is_cancelled() && whom(peer));
+            .filter(|peer| !peer.cancelled().is_cancelled() && whom.has(peer, now));
         still_open
             .filter_map(|peer| {
                 let refusal = judge(&peer).err()?;
