@@ -9,16 +9,24 @@ pub mod role;
 mod agreements;
 mod alarms;
 mod assets;
+mod candidate;
+mod difference;
 mod entry;
 mod exchanges;
 mod explain;
+mod export;
 mod fields;
 mod flow;
 mod flow_picture;
+mod histogram;
 mod merkle_path;
 mod overview;
 mod page;
+mod peers;
 mod period;
+mod plots;
+mod policy;
+mod propose;
 mod session;
 mod sign_in;
 mod subjects;
@@ -33,6 +41,7 @@ use axum::Router;
 use axum::routing::get;
 use axum::routing::post;
 
+use crate::audit::witness_states::WitnessStates;
 use crate::door::operators::desk::Action;
 use crate::door::operators::desk::Desk;
 use crate::door::operators::desk::OnRecord;
@@ -61,23 +70,24 @@ pub struct ConsoleConfig {
 pub struct Console {
     config: ConsoleConfig,
     desk: Arc<Desk>,
-    doors: Doors,
+    neighbours: Neighbours,
     sessions: Sessions,
 }
 
-/// The doors of which the console tells who is there, and when their certificates end.
+/// What the console tells of beside the journal: who is at the doors, when their certificates end, how the witnesses do.
 #[derive(Debug)]
-pub struct Doors {
+pub struct Neighbours {
     pub systems: Arc<Acceptor>,
     pub peers: Arc<Acceptor>,
+    pub witnesses: WitnessStates,
 }
 
 impl Console {
-    pub fn new(config: ConsoleConfig, desk: Arc<Desk>, doors: Doors) -> Self {
+    pub fn new(config: ConsoleConfig, desk: Arc<Desk>, neighbours: Neighbours) -> Self {
         Self {
             config,
             desk,
-            doors,
+            neighbours,
             sessions: Sessions::default(),
         }
     }
@@ -92,8 +102,17 @@ impl Console {
             .route("/entries/{index}", get(entry::show))
             .route("/entries/{index}/proof", get(entry::proof))
             .route("/entries/{index}/entry", get(entry::json))
+            .route("/entries/{index}/bundle", get(export::bundle))
+            .route("/export", get(export::show))
+            .route("/export/file", get(export::file))
             .route("/agreements", get(agreements::show))
             .route("/explain", get(explain::show))
+            .route("/policy", get(policy::show))
+            .route("/policy/changes/{index}", get(policy::changes))
+            .route("/policy/texts/{digest}", get(policy::text))
+            .route("/propose", get(propose::show).post(propose::check))
+            .route("/propose/patch", post(propose::patch))
+            .route("/peers", get(peers::show))
             .route("/subjects", get(subjects::show).post(subjects::search))
             .route("/alarms", get(alarms::show))
             .route("/flow", get(flow::show))

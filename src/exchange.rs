@@ -115,6 +115,11 @@ impl Exchange {
         &self.secrets.subjects
     }
 
+    /// What has been spent of each grant's limits.
+    pub fn ledger(&self) -> &Ledger {
+        &self.ledger
+    }
+
     pub fn clock(&self) -> &Clock {
         &self.clock
     }

@@ -9,6 +9,7 @@ mod files;
 pub mod impact;
 mod offers;
 mod operators;
+mod policies;
 mod reconcile;
 mod restore;
 mod run;
@@ -47,6 +48,7 @@ use crate::audit::index::IndexFollower;
 use crate::audit::journals::Journals;
 use crate::audit::key::KeyError;
 use crate::audit::note::VerifierKey;
+use crate::audit::policies::Changes;
 use crate::audit::reader::ReadError;
 use crate::audit::reader::Reader;
 use crate::audit::reconcile::books::Books;
@@ -55,6 +57,7 @@ use crate::audit::subject::SubjectKeys;
 use crate::audit::tiles::Tiles;
 use crate::audit::witness::Witness;
 use crate::audit::witness::WitnessError;
+use crate::audit::witness_states::WitnessStates;
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::correction::desk::Desk;
@@ -86,8 +89,6 @@ use run::Orders;
 use synchronise::Synchroniser;
 use witnesses::Witnesses;
 pub use witnessing::Contradiction;
-pub use witnessing::WitnessState;
-pub use witnessing::WitnessStates;
 use witnessing::Witnessing;
 
 /// How long streams that were cut off may take to write their closing entries.
@@ -267,22 +268,31 @@ impl Gateway {
             desk,
             reloading: Mutex::new(()),
         };
-        let held = gateway.release_unless_witnessed(held).await?;
+        let mut changed = gateway.changed_while_stopped().await;
+        let held = gateway.release_unless_witnessed(held, &mut changed).await?;
         gateway.open(doors, metrics).await?;
         // After the doors: gateways that start together are one another's witnesses.
-        gateway.tracker.spawn(
-            gateway
-                .witnessing(key)
-                .run(held, confirm, gateway.stop.clone()),
-        );
+        gateway.tracker.spawn(gateway.witnessing(key, changed).run(
+            held,
+            confirm,
+            gateway.stop.clone(),
+        ));
         gateway.keep_up(expiry);
         Ok(gateway)
+    }
+
+    /// The entry of a policy that differs from the one with which the gateway ran before.
+    async fn changed_while_stopped(&self) -> Option<Entry> {
+        let changes = self.keep_policy().await;
+        let revision = *self.exchange.snapshot().policy.revision();
+        (!changes.changes.is_empty()).then(|| Entry::policy_applied(&revision, changes))
     }
 
     /// Without witnesses nobody is waited for.
     async fn release_unless_witnessed(
         &self,
         held: HeldJournal,
+        changed: &mut Option<Entry>,
     ) -> Result<Option<HeldJournal>, StartError> {
         let has_witnesses = self.witnesses.load().is_some();
         if has_witnesses && self.config.witness.demanded {
@@ -294,14 +304,14 @@ impl Gateway {
                 "started without witnesses, as the command line has it: nobody has confirmed that the journal is its \
                  newest state, and exchanges are answered though nobody witnesses them"
             );
-            witnessing::started(&journal, "started without witnesses").await;
+            witnessing::started(&journal, "started without witnesses", changed.take()).await;
         } else {
-            witnessing::started(&journal, "started").await;
+            witnessing::started(&journal, "started", changed.take()).await;
         }
         Ok(None)
     }
 
-    fn witnessing(&self, key: VerifierKey) -> Witnessing {
+    fn witnessing(&self, key: VerifierKey, changed: Option<Entry>) -> Witnessing {
         let journal = &self.config.journal.path;
         Witnessing {
             exchange: self.exchange.clone(),
@@ -314,12 +324,8 @@ impl Gateway {
             reader: Reader::open(journal),
             max_age: self.config.witness.max_unwitnessed_age,
             demanded: self.config.witness.demanded,
+            changed,
         }
-    }
-
-    /// How each witness of the own journal is doing.
-    pub fn witness_states(&self) -> &WitnessStates {
-        &self.states
     }
 
     pub fn addresses(&self) -> Addresses {
@@ -345,12 +351,9 @@ impl Gateway {
             Err(faults) => {
                 metrics::counter!("landbridge_reloads_total", "outcome" => "refused").increment(1);
                 let text: Vec<String> = faults.iter().map(ToString::to_string).collect();
-                self.record(Entry::policy(
-                    self.exchange.snapshot().policy.revision(),
-                    false,
-                    text.join("\n"),
-                ))
-                .await;
+                let revision = *self.exchange.snapshot().policy.revision();
+                self.record(Entry::policy_refused(&revision, text.join("\n")))
+                    .await;
                 Err(faults)
             }
         }
@@ -390,9 +393,15 @@ impl Gateway {
         tell_cut(&cut);
         metrics::counter!("landbridge_reloads_total", "outcome" => "applied").increment(1);
         if changed {
-            self.record(Entry::policy(&revision, true, String::new()))
-                .await;
+            let changes = self.keep_policy().await;
+            self.record(Entry::policy_applied(&revision, changes)).await;
         }
+    }
+
+    async fn keep_policy(&self) -> Changes {
+        let journal = self.config.journal.path.clone();
+        let snapshot = self.exchange.snapshot();
+        aside(move || policies::keep(&journal, &snapshot.policy)).await
     }
 
     /// A large policy takes a quarter of a second to take apart: not on a thread that serves, whoever lets go of it last.

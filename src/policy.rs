@@ -12,6 +12,7 @@ mod guardrail;
 mod tests;
 
 use std::collections::HashMap;
+use std::path::Path;
 use std::sync::Arc;
 
 use time::UtcOffset;
@@ -77,6 +78,28 @@ pub struct PolicySet {
     revision: Digest,
     /// All agreements in the files.
     compiled: Vec<Compiled>,
+    /// The files of guardrails, each with the digest of its text.
+    guardrails: Vec<(String, Digest)>,
+}
+
+/// A part of a policy that has a file of its own.
+#[derive(Debug, Clone, Copy)]
+pub struct Part<'a> {
+    /// An agreement's id, or the name of a file of guardrails.
+    pub name: &'a str,
+    /// Of an agreement's canonical form, or of the text of guardrails.
+    pub digest: &'a Digest,
+    /// The path as an administrator knows it.
+    pub file: &'a str,
+    /// Of the file's text, as [`text_digest`] makes it.
+    pub text: &'a Digest,
+}
+
+/// Of the text of a policy file.
+pub fn text_digest(text: &str) -> Digest {
+    let mut form = Canonical::new("landbridge policy file 1");
+    form.text(text);
+    form.finish()
 }
 
 impl PolicySet {
@@ -112,6 +135,11 @@ impl PolicySet {
             revision: revision(input, &agreements, guardrails),
             agreements,
             compiled,
+            guardrails: input
+                .guardrails
+                .iter()
+                .map(|file| (file.path.clone(), text_digest(&file.text)))
+                .collect(),
         }
     }
 
@@ -123,6 +151,27 @@ impl PolicySet {
     /// The agreements to which the department is a party, by id.
     pub fn agreements(&self) -> impl Iterator<Item = &Arc<Agreement>> {
         self.agreements.iter()
+    }
+
+    /// The agreements to which the department is a party, and the guardrails.
+    pub fn parts(&self) -> impl Iterator<Item = Part<'_>> {
+        let concerns = |compiled: &&Compiled| {
+            let Agreement {
+                provider, consumer, ..
+            } = &*compiled.agreement;
+            [provider, consumer].contains(&&self.department)
+        };
+        let agreements = self.compiled.iter().filter(concerns).map(Compiled::part);
+        let guardrails = self.guardrails.iter().map(|(file, text)| Part {
+            name: Path::new(file)
+                .file_name()
+                .and_then(|name| name.to_str())
+                .unwrap_or(file),
+            digest: text,
+            file,
+            text,
+        });
+        agreements.chain(guardrails)
     }
 
     /// The grants on a record type that the caller may use at that time, for the catalogue.

@@ -22,6 +22,7 @@ use super::leaf::Outcome;
 use super::leaf::PeerEntry;
 use super::leaf::Role;
 use super::merkle::Hash;
+use super::policies::Changes;
 use super::salt;
 use super::writer::Pending;
 use super::writer::Then;
@@ -72,21 +73,31 @@ impl Entry {
         Self::of_gateway(Kind::Connection, Outcome::Denied, record)
     }
 
-    /// A policy that took effect, or one that was refused and why.
-    pub fn policy(revision: &Digest, applied: bool, mut detail: String) -> Self {
-        cut(&mut detail);
-        let revision = revision.to_vec().into();
-        let outcome = if applied {
-            Outcome::Answered
-        } else {
-            Outcome::Denied
+    /// A policy that took effect.
+    pub fn policy_applied(revision: &Digest, changes: Changes) -> Self {
+        let detail = match changes.untold {
+            0 => String::new(),
+            more => format!("and {more} more"),
         };
         let record = journal_record::Kind::Policy(pb::PolicyRecord {
-            revision,
-            applied,
+            revision: revision.to_vec().into(),
+            applied: true,
             detail,
+            changes: changes.changes,
         });
-        Self::of_gateway(Kind::Policy, outcome, record)
+        Self::of_gateway(Kind::Policy, Outcome::Answered, record)
+    }
+
+    /// A policy that was refused, and why; the revision is the one that stays.
+    pub fn policy_refused(revision: &Digest, mut why: String) -> Self {
+        cut(&mut why);
+        let record = journal_record::Kind::Policy(pb::PolicyRecord {
+            revision: revision.to_vec().into(),
+            applied: false,
+            detail: why,
+            changes: Vec::new(),
+        });
+        Self::of_gateway(Kind::Policy, Outcome::Denied, record)
     }
 
     /// The gateway, of this version, `started` or `stopped`.

@@ -8,7 +8,7 @@ use std::path::PathBuf;
 use super::disk::DiskError;
 
 /// A journal's directory: `seg/<first index>.seg`, `leaves.dat`, `hash/<level>.dat`, `state/signed`,
-/// `state/witnessed`, `state/erasing`, `lock`.
+/// `state/witnessed`, `state/erasing`, `policy/<digest>`, `policy/in-force`, `lock`.
 #[derive(Debug, Clone)]
 pub(super) struct Layout {
     root: PathBuf,
@@ -72,6 +72,11 @@ impl Layout {
     /// From which entry on a pass of the expiry may have announced erasures that it has not carried out; empty if none.
     pub(super) fn erasing(&self) -> PathBuf {
         self.state().join("erasing")
+    }
+
+    /// The texts of the policy as they were in force.
+    pub(super) fn policies(&self) -> PathBuf {
+        self.root.join("policy")
     }
 
     pub(super) fn lock(&self) -> PathBuf {

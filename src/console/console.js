@@ -1,4 +1,4 @@
-// What the console does beyond plain pages: a search that answers as one types, and proofs verified in this browser.
+// What the console does beyond plain pages: a search that answers as one types and drags, and proofs verified in this browser.
 "use strict";
 
 const PAUSE_MS = 250;
@@ -36,6 +36,52 @@ function answerAsOneTypes(form, results) {
     clearTimeout(timer);
     answer();
   });
+}
+
+/** A drag across the histogram fills in from when until when. */
+function pickTimesByDragging(form, results) {
+  let histogram, from, brush;
+
+  const share = (event) => {
+    const { left, width } = histogram.getBoundingClientRect();
+    return Math.min(Math.max((event.clientX - left) / width, 0), 1);
+  };
+  /** Times without an offset, as the form has them. */
+  const time = (part) => {
+    const [since, until] = [histogram.dataset.since, histogram.dataset.until].map((text) => Date.parse(`${text}Z`));
+    return new Date(since + part * (until - since)).toISOString().slice(0, 19);
+  };
+
+  results.addEventListener("pointerdown", (event) => {
+    histogram = event.target.closest(".histogram") ?? undefined;
+    if (histogram) from = share(event);
+  });
+  results.addEventListener("pointermove", (event) => {
+    if (!histogram) return;
+    const to = share(event), { width, height } = histogram.viewBox.baseVal;
+    if (!brush && Math.abs(to - from) * width < 4) return;
+    if (!brush) {
+      brush = document.createElementNS(histogram.namespaceURI, "rect");
+      brush.setAttribute("class", "brush");
+      brush.setAttribute("height", height);
+      histogram.append(brush);
+      histogram.setPointerCapture(event.pointerId);
+    }
+    brush.setAttribute("x", Math.min(from, to) * width);
+    brush.setAttribute("width", Math.abs(to - from) * width);
+  });
+  results.addEventListener("pointerup", (event) => {
+    if (histogram && brush) {
+      const to = share(event);
+      form.elements.since.value = time(Math.min(from, to));
+      form.elements.until.value = time(Math.max(from, to));
+      form.dispatchEvent(new Event("input"));
+    }
+    histogram = undefined;
+    brush = undefined;
+  });
+  // A bar is a link: it is followed, not carried about.
+  results.addEventListener("dragstart", (event) => event.target.closest(".histogram") && event.preventDefault());
 }
 
 const bytesOfHex = (hex) => Uint8Array.from(hex.match(/../g) ?? [], (pair) => parseInt(pair, 16));
@@ -127,7 +173,11 @@ function verifyOnRequest(proof, button, verdict) {
 }
 
 const search = document.getElementById("search");
-if (search) answerAsOneTypes(search, document.getElementById("results"));
+if (search) {
+  const results = document.getElementById("results");
+  answerAsOneTypes(search, results);
+  pickTimesByDragging(search, results);
+}
 
 const proof = document.getElementById("proof");
 if (proof) verifyOnRequest(proof, document.getElementById("verify"), document.getElementById("verdict"));

@@ -221,6 +221,7 @@ fn grounds(record: &pb::ExchangeRecord, snapshot: &Snapshot, words: &Words) -> M
                 (fact(words.policy_revision, &html! { code { (hex(&record.policy_revision)) } }))
             }
             @if !record.agreement.is_empty() {
+                p { a href={ "/console/policy/texts/" (hex(&record.agreement_digest)) } { (words.as_of_then) } }
                 p { @match now {
                     None => (words.not_in_force),
                     Some(now) if now.digest.as_slice() == record.agreement_digest.as_ref() => {
@@ -287,7 +288,8 @@ fn proven(shown: &Shown, key: &VerifierKey, words: &Words) -> Markup {
             }
             p {
                 a href={ "/console/entries/" (index) "/proof" } download { (words.download_proof) } " "
-                a href={ "/console/entries/" (index) "/entry" } download { (words.download_entry) }
+                a href={ "/console/entries/" (index) "/entry" } download { (words.download_entry) } " "
+                a href={ "/console/entries/" (index) "/bundle" } download { (words.bundle) }
             }
         }
     }

@@ -20,6 +20,7 @@ use super::fields::least;
 use super::fields::one_of;
 use super::fields::record_type;
 use super::fields::when;
+use super::histogram::Histogram;
 use super::page;
 use super::page::Page;
 use super::period;
@@ -59,7 +60,7 @@ pub(super) async fn show(
     let visitor = visitor.reads_journal()?;
     let words = visitor.language.words();
     let found = match search(&console, &visitor, &asked).await {
-        Ok(found) => results(&found, &asked, console.desk.offset, words),
+        Ok((found, histogram)) => results(&found, &histogram, &asked, console.desk.offset, words),
         Err(Unread::Invalid { field, why }) => html! {
             p .alert role="alert" { (field) ": " (why) }
         },
@@ -75,8 +76,21 @@ pub(super) async fn show(
     }))
 }
 
-async fn search(console: &Console, visitor: &Visitor, asked: &Asked) -> Result<Found, Unread> {
-    find(console, visitor, asked.request(console.desk.offset)?).await
+async fn search(
+    console: &Console,
+    visitor: &Visitor,
+    asked: &Asked,
+) -> Result<(Found, Histogram), Unread> {
+    let desk = &console.desk;
+    let found = find(console, visitor, asked.request(desk.offset)?).await?;
+    let (journal, now) = (desk.journal.clone(), desk.now());
+    let [since, until] =
+        ["since", "until"].map(|end| period::picked(end, asked.get(end), desk.offset));
+    let (since, until) = (since?, until?);
+    let histogram = desk
+        .look_up(move || Histogram::count(&journal, since, until, now))
+        .await?;
+    Ok((found, histogram))
 }
 
 /// What fits, once it is on record that it was looked at.
@@ -143,12 +157,15 @@ impl Asked {
     }
 
     /// The same question, for the entries before one, as a link.
-    fn link(&self, before: Option<u64>) -> String {
+    fn before(&self, before: Option<u64>) -> String {
+        let index = before.map(|index| index.to_string());
+        self.link([(BEFORE, index.unwrap_or_default())])
+    }
+
+    /// The same question with another answer to some of it, as a link.
+    fn link<const N: usize>(&self, other: [(&str, String); N]) -> String {
         let mut asked = self.0.clone();
-        asked.insert(
-            BEFORE.to_owned(),
-            before.map(|index| index.to_string()).unwrap_or_default(),
-        );
+        asked.extend(other.map(|(name, value)| (name.to_owned(), value)));
         let mut link = String::from(HERE);
         let given = asked.iter().filter(|(_, value)| !value.is_empty());
         for (number, (name, value)) in given.enumerate() {
@@ -246,12 +263,26 @@ fn form(asked: &Asked, snapshot: &Snapshot, words: &Words) -> Markup {
     }
 }
 
-fn results(found: &Found, asked: &Asked, offset: UtcOffset, words: &Words) -> Markup {
+fn results(
+    found: &Found,
+    histogram: &Histogram,
+    asked: &Asked,
+    offset: UtcOffset,
+    words: &Words,
+) -> Markup {
+    let within = |since, until| {
+        let [since, until] = [since, until].map(|at| period::text(at, offset));
+        asked.link([("since", since), ("until", until), (BEFORE, String::new())])
+    };
     html! {
+        (histogram.draw(offset, within, words))
+        @if !asked.get("since").is_empty() || !asked.get("until").is_empty() {
+            p { a href=(asked.link([("since", String::new()), ("until", String::new()), (BEFORE, String::new())])) { (words.whole_time) } }
+        }
         (table(found, offset, words))
         p .pages {
-            @if !asked.get(BEFORE).is_empty() { a href=(asked.link(None)) { (words.newest) } " " }
-            @if let Some(next) = found.next { a rel="next" href=(asked.link(Some(next))) { (words.older) } }
+            @if !asked.get(BEFORE).is_empty() { a href=(asked.before(None)) { (words.newest) } " " }
+            @if let Some(next) = found.next { a rel="next" href=(asked.before(Some(next))) { (words.older) } }
         }
     }
 }

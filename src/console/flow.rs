@@ -13,21 +13,26 @@ use maud::html;
 use time::UtcOffset;
 
 use super::Console;
-use super::flow_picture;
+use super::flow_picture::Drawing;
 use super::page;
 use super::page::Page;
 use super::period;
 use super::period::Picked;
+use super::plots;
 use super::unseen::Unseen;
 use super::visitor::Visitor;
 use super::words::Words;
 use crate::audit::reader::Reader;
 use crate::audit::tally;
+use crate::audit::tally::Corrections;
 use crate::audit::tally::Line;
 use crate::audit::tally::Period;
+use crate::audit::tally::Series;
 use crate::audit::tally::Sum;
 use crate::audit::tally::Tally;
 use crate::door::operators::unread::Unread;
+use crate::name::RecordType;
+use crate::pb;
 
 const HERE: &str = "/console/flow";
 const SLOTS: usize = 48;
@@ -46,6 +51,14 @@ pub(super) async fn show(
         .map_err(visitor.unread())?;
     let offset = console.desk.offset;
     let links = visitor.who.role.reads_journal();
+    let drawing = Drawing {
+        tally: &tally,
+        period,
+        offset,
+        links,
+        words,
+    };
+    let fresh = console.desk.exchange.snapshot().offers.load();
     let csv = format!(
         "{HERE}.csv?{}",
         period::pairs(period.since, period.until, offset)
@@ -56,12 +69,15 @@ pub(super) async fn show(
             p .alert role="alert" { (words.stopped_at) " " (page::moment(at, offset)) }
         }
         @if tally.lines.is_empty() { p { (words.nothing_exchanged) } } @else {
-            (flow_picture::islands(&tally, period, offset, links, words))
-            (flow_picture::over_time(&tally, period, offset, links, words))
+            (drawing.islands())
+            (drawing.over_time())
+            (plots::of(&tally.all, period, offset, words))
             section {
                 h2 { (words.review) }
-                p { (words.review_hint) " " a href=(csv) download { (words.csv) } }
-                (review(&tally, words))
+                p { (page::moment(period.since, offset)) " – " (page::moment(period.until, offset)) }
+                p { (words.review_hint) " " a .no-print href=(csv) download { (words.csv) } }
+                (review(&tally, &fresh, words))
+                (plots::lines(&tally, words))
             }
         }
     }))
@@ -97,14 +113,15 @@ async fn count(console: &Console, picked: &Picked) -> Result<(Period, Tally), Un
         until,
         slots: SLOTS,
     };
-    let (journal, own) = (
+    let (journal, own, offset) = (
         console.desk.journal.clone(),
         console.desk.exchange.department().clone(),
+        console.desk.offset,
     );
     let counted = console
         .desk
         .look_up(move || {
-            tally::tally(&Reader::open(&journal), &own, period).map_err(Unread::failed)
+            tally::tally(&Reader::open(&journal), &own, period, offset).map_err(Unread::failed)
         })
         .await?;
     Ok((period, counted))
@@ -117,17 +134,24 @@ fn told(page: &str, period: Period) -> String {
     )
 }
 
-fn review(tally: &Tally, words: &Words) -> Markup {
+fn review(tally: &Tally, fresh: &BTreeMap<RecordType, pb::Offer>, words: &Words) -> Markup {
     let mut providers: BTreeMap<&str, Sum> = BTreeMap::new();
-    for (line, sum) in &tally.lines {
-        providers.entry(&line.provider).or_default().join(sum);
+    for (line, series) in &tally.lines {
+        providers
+            .entry(&line.provider)
+            .or_default()
+            .join(&series.whole);
     }
-    let row = |name: Markup, sum: &Sum| {
+    for provider in tally.corrections.keys() {
+        providers.entry(provider).or_default();
+    }
+    let row = |name: Markup, sum: &Sum, corrections: &str, fresh: &str| {
         html! { tr {
             th scope="row" { (name) }
             td { (sum.requests()) } td { (sum.answered) } td { (share(sum.denied, sum)) } td { (share(sum.failed, sum)) }
             td { (sum.records) }
             @for percent in [50, 95, 99] { td { (millis(sum.latencies.within(percent))) } }
+            td { (corrections) } td { (fresh) }
         } }
     };
     html! {
@@ -137,17 +161,37 @@ fn review(tally: &Tally, words: &Words) -> Markup {
                     th scope="col" { (words.provider) } th scope="col" { (words.requests) } th scope="col" { (words.answered) }
                     th scope="col" { (words.denied) } th scope="col" { (words.failed_share) } th scope="col" { (words.records) }
                     th scope="col" { "p50, ms" } th scope="col" { "p95, ms" } th scope="col" { "p99, ms" }
+                    th scope="col" { (words.corrections_in_time) } th scope="col" { (words.fresh_as_of) }
                 } }
                 @for (provider, sum) in &providers {
                     tbody {
-                        (row(html! { strong { (unnamed(provider)) } }, sum))
-                        @for (line, sum) in tally.lines.iter().filter(|(line, _)| line.provider == *provider) {
-                            (row(html! { code { (line.record_type) } " → " (line.consumer) }, sum))
+                        (row(html! { strong { (unnamed(provider)) } }, sum, &corrections(tally, provider, words), ""))
+                        @for (line, series) in tally.lines.iter().filter(|(line, _)| line.provider == *provider) {
+                            @let fresh = fresh.iter().find(|(record, _)| record.as_str() == line.record_type);
+                            @let fresh = fresh.map_or("", |(_, offer)| offer.fresh_as_of.as_str());
+                            (row(html! { code { (line.record_type) } " → " (line.consumer) }, &series.whole, "", fresh))
                         }
                     }
                 }
             }
         }
+    }
+}
+
+/// E.g. "3 of 4, 1 open".
+fn corrections(tally: &Tally, provider: &str, words: &Words) -> String {
+    let Some(Corrections {
+        in_time,
+        late,
+        open,
+    }) = tally.corrections.get(provider)
+    else {
+        return String::new();
+    };
+    let answered = in_time + late;
+    match open {
+        0 => format!("{in_time} / {answered}"),
+        open => format!("{in_time} / {answered}, {open} {}", words.open),
     }
 }
 
@@ -166,7 +210,7 @@ fn table(tally: &Tally) -> Result<Vec<u8>, csv::Error> {
         "p95_us",
         "p99_us",
     ])?;
-    for (line, sum) in &tally.lines {
+    for (line, Series { whole: sum, .. }) in &tally.lines {
         let Line {
             consumer,
             provider,

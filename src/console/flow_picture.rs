@@ -25,45 +25,105 @@ const BEND: f64 = 0.16;
 const BARS_HEIGHT: u64 = 140;
 const BAR: usize = 12;
 
-/// Each bridge goes from the provider to the consumer; its width is the volume, the broken line on it what was not answered.
-pub(super) fn islands(
-    tally: &Tally,
-    period: Period,
-    offset: UtcOffset,
-    links: bool,
-    words: &Words,
-) -> Markup {
-    let mut bridges: BTreeMap<(&str, &str), Sum> = BTreeMap::new();
-    for (line, sum) in tally
-        .lines
-        .iter()
-        .filter(|(line, _)| !line.provider.is_empty())
-    {
-        let ends = (line.provider.as_str(), line.consumer.as_str());
-        bridges.entry(ends).or_default().join(sum);
-    }
-    let names: BTreeSet<_> = bridges.keys().flat_map(|(from, to)| [*from, *to]).collect();
-    let places: BTreeMap<_, _> = names
-        .iter()
-        .enumerate()
-        .map(|(n, name)| (*name, place(n, names.len())))
-        .collect();
-    let most = bridges.values().map(Sum::requests).max().unwrap_or(1);
-    let place = |name: &str| places.get(name).copied().unwrap_or_default();
-    html! {
-        section {
-            h2 { (words.bridges) }
-            p { (words.bridges_hint) }
-            svg .flow viewBox=(format!("0 0 {WIDTH} {HEIGHT}")) role="group" aria-label=(words.bridges) {
-                @for ((from, to), sum) in &bridges {
-                    @let drawn = bridge(place(from), place(to), sum, most, &format!("{from} → {to}: {}", told(sum, words)));
-                    @if links {
-                        a href=(format!("/console/exchanges?provider={from}&consumer={to}&{}", period::pairs(period.since, period.until, offset))) { (drawn) }
-                    } @else { (drawn) }
+/// What is drawn, and how.
+pub(super) struct Drawing<'a> {
+    pub(super) tally: &'a Tally,
+    pub(super) period: Period,
+    pub(super) offset: UtcOffset,
+    /// Whether whoever looks may follow to the exchanges.
+    pub(super) links: bool,
+    pub(super) words: &'static Words,
+}
+
+impl Drawing<'_> {
+    /// Each bridge goes from the provider to the consumer; its width is the volume, the broken line on it what was not answered.
+    pub(super) fn islands(&self) -> Markup {
+        let Self {
+            tally,
+            period,
+            offset,
+            links,
+            words,
+        } = *self;
+        let mut bridges: BTreeMap<(&str, &str), Sum> = BTreeMap::new();
+        for (line, series) in tally
+            .lines
+            .iter()
+            .filter(|(line, _)| !line.provider.is_empty())
+        {
+            let ends = (line.provider.as_str(), line.consumer.as_str());
+            bridges.entry(ends).or_default().join(&series.whole);
+        }
+        let names: BTreeSet<_> = bridges.keys().flat_map(|(from, to)| [*from, *to]).collect();
+        let places: BTreeMap<_, _> = names
+            .iter()
+            .enumerate()
+            .map(|(n, name)| (*name, place(n, names.len())))
+            .collect();
+        let most = bridges.values().map(Sum::requests).max().unwrap_or(1);
+        let place = |name: &str| places.get(name).copied().unwrap_or_default();
+        html! {
+            section {
+                h2 { (words.bridges) }
+                p { (words.bridges_hint) }
+                svg .flow viewBox=(format!("0 0 {WIDTH} {HEIGHT}")) role="group" aria-label=(words.bridges) {
+                    @for ((from, to), sum) in &bridges {
+                        @let drawn = bridge(place(from), place(to), sum, most, &format!("{from} → {to}: {}", told(sum, words)));
+                        @if links {
+                            a href=(format!("/console/exchanges?provider={from}&consumer={to}&{}", period::pairs(period.since, period.until, offset))) { (drawn) }
+                        } @else { (drawn) }
+                    }
+                    @for (name, (x, y)) in &places {
+                        circle .island cx=(whole(*x)) cy=(whole(*y)) r=(ISLAND) {}
+                        text x=(whole(*x)) y=(whole(*y + 5.0)) { (name) }
+                    }
                 }
-                @for (name, (x, y)) in &places {
-                    circle .island cx=(whole(*x)) cy=(whole(*y)) r=(ISLAND) {}
-                    text x=(whole(*x)) y=(whole(*y + 5.0)) { (name) }
+            }
+        }
+    }
+
+    /// A bar for each slot: below what was answered, then what was refused, then what failed. Each leads to its exchanges.
+    pub(super) fn over_time(&self) -> Markup {
+        let Self {
+            tally,
+            period,
+            offset,
+            links,
+            words,
+        } = *self;
+        let slots = &tally.all.slots;
+        let most = slots.iter().map(Sum::requests).max().unwrap_or(0).max(1);
+        let width = slots.len() * BAR;
+        let bar = |slot: usize, sum: &Sum| {
+            let (since, until) = (period.begins(slot), period.begins(slot + 1));
+            let text = format!(
+                "{}: {}",
+                period::text(since, offset).replace('T', " "),
+                told(sum, words)
+            );
+            let (answered, denied) = (height(sum.answered, most), height(sum.denied, most));
+            let failed = height(sum.failed, most);
+            let drawn = html! {
+                title { (text) }
+                rect x=(slot * BAR) y="0" width=(BAR - 1) height=(BARS_HEIGHT) class="slot" {}
+                rect x=(slot * BAR) y=(BARS_HEIGHT - answered) width=(BAR - 1) height=(answered) class="answered" {}
+                rect x=(slot * BAR) y=(BARS_HEIGHT - answered - denied) width=(BAR - 1) height=(denied) class="denied" {}
+                rect x=(slot * BAR) y=(BARS_HEIGHT.saturating_sub(answered + denied + failed)) width=(BAR - 1) height=(failed) class="failed" {}
+            };
+            let link = format!("/console/exchanges?{}", period::pairs(since, until, offset));
+            html! {
+                @if links && sum.requests() > 0 { a href=(link) { (drawn) } } @else { g { (drawn) } }
+            }
+        };
+        html! {
+            section {
+                h2 { (words.over_time) }
+                p .legend {
+                    span .answered { (words.answered) } " " span .denied { (words.denied) } " " span .failed { (words.failed_share) }
+                    " · " (words.highest) " " (most)
+                }
+                svg .bars viewBox=(format!("0 0 {width} {BARS_HEIGHT}")) role="group" aria-label=(words.over_time) {
+                    @for (slot, sum) in slots.iter().enumerate() { (bar(slot, sum)) }
                 }
             }
         }
@@ -108,57 +168,6 @@ fn bridge((x1, y1): (f64, f64), (x2, y2): (f64, f64), sum: &Sum, most: u64, text
 
 fn whole(number: f64) -> i64 {
     number.round() as i64
-}
-
-/// A bar for each slot: below what was answered, then what was refused, then what failed. Each leads to its exchanges.
-pub(super) fn over_time(
-    tally: &Tally,
-    period: Period,
-    offset: UtcOffset,
-    links: bool,
-    words: &Words,
-) -> Markup {
-    let most = tally
-        .slots
-        .iter()
-        .map(Sum::requests)
-        .max()
-        .unwrap_or(0)
-        .max(1);
-    let width = tally.slots.len() * BAR;
-    let bar = |slot: usize, sum: &Sum| {
-        let (since, until) = (period.begins(slot), period.begins(slot + 1));
-        let text = format!(
-            "{}: {}",
-            period::text(since, offset).replace('T', " "),
-            told(sum, words)
-        );
-        let (answered, denied) = (height(sum.answered, most), height(sum.denied, most));
-        let failed = height(sum.failed, most);
-        let drawn = html! {
-            title { (text) }
-            rect x=(slot * BAR) y="0" width=(BAR - 1) height=(BARS_HEIGHT) class="slot" {}
-            rect x=(slot * BAR) y=(BARS_HEIGHT - answered) width=(BAR - 1) height=(answered) class="answered" {}
-            rect x=(slot * BAR) y=(BARS_HEIGHT - answered - denied) width=(BAR - 1) height=(denied) class="denied" {}
-            rect x=(slot * BAR) y=(BARS_HEIGHT.saturating_sub(answered + denied + failed)) width=(BAR - 1) height=(failed) class="failed" {}
-        };
-        let link = format!("/console/exchanges?{}", period::pairs(since, until, offset));
-        html! {
-            @if links && sum.requests() > 0 { a href=(link) { (drawn) } } @else { g { (drawn) } }
-        }
-    };
-    html! {
-        section {
-            h2 { (words.over_time) }
-            p .legend {
-                span .answered { (words.answered) } " " span .denied { (words.denied) } " " span .failed { (words.failed_share) }
-                " · " (words.highest) " " (most)
-            }
-            svg .bars viewBox=(format!("0 0 {width} {BARS_HEIGHT}")) role="group" aria-label=(words.over_time) {
-                @for (slot, sum) in tally.slots.iter().enumerate() { (bar(slot, sum)) }
-            }
-        }
-    }
 }
 
 /// What there is one of is seen.

@@ -10,7 +10,7 @@ use maud::html;
 use time::UtcOffset;
 
 use super::Console;
-use super::Doors;
+use super::Neighbours;
 use super::page;
 use super::page::Page;
 use super::page::fact;
@@ -50,8 +50,8 @@ pub(super) async fn show(
         Page::new(&visitor, words.overview, "/console").show(&html! {
             (journal_facts(desk.exchange.journal(), &progress, desk.offset, words))
             (policy_facts(&snapshot, words))
-        (expiries(&console.doors, desk.now(), desk.offset, words))
-        (connected(&console.doors, words))
+        (expiries(&console.neighbours, desk.now(), desk.offset, words))
+        (connected(&console.neighbours, words))
             (departments(&snapshot, own, words))
         }),
     )
@@ -127,7 +127,7 @@ fn policy_facts(snapshot: &Snapshot, words: &Words) -> Markup {
 }
 
 /// The soonest first.
-fn expiries(doors: &Doors, now: Moment, offset: UtcOffset, words: &Words) -> Markup {
+fn expiries(doors: &Neighbours, now: Moment, offset: UtcOffset, words: &Words) -> Markup {
     let mut all = [doors.systems.expiries(), doors.peers.expiries()].concat();
     all.sort_by_key(|expiry| expiry.at);
     html! {
@@ -150,7 +150,7 @@ fn expiries(doors: &Doors, now: Moment, offset: UtcOffset, words: &Words) -> Mar
     }
 }
 
-fn connected(doors: &Doors, words: &Words) -> Markup {
+fn connected(doors: &Neighbours, words: &Words) -> Markup {
     let mut connections: BTreeMap<(&str, String), u64> = BTreeMap::new();
     for (door, acceptor) in [("systems", &doors.systems), ("peers", &doors.peers)] {
         for peer in acceptor.peers() {

@@ -105,10 +105,14 @@ impl<'a> Page<'a> {
                                 (self.link("/console/exchanges", words.exchanges))
                                 (self.link("/console/subjects", words.subjects))
                                 (self.link("/console/alarms", words.alarms))
+                                (self.link("/console/export", words.export))
                             }
                             (self.link("/console/flow", words.flow))
+                            (self.link("/console/peers", words.peers))
                             (self.link("/console/agreements", words.agreements))
+                            (self.link("/console/policy", words.policy))
                             (self.link("/console/explain", words.explain))
+                            @if who.role.proposes() { (self.link("/console/propose", words.propose)) }
                         }
                     }
                 }

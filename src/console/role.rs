@@ -12,7 +12,7 @@ pub enum Role {
     Viewer,
     /// Also every entry of the journal, and whom a person's data went to.
     Auditor,
-    /// Also why something is or would be refused. The journal is for auditors.
+    /// Also what a change of the policy would do. The journal is for auditors.
     Administrator,
 }
 
@@ -36,6 +36,14 @@ impl Role {
         match self {
             Self::Auditor => true,
             Self::Viewer | Self::Administrator => false,
+        }
+    }
+
+    /// Whether they may have a change of the policy checked and rehearsed.
+    pub(super) fn proposes(self) -> bool {
+        match self {
+            Self::Administrator => true,
+            Self::Viewer | Self::Auditor => false,
         }
     }
 }

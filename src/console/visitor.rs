@@ -40,6 +40,14 @@ impl Visitor {
             false => Err(Unseen::NotYours(self)),
         }
     }
+
+    /// Goes on only for those who may change the policy's files.
+    pub(super) fn proposes(self) -> Result<Self, Unseen> {
+        match self.who.role.proposes() {
+            true => Ok(self),
+            false => Err(Unseen::NotYours(self)),
+        }
+    }
 }
 
 impl FromRequestParts<Arc<Console>> for Visitor {

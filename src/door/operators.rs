@@ -6,7 +6,7 @@ pub mod visibility;
 
 pub(crate) mod audit;
 pub mod desk;
-mod export;
+pub(crate) mod export;
 mod journal;
 pub(crate) mod lookup;
 mod pages;

@@ -186,11 +186,12 @@ impl Gateway {
         let Some(console) = &config.console else {
             return Ok(routes);
         };
-        let doors = console::Doors {
+        let neighbours = console::Neighbours {
             systems: self.systems.clone(),
             peers: self.peers.clone(),
+            witnesses: self.states.clone(),
         };
-        let console = Console::new(console.clone(), desk, doors);
+        let console = Console::new(console.clone(), desk, neighbours);
         Ok(routes.nest(console::PATH, console.routes()))
     }
 

@@ -28,6 +28,7 @@ use crate::audit::checkpoint::SignedCheckpoint;
 use crate::audit::note::VerifierKey;
 use crate::audit::reader::Reader;
 use crate::audit::tiles::Tiles;
+use crate::audit::witness_states::WitnessStates;
 use crate::clock::Clock;
 use crate::clock::Moment;
 use crate::exchange::Exchange;
@@ -37,8 +38,6 @@ use crate::source::channel::Channel;
 use crate::source::peer::channel::Peers;
 use client::Trouble;
 pub use confirm::Contradiction;
-pub use state::WitnessState;
-pub use state::WitnessStates;
 
 /// How often new entries are cosigned.
 const EVERY: Duration = Duration::from_secs(1);
@@ -62,6 +61,8 @@ pub(super) struct Witnessing {
     pub(super) max_age: Duration,
     /// Whether answers end when no quorum cosigns.
     pub(super) demanded: bool,
+    /// Of the policy that changed while the gateway did not run.
+    pub(super) changed: Option<Entry>,
 }
 
 /// How far the witnesses are.
@@ -90,7 +91,7 @@ impl Witnessing {
     }
 
     async fn work(
-        self,
+        mut self,
         held: Option<HeldJournal>,
         confirmed: oneshot::Sender<Result<(), StartError>>,
     ) {
@@ -108,10 +109,10 @@ impl Witnessing {
     }
 
     /// Lets the first entries in when the witnesses have nothing against it.
-    async fn release(&self, held: HeldJournal) -> Result<(), StartError> {
+    async fn release(&mut self, held: HeldJournal) -> Result<(), StartError> {
         self.confirm(&held).await?;
         let journal = held.release()?;
-        started(&journal, "started").await;
+        started(&journal, "started", self.changed.take()).await;
         Ok(())
     }
 
@@ -267,15 +268,15 @@ impl Witnessing {
     }
 }
 
-/// Puts on record that the gateway has started, and how.
-pub(super) async fn started(journal: &Journal, event: &str) {
-    match journal
-        .append(Entry::lifecycle(event, env!("CARGO_PKG_VERSION")))
-        .await
-    {
-        Ok(_) | Err(Unwritten::Closed) => {}
-        Err(error) => {
-            tracing::error!(error = %chain(&error), "an event of the gateway is not on record");
+/// Puts on record that the gateway has started and how, and the policy if that is another than before.
+pub(super) async fn started(journal: &Journal, event: &str, changed: Option<Entry>) {
+    let started = Entry::lifecycle(event, env!("CARGO_PKG_VERSION"));
+    for entry in std::iter::once(started).chain(changed) {
+        match journal.append(entry).await {
+            Ok(_) | Err(Unwritten::Closed) => {}
+            Err(error) => {
+                tracing::error!(error = %chain(&error), "an event of the gateway is not on record");
+            }
         }
     }
 }

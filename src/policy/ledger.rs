@@ -124,6 +124,21 @@ impl Ledger {
         counters.tries.settle(self.day(at), key_tag, values);
     }
 
+    /// The records of the day's quota that a grant has spent.
+    pub fn spent(
+        &self,
+        agreement: &AgreementId,
+        grant: usize,
+        record: &RecordType,
+        at: Moment,
+    ) -> u64 {
+        let line = (agreement.clone(), grant, record.clone());
+        let grants = self.grants.read().unwrap_or_else(PoisonError::into_inner);
+        grants
+            .get(&line)
+            .map_or(0, |counters| counters.records.used(self.day(at)))
+    }
+
     /// Counts again, at start, what the journal says was spent at that time.
     pub fn restore(&self, spent: &Spent, at: Moment) {
         let line = (spent.agreement.clone(), spent.grant, spent.record.clone());

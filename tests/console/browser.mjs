@@ -98,6 +98,30 @@ async function searches(page) {
   assert.equal(began.status(), 200);
 }
 
+/** A drag across the histogram picks its time; a bar is a link. */
+async function brushes(page) {
+  await page.goto(`${CONSOLE}/exchanges`);
+  const { x, y, width, height } = await page.$eval(".histogram", (svg) => {
+    const { x, y, width, height } = svg.getBoundingClientRect();
+    return { x, y, width, height };
+  });
+  const since = await page.$eval(".histogram", (svg) => svg.dataset.since);
+  await page.mouse.move(x + width * 0.25, y + height / 2);
+  await page.mouse.down();
+  await page.mouse.move(x + width * 0.5, y + height / 2, { steps: 5 });
+  await page.mouse.up();
+  await page.waitForFunction((before) => document.querySelector(".histogram").dataset.since !== before, {}, since);
+  const [from, until] = await page.$eval("#search", ({ elements }) => [elements.since.value, elements.until.value]);
+  assert.ok(since < from && from <= until, `${since} ${from} ${until}`);
+  assert.ok(page.url().includes(`since=${encodeURIComponent(from)}`), page.url());
+  await Promise.all([page.waitForNavigation(), page.evaluate(() => [...document.querySelectorAll("#results > p a")].at(0).click())]);
+  assert.ok(!page.url().includes("since="), page.url());
+  await page.focus(".histogram a");
+  await Promise.all([page.waitForNavigation(), page.keyboard.press("Enter")]);
+  assert.match(page.url(), /since=/);
+  assert.ok((await page.$$("tbody tr")).length > 0);
+}
+
 async function proves(page) {
   await look(page, "entry");
   const content = await text(page, "main");
@@ -133,6 +157,9 @@ async function flows(page) {
   await look(page, "flow");
   assert.match(await text(page, ".bridge title"), /^civil → tax: 111 answered, 12 refused, 0 failed, \d+ records$/);
   assert.match(await text(page, ".figures tbody th"), /^civil$/);
+  assert.equal((await page.$$(".plots .curve")).length, 4);
+  const paper = await page.pdf({ path: `${given.pictures}/flow.pdf`, preferCSSPageSize: true });
+  assert.ok(paper.length > 10_000);
   await Promise.all([page.waitForNavigation(), page.$eval(".flow a", (link) => link.dispatchEvent(new MouseEvent("click", { bubbles: true })))]);
   assert.equal(await page.$eval("#provider", (select) => select.value), "civil");
   assert.equal((await page.$$("tbody tr")).length, 100);
@@ -172,14 +199,33 @@ async function explains(page) {
   await look(page, "explain-denied");
 }
 
+async function looksAround(page) {
+  for (const name of ["policy", "peers", "export"]) {
+    await page.goto(`${CONSOLE}/${name}`);
+    await look(page, name);
+  }
+}
+
+async function proposes(page) {
+  await page.goto(`${CONSOLE}/propose?file=CIV-TAX-2026-01`);
+  await look(page, "propose");
+  await page.$eval("#text", (area) => (area.value = area.value.replace('"tax-assessment"', '"refunds"')));
+  await Promise.all([page.waitForNavigation(), page.click("form[method=post] button:not(.quiet)")]);
+  assert.equal(await text(page, "main h2"), "It would be accepted");
+  assert.match(await text(page, "main"), /refusedtax\/assessmentget civil\.v1\.Residenttax-assessment111/);
+  await look(page, "propose-rehearsed");
+}
+
 async function asAuditor(page) {
-  assert.deepEqual(await menu(page), ["Overview", "Exchange log", "Subject ledger", "Alarms", "Flow and performance", "Agreements", "Explain"]);
+  assert.deepEqual(await menu(page), ["Overview", "Exchange log", "Subject ledger", "Alarms", "Export", "Flow and performance", "Peers and witnesses", "Agreements", "Policy in time", "Explain"]);
   await look(page, "overview");
   await searches(page);
   await proves(page);
   await asksForSubjects(page);
   await warns(page);
   await flows(page);
+  await brushes(page);
+  await looksAround(page);
   await page.goto(`${CONSOLE}/agreements`);
   await look(page, "agreements");
   assert.match(await text(page, "article .grant p"), / may /);
@@ -232,7 +278,10 @@ try {
   for (const role of ["viewer", "administrator"]) {
     page = await open(browser, complaints);
     await signIn(page, given.accounts[role]);
-    assert.deepEqual(await menu(page), ["Overview", "Flow and performance", "Agreements", "Explain"]);
+    const own = role === "administrator" ? ["Propose a change"] : [];
+    assert.deepEqual(await menu(page), ["Overview", "Flow and performance", "Peers and witnesses", "Agreements", "Policy in time", "Explain", ...own]);
+    assert.deepEqual(complaints, []);
+    if (role === "administrator") await proposes(page);
     assert.deepEqual(complaints, []);
     await explains(page);
     assert.deepEqual(complaints, []);

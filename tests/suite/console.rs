@@ -4,49 +4,18 @@ use std::fs;
 use std::path::Path;
 use std::process::Command;
 
-use landbridge::clock::Clock;
-use serde_json::Value;
 use serde_json::json;
-use totp_rs::Algorithm;
-use totp_rs::TOTP;
 
 use crate::harness::World;
 use crate::harness::asked::Asked;
-use crate::harness::gateway::Gateway;
-use crate::harness::gateway::Page;
+use crate::harness::person::Person;
+use crate::harness::person::accounts;
+use crate::harness::person::credentials;
+use crate::harness::person::origin;
 use crate::harness::records::Resident;
 
 /// A case reference that would be a script, another direction, an entity and an end of anything.
 const HOSTILE: &str = "<script>alert(1)</script>\u{202e}'\"&amp;<img src=x onerror=alert(2)>";
-const ROLES: [&str; 3] = ["viewer", "auditor", "administrator"];
-
-/// Makes an account at a department's gateway for each role: its name, password and secret.
-fn accounts(world: &World, department: &str) -> Value {
-    let file = world.path(&format!("var/{department}/accounts.toml"));
-    let file = file.to_str().unwrap();
-    let made = ROLES.map(|role| {
-        let name = format!("lin.{role}");
-        let mut command = Command::new(env!("CARGO_BIN_EXE_landbridge"));
-        let made = command
-            .args([
-                "account",
-                &name,
-                "--role",
-                role,
-                "--accounts",
-                file,
-                "--json",
-            ])
-            .output()
-            .unwrap();
-        assert!(made.status.success(), "{made:?}");
-        (
-            role.to_owned(),
-            serde_json::from_slice(&made.stdout).unwrap(),
-        )
-    });
-    Value::Object(made.into_iter().collect())
-}
 
 /// More exchanges than a page has rows, some refused, and one with the hostile reference.
 async fn exchange(world: &World) {
@@ -69,64 +38,7 @@ async fn exchange(world: &World) {
     system.ask(&asked).await.unwrap();
 }
 
-/// Somebody without a browser.
-struct Person<'a> {
-    gateway: &'a Gateway,
-    origin: String,
-    /// What the browser would show; empty before the sign-in.
-    cookie: String,
-}
-
-impl<'a> Person<'a> {
-    fn at(gateway: &'a Gateway, origin: String) -> Self {
-        Self {
-            gateway,
-            origin,
-            cookie: String::new(),
-        }
-    }
-
-    async fn opens(&self, path: &str) -> Page {
-        self.gateway.fetch(path, &[("Cookie", &self.cookie)]).await
-    }
-
-    /// With the code of now, or of so many steps later.
-    async fn signs_in(&mut self, account: &Value, later: u64) -> Page {
-        let uri = account["otpauth"].as_str().unwrap();
-        let form = format!(
-            "name={}&password={}&code={}",
-            account["name"].as_str().unwrap(),
-            account["password"].as_str().unwrap(),
-            code(uri, later)
-        );
-        let page = self.posts("/console/sign-in", &form).await;
-        if let Some((cookie, _)) = page.header("set-cookie").split_once(';') {
-            self.cookie = cookie.to_owned();
-        }
-        page
-    }
-
-    async fn posts(&self, path: &str, form: &str) -> Page {
-        let headers = [("Cookie", self.cookie.as_str()), ("Origin", &self.origin)];
-        self.gateway.post(path, &headers, form).await
-    }
-}
-
-fn origin(world: &World, department: &str) -> String {
-    format!("http://127.0.0.1:{}", world.ports(department).operators)
-}
-
-/// The code that an authenticator app shows for `otpauth://…?secret=…`, so many steps later.
-fn code(uri: &str, later: u64) -> String {
-    let (_, after) = uri.split_once("secret=").unwrap();
-    let secret = after.split('&').next().unwrap().to_owned();
-    let secret = totp_rs::Secret::Encoded(secret).to_bytes().unwrap();
-    let totp = TOTP::new(Algorithm::SHA1, 6, 0, 30, secret).unwrap();
-    let now = u64::try_from(Clock::System.now().seconds()).unwrap();
-    totp.generate(now + 30 * later)
-}
-
-const PAGES: [&str; 13] = [
+const PAGES: [&str; 19] = [
     "/console",
     "/console/exchanges",
     "/console/exchanges?peer=civil",
@@ -139,6 +51,12 @@ const PAGES: [&str; 13] = [
     "/console/explain?department=civil&record_type=tax.v1.Taxpayer&purpose=social-assistance",
     "/console/flow?since=2026-01-01T00:00&until=2026-01-02T00:00",
     "/console/flow.csv?since=2026-01-01T00:00&until=2026-01-02T00:00",
+    "/console/entries/0/bundle",
+    "/console/export",
+    "/console/export/file?format=csv",
+    "/console/policy",
+    "/console/peers",
+    "/console/propose",
     "/console/sign-in",
 ];
 
@@ -155,7 +73,7 @@ async fn who_is_not_signed_in_sees_the_form_and_nothing_else() {
         "landbridge_session=../../x; a=b",
     ] {
         person.cookie = cookie.to_owned();
-        for path in &PAGES[..12] {
+        for path in &PAGES[..18] {
             let page = person.opens(path).await;
             assert_eq!(
                 (page.status, page.header("location")),
@@ -190,7 +108,8 @@ async fn what_somebody_opens_is_on_record_and_their_role_says_what_that_is() {
     let accounts = accounts(&world, "tax");
     let gateway = world.start("tax").await;
     let mut auditor = Person::at(&gateway, origin(&world, "tax"));
-    let signed_in = auditor.signs_in(&accounts["auditor"], 0).await;
+    let shown = credentials(&accounts["auditor"], 0);
+    let signed_in = auditor.shows(&shown).await;
     assert_eq!(signed_in.status, 303);
     world.journal("tax").published().await;
     let cookie = signed_in.header("set-cookie");
@@ -200,7 +119,12 @@ async fn what_somebody_opens_is_on_record_and_their_role_says_what_that_is() {
     );
     for path in &PAGES {
         let page = auditor.opens(path).await;
-        assert_eq!(page.status, 200, "{path}");
+        let status = if *path == "/console/propose" {
+            403
+        } else {
+            200
+        };
+        assert_eq!(page.status, status, "{path}");
         if page.header("content-type").starts_with("text/html") {
             let policy = page.header("content-security-policy");
             assert!(
@@ -223,15 +147,11 @@ async fn what_somebody_opens_is_on_record_and_their_role_says_what_that_is() {
     assert_eq!(asked.status, 200);
     assert_eq!(auditor.opens("/console/entries/9999").await.status, 404);
     assert_eq!(auditor.opens("/console/nothing").await.status, 404);
-    assert_eq!(
-        auditor.signs_in(&accounts["auditor"], 0).await.status,
-        403,
-        "a code works once"
-    );
+    assert_eq!(auditor.shows(&shown).await.status, 403, "a code works once");
     assert_eq!(auditor.posts("/console/sign-out", "").await.status, 303);
     assert_eq!(auditor.opens("/console").await.status, 303);
 
-    for role in ["viewer", "administrator"] {
+    for (role, proposes) in [("viewer", 403), ("administrator", 200)] {
         let mut person = Person::at(&gateway, origin(&world, "tax"));
         assert_eq!(person.signs_in(&accounts[role], 0).await.status, 303);
         let seen = PAGES.map(|path| person.opens(path));
@@ -243,7 +163,8 @@ async fn what_somebody_opens_is_on_record_and_their_role_says_what_that_is() {
         assert_eq!(
             seen,
             [
-                200, 403, 403, 403, 403, 403, 403, 403, 200, 200, 200, 200, 200
+                200, 403, 403, 403, 403, 403, 403, 403, 200, 200, 200, 200, 403, 403, 403, 200,
+                200, proposes, 200
             ],
             "{role}"
         );
@@ -278,6 +199,11 @@ async fn what_somebody_opens_is_on_record_and_their_role_says_what_that_is() {
             "view explain department=civil record_type=tax.v1.Taxpayer purpose=social-assistance 0",
             "view flow since=2025-12-31T16:00:00&until=2026-01-01T16:00:00 0",
             "view flow.csv since=2025-12-31T16:00:00&until=2026-01-01T16:00:00 0",
+            "export bundle index=0 1",
+            "view export 0",
+            "export csv 1",
+            "view policy 0",
+            "view peers 0",
             "subject subject=national_id#… limit=1000 0",
             "show index=9999 0",
             "sign-out  0",

@@ -11,6 +11,7 @@ pub(crate) mod impostor;
 pub(crate) mod journal;
 pub(crate) mod link;
 pub(crate) mod packets;
+pub(crate) mod person;
 pub(crate) mod random;
 pub(crate) mod records;
 pub(crate) mod refusal;

@@ -16,6 +16,7 @@ use crate::audit::Journal;
 use crate::audit::OpenEntry;
 use crate::audit::PeerLeaf;
 use crate::audit::StreamEnd;
+use crate::audit::policies::Changes;
 use crate::audit::search::Criteria;
 use crate::audit::search::Hit;
 use crate::audit::search::Page;
@@ -134,11 +135,13 @@ fn other(draw: &Draw) -> Entry {
             "peers",
             one(draw[3], &["REVOKED", "FIELD_NOT_GRANTED"]),
         ),
-        1 => Entry::policy(
-            &[draw[13] % 3; 32],
-            draw[4].is_multiple_of(2),
-            String::new(),
-        ),
+        1 => {
+            let revision = [draw[13] % 3; 32];
+            match draw[4].is_multiple_of(2) {
+                true => Entry::policy_applied(&revision, Changes::default()),
+                false => Entry::policy_refused(&revision, String::new()),
+            }
+        }
         2 => Entry::lifecycle("started", "1"),
         3 => Entry::reconciliation(pb::ReconciliationRecord {
             peer: department.to_owned(),

@@ -4,6 +4,7 @@ use std::fs;
 use std::fs::File;
 use std::io;
 use std::io::Read;
+use std::io::Seek;
 use std::ops::ControlFlow;
 use std::path::Path;
 use std::path::PathBuf;
@@ -23,6 +24,7 @@ use axum::response::Response;
 use axum::routing::get;
 use bytes::Bytes;
 use futures::stream;
+use tar::HeaderMode;
 use uuid::Uuid;
 
 use super::desk::Action;
@@ -30,6 +32,7 @@ use super::desk::Desk;
 use super::desk::OnRecord;
 use super::desk::Reading;
 use super::parameters::Parameters;
+use super::reader::Granted;
 use super::reader::Right;
 use super::unread::Unread;
 use crate::audit::export::Export;
@@ -41,20 +44,22 @@ use crate::audit::export::write;
 use crate::audit::note::VerifierKey;
 use crate::audit::search::Criteria;
 
+/// The folder in a bundle's archive.
+const BUNDLE: &str = "evidence";
 /// Bytes that are read and sent at a time.
 const PORTION: usize = 256 * 1024;
 
-/// `export?format=parquet|csv|jsonl|ocsf`, and optionally `since`, `until`, `from`, `to` and `mandate`.
+/// `export?format=parquet|csv|jsonl|ocsf|bundle`, and optionally `since`, `until`, `from`, `to` and `mandate`.
 pub(super) fn routes(desk: Arc<Desk>) -> Router {
     Router::new().route("/export", get(export)).with_state(desk)
 }
 
 /// What is wanted, in the reader's own words too.
-struct Asked {
-    format: Format,
-    selection: Selection,
-    mandate: String,
-    told: String,
+pub(crate) struct Asked {
+    pub(crate) format: Format,
+    pub(crate) selection: Selection,
+    pub(crate) mandate: String,
+    pub(crate) told: String,
 }
 
 async fn export(
@@ -69,6 +74,15 @@ async fn export(
 async fn exported(desk: &Arc<Desk>, headers: &HeaderMap, query: &str) -> Result<Response, Unread> {
     let granted = desk.know(headers)?.may(Right::Export)?;
     let asked = Asked::read(query, desk)?;
+    export_for(desk, &granted, asked).await
+}
+
+/// The file, once it is on record with its hash.
+pub(crate) async fn export_for(
+    desk: &Desk,
+    granted: &Granted,
+    asked: Asked,
+) -> Result<Response, Unread> {
     let snapshot = desk.exchange.snapshot();
     let trusted = snapshot.journals.of(desk.exchange.department()).to_vec();
     let (format, journal, offset) = (asked.format, desk.journal.clone(), desk.offset);
@@ -92,7 +106,7 @@ async fn exported(desk: &Arc<Desk>, headers: &HeaderMap, query: &str) -> Result<
         sha256: Some(written.sha256),
         mandate: asked.mandate,
     };
-    let on_record = desk.record(&granted, reading).await?;
+    let on_record = desk.record(granted, reading).await?;
     let length = file.metadata().map_err(Unread::failed)?.len();
     Ok(sent(&on_record, format, length, file))
 }
@@ -103,7 +117,10 @@ impl Asked {
         let word = parameters.one("format")?.unwrap_or_default();
         let format = FILES.into_iter().find(|format| format.as_str() == word);
         let format = format.ok_or_else(|| {
-            Unread::invalid("format", "expected one of parquet, csv, jsonl, ocsf")
+            Unread::invalid(
+                "format",
+                "expected one of parquet, csv, jsonl, ocsf, bundle",
+            )
         })?;
         let index = |name| parameters.number(name, 0..=usize::MAX);
         let criteria = Criteria {
@@ -124,8 +141,14 @@ impl Asked {
     }
 }
 
-/// Those that are one file; `landbridge audit export` makes the folders.
-const FILES: [Format; 4] = [Format::Parquet, Format::Csv, Format::Jsonl, Format::Ocsf];
+/// Those that are one file, and a bundle as a tar archive; `landbridge audit export` makes the folders.
+pub(crate) const FILES: [Format; 5] = [
+    Format::Parquet,
+    Format::Csv,
+    Format::Jsonl,
+    Format::Ocsf,
+    Format::Bundle,
+];
 
 fn told(parameters: &Parameters, format: Format) -> Result<String, Unread> {
     let mut told = format.as_str().to_owned();
@@ -145,9 +168,32 @@ fn made(export: &Export<'_>, trusted: &[VerifierKey]) -> Result<(Written, File),
     }
     let path = place(export.journal);
     let written = write(export, &path, &mut |_| ControlFlow::Continue(())).map_err(refused)?;
-    let file = File::open(&path).map_err(Unread::failed)?;
-    fs::remove_file(&path).map_err(Unread::failed)?;
-    Ok((written, file))
+    let file = match export.format {
+        Format::Bundle => packed(&path),
+        Format::Parquet | Format::Csv | Format::Jsonl | Format::Ocsf | Format::Tiles => {
+            File::open(&path).and_then(|file| fs::remove_file(&path).map(|()| file))
+        }
+    };
+    Ok((written, file.map_err(Unread::failed)?))
+}
+
+/// A folder as a tar archive without a name; the folder is gone.
+fn packed(folder: &Path) -> io::Result<File> {
+    let place = folder.with_extension("tar");
+    let file = File::options()
+        .read(true)
+        .write(true)
+        .create_new(true)
+        .open(&place)?;
+    fs::remove_file(&place)?;
+    let mut archive = tar::Builder::new(file);
+    archive.mode(HeaderMode::Deterministic);
+    let packed = archive.append_dir_all(BUNDLE, folder);
+    fs::remove_dir_all(folder)?;
+    packed?;
+    let mut file = archive.into_inner()?;
+    file.rewind()?;
+    Ok(file)
 }
 
 /// Beside the journal, where only its gateway reads.
@@ -168,7 +214,8 @@ fn sent(_on_record: &OnRecord, format: Format, length: u64, file: File) -> Respo
     let (kind, name) = match format {
         Format::Parquet => ("application/vnd.apache.parquet", "journal.parquet"),
         Format::Csv => ("text/csv; charset=utf-8", "journal.csv"),
-        _ => ("application/x-ndjson", "journal.jsonl"),
+        Format::Bundle => ("application/x-tar", "evidence.tar"),
+        Format::Jsonl | Format::Ocsf | Format::Tiles => ("application/x-ndjson", "journal.jsonl"),
     };
     let headers = [
         (CONTENT_TYPE, kind.to_owned()),

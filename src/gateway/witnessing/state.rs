@@ -1,47 +1,23 @@
-//! How each witness is doing, for operators: in memory, in metrics, in the log.
-
-use std::collections::BTreeMap;
-use std::sync::Arc;
-
-use arc_swap::ArcSwap;
+//! Takes down how each witness is doing, for operators: in memory, in metrics, in the log.
 
 use super::client::Trouble;
+use crate::audit::witness_states::WitnessState;
+use crate::audit::witness_states::WitnessStates;
 use crate::clock::Moment;
 use crate::fault::chain;
 use crate::gateway::witnesses::Reached;
-use crate::name::DepartmentId;
-
-/// One witness of the own journal.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct WitnessState {
-    pub department: DepartmentId,
-    /// The size of the checkpoint that it has cosigned last, if it has since the gateway started.
-    pub cosigned: Option<u64>,
-    /// When it did.
-    pub at: Option<Moment>,
-    /// What kept it from cosigning when it was asked last.
-    pub trouble: Option<String>,
-}
-
-/// The states of all witnesses, by the names of their keys. Written by the witnessing task.
-#[derive(Debug, Clone, Default)]
-pub struct WitnessStates(Arc<ArcSwap<BTreeMap<String, WitnessState>>>);
 
 impl WitnessStates {
-    pub fn load(&self) -> Arc<BTreeMap<String, WitnessState>> {
-        self.0.load_full()
-    }
-
     /// The size that a witness is known to have cosigned; 0 if nothing is known.
     pub(super) fn known(&self, reached: &Reached) -> u64 {
-        let states = self.0.load();
+        let states = self.load();
         let state = states.get(reached.witness.key.name());
         state.and_then(|state| state.cosigned).unwrap_or(0)
     }
 
     /// Which witnesses keep a quorum from being met, and why.
     pub(super) fn why(&self, all: &[Reached]) -> String {
-        let states = self.0.load();
+        let states = self.load();
         let trouble = |reached: &Reached| {
             let name = reached.witness.key.name();
             match states.get(name).map(|state| &state.trouble) {
@@ -93,7 +69,7 @@ impl WitnessStates {
         let text = chain(trouble);
         metrics::counter!("landbridge_witness_failures_total", "witness" => name.clone())
             .increment(1);
-        let former = self.0.load().get(&name).cloned();
+        let former = self.load().get(&name).cloned();
         let state = WitnessState {
             department: reached.department.clone(),
             cosigned: former.as_ref().and_then(|former| former.cosigned),
@@ -114,12 +90,5 @@ impl WitnessStates {
                 _ => tracing::warn!(witness = name, trouble = text, "a witness does not cosign"),
             }
         }
-    }
-
-    fn put(&self, name: String, state: WitnessState) -> Option<WitnessState> {
-        let mut states = BTreeMap::clone(&self.0.load());
-        let former = states.insert(name, state);
-        self.0.store(Arc::new(states));
-        former
     }
 }

@@ -8,7 +8,6 @@ use time::Date;
 use toml::de::DeTable;
 
 use super::Agreement;
-use super::Canonical;
 use super::canonical;
 use super::grant;
 use super::report::Placed;
@@ -21,8 +20,10 @@ use crate::fault::nearest;
 use crate::fault::position;
 use crate::name::AgreementId;
 use crate::name::DepartmentId;
+use crate::policy::Part;
 use crate::policy::PolicyFile;
 use crate::policy::PolicyInput;
+use crate::policy::text_digest;
 use crate::registry::Digest;
 use crate::registry::Registry;
 
@@ -86,7 +87,7 @@ pub(in crate::policy) fn compile(
     let mut faults = Vec::new();
     let mut defined = Defined::new();
     for file in input.agreements {
-        let text = digest(&file.text);
+        let text = text_digest(&file.text);
         if let Some(same) = known.same(file, &text)
             && !defined.contains_key(&same.agreement.id)
         {
@@ -114,10 +115,15 @@ pub(in crate::policy) fn compile(
     }
 }
 
-fn digest(text: &str) -> Digest {
-    let mut form = Canonical::new("landbridge policy file 1");
-    form.text(text);
-    form.finish()
+impl Compiled {
+    pub(in crate::policy) fn part(&self) -> Part<'_> {
+        Part {
+            name: self.agreement.id.as_str(),
+            digest: &self.agreement.digest,
+            file: &self.agreement.file,
+            text: &self.text,
+        }
+    }
 }
 
 /// The agreements of before, and what they may still rest on.

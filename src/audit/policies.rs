@@ -1,0 +1,188 @@
+//! The texts of a policy as they were in force, beside the journal.
+//!
+//! `policy/<digest>` has the text of an agreement or of a file of guardrails, under the digest by which entries name it;
+//! `policy/in-force` has a line for each that is in force now: its digest, a space and its name.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::io;
+use std::os::unix::fs::DirBuilderExt;
+use std::path::Path;
+use std::path::PathBuf;
+
+use super::layout::Layout;
+use crate::pb;
+use crate::registry::Digest;
+use crate::registry::hex;
+
+const IN_FORCE: &str = "in-force";
+/// The most changes that an entry names.
+const MAX_CHANGES: usize = 200;
+
+/// What is in force: each agreement by its id, each file of guardrails by its name.
+pub type InForce = BTreeMap<String, Digest>;
+
+/// The folder.
+#[derive(Debug, Clone)]
+pub struct Policies {
+    folder: PathBuf,
+}
+
+/// What has changed, as an entry tells it.
+#[derive(Debug, Default, Clone, PartialEq)]
+pub struct Changes {
+    pub changes: Vec<pb::PolicyChange>,
+    /// How many more there are than it tells.
+    pub untold: usize,
+}
+
+impl Policies {
+    pub fn beside(journal: &Path) -> Self {
+        Self {
+            folder: Layout::new(journal).policies(),
+        }
+    }
+
+    /// The text that is kept under a digest.
+    pub fn text(&self, digest: &[u8]) -> io::Result<Option<String>> {
+        found(fs::read_to_string(self.folder.join(hex(digest))))
+    }
+
+    /// Whether a text is kept.
+    pub fn has(&self, digest: &Digest) -> bool {
+        self.folder.join(hex(digest)).exists()
+    }
+
+    /// Keeps texts, whole or not at all each, and on disk when it comes back.
+    pub fn keep(&self, texts: impl Iterator<Item = (Digest, String)>) -> io::Result<()> {
+        let mut written = Vec::new();
+        for (digest, text) in texts {
+            written.push(self.write(&hex(&digest), &text)?);
+        }
+        // Behind one another the flushes are cheap: the first writes nearly all of it.
+        written.into_iter().try_for_each(Written::put_in_place)
+    }
+
+    /// Takes down what is in force from now on. Gives what differs from before; nothing where nothing was taken down before.
+    pub fn put_in_force(&self, now: &InForce) -> io::Result<Changes> {
+        let before = found(fs::read_to_string(self.folder.join(IN_FORCE)))?;
+        let lines = now
+            .iter()
+            .map(|(name, digest)| format!("{} {name}\n", hex(digest)));
+        // If we die before the entry of the change, the two entries around it still tell each text by its digest.
+        self.write(IN_FORCE, &lines.collect::<String>())?
+            .put_in_place()?;
+        Ok(before.map_or_else(Changes::default, |before| Changes::between(&before, now)))
+    }
+
+    fn write(&self, name: &str, text: &str) -> io::Result<Written> {
+        fs::DirBuilder::new()
+            .recursive(true)
+            .mode(0o700)
+            .create(&self.folder)?;
+        let written = Written {
+            fresh: self.folder.join(format!("{name}.new")),
+            place: self.folder.join(name),
+        };
+        fs::write(&written.fresh, text)?;
+        Ok(written)
+    }
+}
+
+/// A file that is not yet under its name.
+struct Written {
+    fresh: PathBuf,
+    place: PathBuf,
+}
+
+impl Written {
+    fn put_in_place(self) -> io::Result<()> {
+        fs::File::open(&self.fresh)?.sync_all()?;
+        fs::rename(self.fresh, self.place)
+    }
+}
+
+impl Changes {
+    fn between(before: &str, now: &InForce) -> Self {
+        let mut names: BTreeMap<&str, [String; 2]> = BTreeMap::new();
+        for (digest, name) in before.lines().filter_map(|line| line.split_once(' ')) {
+            names.entry(name).or_default()[0] = digest.to_owned();
+        }
+        for (name, digest) in now {
+            names.entry(name).or_default()[1] = hex(digest);
+        }
+        let changed = names
+            .into_iter()
+            .filter(|(_, [before, after])| before != after);
+        let mut changes: Vec<_> = changed
+            .map(|(name, [before, after])| pb::PolicyChange {
+                name: name.to_owned(),
+                before: bytes(&before).into(),
+                after: bytes(&after).into(),
+            })
+            .collect();
+        let untold = changes.len().saturating_sub(MAX_CHANGES);
+        changes.truncate(MAX_CHANGES);
+        Self { changes, untold }
+    }
+}
+
+fn bytes(hex: &str) -> Vec<u8> {
+    let pairs = (0..hex.len()).step_by(2);
+    pairs
+        .filter_map(|at| u8::from_str_radix(hex.get(at..at + 2)?, 16).ok())
+        .collect()
+}
+
+fn found(read: io::Result<String>) -> io::Result<Option<String>> {
+    match read {
+        Ok(text) => Ok(Some(text)),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::audit::testing::temporary;
+
+    #[test]
+    fn what_comes_into_force_is_compared_with_what_was() {
+        let dir = temporary();
+        let policies = Policies::beside(dir.path());
+        let one = InForce::from([("A-1".to_owned(), [1; 32]), ("B-1".to_owned(), [2; 32])]);
+        assert_eq!(policies.put_in_force(&one).unwrap(), Changes::default());
+        let two = InForce::from([("A-1".to_owned(), [3; 32]), ("C-1".to_owned(), [4; 32])]);
+        let told = policies.put_in_force(&two).unwrap();
+        let told: Vec<_> = told
+            .changes
+            .iter()
+            .map(|change| (&*change.name, &*change.before, &*change.after))
+            .collect();
+        let none: &[u8] = &[];
+        assert_eq!(
+            told,
+            [
+                ("A-1", &[1; 32][..], &[3; 32][..]),
+                ("B-1", &[2; 32][..], none),
+                ("C-1", none, &[4; 32][..]),
+            ]
+        );
+        assert_eq!(policies.put_in_force(&two).unwrap(), Changes::default());
+    }
+
+    #[test]
+    fn a_text_is_found_by_its_digest() {
+        let dir = temporary();
+        let policies = Policies::beside(dir.path());
+        assert_eq!(policies.text(&[7; 32]).unwrap(), None);
+        let text = ([7; 32], "id = \"A-1\"\n".to_owned());
+        policies.keep([text].into_iter()).unwrap();
+        assert!(policies.has(&[7; 32]));
+        assert_eq!(
+            policies.text(&[7; 32]).unwrap().as_deref(),
+            Some("id = \"A-1\"\n")
+        );
+    }
+}

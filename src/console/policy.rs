@@ -1,0 +1,252 @@
+//! The policy in time: what is spent of its quotas, and how each reload changed it.
+
+use std::sync::Arc;
+
+use axum::extract::Path;
+use axum::extract::State;
+use axum::http::StatusCode;
+use axum::response::IntoResponse;
+use axum::response::Response;
+use maud::Markup;
+use maud::html;
+use time::UtcOffset;
+
+use super::Console;
+use super::difference;
+use super::page;
+use super::page::Page;
+use super::page::fact;
+use super::unseen::Unseen;
+use super::visitor::Visitor;
+use super::words::Words;
+use crate::audit::Kind;
+use crate::audit::policies::Policies;
+use crate::audit::reader::Reader;
+use crate::audit::search::Criteria;
+use crate::audit::search::Hit;
+use crate::audit::search::Page as Listed;
+use crate::door::operators::lookup;
+use crate::door::operators::unread::Unread;
+use crate::exchange::Exchange;
+use crate::exchange::snapshot::Snapshot;
+use crate::pb;
+use crate::pb::journal_record::Kind as Record;
+use crate::registry::hex;
+
+const HERE: &str = "/console/policy";
+/// The reloads that are listed.
+const RELOADS: usize = 50;
+/// A quota is nearly spent from that part of it on, in percent.
+const NEARLY: u64 = 80;
+
+pub(super) async fn show(
+    State(console): State<Arc<Console>>,
+    visitor: Visitor,
+) -> Result<Response, Unseen> {
+    let words = visitor.language.words();
+    let journal = console.desk.journal.clone();
+    let criteria = Criteria {
+        kind: Some(Kind::Policy),
+        ..Criteria::default()
+    };
+    let found = console
+        .desk
+        .look_up(move || lookup::entries(&journal, &criteria, Listed::newest(RELOADS)))
+        .await
+        .map_err(visitor.unread())?;
+    let _on_record = console
+        .view(&visitor.who, "policy")
+        .await
+        .map_err(visitor.unread())?;
+    let exchange = &console.desk.exchange;
+    let snapshot = exchange.snapshot();
+    Ok(Page::new(&visitor, words.policy, HERE).show(&html! {
+        dl .facts { (fact(words.policy_revision, &html! { code { (hex(snapshot.policy.revision())) } })) }
+        (quotas(&snapshot, exchange, words))
+        (reloads(&found.hits, console.desk.offset, words))
+    }))
+}
+
+/// What one reload changed, text by text.
+pub(super) async fn changes(
+    State(console): State<Arc<Console>>,
+    visitor: Visitor,
+    Path(index): Path<u64>,
+) -> Result<Response, Unseen> {
+    let words = visitor.language.words();
+    let journal = console.desk.journal.clone();
+    let read = move || {
+        let stored = Reader::open(&journal)
+            .entry(index)
+            .map_err(Unread::failed)?;
+        let record = match stored {
+            Some(stored) => stored.record().map_err(Unread::failed)?,
+            None => None,
+        };
+        let Some(Record::Policy(record)) = record.and_then(|record| record.kind) else {
+            return Err(Unread::NotFound);
+        };
+        let policies = Policies::beside(&journal);
+        let text = |digest: &[u8]| match digest {
+            [] => Ok(Some(String::new())),
+            digest => policies.text(digest).map_err(Unread::failed),
+        };
+        let texts = record.changes.iter().map(|change| {
+            Ok((
+                change.clone(),
+                text(&change.before)?.zip(text(&change.after)?),
+            ))
+        });
+        let texts = texts.collect::<Result<Vec<_>, Unread>>()?;
+        Ok((record, texts))
+    };
+    let (record, texts) = console.desk.look_up(read).await.map_err(visitor.unread())?;
+    let _on_record = console
+        .view(&visitor.who, &format!("policy changes index={index}"))
+        .await
+        .map_err(visitor.unread())?;
+    let title = format!("{} {index}", words.reload);
+    Ok(Page::new(&visitor, &title, HERE).show(&html! {
+        dl .facts {
+            (fact(words.policy_revision, &html! { code { (hex(&record.revision)) } }))
+            (fact(words.outcome, &applied(&record, words)))
+        }
+        @if !record.detail.is_empty() { pre tabindex="0" { (record.detail) } }
+        @for (change, texts) in &texts {
+            section {
+                h2 { (page::value(&change.name)) " " small { (kind(change, words)) } }
+                @match texts {
+                    Some((before, after)) => (difference::draw(before, after)),
+                    None => p { (words.text_not_kept) },
+                }
+            }
+        }
+    }))
+}
+
+/// The text that was in force under a digest.
+pub(super) async fn text(
+    State(console): State<Arc<Console>>,
+    visitor: Visitor,
+    Path(digest): Path<String>,
+) -> Result<Response, Unseen> {
+    let Some(digest) = digest_of(&digest) else {
+        return Ok(StatusCode::NOT_FOUND.into_response());
+    };
+    let policies = Policies::beside(&console.desk.journal);
+    let kept = console
+        .desk
+        .look_up(move || {
+            policies
+                .text(&digest)
+                .map_err(Unread::failed)?
+                .ok_or(Unread::NotFound)
+        })
+        .await
+        .map_err(visitor.unread())?;
+    let told = hex(&digest);
+    let _on_record = console
+        .view(&visitor.who, &format!("policy text={told}"))
+        .await
+        .map_err(visitor.unread())?;
+    let words = visitor.language.words();
+    Ok(Page::new(&visitor, words.as_of_then, HERE).show(&html! {
+        dl .facts { (fact(words.digest, &html! { code { (told) } })) }
+        pre tabindex="0" { @for line in kept.lines() { (page::value(line)) "\n" } }
+    }))
+}
+
+fn digest_of(text: &str) -> Option<[u8; 32]> {
+    let mut digest = [0; 32];
+    for (byte, pair) in digest.iter_mut().zip(text.as_bytes().chunks(2)) {
+        *byte = u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok()?;
+    }
+    (hex(&digest) == text).then_some(digest)
+}
+
+/// What of each day's quota is spent.
+fn quotas(snapshot: &Snapshot, exchange: &Exchange, words: &Words) -> Markup {
+    let now = exchange.clock().now();
+    let lines = snapshot.policy.agreements().flat_map(|agreement| {
+        let limited = agreement.grants.iter().enumerate();
+        limited
+            .filter_map(|(number, grant)| Some((number, grant, grant.daily?)))
+            .map(move |(number, grant, daily)| {
+                let record = grant.schema.name();
+                let spent = exchange.ledger().spent(&agreement.id, number, record, now);
+                (agreement, record, spent, daily)
+            })
+    });
+    let lines: Vec<_> = lines.collect();
+    html! {
+        section {
+            h2 { (words.quotas) }
+            @if lines.is_empty() { p { (words.no_quotas) } } @else {
+                div .wide tabindex="0" role="region" aria-label=(words.quotas) {
+                    table .figures {
+                        thead { tr {
+                            th scope="col" { (words.agreement) } th scope="col" { (words.consumer) } th scope="col" { (words.record_type) }
+                            th scope="col" { (words.spent_today) } th scope="col" { (words.daily) } th scope="col" { "%" }
+                        } }
+                        tbody { @for (agreement, record, spent, daily) in &lines {
+                            @let percent = spent.saturating_mul(100) / daily.max(&1);
+                            tr {
+                                th scope="row" { a href={ "/console/agreements#" (agreement.id) } { (agreement.id) } }
+                                td { (agreement.consumer) } td { code { (record) } }
+                                td { (spent) } td { (daily) }
+                                td { span .state data-good=(percent < NEARLY) { (percent) } }
+                            }
+                        } }
+                    }
+                }
+            }
+        }
+    }
+}
+
+fn reloads(hits: &[Hit], offset: UtcOffset, words: &Words) -> Markup {
+    let all = hits.iter().filter_map(|hit| match hit.told()? {
+        Record::Policy(record) => Some((hit, record)),
+        _ => None,
+    });
+    html! {
+        section {
+            h2 { (words.reloads) }
+            @if hits.is_empty() { p { (words.no_reloads) } } @else {
+                div .wide tabindex="0" role="region" aria-label=(words.reloads) {
+                    table {
+                        thead { tr {
+                            th scope="col" { "#" } th scope="col" { (words.time) } th scope="col" { (words.outcome) }
+                            th scope="col" { (words.policy_revision) } th scope="col" { (words.changes) }
+                        } }
+                        tbody { @for (hit, record) in all {
+                            tr {
+                                th scope="row" { a href={ (HERE) "/changes/" (hit.index) } { (hit.index) } }
+                                td .time { (page::moment(hit.leaf.time, offset)) }
+                                td { (applied(record, words)) }
+                                td { code { (hex(&record.revision).get(..12).unwrap_or_default()) } }
+                                td { ul .tags { @for change in &record.changes { li { (page::value(&change.name)) " " small { (kind(change, words)) } } } } }
+                            }
+                        } }
+                    }
+                }
+            }
+        }
+    }
+}
+
+fn applied(record: &pb::PolicyRecord, words: &Words) -> Markup {
+    let text = match record.applied {
+        true => words.applied,
+        false => words.refused,
+    };
+    html! { span .state data-good=(record.applied) { (text) } }
+}
+
+fn kind(change: &pb::PolicyChange, words: &Words) -> &'static str {
+    match (change.before.is_empty(), change.after.is_empty()) {
+        (true, _) => words.came,
+        (false, true) => words.went,
+        (false, false) => words.changed,
+    }
+}

@@ -1,0 +1,375 @@
+//! A change to a policy file, checked and rehearsed before it is applied, and given back as a patch: files stay the source.
+
+use std::fs;
+use std::path::Path;
+use std::sync::Arc;
+
+use axum::Form;
+use axum::extract::Query;
+use axum::extract::State;
+use axum::http::HeaderMap;
+use axum::http::StatusCode;
+use axum::http::header;
+use axum::response::IntoResponse;
+use axum::response::Response;
+use maud::Markup;
+use maud::html;
+use serde::Deserialize;
+use time::UtcOffset;
+
+use super::Console;
+use super::candidate;
+use super::difference;
+use super::page;
+use super::page::Page;
+use super::sign_in::is_own;
+use super::unseen::Unseen;
+use super::visitor::Visitor;
+use super::words::Words;
+use crate::audit::reader::Reader;
+use crate::audit::rehearsal;
+use crate::audit::rehearsal::Rehearsal;
+use crate::audit::rehearsal::Shift;
+use crate::audit::rehearsal::Turn;
+use crate::clock::Moment;
+use crate::door::operators::unread::Unread;
+use crate::exchange::snapshot::Snapshot;
+use crate::fault::Fault;
+use crate::policy::PolicyFile;
+
+const HERE: &str = "/console/propose";
+const DAY_MICROS: i64 = 24 * 3600 * 1_000_000;
+/// Of the journal's last days, if nobody says how many.
+const DAYS: u16 = 30;
+const MOST_DAYS: u16 = 3_660;
+/// The most questions that are listed.
+const MAX_SHIFTS: usize = 200;
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct Chosen {
+    file: String,
+}
+
+/// What the form has.
+#[derive(Debug, Deserialize)]
+pub(super) struct Proposal {
+    /// The name of a part of the policy; empty for a new agreement.
+    #[serde(default)]
+    file: String,
+    /// Of a new agreement's file.
+    #[serde(default)]
+    name: String,
+    text: String,
+    #[serde(default)]
+    days: String,
+}
+
+/// A file that is to be changed.
+struct Target {
+    name: String,
+    path: String,
+    /// What stands there now.
+    text: String,
+}
+
+/// What a check finds.
+enum Checked {
+    Refused(Vec<Fault>),
+    Accepted { moved: Markup, rehearsal: Rehearsal },
+}
+
+pub(super) async fn show(
+    State(console): State<Arc<Console>>,
+    visitor: Visitor,
+    Query(chosen): Query<Chosen>,
+) -> Result<Response, Unseen> {
+    let visitor = visitor.proposes()?;
+    let _on_record = console
+        .view(&visitor.who, "propose")
+        .await
+        .map_err(visitor.unread())?;
+    let words = visitor.language.words();
+    let snapshot = console.desk.exchange.snapshot();
+    let target = Target::find(&chosen.file, "", &snapshot);
+    Ok(Page::new(&visitor, words.propose, HERE).show(&html! {
+        p { (words.propose_hint) }
+        (choice(&chosen.file, &snapshot, words))
+        @if let Some(target) = &target { (form(target, &target.text, DAYS, words)) }
+    }))
+}
+
+/// Checks and rehearses.
+pub(super) async fn check(
+    State(console): State<Arc<Console>>,
+    visitor: Visitor,
+    headers: HeaderMap,
+    Form(proposal): Form<Proposal>,
+) -> Result<Response, Unseen> {
+    let visitor = visitor.proposes()?;
+    if !is_own(&headers, &console.config.origin) {
+        return Ok(StatusCode::FORBIDDEN.into_response());
+    }
+    let words = visitor.language.words();
+    let snapshot = console.desk.exchange.snapshot();
+    let (target, text) = proposal.read(&snapshot).map_err(visitor.unread())?;
+    let days = proposal.days().map_err(visitor.unread())?;
+    let _on_record = console
+        .view(
+            &visitor.who,
+            &format!("propose {} days={days}", target.name),
+        )
+        .await
+        .map_err(visitor.unread())?;
+    let checked = rehearsed(&console, &target, &text, days, words)
+        .await
+        .map_err(visitor.unread())?;
+    Ok(Page::new(&visitor, words.propose, HERE).show(&html! {
+        (told(&checked, console.desk.offset, words))
+        section {
+            h2 { (words.patch) " " small { code { (target.path) } } }
+            @if target.text == text { p { (words.nothing_changed) } } @else { (difference::draw(&target.text, &text)) }
+        }
+        (form(&target, &text, days, words))
+    }))
+}
+
+/// The same change as a file.
+pub(super) async fn patch(
+    State(console): State<Arc<Console>>,
+    visitor: Visitor,
+    headers: HeaderMap,
+    Form(proposal): Form<Proposal>,
+) -> Result<Response, Unseen> {
+    let visitor = visitor.proposes()?;
+    if !is_own(&headers, &console.config.origin) {
+        return Ok(StatusCode::FORBIDDEN.into_response());
+    }
+    let snapshot = console.desk.exchange.snapshot();
+    let (target, text) = proposal.read(&snapshot).map_err(visitor.unread())?;
+    let _on_record = console
+        .view(&visitor.who, &format!("propose.patch {}", target.name))
+        .await
+        .map_err(visitor.unread())?;
+    let headers = [
+        (header::CONTENT_TYPE, "text/x-diff; charset=utf-8"),
+        (
+            header::CONTENT_DISPOSITION,
+            "attachment; filename=\"policy.patch\"",
+        ),
+        (header::CACHE_CONTROL, "no-store"),
+    ];
+    let patch = difference::patch(&target.path, &target.text, &text);
+    Ok((headers, patch).into_response())
+}
+
+impl Proposal {
+    /// The file that is meant, and the text that it is to have.
+    fn read(&self, snapshot: &Snapshot) -> Result<(Target, String), Unread> {
+        let target = Target::find(&self.file, &self.name, snapshot).ok_or_else(|| {
+            Unread::invalid(
+                "file",
+                "there is no such file; expected a name such as `tax-2027.toml`",
+            )
+        })?;
+        // Browsers send line ends as a network would have them.
+        Ok((target, self.text.replace("\r\n", "\n")))
+    }
+
+    fn days(&self) -> Result<u16, Unread> {
+        let days = match self.days.trim() {
+            "" => Some(DAYS),
+            days => days.parse().ok(),
+        };
+        days.filter(|days| (1..=MOST_DAYS).contains(days))
+            .ok_or_else(|| Unread::invalid("days", "expected a number from 1 to 3660"))
+    }
+}
+
+impl Target {
+    /// A part of the policy by its name; with none, a new file beside the other agreements.
+    fn find(part: &str, new: &str, snapshot: &Snapshot) -> Option<Self> {
+        if !part.is_empty() {
+            let part = snapshot.policy.parts().find(|known| known.name == part)?;
+            return Some(Self {
+                name: part.name.to_owned(),
+                path: part.file.to_owned(),
+                text: fs::read_to_string(part.file).unwrap_or_default(),
+            });
+        }
+        let stem = new.strip_suffix(".toml")?;
+        let is_plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_');
+        if stem.is_empty() || !stem.chars().all(is_plain) {
+            return None;
+        }
+        let folder = Path::new(&snapshot.policy.agreements().next()?.file)
+            .parent()?
+            .to_owned();
+        let path = folder.join(new);
+        Some(Self {
+            name: new.to_owned(),
+            text: fs::read_to_string(&path).unwrap_or_default(),
+            path: path.display().to_string(),
+        })
+    }
+}
+
+async fn rehearsed(
+    console: &Console,
+    target: &Target,
+    text: &str,
+    days: u16,
+    words: &'static Words,
+) -> Result<Checked, Unread> {
+    let edited = PolicyFile {
+        path: target.path.clone(),
+        text: text.to_owned(),
+    };
+    let desk = &console.desk;
+    let (snapshot, own) = (desk.exchange.snapshot(), desk.exchange.department().clone());
+    let (journal, offset, until) = (desk.journal.clone(), desk.offset, desk.now());
+    let since = Moment::from_micros(until.micros().saturating_sub(i64::from(days) * DAY_MICROS));
+    desk.look_up(move || {
+        let candidate = match candidate::compile(&snapshot, &journal, &own, offset, edited) {
+            Ok(candidate) => candidate,
+            Err(faults) => return Ok(Checked::Refused(faults)),
+        };
+        let policies = [&snapshot.policy, &candidate];
+        let reader = Reader::open(&journal);
+        let rehearsal = rehearsal::rehearse(&reader, since, until, policies, &snapshot.registry);
+        Ok(Checked::Accepted {
+            moved: moved(&snapshot, &candidate, words),
+            rehearsal: rehearsal.map_err(Unread::failed)?,
+        })
+    })
+    .await
+}
+
+fn choice(chosen: &str, snapshot: &Snapshot, words: &Words) -> Markup {
+    html! {
+        form .search method="get" action=(HERE) {
+            p {
+                label for="file" { (words.file) }
+                select id="file" name="file" {
+                    option value="" { (words.new_agreement) }
+                    @for part in snapshot.policy.parts() {
+                        option value=(part.name) selected[part.name == chosen] { (part.name) " · " (part.file) }
+                    }
+                }
+            }
+            button { (words.show) }
+        }
+        @if chosen.is_empty() {
+            (form(&Target { name: String::new(), path: String::new(), text: String::new() }, "", DAYS, words))
+        }
+    }
+}
+
+fn form(target: &Target, text: &str, days: u16, words: &Words) -> Markup {
+    let is_new = target.text.is_empty();
+    let rows = text.lines().count().clamp(16, 40);
+    html! {
+        form .search method="post" action=(HERE) {
+            @if is_new {
+                p { label for="new-name" { (words.new_name) }
+                    input #new-name name="name" value=(target.name) required placeholder="tax-2027.toml" maxlength="64" spellcheck="false"; }
+            } @else {
+                input type="hidden" name="file" value=(target.name);
+            }
+            p .text { label for="text" { (words.its_text) }
+                textarea #text name="text" rows=(rows) spellcheck="false" required { (text) } }
+            p { label for="days" { (words.days_back) }
+                input #days name="days" value=(days) inputmode="numeric" maxlength="4"; }
+            p {
+                button { (words.check_and_rehearse) } " "
+                button .quiet formaction={ (HERE) "/patch" } { (words.download_patch) }
+            }
+        }
+    }
+}
+
+fn told(checked: &Checked, offset: UtcOffset, words: &Words) -> Markup {
+    match checked {
+        Checked::Refused(faults) => html! {
+            section {
+                h2 { span .state data-good="false" { (words.would_be_refused) } }
+                ul .faults { @for fault in faults { li { (page::value(&fault.to_string())) } } }
+            }
+        },
+        Checked::Accepted { moved, rehearsal } => html! {
+            section {
+                h2 { span .state data-good="true" { (words.would_be_accepted) } }
+                (moved)
+            }
+            (shifts(rehearsal, offset, words))
+        },
+    }
+}
+
+/// Who would get other fields, whoever has asked so far.
+fn moved(snapshot: &Snapshot, candidate: &crate::policy::PolicySet, words: &Words) -> Markup {
+    let moved = candidate::moved(&snapshot.policy, candidate);
+    let fields = |fields: &std::collections::BTreeSet<String>| {
+        html! { ul .tags { @for field in fields { li { code { (field) } } } } }
+    };
+    html! {
+        h3 { (words.access) }
+        @if moved.is_empty() { p { (words.same_access) } } @else {
+            div .wide tabindex="0" role="region" aria-label=(words.access) {
+                table {
+                    thead { tr {
+                        th scope="col" { (words.consumer) } th scope="col" { (words.record_type) } th scope="col" { (words.mode) }
+                        th scope="col" { (words.gains) } th scope="col" { (words.loses) }
+                    } }
+                    tbody { @for (way, moved) in &moved {
+                        tr {
+                            th scope="row" { (way.consumer) } td { code { (way.record_type) } } td { (way.mode.as_str()) }
+                            td { (fields(&moved.gained)) } td { (fields(&moved.lost)) }
+                        }
+                    } }
+                }
+            }
+        }
+    }
+}
+
+/// What would become of the questions that were asked.
+fn shifts(rehearsal: &Rehearsal, offset: UtcOffset, words: &Words) -> Markup {
+    let turn = |shift: &Shift| match shift.turn {
+        Turn::Lost => words.lost,
+        Turn::Gained => words.gained,
+        Turn::Otherwise => words.otherwise,
+    };
+    html! {
+        section {
+            h2 { (words.rehearsal) }
+            p { (words.rehearsed) " " (rehearsal.exchanges) "." @if rehearsal.unjudged > 0 { " " (words.unjudged) " " (rehearsal.unjudged) "." } }
+            @if let Some(at) = rehearsal.stopped_at {
+                p .alert role="alert" { (words.stopped_at) " " (page::moment(at, offset)) }
+            }
+            @if rehearsal.shifts.is_empty() { p { (words.same_answers) } } @else {
+                div .wide tabindex="0" role="region" aria-label=(words.rehearsal) {
+                    table {
+                        thead { tr {
+                            th scope="col" { (words.would) } th scope="col" { (words.who) } th scope="col" { (words.what) }
+                            th scope="col" { (words.purpose) } th scope="col" { (words.exchange_count) } th scope="col" { (words.last_time) }
+                            th scope="col" { (words.why) }
+                        } }
+                        tbody { @for shift in rehearsal.shifts.iter().take(MAX_SHIFTS) {
+                            tr {
+                                th scope="row" { span .state data-good=(shift.turn != Turn::Lost) { (turn(shift)) } }
+                                td { (page::value(&shift.question.consumer)) "/" (page::value(&shift.question.system)) }
+                                td { (shift.question.mode) " " code { (shift.question.record_type) } }
+                                td { (page::value(&shift.question.purpose)) }
+                                td { (shift.exchanges) }
+                                td .time { (page::moment(shift.last, offset)) }
+                                td { @if let Some(denial) = &shift.denial { code { (denial.reason()) } " " (page::value(&denial.to_string())) } }
+                            }
+                        } }
+                    }
+                }
+                @if rehearsal.shifts.len() > MAX_SHIFTS { p { "+ " (rehearsal.shifts.len() - MAX_SHIFTS) } }
+            }
+        }
+    }
+}

@@ -1,0 +1,251 @@
+//! What the console tells of a policy: what it was, what it is, and what a change would do.
+
+use std::fs;
+
+use landbridge::pb::journal_record::Kind;
+
+use crate::harness::World;
+use crate::harness::asked::Asked;
+use crate::harness::gateway::Page;
+use crate::harness::person::Person;
+use crate::harness::person::accounts;
+use crate::harness::person::origin;
+use crate::harness::records::Resident;
+
+const AGREEMENT: &str = "CIV-TAX-2026-01";
+
+/// A form's value, percent-encoded.
+fn form(pairs: &[(&str, &str)]) -> String {
+    let encoded = pairs.iter().map(|(name, value)| {
+        let value: String = value.bytes().map(|byte| format!("%{byte:02X}")).collect();
+        format!("{name}={value}")
+    });
+    encoded.collect::<Vec<_>>().join("&")
+}
+
+/// What a reader sees of a page.
+fn seen(page: &Page) -> String {
+    let mut inside = false;
+    let shown = page.text().chars().filter(|&c| {
+        let was = inside;
+        inside = match c {
+            '<' => true,
+            '>' => false,
+            _ => inside,
+        };
+        !was && !inside
+    });
+    shown.collect()
+}
+
+#[tokio::test]
+async fn a_reload_is_told_text_by_text_and_an_entry_leads_to_the_text_of_its_time() {
+    let world = World::new().await;
+    let accounts = accounts(&world, "tax");
+    let (mut civil, mut tax) = world.pair().await;
+    let asked = Asked::get(&Resident(7).key());
+    world.system("tax", "assessment").ask(&asked).await.unwrap();
+    world.amend("daily       = 50000", "daily       = 40");
+    tokio::join!(civil.reload(), tax.reload());
+    world.system("tax", "assessment").ask(&asked).await.unwrap();
+    let reload = world
+        .journal("tax")
+        .awaits(|entry| matches!(&entry.kind, Kind::Policy(_)).then_some(entry.index))
+        .await;
+
+    let mut auditor = Person::at(&tax, origin(&world, "tax"));
+    auditor.signs_in(&accounts["auditor"], 0).await;
+    let policy = auditor.opens("/console/policy").await;
+    let row = format!("<a href=\"/console/policy/changes/{reload}\">");
+    assert!(policy.text().contains(&row), "{}", policy.text());
+    assert!(
+        seen(&policy).contains("CIV-TAX-2026-01taxcivil.v1.Resident"),
+        "{}",
+        seen(&policy)
+    );
+    let changes = auditor
+        .opens(&format!("/console/policy/changes/{reload}"))
+        .await;
+    assert!(
+        changes.text().contains(
+            "<del>- <bdi>daily       = 50000</bdi>\n</del><ins>+ <bdi>daily       = 40</bdi>"
+        ),
+        "{}",
+        changes.text()
+    );
+
+    // Before the reload and after it, an entry leads to what it rested on.
+    let rested = world.journal("tax").entries();
+    let digests: Vec<_> = rested
+        .iter()
+        .filter_map(|entry| match &entry.kind {
+            Kind::Exchange(record) => Some(landbridge::registry::hex(&record.agreement_digest)),
+            _ => None,
+        })
+        .collect();
+    for (digest, daily) in digests
+        .iter()
+        .zip(["daily       = 50000", "daily       = 40"])
+    {
+        let text = auditor
+            .opens(&format!("/console/policy/texts/{digest}"))
+            .await;
+        assert!(seen(&text).contains(daily), "{}", seen(&text));
+    }
+    for none in ["0", "..%2F..", &"0".repeat(64)] {
+        assert_eq!(
+            auditor
+                .opens(&format!("/console/policy/texts/{none}"))
+                .await
+                .status,
+            404,
+            "{none}"
+        );
+    }
+    let civil_has = fs::read_dir(world.path("var/civil/journal/policy"))
+        .unwrap()
+        .count();
+    assert!(civil_has > 2, "{civil_has}");
+}
+
+#[tokio::test]
+async fn what_changed_while_a_gateway_was_stopped_is_told_when_it_starts() {
+    let world = World::new().await;
+    let mut tax = world.start("tax").await;
+    tax.stops().await;
+    world.amend("daily       = 50000", "daily       = 40");
+    let _tax = world.start("tax").await;
+    let changes = world
+        .journal("tax")
+        .awaits(|entry| match &entry.kind {
+            Kind::Policy(policy) => Some(policy.changes.clone()),
+            _ => None,
+        })
+        .await;
+    let names: Vec<_> = changes.iter().map(|change| change.name.as_str()).collect();
+    assert_eq!(names, [AGREEMENT]);
+    assert_ne!(changes[0].before, changes[0].after);
+}
+
+#[tokio::test]
+async fn a_change_is_checked_and_rehearsed_on_what_was_asked_and_leaves_the_file_alone() {
+    let world = World::new().await;
+    let accounts = accounts(&world, "tax");
+    let (_civil, tax) = world.pair().await;
+    for purpose in ["tax-assessment", "arrears", "arrears", "refunds"] {
+        let asked = Asked::get(&Resident(7).key()).purpose(purpose);
+        world
+            .system("tax", "assessment")
+            .ask(&asked)
+            .await
+            .unwrap_or_default();
+    }
+    let file = world.agreement("tax", AGREEMENT);
+    let text = fs::read_to_string(&file).unwrap();
+    let mut administrator = Person::at(&tax, origin(&world, "tax"));
+    administrator.signs_in(&accounts["administrator"], 0).await;
+    let offered = administrator
+        .opens(&format!("/console/propose?file={AGREEMENT}"))
+        .await;
+    assert!(
+        offered
+            .text()
+            .contains("Resident look-up for tax assessment")
+    );
+
+    let propose = |text: &str| form(&[("file", AGREEMENT), ("text", text), ("days", "2")]);
+    let changed = text
+        .replace(
+            "\"tax-assessment\", \"arrears\"",
+            "\"tax-assessment\", \"refunds\"",
+        )
+        .replace(", \"birth_date\"", "")
+        .replace("{ birth_date = \"year\" }", "{}");
+    let checked = administrator
+        .posts("/console/propose", &propose(&changed))
+        .await;
+    let told = seen(&checked);
+    assert_eq!(checked.status, 200, "{told}");
+    assert!(told.contains("It would be accepted"), "{told}");
+    assert!(
+        told.contains("taxcivil.v1.Residentgetbirth_date (year)"),
+        "{told}"
+    );
+    assert!(
+        told.contains("refusedtax/assessmentget civil.v1.Residentarrears2"),
+        "{told}"
+    );
+    assert!(told.contains("PURPOSE_NOT_AGREED"), "{told}");
+    assert!(
+        told.contains("permittedtax/assessmentget civil.v1.Residentrefunds1"),
+        "{told}"
+    );
+
+    let patch = administrator
+        .posts("/console/propose/patch", &propose(&changed))
+        .await;
+    let scratch = world.path("patched.toml");
+    fs::write(&scratch, &text).unwrap();
+    fs::write(world.path("policy.patch"), patch.text()).unwrap();
+    let patched = std::process::Command::new("patch")
+        .args([&scratch, &world.path("policy.patch")])
+        .output()
+        .unwrap();
+    assert!(patched.status.success(), "{patched:?}");
+    assert_eq!(fs::read_to_string(&scratch).unwrap(), changed);
+
+    let broken = text.replace("daily       = 50000", "daily       = \"many\"");
+    let refused = administrator
+        .posts("/console/propose", &propose(&broken))
+        .await;
+    assert!(
+        seen(&refused).contains("It would be refused"),
+        "{}",
+        seen(&refused)
+    );
+    assert!(
+        seen(&refused).contains("CIV-TAX-2026-01.toml:23"),
+        "{}",
+        seen(&refused)
+    );
+
+    let elsewhere = form(&[("name", "../../evil.toml"), ("text", "x")]);
+    assert_eq!(
+        administrator
+            .posts("/console/propose", &elsewhere)
+            .await
+            .status,
+        400
+    );
+    let new = form(&[
+        ("name", "tax-2027.toml"),
+        ("text", &text.replace(AGREEMENT, "CIV-TAX-2027-01")),
+    ]);
+    let new = administrator.posts("/console/propose", &new).await;
+    assert!(
+        seen(&new).contains("It would be accepted"),
+        "{}",
+        seen(&new)
+    );
+    assert_eq!(fs::read_to_string(&file).unwrap(), text);
+    for role in ["viewer", "auditor"] {
+        let mut person = Person::at(&tax, origin(&world, "tax"));
+        person.signs_in(&accounts[role], 0).await;
+        assert_eq!(
+            person
+                .posts("/console/propose", &propose(&changed))
+                .await
+                .status,
+            403,
+            "{role}"
+        );
+    }
+    administrator.origin = "https://evil.example".to_owned();
+    assert_eq!(
+        administrator
+            .posts("/console/propose", &propose(&changed))
+            .await
+            .status,
+        403
+    );
+}
