@@ -4,6 +4,8 @@
 //! proofs in the reader's own browser. Nothing is fetched from anywhere else.
 
 pub mod account;
+pub mod openid;
+pub mod private;
 pub mod role;
 
 mod agreements;
@@ -50,6 +52,8 @@ use crate::door::operators::reader::Granted;
 use crate::door::operators::unread::Unread;
 use crate::identity::acceptor::Acceptor;
 use account::Accounts;
+use openid::OpenId;
+use openid::OpenIdConfig;
 use session::Sessions;
 use session::SignedIn;
 
@@ -59,8 +63,9 @@ pub const PATH: &str = "/console";
 /// How the console is reached, and by whom.
 #[derive(Debug, Clone)]
 pub struct ConsoleConfig {
-    /// The file of local accounts.
-    pub accounts: PathBuf,
+    /// The file of local accounts; none where people sign in by the provider alone.
+    pub accounts: Option<PathBuf>,
+    pub openid: Option<OpenIdConfig>,
     /// What browsers have before `/console`, e.g. `https://audit.civil.gov.example`: only pages from there may act.
     pub origin: String,
 }
@@ -72,6 +77,7 @@ pub struct Console {
     desk: Arc<Desk>,
     neighbours: Neighbours,
     sessions: Sessions,
+    openid: Option<OpenId>,
 }
 
 /// What the console tells of beside the journal: who is at the doors, when their certificates end, how the witnesses do.
@@ -84,7 +90,12 @@ pub struct Neighbours {
 
 impl Console {
     pub fn new(config: ConsoleConfig, desk: Arc<Desk>, neighbours: Neighbours) -> Self {
+        let openid = config.openid.clone().map(|provider| {
+            let back = format!("{}{}", config.origin, sign_in::BACK);
+            OpenId::new(provider, back)
+        });
         Self {
+            openid,
             config,
             desk,
             neighbours,
@@ -97,6 +108,8 @@ impl Console {
         Router::new()
             .route("/", get(overview::show))
             .route("/sign-in", get(sign_in::show).post(sign_in::sign_in))
+            .route("/sign-in/openid", get(sign_in::begin_openid))
+            .route("/sign-in/openid/back", get(sign_in::finish_openid))
             .route("/sign-out", post(sign_in::sign_out))
             .route("/exchanges", get(exchanges::show))
             .route("/entries/{index}", get(entry::show))
@@ -124,7 +137,9 @@ impl Console {
 
     /// As they are now. A small file: it does not wait behind what is looked up in the journal.
     async fn accounts(&self) -> Result<Accounts, Unread> {
-        let path = self.config.accounts.clone();
+        let Some(path) = self.config.accounts.clone() else {
+            return Ok(Accounts::default());
+        };
         let read = tokio::task::spawn_blocking(move || Accounts::load(&path));
         read.await.map_err(Unread::failed)?.map_err(Unread::failed)
     }

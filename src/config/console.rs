@@ -1,5 +1,6 @@
 //! The console, and how people reach it.
 
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::Path;
 use std::path::PathBuf;
@@ -10,12 +11,45 @@ use serde::Deserialize;
 use super::faults::Faults;
 use super::raw::beside;
 use crate::console::ConsoleConfig;
+use crate::console::openid::OpenIdConfig;
+use crate::console::role::Role;
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct RawConsole {
-    accounts: PathBuf,
+    accounts: Option<PathBuf>,
     origin: Option<String>,
+    openid: Option<RawOpenId>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawOpenId {
+    issuer: String,
+    client_id: String,
+    client_secret: Option<PathBuf>,
+    ca: Option<PathBuf>,
+    #[serde(default = "preferred_username")]
+    name: String,
+    roles: RawRoles,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawRoles {
+    #[serde(default = "groups")]
+    claim: String,
+    viewer: Option<String>,
+    auditor: Option<String>,
+    administrator: Option<String>,
+}
+
+fn preferred_username() -> String {
+    "preferred_username".to_owned()
+}
+
+fn groups() -> String {
+    "groups".to_owned()
 }
 
 impl RawConsole {
@@ -33,9 +67,58 @@ impl RawConsole {
             );
             faults.add("console.origin", message);
         }
+        if self.accounts.is_none() && self.openid.is_none() {
+            let message = "nobody could sign in; name a file of `accounts`, or a provider under `[console.openid]`";
+            faults.add("console", message.to_owned());
+        }
         ConsoleConfig {
-            accounts: beside(settings, self.accounts),
+            accounts: self.accounts.map(|path| beside(settings, path)),
+            openid: self.openid.map(|openid| openid.check(settings, faults)),
             origin,
+        }
+    }
+}
+
+impl RawOpenId {
+    fn check(self, settings: &Path, faults: &mut Faults<'_>) -> OpenIdConfig {
+        if !self
+            .issuer
+            .parse::<Uri>()
+            .is_ok_and(|uri| uri.host().is_some())
+        {
+            let message = format!(
+                "`{}` is no issuer; write its URL, such as `https://id.gov.example`",
+                self.issuer
+            );
+            faults.add("console.openid.issuer", message);
+        }
+        let RawRoles {
+            claim,
+            viewer,
+            auditor,
+            administrator,
+        } = self.roles;
+        let values = [
+            (Role::Viewer, viewer),
+            (Role::Auditor, auditor),
+            (Role::Administrator, administrator),
+        ];
+        let values: BTreeMap<_, _> = values
+            .into_iter()
+            .filter_map(|(role, value)| Some((role, value?)))
+            .collect();
+        if values.is_empty() {
+            let message = "gives nobody a role; write what stands in the claim, such as `auditor = \"landbridge-audit\"`";
+            faults.add("console.openid.roles", message.to_owned());
+        }
+        OpenIdConfig {
+            issuer: self.issuer,
+            client_id: self.client_id,
+            client_secret: self.client_secret.map(|path| beside(settings, path)),
+            ca: self.ca.map(|path| beside(settings, path)),
+            name: self.name,
+            roles: claim,
+            values,
         }
     }
 }

@@ -11,9 +11,6 @@
 //! ```
 
 use std::fmt;
-use std::fs;
-use std::io;
-use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::path::PathBuf;
 
@@ -28,6 +25,8 @@ use totp_rs::Algorithm;
 use totp_rs::TOTP;
 use zeroize::Zeroizing;
 
+use super::private;
+use super::private::NotPrivate;
 use super::role::Role;
 use crate::clock::Moment;
 use crate::exchange::secret;
@@ -38,7 +37,6 @@ const DIGITS: usize = 6;
 const STEP_SECONDS: u64 = 30;
 /// A code is good one step before and after its own: clocks differ.
 const SKEW: u8 = 1;
-const GROUP_OR_OTHERS: u32 = 0o077;
 /// Verified against when there is no such account, so that both answers take as long. Nobody knows its password.
 const NOBODY: &str = "$argon2id$v=19$m=19456,t=2,p=1$bm9ib2R5bm9ib2R5bm9ibw$uS1vRk0Wk3pO4mGmJ4m6cZ0QzY0S7iH9Yw1m6o4y2bE";
 
@@ -80,14 +78,8 @@ pub struct Handed {
 /// Why the accounts cannot be read.
 #[derive(Debug, thiserror::Error)]
 pub enum AccountsError {
-    #[error("`{}` cannot be read; `landbridge account` makes one", path.display())]
-    Unreadable {
-        path: PathBuf,
-        #[source]
-        source: io::Error,
-    },
-    #[error("others than its owner may read `{}` (mode {mode:03o}): `chmod 600` it", path.display())]
-    Open { path: PathBuf, mode: u32 },
+    #[error(transparent)]
+    NotPrivate(#[from] NotPrivate),
     #[error("`{}` is no file of accounts: {why}", path.display())]
     Malformed { path: PathBuf, why: String },
 }
@@ -104,16 +96,7 @@ pub enum NotMade {
 impl Accounts {
     /// Reads the file, which others than its owner must not be able to read.
     pub fn load(path: &Path) -> Result<Self, AccountsError> {
-        let unreadable = |source| AccountsError::Unreadable {
-            path: path.to_owned(),
-            source,
-        };
-        let mode = fs::metadata(path).map_err(unreadable)?.permissions().mode() & 0o777;
-        if mode & GROUP_OR_OTHERS != 0 {
-            let path = path.to_owned();
-            return Err(AccountsError::Open { path, mode });
-        }
-        let text = Zeroizing::new(fs::read_to_string(path).map_err(unreadable)?);
+        let text = private::read(path)?;
         let malformed = |why: String| AccountsError::Malformed {
             path: path.to_owned(),
             why,

@@ -12,7 +12,8 @@ use crate::audit::timeline::Timeline;
 use crate::clock::Moment;
 use crate::door::operators::unread::Unread;
 
-const SLOTS: u32 = 96;
+/// The most bars.
+const SLOTS: u64 = 96;
 const BAR: u64 = 10;
 const HEIGHT: u64 = 60;
 
@@ -33,19 +34,19 @@ impl Histogram {
     ) -> Result<Self, Unread> {
         let timeline = Timeline::open(journal).map_err(Unread::failed)?;
         let begins = timeline.begins().map_err(Unread::failed)?;
-        let (Some(since), until) = (since.or(begins), until.unwrap_or(now)) else {
+        let Some(since) = since.or(begins) else {
             return Ok(Self::default());
         };
-        let whole = until.since(since);
-        if whole == 0 {
-            return Ok(Self::default());
-        }
-        let moment = |slot: u32| {
-            let after = u128::from(whole) * u128::from(slot) / u128::from(SLOTS);
-            let after = i64::try_from(after).unwrap_or(i64::MAX);
-            Moment::from_micros(since.micros().saturating_add(after))
+        // In whole seconds, as the form has them.
+        let (since, until) = (since.seconds(), until.unwrap_or(now).seconds() + 1);
+        let whole = u64::try_from(until - since).unwrap_or(0);
+        let step = whole.div_ceil(SLOTS).max(1);
+        let moment = |slot: u64| {
+            let after = i64::try_from(slot * step).unwrap_or(i64::MAX);
+            Moment::from_micros(since.saturating_add(after).saturating_mul(1_000_000))
         };
-        let moments: Vec<_> = (0..=SLOTS).map(moment).collect();
+        let slots = whole.div_ceil(step);
+        let moments: Vec<_> = (0..=slots).map(moment).collect();
         let counts = timeline.counts(&moments).map_err(Unread::failed)?;
         Ok(Self { moments, counts })
     }

@@ -35,6 +35,8 @@ pub(super) struct Page<'a> {
     /// The path that the menu marks as the current one.
     here: &'a str,
     status: StatusCode,
+    /// Where the browser goes at once.
+    next: Option<&'a str>,
 }
 
 impl<'a> Page<'a> {
@@ -45,6 +47,7 @@ impl<'a> Page<'a> {
             title,
             here,
             status: StatusCode::OK,
+            next: None,
         }
     }
 
@@ -55,7 +58,13 @@ impl<'a> Page<'a> {
             title,
             here: "",
             status: StatusCode::OK,
+            next: None,
         }
+    }
+
+    pub(super) fn leading_to(self, next: &'a str) -> Self {
+        let next = Some(next);
+        Self { next, ..self }
     }
 
     pub(super) fn with_status(self, status: StatusCode) -> Self {
@@ -71,6 +80,7 @@ impl<'a> Page<'a> {
                     meta charset="utf-8";
                     meta name="viewport" content="width=device-width, initial-scale=1";
                     meta name="color-scheme" content="light dark";
+                    @if let Some(next) = self.next { meta http-equiv="refresh" content={ "0; url=" (next) }; }
                     title { (self.title) " · " (words.console) }
                     link rel="stylesheet" href=(assets::STYLE.path());
                     link rel="icon" href=(assets::ICON.path()) type="image/svg+xml";

@@ -51,6 +51,16 @@ struct Session {
 pub(super) struct SignedIn {
     pub(super) name: ReaderName,
     pub(super) role: Role,
+    pub(super) means: Means,
+}
+
+/// By what somebody was signed in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Means {
+    /// Of the file of accounts, which may change while they are signed in.
+    Account,
+    /// The role is the provider's, for as long as the session.
+    OpenId,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -110,6 +120,7 @@ impl Sessions {
         Ok(SignedIn {
             name: proven.name.clone(),
             role: proven.role,
+            means: Means::Account,
         })
     }
 

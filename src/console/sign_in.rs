@@ -9,6 +9,7 @@ use axum::http::HeaderMap;
 use axum::http::StatusCode;
 use axum::http::Uri;
 use axum::http::header;
+use axum::response::AppendHeaders;
 use axum::response::IntoResponse;
 use axum::response::Redirect;
 use axum::response::Response;
@@ -19,6 +20,7 @@ use zeroize::Zeroizing;
 
 use super::Console;
 use super::account::Proven;
+use super::openid::NotProven;
 use super::page::Page;
 use super::session::Rejected;
 use super::session::SignedIn;
@@ -34,6 +36,11 @@ use crate::fault::chain;
 use crate::name::ReaderName;
 
 const HOME: &str = "/console";
+/// Where the identity provider sends people back to, behind the origin.
+pub(super) const BACK: &str = "/console/sign-in/openid/back";
+/// The cookie of somebody who is at the identity provider.
+const UNDER_WAY: &str = "landbridge_openid";
+const UNDER_WAY_SECONDS: u32 = 600;
 const YEAR_SECONDS: u32 = 365 * 24 * 3600;
 
 #[derive(Deserialize)]
@@ -53,19 +60,33 @@ pub(super) struct Chosen {
 enum NotSignedIn {
     #[error(transparent)]
     Rejected(#[from] Rejected),
+    #[error(transparent)]
+    NotProven(#[from] NotProven),
+    #[error("a local account has the name that the provider gives")]
+    NameTaken,
     #[error("the console cannot sign anybody in")]
     Unable(#[source] Box<dyn std::error::Error + Send + Sync>),
 }
 
+/// What comes back from the provider (RFC 6749, section 4.1.2).
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct Returned {
+    state: String,
+    code: String,
+    error: String,
+}
+
 /// The form; or, with a language, that language from now on, and back to where one was.
 pub(super) async fn show(
+    State(console): State<Arc<Console>>,
     Guest(language): Guest,
     Query(chosen): Query<Chosen>,
     headers: HeaderMap,
 ) -> Response {
     match chosen.language {
         Some(tag) => choose(&tag, &headers),
-        None => form(language, None).into_response(),
+        None => form(&console, language, None),
     }
 }
 
@@ -80,14 +101,87 @@ pub(super) async fn sign_in(
     }
     match begin(&console, credentials).await {
         Ok(shown) => {
-            let cookie = format!("{SESSION}={shown}; {}", console.flags());
+            let cookie = format!("{SESSION}={shown}; {}", console.flags("Strict"));
             ([(header::SET_COOKIE, cookie)], Redirect::to(HOME)).into_response()
         }
-        Err(refused) => {
-            tracing::warn!(error = %chain(&refused), "nobody was signed in at the console");
-            form(language, Some(&refused))
-        }
+        Err(refused) => refuse(&console, language, &refused),
     }
+}
+
+/// Off to the identity provider.
+pub(super) async fn begin_openid(
+    State(console): State<Arc<Console>>,
+    Guest(language): Guest,
+) -> Response {
+    let Some(openid) = &console.openid else {
+        return StatusCode::NOT_FOUND.into_response();
+    };
+    match openid.begin(console.desk.now()).await {
+        Ok(begun) => {
+            // Lax: it must come along when the provider sends the browser back.
+            let cookie = format!(
+                "{UNDER_WAY}={}; Max-Age={UNDER_WAY_SECONDS}; {}",
+                begun.state,
+                console.flags("Lax")
+            );
+            ([(header::SET_COOKIE, cookie)], Redirect::to(&begun.url)).into_response()
+        }
+        Err(refused) => refuse(&console, language, &refused.into()),
+    }
+}
+
+/// Back from there.
+pub(super) async fn finish_openid(
+    State(console): State<Arc<Console>>,
+    Guest(language): Guest,
+    headers: HeaderMap,
+    Query(returned): Query<Returned>,
+) -> Response {
+    let begun = visitor::cookie(&headers, UNDER_WAY);
+    match proven_elsewhere(&console, begun, returned).await {
+        Ok(shown) => {
+            let cookies = [
+                format!("{SESSION}={shown}; {}", console.flags("Strict")),
+                format!("{UNDER_WAY}=; Max-Age=0; {}", console.flags("Lax")),
+            ];
+            let cookies = AppendHeaders(cookies.map(|cookie| (header::SET_COOKIE, cookie)));
+            // A redirect would still be the provider's, and the new cookie would not come along.
+            let words = language.words();
+            let page = Page::for_guest(language, words.sign_in).leading_to(HOME);
+            let page = page.show(&html! { p { a href=(HOME) { (words.overview) } } });
+            (cookies, page).into_response()
+        }
+        Err(refused) => refuse(&console, language, &refused),
+    }
+}
+
+async fn proven_elsewhere(
+    console: &Console,
+    begun: Option<&str>,
+    returned: Returned,
+) -> Result<String, NotSignedIn> {
+    let Some(openid) = &console.openid else {
+        return Err(NotProven::Unexpected.into());
+    };
+    if !returned.error.is_empty() {
+        return Err(NotProven::Declined(returned.error.escape_debug().to_string()).into());
+    }
+    if begun != Some(returned.state.as_str()) {
+        return Err(NotProven::Unexpected.into());
+    }
+    let who = openid
+        .finish(&returned.state, returned.code, console.desk.now())
+        .await?;
+    let accounts = console.accounts().await.map_err(unable)?;
+    if accounts.role(&who.name).is_some() {
+        return Err(NotSignedIn::NameTaken);
+    }
+    enter(console, who).await
+}
+
+fn refuse(console: &Console, language: Language, refused: &NotSignedIn) -> Response {
+    tracing::warn!(error = %chain(refused), "nobody was signed in at the console");
+    form(console, language, Some(refused))
 }
 
 pub(super) async fn sign_out(
@@ -108,7 +202,7 @@ pub(super) async fn sign_out(
             unread.told("console");
         }
     }
-    let gone = format!("{SESSION}=; Max-Age=0; {}", console.flags());
+    let gone = format!("{SESSION}=; Max-Age=0; {}", console.flags("Strict"));
     (
         [(header::SET_COOKIE, gone)],
         Redirect::to("/console/sign-in"),
@@ -117,18 +211,24 @@ pub(super) async fn sign_out(
 }
 
 impl Console {
-    /// Not for scripts, not for other sites, and over TLS only where there is TLS.
-    fn flags(&self) -> &'static str {
-        match self.config.origin.starts_with("https:") {
-            true => "Path=/console; HttpOnly; SameSite=Strict; Secure",
-            false => "Path=/console; HttpOnly; SameSite=Strict",
-        }
+    /// Not for scripts, for other sites as far as it says, and over TLS only where there is TLS.
+    fn flags(&self, same_site: &str) -> String {
+        let secure = match self.config.origin.starts_with("https:") {
+            true => "; Secure",
+            false => "",
+        };
+        format!("Path=/console; HttpOnly; SameSite={same_site}{secure}")
     }
 }
 
 /// Gives what the browser shows from now on.
 async fn begin(console: &Console, credentials: Credentials) -> Result<String, NotSignedIn> {
     let who = prove(console, credentials).await?;
+    enter(console, who).await
+}
+
+/// Begins a session once it is on record.
+async fn enter(console: &Console, who: SignedIn) -> Result<String, NotSignedIn> {
     console
         .record(&who, Action::SignIn, who.role.to_string(), 0, String::new())
         .await
@@ -206,11 +306,15 @@ fn choose(tag: &str, headers: &HeaderMap) -> Response {
     ([(header::SET_COOKIE, cookie)], Redirect::to(&back)).into_response()
 }
 
-fn form(language: Language, refused: Option<&NotSignedIn>) -> Response {
+fn form(console: &Console, language: Language, refused: Option<&NotSignedIn>) -> Response {
     let words = language.words();
     let status = match refused {
         None => StatusCode::OK,
         Some(NotSignedIn::Rejected(Rejected::Wrong | Rejected::Used)) => StatusCode::FORBIDDEN,
+        Some(NotSignedIn::NotProven(NotProven::Provider(_) | NotProven::Secret(_))) => {
+            StatusCode::SERVICE_UNAVAILABLE
+        }
+        Some(NotSignedIn::NotProven(_) | NotSignedIn::NameTaken) => StatusCode::FORBIDDEN,
         Some(NotSignedIn::Rejected(Rejected::TooOften)) => StatusCode::TOO_MANY_REQUESTS,
         Some(NotSignedIn::Unable(_)) => StatusCode::SERVICE_UNAVAILABLE,
     };
@@ -218,6 +322,15 @@ fn form(language: Language, refused: Option<&NotSignedIn>) -> Response {
         @if let Some(refused) = refused {
             p .alert role="alert" { (told(refused, words)) }
         }
+        @if let Some(openid) = &console.openid {
+            p { a .button href="/console/sign-in/openid" { (words.sign_in_by) " " (openid.issuer()) } }
+        }
+        @if console.config.accounts.is_some() { (credentials_form(words)) }
+    })
+}
+
+fn credentials_form(words: &Words) -> Markup {
+    html! {
         form .sign-in method="post" action="/console/sign-in" {
             (input(words.name, "name", &html! {
                 input #name name="name" required autocomplete="username" autocapitalize="none" spellcheck="false" maxlength="64";
@@ -232,7 +345,7 @@ fn form(language: Language, refused: Option<&NotSignedIn>) -> Response {
             }))
             button { (words.sign_in) }
         }
-    })
+    }
 }
 
 fn input(text: &str, id: &str, input: &Markup) -> Markup {
@@ -244,6 +357,8 @@ fn told(refused: &NotSignedIn, words: &Words) -> &'static str {
         NotSignedIn::Rejected(Rejected::Wrong) => words.wrong,
         NotSignedIn::Rejected(Rejected::TooOften) => words.too_often,
         NotSignedIn::Rejected(Rejected::Used) => words.used,
-        NotSignedIn::Unable(_) => words.busy,
+        NotSignedIn::NotProven(NotProven::Provider(_) | NotProven::Secret(_))
+        | NotSignedIn::Unable(_) => words.busy,
+        NotSignedIn::NotProven(_) | NotSignedIn::NameTaken => words.not_proven,
     }
 }

@@ -11,6 +11,7 @@ use axum::http::request::Parts;
 
 use super::Console;
 use super::role::Role;
+use super::session::Means;
 use super::session::SignedIn;
 use super::unseen::Unseen;
 use super::words::Language;
@@ -59,7 +60,11 @@ impl FromRequestParts<Arc<Console>> for Visitor {
             .and_then(|shown| console.sessions.of(shown, console.desk.now()));
         let who = signed_in.ok_or(Unseen::NotSignedIn)?;
         // An account that was taken away, or given another role, ends what it had begun.
-        match role_of(console, &who).await {
+        let role = match who.means {
+            Means::Account => role_of(console, &who).await,
+            Means::OpenId => Some(who.role),
+        };
+        match role {
             Some(role) if role == who.role => Ok(Self { who, language }),
             _ => Err(Unseen::NotSignedIn),
         }

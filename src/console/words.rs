@@ -44,6 +44,8 @@ words! {
     password: "Password", "密码";
     code: "One-time code", "动态验证码";
     code_hint: "Six digits from your authenticator app.", "请输入身份验证器应用中的六位数字。";
+    sign_in_by: "Sign in by", "通过以下身份服务登录：";
+    not_proven: "The identity provider has not signed you in, or has no role for you here. The gateway's log says why.", "身份服务未能完成登录，或您在此没有角色。原因见网关日志。";
     viewer: "viewer", "查看者";
     auditor: "auditor", "审计员";
     administrator: "administrator", "管理员";

@@ -116,7 +116,7 @@ async function brushes(page) {
   assert.ok(page.url().includes(`since=${encodeURIComponent(from)}`), page.url());
   await Promise.all([page.waitForNavigation(), page.evaluate(() => [...document.querySelectorAll("#results > p a")].at(0).click())]);
   assert.ok(!page.url().includes("since="), page.url());
-  await page.focus(".histogram a");
+  await page.$eval(".histogram a", (bar) => bar.focus());
   await Promise.all([page.waitForNavigation(), page.keyboard.press("Enter")]);
   assert.match(page.url(), /since=/);
   assert.ok((await page.$$("tbody tr")).length > 0);

@@ -295,21 +295,24 @@ pub(crate) fn spiffe(short: &str) -> SpiffeId {
     }
 }
 
-/// Ports that nothing listens on, below those that the system gives to outgoing connections, and others for each test:
+/// A port that nothing listens on, below those that the system gives to outgoing connections, and another for each test:
 /// tests are processes side by side, or threads of one.
-fn free_ports() -> [Ports; 3] {
+pub(crate) fn free_port() -> u16 {
     static NEXT: AtomicU16 = AtomicU16::new(0);
     const FIRST: u32 = 10_000;
     const RANGE: u32 = 20_000;
-    let mut free = std::iter::repeat_with(|| {
+    std::iter::repeat_with(|| {
         let offset = process::id() * 61 + u32::from(NEXT.fetch_add(1, Ordering::Relaxed));
         u16::try_from(FIRST + offset % RANGE).unwrap()
     })
-    .filter(|port| TcpListener::bind(("0.0.0.0", *port)).is_ok());
-    let mut next = || free.next().unwrap();
+    .find(|port| TcpListener::bind(("0.0.0.0", *port)).is_ok())
+    .unwrap()
+}
+
+fn free_ports() -> [Ports; 3] {
     [(); 3].map(|()| Ports {
-        systems: next(),
-        peers: next(),
-        operators: next(),
+        systems: free_port(),
+        peers: free_port(),
+        operators: free_port(),
     })
 }

@@ -16,6 +16,7 @@ mod clients;
 mod clock;
 mod confusion;
 mod console;
+mod console_openid;
 mod console_policy;
 mod corrections;
 mod exchange;

@@ -18,6 +18,7 @@ fn lin() -> SignedIn {
     SignedIn {
         name: "lin".parse().unwrap(),
         role: Role::Auditor,
+        means: Means::Account,
     }
 }
 
