@@ -13,6 +13,7 @@ mod alarms;
 mod assets;
 mod candidate;
 mod difference;
+mod elsewhere;
 mod entry;
 mod exchanges;
 mod explain;
@@ -91,7 +92,7 @@ pub struct Neighbours {
 impl Console {
     pub fn new(config: ConsoleConfig, desk: Arc<Desk>, neighbours: Neighbours) -> Self {
         let openid = config.openid.clone().map(|provider| {
-            let back = format!("{}{}", config.origin, sign_in::BACK);
+            let back = format!("{}{}", config.origin, elsewhere::BACK);
             OpenId::new(provider, back)
         });
         Self {
@@ -108,8 +109,8 @@ impl Console {
         Router::new()
             .route("/", get(overview::show))
             .route("/sign-in", get(sign_in::show).post(sign_in::sign_in))
-            .route("/sign-in/openid", get(sign_in::begin_openid))
-            .route("/sign-in/openid/back", get(sign_in::finish_openid))
+            .route("/sign-in/openid", get(elsewhere::begin))
+            .route("/sign-in/openid/back", get(elsewhere::finish))
             .route("/sign-out", post(sign_in::sign_out))
             .route("/exchanges", get(exchanges::show))
             .route("/entries/{index}", get(entry::show))

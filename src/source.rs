@@ -122,6 +122,13 @@ impl Sources {
         }
     }
 
+    /// This department's own sources, by their keys in the settings, each with the record types that it has.
+    pub fn own(&self) -> impl Iterator<Item = (String, Vec<&RecordType>)> {
+        self.own
+            .iter()
+            .map(|source| (source.key(), source.records().collect()))
+    }
+
     /// Compares every mapping with its live table, and calls every service: the faults, and the sources that could not
     /// be asked, by their keys in the settings.
     pub async fn check(&self) -> (Vec<Fault>, Vec<(String, SourceError)>) {

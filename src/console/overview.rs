@@ -2,12 +2,14 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::extract::State;
 use axum::response::Response;
 use maud::Markup;
 use maud::html;
 use time::UtcOffset;
+use tokio::time::timeout;
 
 use super::Console;
 use super::Neighbours;
@@ -24,9 +26,14 @@ use crate::clock::Moment;
 use crate::door::operators::progress::Progress;
 use crate::door::operators::progress::Reached;
 use crate::exchange::snapshot::Snapshot;
+use crate::fault::Fault;
+use crate::fault::chain;
 use crate::name::DepartmentId;
 use crate::registry::hex;
+use crate::source::SourceError;
 
+/// A source that takes longer is shown as slow.
+const PATIENCE: Duration = Duration::from_secs(2);
 const DAY_SECONDS: i64 = 24 * 3600;
 /// What ends within so many days is to be renewed now.
 const DAYS_AHEAD: i64 = 14;
@@ -45,12 +52,14 @@ pub(super) async fn show(
         .map_err(visitor.unread())?;
     let words = visitor.language.words();
     let snapshot = desk.exchange.snapshot();
+    let checked = timeout(PATIENCE, snapshot.sources.check()).await.ok();
     let own = desk.exchange.department();
     Ok(
         Page::new(&visitor, words.overview, "/console").show(&html! {
             (journal_facts(desk.exchange.journal(), &progress, desk.offset, words))
             (policy_facts(&snapshot, words))
-        (expiries(&console.neighbours, desk.now(), desk.offset, words))
+            (sources(&snapshot, checked.as_ref(), words))
+            (expiries(&console.neighbours, desk.now(), desk.offset, words))
         (connected(&console.neighbours, words))
             (departments(&snapshot, own, words))
         }),
@@ -121,6 +130,50 @@ fn policy_facts(snapshot: &Snapshot, words: &Words) -> Markup {
                 (fact(words.in_force, &html! {
                     a href="/console/agreements" { (snapshot.policy.agreements().count()) }
                 }))
+            }
+        }
+    }
+}
+
+/// What became of asking each of them; nothing where that took too long.
+fn sources(
+    snapshot: &Snapshot,
+    checked: Option<&(Vec<Fault>, Vec<(String, SourceError)>)>,
+    words: &Words,
+) -> Markup {
+    let own: Vec<_> = snapshot.sources.own().collect();
+    let state = |key: &str| {
+        let Some((faults, unasked)) = checked else {
+            return html! { span .state data-good="false" { (words.slow) } };
+        };
+        let mut why: Vec<_> = faults
+            .iter()
+            .filter(|fault| fault.key.starts_with(key))
+            .map(ToString::to_string)
+            .collect();
+        let silent = unasked.iter().filter(|(silent, _)| silent == key);
+        why.extend(silent.map(|(_, error)| chain(error).to_string()));
+        html! {
+            @if why.is_empty() { span .state data-good="true" { (words.answers) } }
+            @for why in &why { span .state data-good="false" { (page::value(why)) } " " }
+        }
+    };
+    html! {
+        section {
+            h2 { (words.sources) }
+            @if own.is_empty() { p { (words.no_sources) } } @else {
+                div .wide tabindex="0" role="region" aria-label=(words.sources) {
+                    table {
+                        thead { tr { th scope="col" { (words.source) } th scope="col" { (words.record_type) } th scope="col" { (words.state) } } }
+                        tbody { @for (key, records) in &own {
+                            tr {
+                                th scope="row" { code { (key) } }
+                                td { @for record in records { code { (record) } " " } }
+                                td { (state(key)) }
+                            }
+                        } }
+                    }
+                }
             }
         }
     }

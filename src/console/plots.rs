@@ -24,7 +24,7 @@ struct Curve {
     numbers: Vec<u64>,
 }
 
-/// Of all exchanges.
+/// Of all exchanges, but for the requests, which have a picture of their own.
 pub(super) fn of(
     series: &Series,
     period: Period,
@@ -33,7 +33,7 @@ pub(super) fn of(
 ) -> Markup {
     html! {
         div .plots {
-            @for curve in curves(series, words) {
+            @for curve in curves(series, words).iter().skip(1) {
                 figure {
                     figcaption { (curve.name) " · " (words.highest) " " (curve.most()) " " (curve.unit) }
                     (curve.draw())

@@ -1,5 +1,7 @@
 //! A change to a policy file, checked and rehearsed before it is applied, and given back as a patch: files stay the source.
 
+mod findings;
+
 use std::fs;
 use std::path::Path;
 use std::sync::Arc;
@@ -15,12 +17,10 @@ use axum::response::Response;
 use maud::Markup;
 use maud::html;
 use serde::Deserialize;
-use time::UtcOffset;
 
 use super::Console;
 use super::candidate;
 use super::difference;
-use super::page;
 use super::page::Page;
 use super::sign_in::is_own;
 use super::unseen::Unseen;
@@ -29,8 +29,6 @@ use super::words::Words;
 use crate::audit::reader::Reader;
 use crate::audit::rehearsal;
 use crate::audit::rehearsal::Rehearsal;
-use crate::audit::rehearsal::Shift;
-use crate::audit::rehearsal::Turn;
 use crate::clock::Moment;
 use crate::door::operators::unread::Unread;
 use crate::exchange::snapshot::Snapshot;
@@ -42,8 +40,6 @@ const DAY_MICROS: i64 = 24 * 3600 * 1_000_000;
 /// Of the journal's last days, if nobody says how many.
 const DAYS: u16 = 30;
 const MOST_DAYS: u16 = 3_660;
-/// The most questions that are listed.
-const MAX_SHIFTS: usize = 200;
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
@@ -65,8 +61,10 @@ pub(super) struct Proposal {
     days: String,
 }
 
-/// A file that is to be changed.
+/// A file that is to be changed, or made.
+#[derive(Default)]
 struct Target {
+    is_new: bool,
     name: String,
     path: String,
     /// What stands there now.
@@ -125,7 +123,7 @@ pub(super) async fn check(
         .await
         .map_err(visitor.unread())?;
     Ok(Page::new(&visitor, words.propose, HERE).show(&html! {
-        (told(&checked, console.desk.offset, words))
+        (findings::told(&checked, console.desk.offset, words))
         section {
             h2 { (words.patch) " " small { code { (target.path) } } }
             @if target.text == text { p { (words.nothing_changed) } } @else { (difference::draw(&target.text, &text)) }
@@ -192,6 +190,7 @@ impl Target {
         if !part.is_empty() {
             let part = snapshot.policy.parts().find(|known| known.name == part)?;
             return Some(Self {
+                is_new: false,
                 name: part.name.to_owned(),
                 path: part.file.to_owned(),
                 text: fs::read_to_string(part.file).unwrap_or_default(),
@@ -207,6 +206,7 @@ impl Target {
             .to_owned();
         let path = folder.join(new);
         Some(Self {
+            is_new: true,
             name: new.to_owned(),
             text: fs::read_to_string(&path).unwrap_or_default(),
             path: path.display().to_string(),
@@ -238,7 +238,7 @@ async fn rehearsed(
         let reader = Reader::open(&journal);
         let rehearsal = rehearsal::rehearse(&reader, since, until, policies, &snapshot.registry);
         Ok(Checked::Accepted {
-            moved: moved(&snapshot, &candidate, words),
+            moved: findings::moved(&snapshot, &candidate, words),
             rehearsal: rehearsal.map_err(Unread::failed)?,
         })
     })
@@ -260,19 +260,18 @@ fn choice(chosen: &str, snapshot: &Snapshot, words: &Words) -> Markup {
             button { (words.show) }
         }
         @if chosen.is_empty() {
-            (form(&Target { name: String::new(), path: String::new(), text: String::new() }, "", DAYS, words))
+            (form(&Target { is_new: true, ..Target::default() }, "", DAYS, words))
         }
     }
 }
 
 fn form(target: &Target, text: &str, days: u16, words: &Words) -> Markup {
-    let is_new = target.text.is_empty();
     let rows = text.lines().count().clamp(16, 40);
     html! {
         form .search method="post" action=(HERE) {
-            @if is_new {
+            @if target.is_new {
                 p { label for="new-name" { (words.new_name) }
-                    input #new-name name="name" value=(target.name) required placeholder="tax-2027.toml" maxlength="64" spellcheck="false"; }
+                    input #new-name name="name" value=(target.name) required placeholder="tax-2027.toml" pattern="[A-Za-z0-9_-]+[.]toml" maxlength="64" spellcheck="false"; }
             } @else {
                 input type="hidden" name="file" value=(target.name);
             }
@@ -283,92 +282,6 @@ fn form(target: &Target, text: &str, days: u16, words: &Words) -> Markup {
             p {
                 button { (words.check_and_rehearse) } " "
                 button .quiet formaction={ (HERE) "/patch" } { (words.download_patch) }
-            }
-        }
-    }
-}
-
-fn told(checked: &Checked, offset: UtcOffset, words: &Words) -> Markup {
-    match checked {
-        Checked::Refused(faults) => html! {
-            section {
-                h2 { span .state data-good="false" { (words.would_be_refused) } }
-                ul .faults { @for fault in faults { li { (page::value(&fault.to_string())) } } }
-            }
-        },
-        Checked::Accepted { moved, rehearsal } => html! {
-            section {
-                h2 { span .state data-good="true" { (words.would_be_accepted) } }
-                (moved)
-            }
-            (shifts(rehearsal, offset, words))
-        },
-    }
-}
-
-/// Who would get other fields, whoever has asked so far.
-fn moved(snapshot: &Snapshot, candidate: &crate::policy::PolicySet, words: &Words) -> Markup {
-    let moved = candidate::moved(&snapshot.policy, candidate);
-    let fields = |fields: &std::collections::BTreeSet<String>| {
-        html! { ul .tags { @for field in fields { li { code { (field) } } } } }
-    };
-    html! {
-        h3 { (words.access) }
-        @if moved.is_empty() { p { (words.same_access) } } @else {
-            div .wide tabindex="0" role="region" aria-label=(words.access) {
-                table {
-                    thead { tr {
-                        th scope="col" { (words.consumer) } th scope="col" { (words.record_type) } th scope="col" { (words.mode) }
-                        th scope="col" { (words.gains) } th scope="col" { (words.loses) }
-                    } }
-                    tbody { @for (way, moved) in &moved {
-                        tr {
-                            th scope="row" { (way.consumer) } td { code { (way.record_type) } } td { (way.mode.as_str()) }
-                            td { (fields(&moved.gained)) } td { (fields(&moved.lost)) }
-                        }
-                    } }
-                }
-            }
-        }
-    }
-}
-
-/// What would become of the questions that were asked.
-fn shifts(rehearsal: &Rehearsal, offset: UtcOffset, words: &Words) -> Markup {
-    let turn = |shift: &Shift| match shift.turn {
-        Turn::Lost => words.lost,
-        Turn::Gained => words.gained,
-        Turn::Otherwise => words.otherwise,
-    };
-    html! {
-        section {
-            h2 { (words.rehearsal) }
-            p { (words.rehearsed) " " (rehearsal.exchanges) "." @if rehearsal.unjudged > 0 { " " (words.unjudged) " " (rehearsal.unjudged) "." } }
-            @if let Some(at) = rehearsal.stopped_at {
-                p .alert role="alert" { (words.stopped_at) " " (page::moment(at, offset)) }
-            }
-            @if rehearsal.shifts.is_empty() { p { (words.same_answers) } } @else {
-                div .wide tabindex="0" role="region" aria-label=(words.rehearsal) {
-                    table {
-                        thead { tr {
-                            th scope="col" { (words.would) } th scope="col" { (words.who) } th scope="col" { (words.what) }
-                            th scope="col" { (words.purpose) } th scope="col" { (words.exchange_count) } th scope="col" { (words.last_time) }
-                            th scope="col" { (words.why) }
-                        } }
-                        tbody { @for shift in rehearsal.shifts.iter().take(MAX_SHIFTS) {
-                            tr {
-                                th scope="row" { span .state data-good=(shift.turn != Turn::Lost) { (turn(shift)) } }
-                                td { (page::value(&shift.question.consumer)) "/" (page::value(&shift.question.system)) }
-                                td { (shift.question.mode) " " code { (shift.question.record_type) } }
-                                td { (page::value(&shift.question.purpose)) }
-                                td { (shift.exchanges) }
-                                td .time { (page::moment(shift.last, offset)) }
-                                td { @if let Some(denial) = &shift.denial { code { (denial.reason()) } " " (page::value(&denial.to_string())) } }
-                            }
-                        } }
-                    }
-                }
-                @if rehearsal.shifts.len() > MAX_SHIFTS { p { "+ " (rehearsal.shifts.len() - MAX_SHIFTS) } }
             }
         }
     }

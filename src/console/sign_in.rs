@@ -9,7 +9,6 @@ use axum::http::HeaderMap;
 use axum::http::StatusCode;
 use axum::http::Uri;
 use axum::http::header;
-use axum::response::AppendHeaders;
 use axum::response::IntoResponse;
 use axum::response::Redirect;
 use axum::response::Response;
@@ -35,12 +34,7 @@ use crate::door::operators::desk::Action;
 use crate::fault::chain;
 use crate::name::ReaderName;
 
-const HOME: &str = "/console";
-/// Where the identity provider sends people back to, behind the origin.
-pub(super) const BACK: &str = "/console/sign-in/openid/back";
-/// The cookie of somebody who is at the identity provider.
-const UNDER_WAY: &str = "landbridge_openid";
-const UNDER_WAY_SECONDS: u32 = 600;
+pub(super) const HOME: &str = "/console";
 const YEAR_SECONDS: u32 = 365 * 24 * 3600;
 
 #[derive(Deserialize)]
@@ -57,7 +51,7 @@ pub(super) struct Chosen {
 
 /// Why nobody was signed in.
 #[derive(Debug, thiserror::Error)]
-enum NotSignedIn {
+pub(super) enum NotSignedIn {
     #[error(transparent)]
     Rejected(#[from] Rejected),
     #[error(transparent)]
@@ -66,15 +60,6 @@ enum NotSignedIn {
     NameTaken,
     #[error("the console cannot sign anybody in")]
     Unable(#[source] Box<dyn std::error::Error + Send + Sync>),
-}
-
-/// What comes back from the provider (RFC 6749, section 4.1.2).
-#[derive(Debug, Default, Deserialize)]
-#[serde(default)]
-pub(super) struct Returned {
-    state: String,
-    code: String,
-    error: String,
 }
 
 /// The form; or, with a language, that language from now on, and back to where one was.
@@ -108,78 +93,7 @@ pub(super) async fn sign_in(
     }
 }
 
-/// Off to the identity provider.
-pub(super) async fn begin_openid(
-    State(console): State<Arc<Console>>,
-    Guest(language): Guest,
-) -> Response {
-    let Some(openid) = &console.openid else {
-        return StatusCode::NOT_FOUND.into_response();
-    };
-    match openid.begin(console.desk.now()).await {
-        Ok(begun) => {
-            // Lax: it must come along when the provider sends the browser back.
-            let cookie = format!(
-                "{UNDER_WAY}={}; Max-Age={UNDER_WAY_SECONDS}; {}",
-                begun.state,
-                console.flags("Lax")
-            );
-            ([(header::SET_COOKIE, cookie)], Redirect::to(&begun.url)).into_response()
-        }
-        Err(refused) => refuse(&console, language, &refused.into()),
-    }
-}
-
-/// Back from there.
-pub(super) async fn finish_openid(
-    State(console): State<Arc<Console>>,
-    Guest(language): Guest,
-    headers: HeaderMap,
-    Query(returned): Query<Returned>,
-) -> Response {
-    let begun = visitor::cookie(&headers, UNDER_WAY);
-    match proven_elsewhere(&console, begun, returned).await {
-        Ok(shown) => {
-            let cookies = [
-                format!("{SESSION}={shown}; {}", console.flags("Strict")),
-                format!("{UNDER_WAY}=; Max-Age=0; {}", console.flags("Lax")),
-            ];
-            let cookies = AppendHeaders(cookies.map(|cookie| (header::SET_COOKIE, cookie)));
-            // A redirect would still be the provider's, and the new cookie would not come along.
-            let words = language.words();
-            let page = Page::for_guest(language, words.sign_in).leading_to(HOME);
-            let page = page.show(&html! { p { a href=(HOME) { (words.overview) } } });
-            (cookies, page).into_response()
-        }
-        Err(refused) => refuse(&console, language, &refused),
-    }
-}
-
-async fn proven_elsewhere(
-    console: &Console,
-    begun: Option<&str>,
-    returned: Returned,
-) -> Result<String, NotSignedIn> {
-    let Some(openid) = &console.openid else {
-        return Err(NotProven::Unexpected.into());
-    };
-    if !returned.error.is_empty() {
-        return Err(NotProven::Declined(returned.error.escape_debug().to_string()).into());
-    }
-    if begun != Some(returned.state.as_str()) {
-        return Err(NotProven::Unexpected.into());
-    }
-    let who = openid
-        .finish(&returned.state, returned.code, console.desk.now())
-        .await?;
-    let accounts = console.accounts().await.map_err(unable)?;
-    if accounts.role(&who.name).is_some() {
-        return Err(NotSignedIn::NameTaken);
-    }
-    enter(console, who).await
-}
-
-fn refuse(console: &Console, language: Language, refused: &NotSignedIn) -> Response {
+pub(super) fn refuse(console: &Console, language: Language, refused: &NotSignedIn) -> Response {
     tracing::warn!(error = %chain(refused), "nobody was signed in at the console");
     form(console, language, Some(refused))
 }
@@ -212,7 +126,7 @@ pub(super) async fn sign_out(
 
 impl Console {
     /// Not for scripts, for other sites as far as it says, and over TLS only where there is TLS.
-    fn flags(&self, same_site: &str) -> String {
+    pub(super) fn flags(&self, same_site: &str) -> String {
         let secure = match self.config.origin.starts_with("https:") {
             true => "; Secure",
             false => "",
@@ -228,7 +142,7 @@ async fn begin(console: &Console, credentials: Credentials) -> Result<String, No
 }
 
 /// Begins a session once it is on record.
-async fn enter(console: &Console, who: SignedIn) -> Result<String, NotSignedIn> {
+pub(super) async fn enter(console: &Console, who: SignedIn) -> Result<String, NotSignedIn> {
     console
         .record(&who, Action::SignIn, who.role.to_string(), 0, String::new())
         .await
@@ -280,7 +194,7 @@ fn accepted(
     Ok(console.sessions.accept(&proven, now)?)
 }
 
-fn unable(error: impl std::error::Error + Send + Sync + 'static) -> NotSignedIn {
+pub(super) fn unable(error: impl std::error::Error + Send + Sync + 'static) -> NotSignedIn {
     NotSignedIn::Unable(Box::new(error))
 }
 

@@ -252,6 +252,12 @@ words! {
     take_away: "Take it away", "下载";
     bundle: "Evidence bundle of the exchange", "本次交换的证据包";
 
+    sources: "Sources", "数据源";
+    source: "Source", "数据源";
+    no_sources: "This department has no records of its own here.", "本部门未在此提供数据。";
+    answers: "answers", "正常";
+    slow: "has not answered within two seconds", "两秒内未响应";
+
     explain_hint: "Whether a question would be allowed here, now or then, and what that rests on. Nothing is asked, and no quota is spent.", "判断某个请求在此时或彼时是否会被允许及其依据。不会发出请求，也不消耗配额。";
     fields_asked: "Fields, separated by commas", "字段（以逗号分隔）";
     filter: "Filter, in CEL", "过滤条件（CEL）";

@@ -157,7 +157,7 @@ async function flows(page) {
   await look(page, "flow");
   assert.match(await text(page, ".bridge title"), /^civil → tax: 111 answered, 12 refused, 0 failed, \d+ records$/);
   assert.match(await text(page, ".figures tbody th"), /^civil$/);
-  assert.equal((await page.$$(".plots .curve")).length, 4);
+  assert.equal((await page.$$(".plots .curve")).length, 3);
   const paper = await page.pdf({ path: `${given.pictures}/flow.pdf`, preferCSSPageSize: true });
   assert.ok(paper.length > 10_000);
   await Promise.all([page.waitForNavigation(), page.$eval(".flow a", (link) => link.dispatchEvent(new MouseEvent("click", { bubbles: true })))]);
@@ -204,6 +204,17 @@ async function looksAround(page) {
     await page.goto(`${CONSOLE}/${name}`);
     await look(page, name);
   }
+  await page.goto(`${CONSOLE}/policy`);
+  await Promise.all([page.waitForNavigation(), page.click("a[href^='/console/policy/changes/']")]);
+  assert.equal(await text(page, ".difference ins"), "+ daily       = 40000\n");
+  await look(page, "policy-changes");
+  await page.goto(`${CONSOLE}/exchanges`);
+  await page.select("#outcome", "answered");
+  await page.waitForFunction(() => location.search.includes("outcome=answered"));
+  await Promise.all([page.waitForNavigation(), page.click("tbody th a")]);
+  await Promise.all([page.waitForNavigation(), page.click("a[href^='/console/policy/texts/']")]);
+  assert.match(await text(page, "pre"), /daily       = 50000/);
+  await look(page, "policy-text");
 }
 
 async function proposes(page) {
@@ -214,6 +225,10 @@ async function proposes(page) {
   assert.equal(await text(page, "main h2"), "It would be accepted");
   assert.match(await text(page, "main"), /refusedtax\/assessmentget civil\.v1\.Residenttax-assessment111/);
   await look(page, "propose-rehearsed");
+  await page.$eval("#text", (area) => (area.value = area.value.replace("200/s", "many")));
+  await Promise.all([page.waitForNavigation(), page.click("form[method=post] button:not(.quiet)")]);
+  assert.match(await text(page, ".faults"), /CIV-TAX-2026-01\.toml:22/);
+  await look(page, "propose-refused");
 }
 
 async function asAuditor(page) {
@@ -236,6 +251,8 @@ async function asAuditor(page) {
   await look(page, "agreements-zh");
   await page.goto(`${CONSOLE}/exchanges`);
   await look(page, "exchanges-zh");
+  await page.goto(`${CONSOLE}/policy`);
+  await look(page, "policy-zh");
   await Promise.all([page.waitForNavigation(), page.click("button[lang='en']")]);
 
   await Promise.all([page.waitForNavigation(), page.click("form[action='/console/sign-out'] button")]);

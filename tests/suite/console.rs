@@ -274,8 +274,10 @@ async fn an_account_that_is_taken_away_is_signed_out() {
 async fn every_page_is_readable_operable_and_proven_in_a_browser() {
     let world = World::witnessed(100).await;
     let accounts = accounts(&world, "tax");
-    let _gateways = world.pair().await;
+    let (mut civil, mut tax) = world.pair().await;
     exchange(&world).await;
+    world.amend("daily       = 50000", "daily       = 40000");
+    tokio::join!(civil.reload(), tax.reload());
     let given = json!({
         "origin": origin(&world, "tax"), "accounts": accounts, "hostile": HOSTILE,
         "pictures": Path::new(env!("CARGO_TARGET_TMPDIR")).join("console"),

@@ -25,8 +25,12 @@ fn scripts() -> std::path::PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/console")
 }
 
-/// A provider on this machine, with what it still says; ends with the test.
-struct Provider(Child, BufReader<ChildStdout>);
+/// A provider on this machine; ends with the test.
+struct Provider {
+    child: Child,
+    /// Held open: whatever it says then goes somewhere.
+    _told: BufReader<ChildStdout>,
+}
 
 impl Provider {
     fn start(port: u16, issuer: &str, back: &str) -> Self {
@@ -50,14 +54,14 @@ impl Provider {
             .map_while(Result::ok)
             .any(|line| line == "ready");
         assert!(ready, "the provider did not start");
-        Self(child, told)
+        Self { child, _told: told }
     }
 }
 
 impl Drop for Provider {
     fn drop(&mut self) {
-        self.0.kill().unwrap();
-        self.0.wait().unwrap();
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
     }
 }
 
