@@ -209,6 +209,8 @@ async function looksAround(page) {
   assert.equal(await text(page, ".difference ins"), "+ daily       = 40000\n");
   await look(page, "policy-changes");
   await page.goto(`${CONSOLE}/exchanges`);
+  await page.select("#record_type", "civil.v1.Resident");
+  await page.waitForFunction(() => location.search.includes("record_type=civil.v1.Resident"));
   await page.select("#outcome", "answered");
   await page.waitForFunction(() => location.search.includes("outcome=answered"));
   await Promise.all([page.waitForNavigation(), page.click("tbody th a")]);

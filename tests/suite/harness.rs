@@ -150,8 +150,8 @@ impl World {
 
     /// Starts a gateway with settings over those of its file, e.g. `("LIMITS__STALL_DEADLINE", "1s")`.
     pub(crate) async fn start_with(&self, department: &str, settings: &[(&str, &str)]) -> Gateway {
-        let mut gateway = self.launch(department, settings);
-        gateway.told("ready").await;
+        let gateway = self.launch(department, settings);
+        gateway.is_ready().await;
         gateway
     }
 

@@ -104,30 +104,37 @@ impl Gateway {
         }
     }
 
+    /// Waits until it is ready. What it told before that can still be waited for: its tasks do not wait for one another.
+    pub(crate) async fn is_ready(&self) {
+        self.line(0, "ready").await;
+    }
+
     /// Waits for the next line with that message and gives it.
     pub(crate) async fn told(&mut self, message: &str) -> Value {
-        let seen = self.seen;
+        let (at, line) = self.line(self.seen, message).await;
+        self.seen = at + 1;
+        line
+    }
+
+    /// Waits for the first line with that message behind so many, and gives its place too.
+    async fn line(&self, seen: usize, message: &str) -> (usize, Value) {
         let position = |log: &Log| {
             log.lines
                 .iter()
                 .skip(seen)
                 .position(|line| line["message"] == message)
         };
+        let mut told = self.log.clone();
         let waited = timeout(
             PATIENCE,
-            self.log
-                .wait_for(|log| log.ended || position(log).is_some()),
+            told.wait_for(|log| log.ended || position(log).is_some()),
         )
         .await;
         let found = waited.ok().and_then(Result::ok).and_then(|log| {
             let at = seen + position(&log)?;
             Some((at, log.lines[at].clone()))
         });
-        let Some((at, line)) = found else {
-            panic!("the gateway did not say `{message}`:\n{}", self.log_text())
-        };
-        self.seen = at + 1;
-        line
+        found.unwrap_or_else(|| panic!("the gateway did not say `{message}`:\n{}", self.log_text()))
     }
 
     /// All that it told so far.
