@@ -41,14 +41,20 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use axum::Router;
+use axum::http::HeaderMap;
 use axum::routing::get;
 use axum::routing::post;
 
+use crate::audit::Kind;
+use crate::audit::search::Criteria;
+use crate::audit::search::Found;
+use crate::audit::search::Page as Listed;
 use crate::audit::witness_states::WitnessStates;
 use crate::door::operators::desk::Action;
 use crate::door::operators::desk::Desk;
 use crate::door::operators::desk::OnRecord;
 use crate::door::operators::desk::Reading;
+use crate::door::operators::lookup;
 use crate::door::operators::reader::Granted;
 use crate::door::operators::unread::Unread;
 use crate::identity::acceptor::Acceptor;
@@ -57,6 +63,7 @@ use openid::OpenId;
 use openid::OpenIdConfig;
 use session::Sessions;
 use session::SignedIn;
+use unseen::Unseen;
 
 /// Where the console is on the operators' door.
 pub const PATH: &str = "/console";
@@ -143,6 +150,26 @@ impl Console {
         };
         let read = tokio::task::spawn_blocking(move || Accounts::load(&path));
         read.await.map_err(Unread::failed)?.map_err(Unread::failed)
+    }
+
+    /// Goes on only where a page of this console has sent a form.
+    fn from_own_page(&self, headers: &HeaderMap) -> Result<(), Unseen> {
+        match sign_in::is_own(headers, &self.config.origin) {
+            true => Ok(()),
+            false => Err(Unseen::Elsewhere),
+        }
+    }
+
+    /// The newest entries of a kind.
+    async fn newest(&self, kind: Kind, limit: usize) -> Result<Found, Unread> {
+        let journal = self.desk.journal.clone();
+        let criteria = Criteria {
+            kind: Some(kind),
+            ..Criteria::default()
+        };
+        self.desk
+            .look_up(move || lookup::entries(&journal, &criteria, Listed::newest(limit)))
+            .await
     }
 
     /// Puts on record that somebody looks at a page that has no entries.

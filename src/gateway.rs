@@ -48,7 +48,6 @@ use crate::audit::index::IndexFollower;
 use crate::audit::journals::Journals;
 use crate::audit::key::KeyError;
 use crate::audit::note::VerifierKey;
-use crate::audit::policies::Changes;
 use crate::audit::reader::ReadError;
 use crate::audit::reader::Reader;
 use crate::audit::reconcile::books::Books;
@@ -84,6 +83,7 @@ use corrections::Courier;
 use doors::Doors;
 use doors::acceptor;
 use offers::Surveyor;
+use policies::NewPolicy;
 use reconcile::Reconciler;
 use run::Orders;
 use synchronise::Synchroniser;
@@ -268,11 +268,11 @@ impl Gateway {
             desk,
             reloading: Mutex::new(()),
         };
-        let mut changed = gateway.changed_while_stopped().await;
-        let held = gateway.release_unless_witnessed(held, &mut changed).await?;
+        let mut policy = Some(gateway.started_policy().await);
+        let held = gateway.release_unless_witnessed(held, &mut policy).await?;
         gateway.open(doors, metrics).await?;
         // After the doors: gateways that start together are one another's witnesses.
-        gateway.tracker.spawn(gateway.witnessing(key, changed).run(
+        gateway.tracker.spawn(gateway.witnessing(key, policy).run(
             held,
             confirm,
             gateway.stop.clone(),
@@ -281,18 +281,11 @@ impl Gateway {
         Ok(gateway)
     }
 
-    /// The entry of a policy that differs from the one with which the gateway ran before.
-    async fn changed_while_stopped(&self) -> Option<Entry> {
-        let changes = self.keep_policy().await;
-        let revision = *self.exchange.snapshot().policy.revision();
-        (!changes.changes.is_empty()).then(|| Entry::policy_applied(&revision, changes))
-    }
-
     /// Without witnesses nobody is waited for.
     async fn release_unless_witnessed(
         &self,
         held: HeldJournal,
-        changed: &mut Option<Entry>,
+        policy: &mut Option<NewPolicy>,
     ) -> Result<Option<HeldJournal>, StartError> {
         let has_witnesses = self.witnesses.load().is_some();
         if has_witnesses && self.config.witness.demanded {
@@ -304,14 +297,14 @@ impl Gateway {
                 "started without witnesses, as the command line has it: nobody has confirmed that the journal is its \
                  newest state, and exchanges are answered though nobody witnesses them"
             );
-            witnessing::started(&journal, "started without witnesses", changed.take()).await;
+            witnessing::started(&journal, "started without witnesses", policy.take()).await;
         } else {
-            witnessing::started(&journal, "started", changed.take()).await;
+            witnessing::started(&journal, "started", policy.take()).await;
         }
         Ok(None)
     }
 
-    fn witnessing(&self, key: VerifierKey, changed: Option<Entry>) -> Witnessing {
+    fn witnessing(&self, key: VerifierKey, policy: Option<NewPolicy>) -> Witnessing {
         let journal = &self.config.journal.path;
         Witnessing {
             exchange: self.exchange.clone(),
@@ -324,7 +317,7 @@ impl Gateway {
             reader: Reader::open(journal),
             max_age: self.config.witness.max_unwitnessed_age,
             demanded: self.config.witness.demanded,
-            changed,
+            policy,
         }
     }
 
@@ -393,15 +386,11 @@ impl Gateway {
         tell_cut(&cut);
         metrics::counter!("landbridge_reloads_total", "outcome" => "applied").increment(1);
         if changed {
-            let changes = self.keep_policy().await;
-            self.record(Entry::policy_applied(&revision, changes)).await;
+            self.reloaded_policy()
+                .await
+                .tell(self.exchange.journal())
+                .await;
         }
-    }
-
-    async fn keep_policy(&self) -> Changes {
-        let journal = self.config.journal.path.clone();
-        let snapshot = self.exchange.snapshot();
-        aside(move || policies::keep(&journal, &snapshot.policy)).await
     }
 
     /// A large policy takes a quarter of a second to take apart: not on a thread that serves, whoever lets go of it last.

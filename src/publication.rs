@@ -21,6 +21,7 @@ use crate::name::DepartmentId;
 use crate::name::Origin;
 use crate::name::PackageName;
 use crate::registry::Digest;
+use crate::registry::digest_of;
 use crate::registry::hex;
 use crate::registry::revision::PackageFiles;
 use crate::registry::schema::RecordSchema;
@@ -144,19 +145,6 @@ fn moment_of(text: &str) -> Option<Moment> {
     let time = OffsetDateTime::parse(text, &Rfc3339).ok()?;
     let micros = i64::try_from(time.unix_timestamp_nanos() / 1_000).ok()?;
     Some(Moment::from_micros(micros))
-}
-
-/// Reads a digest in lower-case hexadecimal.
-pub fn digest_of(text: &str) -> Option<Digest> {
-    let mut digest = [0; 32];
-    if text.len() != 2 * digest.len() {
-        return None;
-    }
-    for (byte, pair) in digest.iter_mut().zip(text.as_bytes().chunks(2)) {
-        let pair = std::str::from_utf8(pair).ok()?;
-        *byte = u8::from_str_radix(pair, 16).ok()?;
-    }
-    (hex(&digest) == text).then_some(digest)
 }
 
 /// What is in force of each published package, and what came before it.

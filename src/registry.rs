@@ -47,6 +47,19 @@ pub fn hex(digest: &[u8]) -> String {
         .collect()
 }
 
+/// Reads a digest in lower-case hexadecimal.
+pub fn digest_of(text: &str) -> Option<Digest> {
+    let mut digest = [0; 32];
+    if text.len() != 2 * digest.len() {
+        return None;
+    }
+    for (byte, pair) in digest.iter_mut().zip(text.as_bytes().chunks(2)) {
+        let pair = std::str::from_utf8(pair).ok()?;
+        *byte = u8::from_str_radix(pair, 16).ok()?;
+    }
+    (hex(&digest) == text).then_some(digest)
+}
+
 /// One compiled revision of the registry. Descriptors of two revisions must never mix.
 pub struct Registry {
     pool: DescriptorPool,

@@ -13,6 +13,7 @@ use std::path::PathBuf;
 use super::layout::Layout;
 use crate::pb;
 use crate::registry::Digest;
+use crate::registry::digest_of;
 use crate::registry::hex;
 
 const IN_FORCE: &str = "in-force";
@@ -63,16 +64,19 @@ impl Policies {
         written.into_iter().try_for_each(Written::put_in_place)
     }
 
-    /// Takes down what is in force from now on. Gives what differs from before; nothing where nothing was taken down before.
-    pub fn put_in_force(&self, now: &InForce) -> io::Result<Changes> {
+    /// What differs from what was in force; nothing where nothing was taken down before.
+    pub fn changes(&self, now: &InForce) -> io::Result<Changes> {
         let before = found(fs::read_to_string(self.folder.join(IN_FORCE)))?;
+        Ok(before.map_or_else(Changes::default, |before| Changes::between(&before, now)))
+    }
+
+    /// Takes down what is in force from now on.
+    pub fn put_in_force(&self, now: &InForce) -> io::Result<()> {
         let lines = now
             .iter()
             .map(|(name, digest)| format!("{} {name}\n", hex(digest)));
-        // If we die before the entry of the change, the two entries around it still tell each text by its digest.
         self.write(IN_FORCE, &lines.collect::<String>())?
-            .put_in_place()?;
-        Ok(before.map_or_else(Changes::default, |before| Changes::between(&before, now)))
+            .put_in_place()
     }
 
     fn write(&self, name: &str, text: &str) -> io::Result<Written> {
@@ -104,34 +108,28 @@ impl Written {
 
 impl Changes {
     fn between(before: &str, now: &InForce) -> Self {
-        let mut names: BTreeMap<&str, [String; 2]> = BTreeMap::new();
+        let mut names: BTreeMap<&str, [Option<Digest>; 2]> = BTreeMap::new();
         for (digest, name) in before.lines().filter_map(|line| line.split_once(' ')) {
-            names.entry(name).or_default()[0] = digest.to_owned();
+            names.entry(name).or_default()[0] = digest_of(digest);
         }
         for (name, digest) in now {
-            names.entry(name).or_default()[1] = hex(digest);
+            names.entry(name).or_default()[1] = Some(*digest);
         }
+        let bytes = |digest: Option<Digest>| digest.map(|digest| digest.to_vec().into());
         let changed = names
             .into_iter()
             .filter(|(_, [before, after])| before != after);
         let mut changes: Vec<_> = changed
             .map(|(name, [before, after])| pb::PolicyChange {
                 name: name.to_owned(),
-                before: bytes(&before).into(),
-                after: bytes(&after).into(),
+                before: bytes(before).unwrap_or_default(),
+                after: bytes(after).unwrap_or_default(),
             })
             .collect();
         let untold = changes.len().saturating_sub(MAX_CHANGES);
         changes.truncate(MAX_CHANGES);
         Self { changes, untold }
     }
-}
-
-fn bytes(hex: &str) -> Vec<u8> {
-    let pairs = (0..hex.len()).step_by(2);
-    pairs
-        .filter_map(|at| u8::from_str_radix(hex.get(at..at + 2)?, 16).ok())
-        .collect()
 }
 
 fn found(read: io::Result<String>) -> io::Result<Option<String>> {
@@ -152,9 +150,10 @@ mod tests {
         let dir = temporary();
         let policies = Policies::beside(dir.path());
         let one = InForce::from([("A-1".to_owned(), [1; 32]), ("B-1".to_owned(), [2; 32])]);
-        assert_eq!(policies.put_in_force(&one).unwrap(), Changes::default());
+        assert_eq!(policies.changes(&one).unwrap(), Changes::default());
+        policies.put_in_force(&one).unwrap();
         let two = InForce::from([("A-1".to_owned(), [3; 32]), ("C-1".to_owned(), [4; 32])]);
-        let told = policies.put_in_force(&two).unwrap();
+        let told = policies.changes(&two).unwrap();
         let told: Vec<_> = told
             .changes
             .iter()
@@ -169,7 +168,8 @@ mod tests {
                 ("C-1", none, &[4; 32][..]),
             ]
         );
-        assert_eq!(policies.put_in_force(&two).unwrap(), Changes::default());
+        policies.put_in_force(&two).unwrap();
+        assert_eq!(policies.changes(&two).unwrap(), Changes::default());
     }
 
     #[test]

@@ -16,12 +16,9 @@ use super::unseen::Unseen;
 use super::visitor::Visitor;
 use super::words::Words;
 use crate::audit::Kind;
-use crate::audit::search::Criteria;
 use crate::audit::search::Hit;
-use crate::audit::search::Page as Listed;
 use crate::audit::witness_states::WitnessState;
 use crate::clock::Moment;
-use crate::door::operators::lookup;
 use crate::exchange::snapshot::Snapshot;
 use crate::name::DepartmentId;
 use crate::pb;
@@ -49,14 +46,8 @@ pub(super) async fn show(
     visitor: Visitor,
 ) -> Result<Response, Unseen> {
     let words = visitor.language.words();
-    let journal = console.desk.journal.clone();
-    let criteria = Criteria {
-        kind: Some(Kind::Reconciliation),
-        ..Criteria::default()
-    };
     let found = console
-        .desk
-        .look_up(move || lookup::entries(&journal, &criteria, Listed::newest(COMPARISONS)))
+        .newest(Kind::Reconciliation, COMPARISONS)
         .await
         .map_err(visitor.unread())?;
     let _on_record = console

@@ -22,15 +22,13 @@ use super::words::Words;
 use crate::audit::Kind;
 use crate::audit::policies::Policies;
 use crate::audit::reader::Reader;
-use crate::audit::search::Criteria;
 use crate::audit::search::Hit;
-use crate::audit::search::Page as Listed;
-use crate::door::operators::lookup;
 use crate::door::operators::unread::Unread;
 use crate::exchange::Exchange;
 use crate::exchange::snapshot::Snapshot;
 use crate::pb;
 use crate::pb::journal_record::Kind as Record;
+use crate::registry::digest_of;
 use crate::registry::hex;
 
 const HERE: &str = "/console/policy";
@@ -44,14 +42,8 @@ pub(super) async fn show(
     visitor: Visitor,
 ) -> Result<Response, Unseen> {
     let words = visitor.language.words();
-    let journal = console.desk.journal.clone();
-    let criteria = Criteria {
-        kind: Some(Kind::Policy),
-        ..Criteria::default()
-    };
     let found = console
-        .desk
-        .look_up(move || lookup::entries(&journal, &criteria, Listed::newest(RELOADS)))
+        .newest(Kind::Policy, RELOADS)
         .await
         .map_err(visitor.unread())?;
     let _on_record = console
@@ -154,14 +146,6 @@ pub(super) async fn text(
         dl .facts { (fact(words.digest, &html! { code { (told) } })) }
         pre tabindex="0" { @for line in kept.lines() { (page::value(line)) "\n" } }
     }))
-}
-
-fn digest_of(text: &str) -> Option<[u8; 32]> {
-    let mut digest = [0; 32];
-    for (byte, pair) in digest.iter_mut().zip(text.as_bytes().chunks(2)) {
-        *byte = u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok()?;
-    }
-    (hex(&digest) == text).then_some(digest)
 }
 
 /// What of each day's quota is spent.

@@ -10,7 +10,6 @@ use axum::Form;
 use axum::extract::Query;
 use axum::extract::State;
 use axum::http::HeaderMap;
-use axum::http::StatusCode;
 use axum::http::header;
 use axum::response::IntoResponse;
 use axum::response::Response;
@@ -22,7 +21,6 @@ use super::Console;
 use super::candidate;
 use super::difference;
 use super::page::Page;
-use super::sign_in::is_own;
 use super::unseen::Unseen;
 use super::visitor::Visitor;
 use super::words::Words;
@@ -105,9 +103,7 @@ pub(super) async fn check(
     Form(proposal): Form<Proposal>,
 ) -> Result<Response, Unseen> {
     let visitor = visitor.proposes()?;
-    if !is_own(&headers, &console.config.origin) {
-        return Ok(StatusCode::FORBIDDEN.into_response());
-    }
+    console.from_own_page(&headers)?;
     let words = visitor.language.words();
     let snapshot = console.desk.exchange.snapshot();
     let (target, text) = proposal.read(&snapshot).map_err(visitor.unread())?;
@@ -140,9 +136,7 @@ pub(super) async fn patch(
     Form(proposal): Form<Proposal>,
 ) -> Result<Response, Unseen> {
     let visitor = visitor.proposes()?;
-    if !is_own(&headers, &console.config.origin) {
-        return Ok(StatusCode::FORBIDDEN.into_response());
-    }
+    console.from_own_page(&headers)?;
     let snapshot = console.desk.exchange.snapshot();
     let (target, text) = proposal.read(&snapshot).map_err(visitor.unread())?;
     let _on_record = console

@@ -7,8 +7,6 @@ use std::sync::Arc;
 use axum::Form;
 use axum::extract::State;
 use axum::http::HeaderMap;
-use axum::http::StatusCode;
-use axum::response::IntoResponse;
 use axum::response::Response;
 use maud::Markup;
 use maud::html;
@@ -19,7 +17,6 @@ use super::Console;
 use super::exchanges;
 use super::fields::free;
 use super::page::Page;
-use super::sign_in::is_own;
 use super::unseen::Unseen;
 use super::visitor::Visitor;
 use super::words::Words;
@@ -60,9 +57,7 @@ pub(super) async fn search(
     headers: HeaderMap,
     Form(asked): Form<Asked>,
 ) -> Result<Response, Unseen> {
-    if !is_own(&headers, &console.config.origin) {
-        return Ok(StatusCode::FORBIDDEN.into_response());
-    }
+    console.from_own_page(&headers)?;
     let visitor = visitor.reads_journal()?;
     let words = visitor.language.words();
     let found = match find(&console, &visitor, &asked).await {

@@ -16,6 +16,8 @@ use crate::door::operators::unread::Unread;
 pub(super) enum Unseen {
     NotSignedIn,
     NotYours(Visitor),
+    /// A page from elsewhere has sent the form.
+    Elsewhere,
     Unread(Visitor, Unread),
 }
 
@@ -31,6 +33,7 @@ impl IntoResponse for Unseen {
     fn into_response(self) -> Response {
         let (visitor, status, text) = match self {
             Self::NotSignedIn => return Redirect::to("/console/sign-in").into_response(),
+            Self::Elsewhere => return StatusCode::FORBIDDEN.into_response(),
             Self::NotYours(visitor) => {
                 let text = visitor.language.words().not_yours.to_owned();
                 (visitor, StatusCode::FORBIDDEN, text)

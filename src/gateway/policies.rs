@@ -1,29 +1,96 @@
 //! Keeps the texts of the policy as they come into force, so that an auditor can read later what an exchange rested on.
 
 use std::fs;
-use std::path::Path;
+use std::io;
 
+use super::Gateway;
+use super::assemble::aside;
+use crate::audit::Entry;
+use crate::audit::Journal;
+use crate::audit::Unwritten;
 use crate::audit::policies::Changes;
+use crate::audit::policies::InForce;
 use crate::audit::policies::Policies;
 use crate::fault::chain;
 use crate::policy::Part;
 use crate::policy::PolicySet;
 use crate::policy::text_digest;
 
-/// Keeps what is new of it beside the journal; tells what differs from the policy before.
-pub(super) fn keep(journal: &Path, policy: &PolicySet) -> Changes {
-    let policies = Policies::beside(journal);
+/// A policy whose texts are kept, and which is not on record yet.
+pub(super) struct NewPolicy {
+    /// None where there is nothing to tell.
+    entry: Option<Entry>,
+    policies: Policies,
+    in_force: InForce,
+}
+
+impl Gateway {
+    /// The policy of a reload.
+    pub(super) async fn reloaded_policy(&self) -> NewPolicy {
+        self.keep_policy(|_| true).await
+    }
+
+    /// The policy of a start: it is told where it differs from the one with which the gateway ran before.
+    pub(super) async fn started_policy(&self) -> NewPolicy {
+        self.keep_policy(|changes| !changes.changes.is_empty())
+            .await
+    }
+
+    async fn keep_policy(&self, tells: fn(&Changes) -> bool) -> NewPolicy {
+        let policies = Policies::beside(&self.config.journal.path);
+        let snapshot = self.exchange.snapshot();
+        aside(move || {
+            let policy = &snapshot.policy;
+            let parts = policy.parts();
+            let in_force = parts
+                .map(|part| (part.name.to_owned(), *part.digest))
+                .collect();
+            let changes = keep(&policies, policy, &in_force).unwrap_or_else(|error| {
+                not_kept(&error);
+                Changes::default()
+            });
+            NewPolicy {
+                entry: tells(&changes).then(|| Entry::policy_applied(policy.revision(), changes)),
+                policies,
+                in_force,
+            }
+        })
+        .await
+    }
+}
+
+impl NewPolicy {
+    /// Puts it on record, and then takes it down as what is in force: if we die between the two, it is told twice.
+    pub(super) async fn tell(self, journal: &Journal) {
+        let Self {
+            entry,
+            policies,
+            in_force,
+        } = self;
+        if let Some(entry) = entry
+            && let Err(error) = journal.append(entry).await
+        {
+            // A journal that is closed, or may be a copy made earlier, takes not even this.
+            if !matches!(error, Unwritten::Closed | Unwritten::Unconfirmed) {
+                tracing::error!(error = %chain(&error), "an event of the gateway is not on record");
+            }
+            return;
+        }
+        if let Err(error) = aside(move || policies.put_in_force(&in_force)).await {
+            not_kept(&error);
+        }
+    }
+}
+
+/// Keeps what is new of the policy; tells what differs from the one before.
+fn keep(policies: &Policies, policy: &PolicySet, in_force: &InForce) -> io::Result<Changes> {
     let new = policy.parts().filter(|part| !policies.has(part.digest));
-    let in_force = policy
-        .parts()
-        .map(|part| (part.name.to_owned(), *part.digest));
-    let kept = policies
-        .keep(new.filter_map(read))
-        .and_then(|()| policies.put_in_force(&in_force.collect()));
-    kept.unwrap_or_else(|error| {
-        tracing::error!(error = %chain(&error), "the policy's texts are not kept");
-        Changes::default()
-    })
+    policies.keep(new.filter_map(read))?;
+    policies.changes(in_force)
+}
+
+fn not_kept(error: &io::Error) {
+    tracing::error!(error = %chain(error), "the policy's texts are not kept");
 }
 
 /// The text that was compiled; none if the file is another by now, which its reload will keep.

@@ -17,6 +17,7 @@ use tokio::time::MissedTickBehavior;
 use tokio_util::sync::CancellationToken;
 
 use super::StartError;
+use super::policies::NewPolicy;
 use super::witnesses::Reached;
 use super::witnesses::Witnesses;
 use crate::audit::Entry;
@@ -61,8 +62,8 @@ pub(super) struct Witnessing {
     pub(super) max_age: Duration,
     /// Whether answers end when no quorum cosigns.
     pub(super) demanded: bool,
-    /// Of the policy that changed while the gateway did not run.
-    pub(super) changed: Option<Entry>,
+    /// The policy of the start, until it is on record.
+    pub(super) policy: Option<NewPolicy>,
 }
 
 /// How far the witnesses are.
@@ -112,7 +113,7 @@ impl Witnessing {
     async fn release(&mut self, held: HeldJournal) -> Result<(), StartError> {
         self.confirm(&held).await?;
         let journal = held.release()?;
-        started(&journal, "started", self.changed.take()).await;
+        started(&journal, "started", self.policy.take()).await;
         Ok(())
     }
 
@@ -269,14 +270,17 @@ impl Witnessing {
 }
 
 /// Puts on record that the gateway has started and how, and the policy if that is another than before.
-pub(super) async fn started(journal: &Journal, event: &str, changed: Option<Entry>) {
-    let started = Entry::lifecycle(event, env!("CARGO_PKG_VERSION"));
-    for entry in std::iter::once(started).chain(changed) {
-        match journal.append(entry).await {
-            Ok(_) | Err(Unwritten::Closed) => {}
-            Err(error) => {
-                tracing::error!(error = %chain(&error), "an event of the gateway is not on record");
-            }
+pub(super) async fn started(journal: &Journal, event: &str, policy: Option<NewPolicy>) {
+    match journal
+        .append(Entry::lifecycle(event, env!("CARGO_PKG_VERSION")))
+        .await
+    {
+        Ok(_) | Err(Unwritten::Closed) => {}
+        Err(error) => {
+            tracing::error!(error = %chain(&error), "an event of the gateway is not on record");
         }
+    }
+    if let Some(policy) = policy {
+        policy.tell(journal).await;
     }
 }
