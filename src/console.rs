@@ -153,7 +153,7 @@ impl Console {
     }
 
     /// Goes on only where a page of this console has sent a form.
-    fn from_own_page(&self, headers: &HeaderMap) -> Result<(), Unseen> {
+    fn check_own_page(&self, headers: &HeaderMap) -> Result<(), Unseen> {
         match sign_in::is_own(headers, &self.config.origin) {
             true => Ok(()),
             false => Err(Unseen::Elsewhere),

@@ -35,6 +35,7 @@ use super::role::Role;
 use super::session::Means;
 use super::session::SignedIn;
 use crate::clock::Moment;
+use crate::fault::chain;
 use transport::Transport;
 
 /// Somebody may take so long at the provider.
@@ -222,9 +223,7 @@ impl OpenId {
 
     /// Asked for anew each time: keys change, and people sign in seldom.
     async fn client(&self) -> Result<Client, NotProven> {
-        let asked = |error: &dyn std::error::Error| {
-            NotProven::Provider(crate::fault::chain(error).to_string())
-        };
+        let asked = |error: &dyn std::error::Error| NotProven::Provider(chain(error));
         let issuer = IssuerUrl::new(self.config.issuer.clone()).map_err(|error| asked(&error))?;
         let back = RedirectUrl::new(self.back.clone()).map_err(|error| asked(&error))?;
         let secret = match &self.config.client_secret {

@@ -38,6 +38,9 @@ const DAY_SECONDS: i64 = 24 * 3600;
 /// What ends within so many days is to be renewed now.
 const DAYS_AHEAD: i64 = 14;
 
+/// What of the sources does not fit, and which of them could not be asked.
+type Checked = (Vec<Fault>, Vec<(String, SourceError)>);
+
 pub(super) async fn show(
     State(console): State<Arc<Console>>,
     visitor: Visitor,
@@ -136,11 +139,7 @@ fn policy_facts(snapshot: &Snapshot, words: &Words) -> Markup {
 }
 
 /// What became of asking each of them; nothing where that took too long.
-fn sources(
-    snapshot: &Snapshot,
-    checked: Option<&(Vec<Fault>, Vec<(String, SourceError)>)>,
-    words: &Words,
-) -> Markup {
+fn sources(snapshot: &Snapshot, checked: Option<&Checked>, words: &Words) -> Markup {
     let own: Vec<_> = snapshot.sources.own().collect();
     let state = |key: &str| {
         let Some((faults, unasked)) = checked else {
@@ -152,7 +151,7 @@ fn sources(
             .map(ToString::to_string)
             .collect();
         let silent = unasked.iter().filter(|(silent, _)| silent == key);
-        why.extend(silent.map(|(_, error)| chain(error).to_string()));
+        why.extend(silent.map(|(_, error)| chain(error)));
         html! {
             @if why.is_empty() { span .state data-good="true" { (words.answers) } }
             @for why in &why { span .state data-good="false" { (page::value(why)) } " " }

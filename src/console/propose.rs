@@ -103,7 +103,7 @@ pub(super) async fn check(
     Form(proposal): Form<Proposal>,
 ) -> Result<Response, Unseen> {
     let visitor = visitor.proposes()?;
-    console.from_own_page(&headers)?;
+    console.check_own_page(&headers)?;
     let words = visitor.language.words();
     let snapshot = console.desk.exchange.snapshot();
     let (target, text) = proposal.read(&snapshot).map_err(visitor.unread())?;
@@ -136,7 +136,7 @@ pub(super) async fn patch(
     Form(proposal): Form<Proposal>,
 ) -> Result<Response, Unseen> {
     let visitor = visitor.proposes()?;
-    console.from_own_page(&headers)?;
+    console.check_own_page(&headers)?;
     let snapshot = console.desk.exchange.snapshot();
     let (target, text) = proposal.read(&snapshot).map_err(visitor.unread())?;
     let _on_record = console

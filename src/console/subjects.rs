@@ -57,7 +57,7 @@ pub(super) async fn search(
     headers: HeaderMap,
     Form(asked): Form<Asked>,
 ) -> Result<Response, Unseen> {
-    console.from_own_page(&headers)?;
+    console.check_own_page(&headers)?;
     let visitor = visitor.reads_journal()?;
     let words = visitor.language.words();
     let found = match find(&console, &visitor, &asked).await {
