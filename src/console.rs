@@ -42,6 +42,7 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::http::HeaderMap;
+use axum::response::Redirect;
 use axum::routing::get;
 use axum::routing::post;
 
@@ -66,7 +67,7 @@ use session::SignedIn;
 use unseen::Unseen;
 
 /// Where the console is on the operators' door.
-pub const PATH: &str = "/console";
+const PATH: &str = "/console";
 
 /// How the console is reached, and by whom.
 #[derive(Debug, Clone)]
@@ -111,9 +112,9 @@ impl Console {
         }
     }
 
-    /// Everything below [`PATH`].
+    /// Everything below `/console`.
     pub fn routes(self) -> Router {
-        Router::new()
+        let pages = Router::new()
             .route("/", get(overview::show))
             .route("/sign-in", get(sign_in::show).post(sign_in::sign_in))
             .route("/sign-in/openid", get(elsewhere::begin))
@@ -140,7 +141,10 @@ impl Console {
             .route("/flow.csv", get(flow::csv))
             .route("/assets/{name}", get(assets::show))
             .fallback(unseen::no_such_page)
-            .with_state(Arc::new(self))
+            .with_state(Arc::new(self));
+        Router::new()
+            .nest(PATH, pages)
+            .route("/console/", get(|| async { Redirect::permanent(PATH) }))
     }
 
     /// As they are now. A small file: it does not wait behind what is looked up in the journal.

@@ -162,7 +162,12 @@ impl PolicySet {
             [provider, consumer].contains(&&self.department)
         };
         let agreements = self.compiled.iter().filter(concerns).map(Compiled::part);
-        let guardrails = self.guardrails.iter().map(|(file, text)| Part {
+        agreements.chain(self.guardrails())
+    }
+
+    /// The files of guardrails.
+    pub fn guardrails(&self) -> impl Iterator<Item = Part<'_>> {
+        self.guardrails.iter().map(|(file, text)| Part {
             name: Path::new(file)
                 .file_name()
                 .and_then(|name| name.to_str())
@@ -170,8 +175,7 @@ impl PolicySet {
             digest: text,
             file,
             text,
-        });
-        agreements.chain(guardrails)
+        })
     }
 
     /// The grants on a record type that the caller may use at that time, for the catalogue.

@@ -17,6 +17,8 @@ use super::unseen::Unseen;
 use super::visitor::Visitor;
 use super::words::Language;
 use super::words::Words;
+use crate::audit::policies::Policies;
+use crate::door::operators::unread::Unread;
 use crate::exchange::snapshot::Snapshot;
 use crate::name::DepartmentId;
 use crate::name::RecordType;
@@ -35,6 +37,12 @@ pub(super) async fn show(
         .await
         .map_err(visitor.unread())?;
     let (snapshot, language) = (console.desk.exchange.snapshot(), visitor.language);
+    let (kept, journal) = (snapshot.clone(), console.desk.journal.clone());
+    let guardrails = console
+        .desk
+        .look_up(move || guardrails(&kept, &Policies::beside(&journal)))
+        .await
+        .map_err(visitor.unread())?;
     let today = console.desk.now().date(console.desk.offset);
     let words = language.words();
     Ok(Page::new(&visitor, words.who_gets_what, HERE).show(&html! {
@@ -42,7 +50,24 @@ pub(super) async fn show(
         @for agreement in snapshot.policy.agreements() {
             (article(agreement, &snapshot, today, language))
         }
+        section #guardrails {
+            h2 { (words.guardrails) }
+            p { (words.guardrails_hint) }
+            @for (name, text) in &guardrails {
+                details { summary { code { (name) } } pre tabindex="0" { (text) } }
+            }
+        }
     }))
+}
+
+/// Each file of them, with its text as it is in force.
+fn guardrails(snapshot: &Snapshot, policies: &Policies) -> Result<Vec<(String, String)>, Unread> {
+    let files = snapshot.policy.guardrails();
+    let texts = files.map(|part| {
+        let text = policies.text(part.digest).map_err(Unread::failed)?;
+        Ok((part.name.to_owned(), text.unwrap_or_default()))
+    });
+    texts.collect()
 }
 
 /// Consumers by record types; a cell names the agreements, and how much they release.

@@ -64,7 +64,7 @@ pub(super) async fn show(
             (sources(&snapshot, checked.as_ref(), words))
             (expiries(&console.neighbours, desk.now(), desk.offset, words))
         (connected(&console.neighbours, words))
-            (departments(&snapshot, own, words))
+            (departments(&snapshot, own, desk.offset, words))
         }),
     )
 }
@@ -221,13 +221,19 @@ fn connected(doors: &Neighbours, words: &Words) -> Markup {
     }
 }
 
-fn departments(snapshot: &Snapshot, own: &DepartmentId, words: &Words) -> Markup {
+fn departments(
+    snapshot: &Snapshot,
+    own: &DepartmentId,
+    offset: UtcOffset,
+    words: &Words,
+) -> Markup {
+    let heard = heard(snapshot);
     html! {
         section {
             h2 { (words.departments) }
             div .wide tabindex="0" role="region" aria-label=(words.departments) {
                 table {
-                    thead { tr { th scope="col" { (words.department) } th scope="col" { (words.name) } th scope="col" { (words.address) } } }
+                    thead { tr { th scope="col" { (words.department) } th scope="col" { (words.name) } th scope="col" { (words.address) } th scope="col" { (words.last_heard) } } }
                     tbody {
                         @for department in snapshot.directory.departments() {
                             tr {
@@ -237,6 +243,7 @@ fn departments(snapshot: &Snapshot, own: &DepartmentId, words: &Words) -> Markup
                                 }
                                 td { (department.name) @if !department.name_zh.is_empty() { " " span lang="zh-CN" { (department.name_zh) } } }
                                 td { @for endpoint in &department.endpoints { code { (endpoint) } " " } }
+                                td .time { @if let Some(at) = heard.get(&department.id) { (page::moment(*at, offset)) } }
                             }
                         }
                     }
@@ -244,4 +251,21 @@ fn departments(snapshot: &Snapshot, own: &DepartmentId, words: &Words) -> Markup
             }
         }
     }
+}
+
+/// When each department has last told what it can answer.
+fn heard(snapshot: &Snapshot) -> BTreeMap<DepartmentId, Moment> {
+    let mut heard = BTreeMap::new();
+    for (record, offer) in snapshot.offers.load().iter() {
+        let owner = snapshot
+            .registry
+            .record(record.as_str())
+            .map(|schema| schema.owner());
+        if let (Ok(owner), Some(at)) = (owner, offer.told_at) {
+            let at = Moment::from_micros(at.seconds.saturating_mul(1_000_000));
+            let last = heard.entry(owner.clone()).or_insert(at);
+            *last = at.max(*last);
+        }
+    }
+    heard
 }

@@ -258,6 +258,10 @@ words! {
     answers: "answers", "正常";
     slow: "has not answered within two seconds", "两秒内未响应";
 
+    last_heard: "Last told what it offers", "最近通报可提供数据";
+    guardrails: "Guardrails", "护栏规则";
+    guardrails_hint: "What no agreement can permit, as it is in force.", "任何协议都不能逾越的规则（当前生效文本）。";
+
     explain_hint: "Whether a question would be allowed here, now or then, and what that rests on. Nothing is asked, and no quota is spent.", "判断某个请求在此时或彼时是否会被允许及其依据。不会发出请求，也不消耗配额。";
     fields_asked: "Fields, separated by commas", "字段（以逗号分隔）";
     filter: "Filter, in CEL", "过滤条件（CEL）";

@@ -192,7 +192,7 @@ impl Gateway {
             witnesses: self.states.clone(),
         };
         let console = Console::new(console.clone(), desk, neighbours);
-        Ok(routes.nest(console::PATH, console.routes()))
+        Ok(routes.merge(console.routes()))
     }
 
     /// What peers may read of the own journal.

@@ -125,7 +125,8 @@ async function brushes(page) {
 async function proves(page) {
   await look(page, "entry");
   const content = await text(page, "main");
-  assert.ok(content.includes(given.hostile.replace("\u202e", "⟨U+202E⟩")), "what was written stands there, all of it seen");
+  const shown = given.hostile.replace("\u202e", "⟨U+202E⟩");
+  assert.ok(content.includes(`${shown}长长`) && content.split(shown).length > 2, "what was written stands there, all of it seen");
   assert.equal(await page.$("main script, main img, main iframe"), null);
   await page.click("#verify");
   await page.waitForSelector("#verdict[data-good=true]");
@@ -246,6 +247,7 @@ async function asAuditor(page) {
   await page.goto(`${CONSOLE}/agreements`);
   await look(page, "agreements");
   assert.match(await text(page, "article .grant p"), / may /);
+  assert.match(await text(page, "#guardrails"), /hours\.cedar/);
 
   await Promise.all([page.waitForNavigation(), page.click("button[lang='zh-CN']")]);
   assert.equal(await page.$eval("html", (html) => html.lang), "zh-CN");
@@ -300,6 +302,10 @@ try {
     const own = role === "administrator" ? ["Propose a change"] : [];
     assert.deepEqual(await menu(page), ["Overview", "Flow and performance", "Peers and witnesses", "Agreements", "Policy in time", "Explain", ...own]);
     assert.deepEqual(complaints, []);
+    for (const name of ["", "flow", "peers", "agreements", "policy"]) {
+      await page.goto(`${CONSOLE}/${name}`);
+      await look(page, `${role}-${name || "overview"}`);
+    }
     if (role === "administrator") await proposes(page);
     assert.deepEqual(complaints, []);
     await explains(page);

@@ -34,7 +34,8 @@ async fn exchange(world: &World) {
             .unwrap();
         assert_eq!(refused.reason, "SYSTEM_NOT_GRANTED");
     }
-    let asked = Asked::get(&Resident(7).key()).case(HOSTILE);
+    let mut asked = Asked::get(&Resident(7).key()).case(HOSTILE);
+    asked.grounds.officer = format!("{HOSTILE}{}", "长".repeat(40));
     system.ask(&asked).await.unwrap();
 }
 
