@@ -64,9 +64,9 @@ pub(super) async fn show(
     let key = console.desk.exchange.journal().verifier();
     Ok(Page::new(&visitor, &title, "").show(&html! {
         (story(&shown, offset, words))
-        @match shown.exchange_record() {
-            Some(record) => (grounds(record, &snapshot, words)),
-            None => {}
+        @if let Some(record) = shown.exchange_record() { (grounds(record, &snapshot, words)) }
+        @if shown.is_policy() {
+            p { a href={ "/console/policy/changes/" (index) } { (words.changes) } }
         }
         (other_side(&shown, words))
         (proven(&shown, key, words))
@@ -165,6 +165,14 @@ impl Shown {
             Kind::Exchange(record) => Some(record),
             _ => None,
         }
+    }
+
+    fn is_policy(&self) -> bool {
+        let record = self.record.as_ref();
+        matches!(
+            record.and_then(|record| record.kind.as_ref()),
+            Some(Kind::Policy(_))
+        )
     }
 
     fn json(&self, offset: UtcOffset) -> String {

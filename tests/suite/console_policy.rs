@@ -74,6 +74,13 @@ async fn a_reload_is_told_text_by_text_and_an_entry_leads_to_the_text_of_its_tim
         changes.text()
     );
 
+    let entry = auditor.opens(&format!("/console/entries/{reload}")).await;
+    assert!(
+        entry
+            .text()
+            .contains(&format!("href=\"/console/policy/changes/{reload}\""))
+    );
+
     // Before the reload and after it, an entry leads to what it rested on.
     let rested = world.journal("tax").entries();
     let digests: Vec<_> = rested
