@@ -23,6 +23,7 @@ use super::visitor::Visitor;
 use super::words::Words;
 use crate::audit::json;
 use crate::audit::note::VerifierKey;
+use crate::audit::policies::Policies;
 use crate::audit::proof::Proof;
 use crate::audit::reader::Reader;
 use crate::audit::reader::Stored;
@@ -49,6 +50,8 @@ struct Shown {
     proof: Option<Proof>,
     /// Of the same exchange, this entry included.
     exchange: Vec<Hit>,
+    /// Whether the text of its agreement is kept.
+    has_text: bool,
 }
 
 pub(super) async fn show(
@@ -64,7 +67,7 @@ pub(super) async fn show(
     let key = console.desk.exchange.journal().verifier();
     Ok(Page::new(&visitor, &title, "").show(&html! {
         (story(&shown, offset, words))
-        @if let Some(record) = shown.exchange_record() { (grounds(record, &snapshot, words)) }
+        @if let Some(record) = shown.exchange_record() { (grounds(&shown, record, &snapshot, words)) }
         @if shown.is_policy() {
             p { a href={ "/console/policy/changes/" (index) } { (words.changes) } }
         }
@@ -151,8 +154,17 @@ fn look_up(journal: &Path, index: u64) -> Result<Shown, Unread> {
             lookup::entries(journal, &criteria, Listed::newest(OF_EXCHANGE))?.hits
         }
     };
+    let record = stored.record().map_err(Unread::failed)?;
+    let agreement = record.as_ref().and_then(|record| match &record.kind {
+        Some(Kind::Exchange(record)) => Some(record.agreement_digest.as_ref()),
+        _ => None,
+    });
+    let policies = Policies::beside(journal);
     Ok(Shown {
-        record: stored.record().map_err(Unread::failed)?,
+        has_text: agreement
+            .and_then(|digest| digest.try_into().ok())
+            .is_some_and(|digest| policies.has(digest)),
+        record,
         proof: Prover::open(journal)?.prove(index, stored.leaf_bytes())?,
         stored,
         exchange,
@@ -214,7 +226,12 @@ fn story(shown: &Shown, offset: UtcOffset, words: &Words) -> Markup {
     }
 }
 
-fn grounds(record: &pb::ExchangeRecord, snapshot: &Snapshot, words: &Words) -> Markup {
+fn grounds(
+    shown: &Shown,
+    record: &pb::ExchangeRecord,
+    snapshot: &Snapshot,
+    words: &Words,
+) -> Markup {
     let mut agreements = snapshot.policy.agreements();
     let now = agreements.find(|one| one.id.as_str() == record.agreement);
     let masked = |field: &String| record.masked.contains(field);
@@ -229,7 +246,9 @@ fn grounds(record: &pb::ExchangeRecord, snapshot: &Snapshot, words: &Words) -> M
                 (fact(words.policy_revision, &html! { code { (hex(&record.policy_revision)) } }))
             }
             @if !record.agreement.is_empty() {
-                p { a href={ "/console/policy/texts/" (hex(&record.agreement_digest)) } { (words.as_of_then) } }
+                @if shown.has_text {
+                    p { a href={ "/console/policy/texts/" (hex(&record.agreement_digest)) } { (words.as_of_then) } }
+                }
                 p { @match now {
                     None => (words.not_in_force),
                     Some(now) if now.digest.as_slice() == record.agreement_digest.as_ref() => {
