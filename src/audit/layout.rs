@@ -101,16 +101,17 @@ impl Layout {
 
     /// The published note, if there is one.
     pub(super) fn read_signed(&self) -> Result<Option<String>, DiskError> {
-        read_note(&self.signed())
+        read_text(&self.signed())
     }
 
     /// The witnessed note, if there is one.
     pub(super) fn read_witnessed(&self) -> Result<Option<String>, DiskError> {
-        read_note(&self.witnessed())
+        read_text(&self.witnessed())
     }
 }
 
-fn read_note(path: &Path) -> Result<Option<String>, DiskError> {
+/// What a file says; none if it is not there.
+pub(super) fn read_text(path: &Path) -> Result<Option<String>, DiskError> {
     match fs::read_to_string(path) {
         Ok(note) => Ok(Some(note)),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),

@@ -5,13 +5,18 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::io;
-use std::os::unix::fs::DirBuilderExt;
 use std::path::Path;
 use std::path::PathBuf;
 
+use super::disk::Disk;
+use super::disk::DiskError;
+use super::disk::RealDisk;
+use super::disk::replace;
 use super::layout::Layout;
+use super::layout::read_text;
 use crate::pb;
+use crate::policy::Part;
+use crate::policy::text_digest;
 use crate::registry::Digest;
 use crate::registry::digest_of;
 use crate::registry::hex;
@@ -45,8 +50,8 @@ impl Policies {
     }
 
     /// The text that is kept under a digest.
-    pub fn text(&self, digest: &[u8]) -> io::Result<Option<String>> {
-        found(fs::read_to_string(self.folder.join(hex(digest))))
+    pub fn text(&self, digest: &[u8]) -> Result<Option<String>, DiskError> {
+        read_text(&self.folder.join(hex(digest)))
     }
 
     /// Whether a text is kept.
@@ -55,54 +60,37 @@ impl Policies {
     }
 
     /// Keeps texts, whole or not at all each, and on disk when it comes back.
-    pub fn keep(&self, texts: impl Iterator<Item = (Digest, String)>) -> io::Result<()> {
+    pub fn keep(&self, texts: impl Iterator<Item = (Digest, String)>) -> Result<(), DiskError> {
+        RealDisk.create_dir(&self.folder)?;
         let mut written = Vec::new();
         for (digest, text) in texts {
-            written.push(self.write(&hex(&digest), &text)?);
+            let place = self.folder.join(hex(&digest));
+            let fresh = place.with_extension("new");
+            RealDisk.create(&fresh)?.write_at(text.as_bytes(), 0)?;
+            written.push((fresh, place));
         }
         // Behind one another the flushes are cheap: the first writes nearly all of it.
-        written.into_iter().try_for_each(Written::put_in_place)
+        for (fresh, place) in &written {
+            RealDisk.open(fresh)?.flush()?;
+            RealDisk.rename(fresh, place)?;
+        }
+        RealDisk.flush_dir(&self.folder)
     }
 
     /// What differs from what was in force; nothing where nothing was taken down before.
-    pub fn changes(&self, now: &InForce) -> io::Result<Changes> {
-        let before = found(fs::read_to_string(self.folder.join(IN_FORCE)))?;
+    pub fn changes(&self, now: &InForce) -> Result<Changes, DiskError> {
+        let before = read_text(&self.folder.join(IN_FORCE))?;
         Ok(before.map_or_else(Changes::default, |before| Changes::between(&before, now)))
     }
 
     /// Takes down what is in force from now on.
-    pub fn put_in_force(&self, now: &InForce) -> io::Result<()> {
+    pub fn put_in_force(&self, now: &InForce) -> Result<(), DiskError> {
+        RealDisk.create_dir(&self.folder)?;
         let lines = now
             .iter()
             .map(|(name, digest)| format!("{} {name}\n", hex(digest)));
-        self.write(IN_FORCE, &lines.collect::<String>())?
-            .put_in_place()
-    }
-
-    fn write(&self, name: &str, text: &str) -> io::Result<Written> {
-        fs::DirBuilder::new()
-            .recursive(true)
-            .mode(0o700)
-            .create(&self.folder)?;
-        let written = Written {
-            fresh: self.folder.join(format!("{name}.new")),
-            place: self.folder.join(name),
-        };
-        fs::write(&written.fresh, text)?;
-        Ok(written)
-    }
-}
-
-/// A file that is not yet under its name.
-struct Written {
-    fresh: PathBuf,
-    place: PathBuf,
-}
-
-impl Written {
-    fn put_in_place(self) -> io::Result<()> {
-        fs::File::open(&self.fresh)?.sync_all()?;
-        fs::rename(self.fresh, self.place)
+        let lines: String = lines.collect();
+        replace(&RealDisk, &self.folder.join(IN_FORCE), lines.as_bytes())
     }
 }
 
@@ -132,12 +120,10 @@ impl Changes {
     }
 }
 
-fn found(read: io::Result<String>) -> io::Result<Option<String>> {
-    match read {
-        Ok(text) => Ok(Some(text)),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-        Err(error) => Err(error),
-    }
+/// The text of a part of a policy as it was compiled; none if the file is another by now.
+pub fn text_of(part: &Part<'_>) -> Option<String> {
+    let text = fs::read_to_string(part.file).ok()?;
+    (text_digest(&text) == *part.text).then_some(text)
 }
 
 #[cfg(test)]

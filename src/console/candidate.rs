@@ -2,11 +2,11 @@
 
 use std::collections::BTreeMap;
 use std::collections::BTreeSet;
-use std::fs;
 use std::path::Path;
 
 use time::UtcOffset;
 
+use crate::audit::policies;
 use crate::audit::policies::Policies;
 use crate::exchange::snapshot::Snapshot;
 use crate::fault::Fault;
@@ -15,7 +15,6 @@ use crate::policy::Part;
 use crate::policy::PolicyFile;
 use crate::policy::PolicyInput;
 use crate::policy::PolicySet;
-use crate::policy::text_digest;
 use crate::registry::query::Mode;
 
 /// As files of guardrails end.
@@ -45,14 +44,14 @@ pub(super) fn compile(
     edited: PolicyFile,
 ) -> Result<PolicySet, Vec<Fault>> {
     let departments: Vec<_> = snapshot.directory.ids().cloned().collect();
-    let policies = Policies::beside(journal);
+    let kept = Policies::beside(journal);
     let others = snapshot
         .policy
         .parts()
         .filter(|part| part.file != edited.path)
         .map(|part| {
             Ok(PolicyFile {
-                text: text_of(&part, &policies)?,
+                text: text_in_force(&part, &kept)?,
                 path: part.file.to_owned(),
             })
         });
@@ -76,17 +75,17 @@ pub(super) fn compile(
 }
 
 /// The text that is in force: the file's, or the one kept if the file is another by now.
-fn text_of(part: &Part<'_>, policies: &Policies) -> Result<String, Fault> {
-    let read = fs::read_to_string(part.file).ok();
-    let same = read.filter(|text| text_digest(text) == *part.text);
-    let kept = || policies.text(part.digest).ok().flatten();
-    same.or_else(kept).ok_or_else(|| Fault {
-        file: part.file.to_owned(),
-        line: 0,
-        column: 0,
-        key: part.name.to_owned(),
-        message: "is not what is in force, and its former text is not kept".to_owned(),
-    })
+fn text_in_force(part: &Part<'_>, kept: &Policies) -> Result<String, Fault> {
+    let former = || kept.text(part.digest).ok().flatten();
+    policies::text_of(part)
+        .or_else(former)
+        .ok_or_else(|| Fault {
+            file: part.file.to_owned(),
+            line: 0,
+            column: 0,
+            key: part.name.to_owned(),
+            message: "is not what is in force, and its former text is not kept".to_owned(),
+        })
 }
 
 /// Who would get other fields than now.

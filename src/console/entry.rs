@@ -5,9 +5,6 @@ use std::sync::Arc;
 
 use axum::extract::Path as Place;
 use axum::extract::State;
-use axum::http::HeaderName;
-use axum::http::header;
-use axum::response::IntoResponse;
 use axum::response::Response;
 use maud::Markup;
 use maud::html;
@@ -88,7 +85,7 @@ pub(super) async fn proof(
     let proof = shown
         .proof
         .ok_or_else(|| visitor.unread()(Unread::NotFound))?;
-    Ok(file(
+    Ok(page::file(
         &format!("entry-{index}.tlog-proof"),
         "text/plain; charset=utf-8",
         proof.to_string(),
@@ -104,23 +101,11 @@ pub(super) async fn json(
     let visitor = visitor.reads_journal()?;
     let shown = read(&console, &visitor, index, Action::Show).await?;
     let text = shown.json(console.desk.offset);
-    Ok(file(
+    Ok(page::file(
         &format!("entry-{index}.json"),
         "application/json",
         text,
     ))
-}
-
-fn file(name: &str, kind: &str, text: String) -> Response {
-    let headers: [(HeaderName, String); 3] = [
-        (header::CONTENT_TYPE, kind.to_owned()),
-        (
-            header::CONTENT_DISPOSITION,
-            format!("attachment; filename=\"{name}\""),
-        ),
-        (header::CACHE_CONTROL, "no-store".to_owned()),
-    ];
-    (headers, text).into_response()
 }
 
 /// Reads an entry, once it is on record that somebody does.

@@ -5,8 +5,6 @@ use std::sync::Arc;
 
 use axum::extract::Query;
 use axum::extract::State;
-use axum::http::header;
-use axum::response::IntoResponse;
 use axum::response::Response;
 use maud::Markup;
 use maud::html;
@@ -95,15 +93,7 @@ pub(super) async fn csv(
         .await
         .map_err(visitor.unread())?;
     let table = table(&tally).map_err(|error| visitor.unread()(Unread::failed(error)))?;
-    let headers = [
-        (header::CONTENT_TYPE, "text/csv; charset=utf-8"),
-        (
-            header::CONTENT_DISPOSITION,
-            "attachment; filename=\"flow.csv\"",
-        ),
-        (header::CACHE_CONTROL, "no-store"),
-    ];
-    Ok((headers, table).into_response())
+    Ok(page::file("flow.csv", "text/csv; charset=utf-8", table))
 }
 
 async fn count(console: &Console, picked: &Picked) -> Result<(Period, Tally), Unread> {
@@ -167,8 +157,8 @@ fn review(tally: &Tally, fresh: &BTreeMap<RecordType, pb::Offer>, words: &Words)
                     tbody {
                         (row(html! { strong { (unnamed(provider)) } }, sum, &corrections(tally, provider, words), ""))
                         @for (line, series) in tally.lines.iter().filter(|(line, _)| line.provider == *provider) {
-                            @let fresh = fresh.iter().find(|(record, _)| record.as_str() == line.record_type);
-                            @let fresh = fresh.map_or("", |(_, offer)| offer.fresh_as_of.as_str());
+                            @let fresh = fresh.get(line.record_type.as_str());
+                            @let fresh = fresh.map_or("", |offer| offer.fresh_as_of.as_str());
                             (row(html! { code { (line.record_type) } " → " (line.consumer) }, &series.whole, "", fresh))
                         }
                     }

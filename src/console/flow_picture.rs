@@ -9,6 +9,7 @@ use maud::html;
 use time::UtcOffset;
 
 use super::period;
+use super::plots::height;
 use super::words::Words;
 use crate::audit::tally::Period;
 use crate::audit::tally::Sum;
@@ -101,8 +102,11 @@ impl Drawing<'_> {
                 period::text(since, offset).replace('T', " "),
                 told(sum, words)
             );
-            let (answered, denied) = (height(sum.answered, most), height(sum.denied, most));
-            let failed = height(sum.failed, most);
+            let (answered, denied) = (
+                height(sum.answered, most, BARS_HEIGHT),
+                height(sum.denied, most, BARS_HEIGHT),
+            );
+            let failed = height(sum.failed, most, BARS_HEIGHT);
             let drawn = html! {
                 title { (text) }
                 rect x=(slot * BAR) y="0" width=(BAR - 1) height=(BARS_HEIGHT) class="slot" {}
@@ -168,14 +172,6 @@ fn bridge((x1, y1): (f64, f64), (x2, y2): (f64, f64), sum: &Sum, most: u64, text
 
 fn whole(number: f64) -> i64 {
     number.round() as i64
-}
-
-/// What there is one of is seen.
-fn height(part: u64, most: u64) -> u64 {
-    match part {
-        0 => 0,
-        part => (part * BARS_HEIGHT / most).max(1),
-    }
 }
 
 fn told(sum: &Sum, words: &Words) -> String {

@@ -7,6 +7,7 @@ use maud::html;
 use time::UtcOffset;
 
 use super::period;
+use super::plots::height;
 use super::words::Words;
 use crate::audit::timeline::Timeline;
 use crate::clock::Moment;
@@ -72,7 +73,7 @@ impl Histogram {
                 data-since=(period::text(since, offset)) data-until=(period::text(until, offset)) {
                 @for (((&from, &to), &count), x) in bars {
                     @if count > 0 {
-                        @let height = (count * (HEIGHT - 2) / most).max(1);
+                        @let height = height(count, most, HEIGHT - 2);
                         a href=(link(from, to)) aria-label=(format!("{}: {count}", text(from))) {
                             title { (text(from)) ": " (count) }
                             rect x=(x) y="0" width=(BAR) height=(HEIGHT) class="slot" {}

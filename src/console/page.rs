@@ -153,6 +153,19 @@ pub(super) fn part(content: Markup) -> Response {
     (headers(), content.into_string()).into_response()
 }
 
+/// A file to take away.
+pub(super) fn file(name: &str, kind: &str, content: impl IntoResponse) -> Response {
+    let headers = [
+        (header::CONTENT_TYPE, kind.to_owned()),
+        (
+            header::CONTENT_DISPOSITION,
+            format!("attachment; filename=\"{name}\""),
+        ),
+        (header::CACHE_CONTROL, "no-store".to_owned()),
+    ];
+    (headers, content).into_response()
+}
+
 /// What each page is sent with.
 pub(super) fn headers() -> [(HeaderName, HeaderValue); 6] {
     [

@@ -69,6 +69,14 @@ pub(super) fn lines(tally: &Tally, words: &'static Words) -> Markup {
     }
 }
 
+/// Of a bar where the highest, for `most`, has `full`. What there is one of is seen.
+pub(super) fn height(part: u64, most: u64, full: u64) -> u64 {
+    match part {
+        0 => 0,
+        part => (part.saturating_mul(full) / most).max(1),
+    }
+}
+
 fn curves(series: &Series, words: &'static Words) -> [Curve; 4] {
     let curve = |name, unit, number: fn(&Sum) -> u64| Curve {
         name,
@@ -97,11 +105,7 @@ impl Curve {
         let step = width / self.numbers.len().max(1);
         let mut way = format!("M0 {HEIGHT}");
         for number in &self.numbers {
-            // What there is one of is seen.
-            let height = match number {
-                0 => 0,
-                number => (number.saturating_mul(HEIGHT - 2) / most).max(1),
-            };
+            let height = height(*number, most, HEIGHT - 2);
             way.push_str(&format!("V{}h{step}", HEIGHT - height));
         }
         way.push_str(&format!("V{HEIGHT}Z"));

@@ -10,8 +10,6 @@ use axum::Form;
 use axum::extract::Query;
 use axum::extract::State;
 use axum::http::HeaderMap;
-use axum::http::header;
-use axum::response::IntoResponse;
 use axum::response::Response;
 use maud::Markup;
 use maud::html;
@@ -20,6 +18,7 @@ use serde::Deserialize;
 use super::Console;
 use super::candidate;
 use super::difference;
+use super::page;
 use super::page::Page;
 use super::unseen::Unseen;
 use super::visitor::Visitor;
@@ -105,8 +104,7 @@ pub(super) async fn check(
     let visitor = visitor.proposes()?;
     console.check_own_page(&headers)?;
     let words = visitor.language.words();
-    let snapshot = console.desk.exchange.snapshot();
-    let (target, text) = proposal.read(&snapshot).map_err(visitor.unread())?;
+    let (target, text) = proposal.read(&console).map_err(visitor.unread())?;
     let days = proposal.days().map_err(visitor.unread())?;
     let _on_record = console
         .view(
@@ -137,28 +135,24 @@ pub(super) async fn patch(
 ) -> Result<Response, Unseen> {
     let visitor = visitor.proposes()?;
     console.check_own_page(&headers)?;
-    let snapshot = console.desk.exchange.snapshot();
-    let (target, text) = proposal.read(&snapshot).map_err(visitor.unread())?;
+    let (target, text) = proposal.read(&console).map_err(visitor.unread())?;
     let _on_record = console
         .view(&visitor.who, &format!("propose.patch {}", target.name))
         .await
         .map_err(visitor.unread())?;
-    let headers = [
-        (header::CONTENT_TYPE, "text/x-diff; charset=utf-8"),
-        (
-            header::CONTENT_DISPOSITION,
-            "attachment; filename=\"policy.patch\"",
-        ),
-        (header::CACHE_CONTROL, "no-store"),
-    ];
     let patch = difference::patch(&target.path, &target.text, &text);
-    Ok((headers, patch).into_response())
+    Ok(page::file(
+        "policy.patch",
+        "text/x-diff; charset=utf-8",
+        patch,
+    ))
 }
 
 impl Proposal {
     /// The file that is meant, and the text that it is to have.
-    fn read(&self, snapshot: &Snapshot) -> Result<(Target, String), Unread> {
-        let target = Target::find(&self.file, &self.name, snapshot).ok_or_else(|| {
+    fn read(&self, console: &Console) -> Result<(Target, String), Unread> {
+        let snapshot = console.desk.exchange.snapshot();
+        let target = Target::find(&self.file, &self.name, &snapshot).ok_or_else(|| {
             Unread::invalid(
                 "file",
                 "there is no such file; expected a name such as `tax-2027.toml`",

@@ -1,20 +1,17 @@
 //! Keeps the texts of the policy as they come into force, so that an auditor can read later what an exchange rested on.
 
-use std::fs;
-use std::io;
-
 use super::Gateway;
 use super::assemble::aside;
+use crate::audit::DiskError;
 use crate::audit::Entry;
 use crate::audit::Journal;
 use crate::audit::Unwritten;
 use crate::audit::policies::Changes;
 use crate::audit::policies::InForce;
 use crate::audit::policies::Policies;
+use crate::audit::policies::text_of;
 use crate::fault::chain;
-use crate::policy::Part;
 use crate::policy::PolicySet;
-use crate::policy::text_digest;
 
 /// A policy whose texts are kept, and which is not on record yet.
 pub(super) struct NewPolicy {
@@ -83,18 +80,13 @@ impl NewPolicy {
 }
 
 /// Keeps what is new of the policy; tells what differs from the one before.
-fn keep(policies: &Policies, policy: &PolicySet, in_force: &InForce) -> io::Result<Changes> {
+fn keep(policies: &Policies, policy: &PolicySet, in_force: &InForce) -> Result<Changes, DiskError> {
     let new = policy.parts().filter(|part| !policies.has(part.digest));
-    policies.keep(new.filter_map(read))?;
+    // A file that is another by now is kept by its own reload.
+    policies.keep(new.filter_map(|part| Some((*part.digest, text_of(&part)?))))?;
     policies.changes(in_force)
 }
 
-fn not_kept(error: &io::Error) {
+fn not_kept(error: &DiskError) {
     tracing::error!(error = %chain(error), "the policy's texts are not kept");
-}
-
-/// The text that was compiled; none if the file is another by now, which its reload will keep.
-fn read(part: Part<'_>) -> Option<([u8; 32], String)> {
-    let text = fs::read_to_string(part.file).ok()?;
-    (text_digest(&text) == *part.text).then_some((*part.digest, text))
 }
