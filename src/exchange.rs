@@ -11,6 +11,7 @@ pub mod stream;
 pub mod trace;
 
 mod draft;
+mod rounding;
 mod tell;
 mod warrant;
 mod whole;
@@ -153,6 +154,7 @@ impl Exchange {
         let snapshot = self.snapshot();
         let permit = self.permit(&snapshot, caller, ask, draft)?;
         self.ledger.admit(&permit, draft.begun())?;
+        draft.guess(self.ledger.guess(&permit, draft.begun())?);
 
         ask.narrow(&permit);
         if permit.role() == Role::Consumer {
@@ -244,7 +246,12 @@ impl Exchange {
     }
 
     /// Once the entry is on disk, the answer may leave.
-    async fn record(&self, draft: Draft, body: Body, warrant: Warrant) -> Result<Answer, Refusal> {
+    async fn record(
+        &self,
+        mut draft: Draft,
+        body: Body,
+        warrant: Warrant,
+    ) -> Result<Answer, Refusal> {
         let now = self.clock.now();
         match self.journal.append(draft.answered(&warrant, now)).await {
             Ok(receipt) => {

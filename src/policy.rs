@@ -301,6 +301,7 @@ impl PolicySet {
             releases_all,
             gate,
             limit: candidate.limit(&query),
+            guesses: candidate.guesses(&query),
             revision: self.revision,
             consumer: caller.department().clone(),
             query,

@@ -17,6 +17,9 @@ use watch::Watch;
 pub const STREAK: u64 = 10;
 /// Different keys asked for by one system within an hour, from which on it looks like trying them all.
 pub const KEYS_AN_HOUR: usize = 300;
+/// Values of one day, looked up or verified in vain by one system, from which on it looks like guessing: half of what an
+/// agreement allows that says nothing else.
+pub const MISSES_A_DAY: u64 = 50;
 /// Records a day, below which no day is unusual.
 pub const LEAST_RECORDS: u64 = 1_000;
 /// So many times what the system receives on the middle one of its other days is unusual.
@@ -41,6 +44,8 @@ pub enum Pattern {
     UnusualVolume,
     /// At a time at which the system usually does not ask.
     OffHours,
+    /// Very many values that nothing was found of.
+    Guessing,
 }
 
 /// Something to look at.
@@ -52,7 +57,7 @@ pub struct Alarm {
     pub system: String,
     /// Empty where it is of several.
     pub record_type: String,
-    /// Of exchanges, keys or records, as the pattern has it.
+    /// Of exchanges, keys, values or records, as the pattern has it.
     pub count: u64,
     /// Of the first and the last exchange that belongs to it.
     pub since: Moment,

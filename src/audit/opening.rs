@@ -70,6 +70,7 @@ impl OpenEntry {
         if let Some(opening) = &mut self.opening {
             opening.record.records = opening.record.records.saturating_add(records);
             opening.record.bytes = opening.record.bytes.saturating_add(bytes);
+            opening.record.lookup_misses = 0;
         }
     }
 
@@ -180,7 +181,7 @@ impl Opening {
     }
 }
 
-/// A closing record that says only which grant was used.
+/// A closing record that says only which grant was used, and that all that was looked up was missed.
 fn blank_end(opening: &pb::JournalRecord) -> pb::StreamEndRecord {
     let Some(journal_record::Kind::Exchange(exchange)) = &opening.kind else {
         return pb::StreamEndRecord::default();
@@ -192,6 +193,7 @@ fn blank_end(opening: &pb::JournalRecord) -> pb::StreamEndRecord {
         grant: exchange.grant,
         peer_origin: exchange.peer_origin.clone(),
         purpose: exchange.purpose.clone(),
+        lookup_misses: exchange.lookup_misses,
         ..pb::StreamEndRecord::default()
     }
 }

@@ -41,6 +41,7 @@ pub struct MonthKey {
     epoch: u32,
     subjects: hmac::Key,
     records: hmac::Key,
+    filters: hmac::Key,
 }
 
 /// Why a month's key is not to be had.
@@ -177,6 +178,7 @@ impl MonthKey {
             epoch,
             subjects: derived("landbridge subject\0"),
             records: derived("landbridge record key\0"),
+            filters: derived("landbridge filter\0"),
         }
     }
 
@@ -192,6 +194,11 @@ impl MonthKey {
     /// The tag of the key by which a record is asked for, so that tries at one record can be counted.
     pub fn record_key(&self, record: &RecordType, key: &str) -> Tag {
         tag(&self.records, record.as_str(), key)
+    }
+
+    /// The tag of a count's filter, so that different ones can be counted.
+    pub fn filter(&self, record: &RecordType, filter: &str) -> Tag {
+        tag(&self.filters, record.as_str(), filter)
     }
 }
 

@@ -263,6 +263,8 @@ fn write(row: &RecordRow, fields: &[FieldRow], to: &mut impl Write) -> io::Resul
             ("fields", grant.fields.join(", ")),
             ("masked", grant.masked.join(", ")),
             ("look-up", grant.lookup.join(", ")),
+            ("guesses", grant.guesses()),
+            ("counts", grant.counts()),
         ];
         let stated = facts.into_iter().filter(|(_, fact)| !fact.is_empty());
         writeln!(to, "\n{}", Table::of_pairs(stated))?;
@@ -319,6 +321,38 @@ struct GrantRow {
     masked: Vec<String>,
     lookup: Vec<String>,
     valid_until: String,
+    lookup_misses: u32,
+    /// None: any number.
+    distinct_counts: Option<u32>,
+    count_step: u64,
+}
+
+impl GrantRow {
+    fn has(&self, mode: &str) -> bool {
+        self.modes.iter().any(|granted| granted == mode)
+    }
+
+    fn guesses(&self) -> String {
+        if self.lookup.is_empty() && !self.has("verify") {
+            return String::new();
+        }
+        let misses = self.lookup_misses;
+        format!("{misses} values a day may be looked up or verified in vain")
+    }
+
+    fn counts(&self) -> String {
+        if !self.has("count") {
+            return String::new();
+        }
+        let step = match self.count_step {
+            0 | 1 => "exact".to_owned(),
+            step => format!("in steps of {step}"),
+        };
+        match self.distinct_counts {
+            Some(counts) => format!("{step}, {counts} different filters a day"),
+            None => step,
+        }
+    }
 }
 
 #[derive(Serialize)]
@@ -395,6 +429,9 @@ impl From<pb::GrantEntry> for GrantRow {
             masked: entry.masked,
             lookup: entry.lookup,
             valid_until: entry.valid_until,
+            lookup_misses: entry.lookup_misses,
+            distinct_counts: (entry.distinct_counts > 0).then_some(entry.distinct_counts),
+            count_step: entry.count_step,
         }
     }
 }

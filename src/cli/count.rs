@@ -17,7 +17,10 @@ use crate::pb;
   landbridge count civil.v1.Resident -p statistics
   landbridge count civil.v1.Resident -p statistics --filter 'address.district == \"Nanming\"' --json
 
-A count below the grant's smallest group is suppressed: it would speak of single people.
+A count below the grant's smallest group is suppressed: it would speak of single people. Where records may be counted but
+not queried, a count is rounded to a multiple of at least that group, up or down by chance but always the same way for the
+same filter, and only so many different filters are answered in a day. A count's filter tests fields that are released
+unmasked, never a look-up.
 
 Exit codes: 0 done, 1 no answer, 2 denied, 64 bad usage.")]
 pub(super) struct CountArgs {
@@ -57,11 +60,15 @@ fn write(answer: &pb::CountRecordsResponse, json: bool, to: &mut impl Write) -> 
             "count": count,
             "suppressed": answer.suppressed,
             "smallest_group": answer.smallest_group,
+            "count_step": answer.count_step,
         });
         return writeln!(to, "{told}");
     }
     if answer.suppressed {
         return writeln!(to, "fewer than {}", answer.smallest_group);
     }
-    writeln!(to, "{}", answer.count)
+    match answer.count_step {
+        0 | 1 => writeln!(to, "{}", answer.count),
+        step => writeln!(to, "about {} (to a multiple of {step})", answer.count),
+    }
 }

@@ -244,6 +244,18 @@ fn write_chosen(chosen: &Considered, to: &mut impl Write) -> io::Result<()> {
         Some(format!("{} records an exchange", chosen.max_records)),
         number(chosen.rate.map(u64::from), "exchanges a second"),
         number(chosen.daily, "records a day"),
+        number(
+            Some(chosen.lookup_misses.into()),
+            "values a day looked up or verified in vain",
+        ),
+        number(
+            chosen.distinct_counts.map(u64::from),
+            "different filters of counts a day",
+        ),
+        number(
+            Some(chosen.count_step).filter(|step| *step > 1),
+            "to the step of a count",
+        ),
     ];
     let facts = [
         ("title", chosen.title.clone()),

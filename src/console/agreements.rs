@@ -168,6 +168,11 @@ fn sentence(
                 (words.limits) " " (grant.max_records) " " (words.records_each)
                 @if let Some(rate) = grant.rate { ", " (rate) " " (words.each_second) }
                 @if let Some(daily) = grant.daily { ", " (daily) " " (words.each_day) }
+                @if grant.may_guess() { ", " (grant.lookup_misses) " " (words.misses_each_day) }
+                @if grant.modes.contains(&Mode::Count) {
+                    @if grant.count_step > 1 { ", " (words.counts_in_steps) " " (grant.count_step) }
+                    @if let Some(counts) = grant.distinct_counts { ", " (counts) " " (words.counts_each_day) }
+                }
                 "."
             }
         }

@@ -92,6 +92,7 @@ fn told(alarm: &Alarm, words: &Words) -> String {
         Pattern::RefusedStreak => words.refused_streak,
         Pattern::UnusualVolume => words.unusual_volume,
         Pattern::OffHours => words.off_hours,
+        Pattern::Guessing => words.guessing,
     };
     format!("{text}: {}", alarm.count)
 }
@@ -113,8 +114,10 @@ fn evidence(alarm: &Alarm, offset: UtcOffset) -> String {
                 "/console/exchanges?consumer={department}&system={system}&outcome=denied&{period}"
             )
         }
-        Pattern::Enumeration | Pattern::UnusualVolume | Pattern::OffHours => format!(
-            "/console/exchanges?consumer={department}&system={system}&record_type={record_type}&{period}"
-        ),
+        Pattern::Enumeration | Pattern::UnusualVolume | Pattern::OffHours | Pattern::Guessing => {
+            format!(
+                "/console/exchanges?consumer={department}&system={system}&record_type={record_type}&{period}"
+            )
+        }
     }
 }

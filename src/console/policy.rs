@@ -152,14 +152,21 @@ pub(super) async fn text(
 fn quotas(snapshot: &Snapshot, exchange: &Exchange, words: &Words) -> Markup {
     let now = exchange.clock().now();
     let lines = snapshot.policy.agreements().flat_map(|agreement| {
-        let limited = agreement.grants.iter().enumerate();
-        limited
-            .filter_map(|(number, grant)| Some((number, grant, grant.daily?)))
-            .map(move |(number, grant, daily)| {
-                let record = grant.schema.name();
-                let spent = exchange.ledger().spent(&agreement.id, number, record, now);
-                (agreement, record, spent, daily)
-            })
+        let grants = agreement.grants.iter().enumerate();
+        grants.flat_map(move |(number, grant)| {
+            let record = grant.schema.name();
+            let spent = exchange.ledger().spent(&agreement.id, number, record, now);
+            let records = grant
+                .daily
+                .map(|daily| (words.records, spent.records, daily));
+            let misses = grant.may_guess().then_some((
+                words.looked_up_in_vain,
+                spent.lookup_misses.into(),
+                grant.lookup_misses.into(),
+            ));
+            let quotas = records.into_iter().chain(misses);
+            quotas.map(move |(what, spent, daily)| (agreement, record, what, spent, daily))
+        })
     });
     let lines: Vec<_> = lines.collect();
     html! {
@@ -170,14 +177,14 @@ fn quotas(snapshot: &Snapshot, exchange: &Exchange, words: &Words) -> Markup {
                     table .figures {
                         thead { tr {
                             th scope="col" { (words.agreement) } th scope="col" { (words.consumer) } th scope="col" { (words.record_type) }
-                            th scope="col" { (words.spent_today) } th scope="col" { (words.daily) } th scope="col" { "%" }
+                            th scope="col" { (words.quota_of) } th scope="col" { (words.spent_today) } th scope="col" { (words.daily) } th scope="col" { "%" }
                         } }
-                        tbody { @for (agreement, record, spent, daily) in &lines {
+                        tbody { @for (agreement, record, what, spent, daily) in &lines {
                             @let percent = spent.saturating_mul(100) / daily.max(&1);
                             tr {
                                 th scope="row" { a href={ "/console/agreements#" (agreement.id) } { (agreement.id) } }
                                 td { (agreement.consumer) } td { code { (record) } }
-                                td { (spent) } td { (daily) }
+                                td { (what) } td { (spent) } td { (daily) }
                                 td { span .state data-good=(percent < NEARLY) { (percent) } }
                             }
                         } }

@@ -170,7 +170,7 @@ words! {
     identifier: "Identifier", "标识";
     more_than: "There are more; these are the newest", "还有更多，此处为最新的";
 
-    alarms_hint: "Patterns that have innocent causes, and others: look at the evidence. A streak is ten refusals in a row; enumeration is 300 different keys in one hour; unusual is five times the middle day; off hours are 22 to 6 o'clock and weekends, for systems that seldom ask then.", "以下情形可能有正当原因，请查看证据。连续拒绝指连续十次被拒；枚举指一小时内请求 300 个不同主键；异常数据量指当日为中位日的五倍；非工作时间指 22 时至次日 6 时及周末，且该系统通常不在此时请求。";
+    alarms_hint: "Patterns that have innocent causes, and others: look at the evidence. A streak is ten refusals in a row; enumeration is 300 different keys in one hour; unusual is five times the middle day; guessing is 50 values in one day that were looked up or verified in vain; off hours are 22 to 6 o'clock and weekends, for systems that seldom ask then.", "以下情形可能有正当原因，请查看证据。连续拒绝指连续十次被拒；枚举指一小时内请求 300 个不同主键；异常数据量指当日为中位日的五倍；猜测指单日内检索或核验 50 个值而未查得；非工作时间指 22 时至次日 6 时及周末，且该系统通常不在此时请求。";
     no_alarms: "Nothing of the kind in this period.", "该时段内没有此类情形。";
     pattern: "What was noticed", "情形";
     evidence: "Evidence", "证据";
@@ -179,6 +179,7 @@ words! {
     refused_streak: "Refusals in a row", "连续被拒次数";
     unusual_volume: "Records in one day, far more than usual", "单日记录数远超平常";
     off_hours: "Answers off hours", "非工作时间的应答";
+    guessing: "Values looked up in vain in one day", "单日内未查得的值数";
 
     policy: "Policy in time", "策略变更";
     propose: "Propose a change", "拟议变更";
@@ -187,7 +188,9 @@ words! {
     digest: "Digest", "摘要";
     quotas: "Daily quotas", "每日配额";
     no_quotas: "No grant has a daily quota.", "没有任何授权设置每日配额。";
-    spent_today: "Records today", "今日记录数";
+    quota_of: "Of what", "项目";
+    spent_today: "Spent today", "今日已用";
+    looked_up_in_vain: "values looked up in vain", "未查得的值";
     daily: "At most", "上限";
     reloads: "Reloads", "策略重载";
     reload: "Reload", "策略重载";
@@ -291,6 +294,9 @@ words! {
     records_each: "records an exchange", "条记录/次";
     each_second: "exchanges a second", "次交换/秒";
     each_day: "records a day", "条记录/日";
+    misses_each_day: "values a day looked up or verified in vain", "个值/日检索或核验未果";
+    counts_in_steps: "counts in steps of", "计数取整单位";
+    counts_each_day: "different filters of counts a day", "种计数条件/日";
     accountable: "Accountable", "责任单位";
     legal_basis: "Legal basis", "法律依据";
     file: "File", "文件";

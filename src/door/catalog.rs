@@ -121,6 +121,9 @@ fn grant_entry(agreement: &Agreement, grant: &Grant) -> pb::GrantEntry {
             .map(|field| field.path().to_string())
             .collect(),
         valid_until: agreement.valid_until.to_string(),
+        lookup_misses: grant.lookup_misses,
+        distinct_counts: grant.distinct_counts.unwrap_or(0),
+        count_step: grant.count_step,
     }
 }
 

@@ -250,22 +250,9 @@ impl ExchangeService for ExchangeDoor {
             trace: incoming.trace,
         };
         match self.run(&incoming, ask).await? {
-            Answer::Whole(
-                info,
-                Body::Count {
-                    count,
-                    suppressed,
-                    smallest_group,
-                },
-            ) => {
+            Answer::Whole(info, Body::Count(count)) => {
                 let info = Some(*info);
-                let answer = pb::CountRecordsResponse {
-                    info,
-                    count,
-                    suppressed,
-                    smallest_group,
-                };
-                Ok(told(notice, answer))
+                Ok(told(notice, pb::CountRecordsResponse { info, ..count }))
             }
             Answer::Whole(..) | Answer::Stream(_) => Err(status::internal()),
         }

@@ -47,8 +47,13 @@ pub(super) fn of(refusal: &Refusal) -> Status {
     if let Some(retry) = cause.retry() {
         details.set_retry_info(Some(retry));
     }
-    if let Cause::Denied(denial @ (Denial::QuotaExhausted { .. } | Denial::RateLimited { .. })) =
-        cause
+    if let Cause::Denied(
+        denial @ (Denial::QuotaExhausted { .. }
+        | Denial::RateLimited { .. }
+        | Denial::TooManyTries { .. }
+        | Denial::LookupMissesExhausted { .. }
+        | Denial::DistinctCountsExhausted { .. }),
+    ) = cause
     {
         details.add_quota_failure_violation("agreement", denial.to_string());
     }
@@ -101,7 +106,9 @@ fn denied(denial: &Denial) -> Code {
     match denial {
         Denial::RateLimited { .. }
         | Denial::QuotaExhausted { .. }
-        | Denial::TooManyTries { .. } => Code::ResourceExhausted,
+        | Denial::TooManyTries { .. }
+        | Denial::LookupMissesExhausted { .. }
+        | Denial::DistinctCountsExhausted { .. } => Code::ResourceExhausted,
         Denial::NoAgreement { .. }
         | Denial::NotYetInForce(_)
         | Denial::Ended(_)

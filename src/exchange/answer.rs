@@ -15,11 +15,8 @@ pub enum Answer {
 pub enum Body {
     Record(Bytes),
     Verdicts(Vec<pb::Verdict>),
-    Count {
-        count: u64,
-        suppressed: bool,
-        smallest_group: u64,
-    },
+    /// Without its `info`.
+    Count(pb::CountRecordsResponse),
 }
 
 impl std::fmt::Debug for Body {

@@ -22,9 +22,12 @@ use crate::name::ExchangeId;
 use crate::pb;
 use crate::policy::decision::Permit;
 use crate::policy::decision::Role;
+use crate::policy::ledger::Guess;
+use crate::policy::ledger::Spending;
 use crate::registry::Digest;
 use crate::registry::extract::value_of;
 use crate::registry::field::Field;
+use crate::registry::filter::Filter;
 use crate::registry::query::Mode;
 use crate::registry::query::Query;
 use crate::registry::query::Selection;
@@ -51,6 +54,10 @@ pub(super) struct Draft {
     subject: Option<Field>,
     /// The key of the month in which it began, once the request is known to be one.
     month: Option<Arc<MonthKey>>,
+    /// What it may miss of the grant's look-ups.
+    guess: Guess,
+    /// How much of them is missed, when that is news.
+    spending: Option<Spending>,
 }
 
 impl Draft {
@@ -114,6 +121,8 @@ impl Draft {
             stated: None,
             subject: None,
             month: None,
+            guess: Guess::none(),
+            spending: None,
         }
     }
 
@@ -177,6 +186,44 @@ impl Draft {
             .collect();
     }
 
+    /// What is held back of the grant's look-ups until the entry of the exchange's end is made.
+    pub(super) fn guess(&mut self, guess: Guess) {
+        self.guess = guess;
+    }
+
+    /// How much of the grant's look-ups of the day has found nothing, when that is news.
+    pub(super) fn spending(&self) -> Option<Spending> {
+        self.spending
+    }
+
+    /// That permits it, or that the refusal rests on; empty where there is none.
+    pub(super) fn agreement(&self) -> &str {
+        &self.record.agreement
+    }
+
+    /// Values that were looked up or verified in vain.
+    pub(super) fn lookup_misses(&self) -> u32 {
+        self.record.lookup_misses
+    }
+
+    /// The tag of a count's filter.
+    pub(super) fn filter_tag(&self, permit: &Permit) -> [u8; 16] {
+        let Query {
+            schema, selection, ..
+        } = permit.query();
+        let filter = selection.filter().map_or("", Filter::text);
+        let month = self.month.as_ref();
+        let tag = month.map(|month| month.filter(schema.name(), filter));
+        tag.unwrap_or_default()
+    }
+
+    /// Notes it where a restart must know how many different filters there were.
+    pub(super) fn counts(&mut self, permit: &Permit, filter_tag: &[u8; 16]) {
+        if permit.grant().distinct_counts.is_some() {
+            self.record.filter_tag = filter_tag.to_vec().into();
+        }
+    }
+
     /// The request in the words in which it goes to the provider, as both gateways digest it.
     pub(super) fn asks(&mut self, ask: &Ask) {
         self.request = ask.digest();
@@ -210,6 +257,8 @@ impl Draft {
     pub(super) fn released(&mut self, raw: &[u8], sent: &[u8]) -> Result<(), Malformed> {
         self.record.records += 1;
         self.record.bytes += sent.len() as u64;
+        // It was found.
+        self.guess.settle(0);
         if self.side == Side::Provider {
             self.response.add(sent);
         }
@@ -257,8 +306,10 @@ impl Draft {
         self.record.system.clone()
     }
 
-    pub(super) fn mismatches(&mut self, values: u32) {
+    /// Values that were not confirmed, and those of them that were guesses.
+    pub(super) fn mismatches(&mut self, values: u32, guessed: u32) {
         self.record.mismatches = values;
+        self.record.lookup_misses = guessed;
     }
 
     pub(super) fn side(&self) -> Side {

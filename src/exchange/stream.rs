@@ -65,7 +65,7 @@ impl AnswerStream {
         snapshot: Arc<Snapshot>,
         caller: Caller,
         ask: Ask,
-        draft: Draft,
+        mut draft: Draft,
         records: Records,
         warrant: Warrant,
     ) -> Result<Answer, Refusal> {
@@ -278,8 +278,8 @@ impl AnswerStream {
             return Ok(None);
         };
         let now = self.exchange.clock.now();
-        tell::ended(&self.draft, cause, now);
         let end = self.draft.ended(cause, now);
+        tell::ended(&self.draft, cause, now);
         Ok(Some(opened.close(end).await?))
     }
 }

@@ -4,6 +4,7 @@ use super::draft::Draft;
 use super::refusal::Cause;
 use crate::clock::Moment;
 use crate::fault::chain;
+use crate::policy::ledger::Spending;
 use crate::source::SourceError;
 
 /// An exchange, or a stream of it, has ended; `cause` is why it was refused or cut.
@@ -23,6 +24,7 @@ pub(super) fn ended(draft: &Draft, cause: Option<&Cause>, at: Moment) {
     metrics::histogram!("landbridge_exchange_seconds", "side" => draft.side().as_str(), "mode" => mode)
         .record(at.since(draft.begun()) as f64 / 1e6);
 
+    missed(draft);
     if let Some(agreement) = draft.differing() {
         differs(draft, agreement);
     }
@@ -52,6 +54,35 @@ pub(super) fn ended(draft: &Draft, cause: Option<&Cause>, at: Moment) {
             tracing::info!(%exchange, consumer, system, mode, reason, error = %cause, "refused");
         }
     }
+}
+
+/// Values that nothing was found of: many of them look like guessing, of which both gateways' administrators should know.
+fn missed(draft: &Draft) {
+    let agreement = draft.agreement();
+    if draft.lookup_misses() > 0 {
+        metrics::counter!(
+            "landbridge_lookup_misses_total",
+            "side" => draft.side().as_str(),
+            "agreement" => agreement.to_owned(),
+        )
+        .increment(draft.lookup_misses().into());
+    }
+    let Some(spending) = draft.spending() else {
+        return;
+    };
+    let share = match spending {
+        Spending::Half => "half",
+        Spending::All => "all",
+    };
+    metrics::counter!(
+        "landbridge_lookup_alarms_total",
+        "side" => draft.side().as_str(),
+        "agreement" => agreement.to_owned(),
+        "share" => share,
+    )
+    .increment(1);
+    let (consumer, system) = draft.asker();
+    tracing::warn!(exchange = %draft.exchange(), consumer, system, agreement, share, "so much of the grant's look-ups of the day has found nothing");
 }
 
 /// One of a fixed set of words: a provider's gateway may give any text as its reason.

@@ -12,6 +12,7 @@ use super::draft::Draft;
 use super::fetch;
 use super::receipt;
 use super::refusal::Cause;
+use super::rounding::counted;
 use super::snapshot::Snapshot;
 use super::warrant::Warrant;
 use crate::audit::Kind;
@@ -107,7 +108,7 @@ impl Exchange {
         let evidence = receipt(evidence.as_ref());
         let warrant = Warrant::of(Kind::Exchange, &tried, evidence, snapshot, draft)?;
         self.ledger.spend(&tried, 1, draft.begun())?;
-        draft.mismatches(unconfirmed);
+        draft.mismatches(unconfirmed, guessed_wrong(&tried, &verdicts));
         Ok(Found::Whole(Body::Verdicts(verdicts), warrant))
     }
 
@@ -168,31 +169,36 @@ impl Exchange {
         draft: &mut Draft,
     ) -> Result<Found, Cause> {
         let (permitted, deadline) = (permit.clone(), terms.deadline);
-        let smallest_group = permitted.grant().smallest_group;
+        let grant = permitted.grant();
+        let tag = draft.filter_tag(&permit);
+        self.ledger.may_count(&permit, &tag, draft.begun())?;
+        draft.counts(&permit, &tag);
         self.ledger.spend(&permit, 1, draft.begun())?;
-        let counted = within(deadline, async {
+        let answer = within(deadline, async {
             match fetch(snapshot, permit, terms, draft).await? {
                 Fetched::Count(told, evidence) => Ok((told, Some(evidence))),
                 other => {
                     let count = tally(other.into_records()?).await?;
-                    Ok((counted(count, smallest_group), None))
+                    Ok((counted(count, grant, &tag), None))
                 }
             }
         });
-        let (told, evidence) = counted.await?;
+        let (told, evidence) = answer.await?;
         draft.told(&told);
         draft.heard(evidence.as_ref());
         let evidence = receipt(evidence.as_ref());
         let warrant = Warrant::of(Kind::Exchange, &permitted, evidence, snapshot, draft)?;
 
         // The consumer's own copy of the agreement holds too.
-        let suppressed = told.suppressed || told.count < smallest_group;
-        let smallest_group = smallest_group.max(told.smallest_group);
-        let body = Body::Count {
-            count: if suppressed { 0 } else { told.count },
+        let own = counted(told.count, grant, &tag);
+        let suppressed = told.suppressed || own.suppressed;
+        let body = Body::Count(pb::CountRecordsResponse {
+            info: None,
+            count: if suppressed { 0 } else { own.count },
             suppressed,
-            smallest_group,
-        };
+            smallest_group: own.smallest_group.max(told.smallest_group),
+            count_step: own.count_step.max(told.count_step),
+        });
         Ok(Found::Whole(body, warrant))
     }
 }
@@ -205,17 +211,6 @@ async fn tally(mut records: Records) -> Result<u64, Cause> {
         }
     }
     Ok(count)
-}
-
-/// A count of fewer than the smallest group is not told.
-fn counted(count: u64, smallest_group: u64) -> pb::CountRecordsResponse {
-    let suppressed = count < smallest_group;
-    pb::CountRecordsResponse {
-        info: None,
-        count: if suppressed { 0 } else { count },
-        suppressed,
-        smallest_group,
-    }
 }
 
 /// Another gateway's record must be the one that was asked for, as far as its key can be read here.
@@ -243,6 +238,17 @@ fn unconfirmed(verdicts: &[pb::Verdict]) -> u32 {
         .iter()
         .filter(|verdict| verdict.outcome() != pb::VerdictOutcome::Match);
     u32::try_from(unconfirmed.count()).unwrap_or(u32::MAX)
+}
+
+/// Of the values that were not confirmed, those that the asker could not have read.
+fn guessed_wrong(permit: &Permit, verdicts: &[pb::Verdict]) -> u32 {
+    let Selection::Verify { claims, .. } = &permit.query().selection else {
+        return 0;
+    };
+    let wrong = claims.iter().zip(verdicts).filter(|((field, _), verdict)| {
+        permit.grant().guesses(field) && verdict.outcome() != pb::VerdictOutcome::Match
+    });
+    u32::try_from(wrong.count()).unwrap_or(u32::MAX)
 }
 
 /// Not an `async fn`, which would hold the work twice: as its argument and as what it waits for.

@@ -1,11 +1,16 @@
 //! What a restart must not forget, read again from the journal: spent quotas, and the exchanges that were asked for.
 
+#[cfg(test)]
+mod tests;
+
+use std::collections::HashMap;
 use std::path::Path;
 
 use time::OffsetDateTime;
 use time::Time;
 use time::UtcOffset;
 
+use crate::audit::Kind as Entry;
 use crate::audit::Role;
 use crate::audit::reader::ReadError;
 use crate::audit::reader::Reader;
@@ -20,11 +25,27 @@ use crate::policy::ledger::Spent;
 /// What was spent today: a restart must not refill a quota.
 pub(super) fn ledger(journal: &Path, now: Moment, offset: UtcOffset) -> Result<Ledger, ReadError> {
     let ledger = Ledger::new(offset);
+    let mut open = HashMap::new();
     for entry in Reader::open(journal).since(day_start(now, offset))? {
         let entry = entry?;
-        if let Some(spent) = entry.record()?.as_ref().and_then(spent) {
-            ledger.restore(&spent, entry.leaf.time);
+        let record = entry.record()?;
+        let Some(spent) = record.as_ref().and_then(spent) else {
+            continue;
+        };
+        match record.and_then(|record| record.kind) {
+            Some(Kind::StreamEnd(end)) => drop(open.remove(&end.opened_at)),
+            // Its end tells.
+            _ if entry.leaf.kind == Entry::Intent => {
+                open.insert(entry.index, (spent, entry.leaf.time));
+                continue;
+            }
+            _ => {}
         }
+        ledger.restore(&spent, entry.leaf.time);
+    }
+    // Those whose ends are not yet written have found nothing.
+    for (spent, time) in open.into_values() {
+        ledger.restore(&spent, time);
     }
     Ok(ledger)
 }
@@ -63,6 +84,8 @@ fn spent(record: &pb::JournalRecord) -> Option<Spent> {
             records: exchange.records.max(u64::from(is_single(exchange))),
             key_tag: <[u8; 16]>::try_from(exchange.key_tag.as_ref()).ok(),
             mismatches: exchange.mismatches,
+            lookup_misses: exchange.lookup_misses,
+            filter_tag: <[u8; 16]>::try_from(exchange.filter_tag.as_ref()).ok(),
         }),
         Kind::StreamEnd(end) => Some(Spent {
             agreement: end.agreement.parse().ok()?,
@@ -71,6 +94,8 @@ fn spent(record: &pb::JournalRecord) -> Option<Spent> {
             records: end.records,
             key_tag: None,
             mismatches: 0,
+            lookup_misses: end.lookup_misses,
+            filter_tag: None,
         }),
         Kind::Policy(_)
         | Kind::Lifecycle(_)

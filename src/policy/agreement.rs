@@ -61,7 +61,7 @@ pub struct Grant {
     /// What is released, each with its mask. No path lies within another; a message that stands here is released with
     /// all that the schema declares in it, unmasked: a granted message with masked fields is divided.
     pub released: Arc<[Released]>,
-    /// May be asked for by equality, though masked or not released.
+    /// May be compared with one value in a question, though masked or not released.
     pub lookup: Vec<Field>,
     /// Which records the grant covers.
     pub rows: Option<Filter>,
@@ -73,10 +73,16 @@ pub struct Grant {
     pub rate: Option<u32>,
     /// Records a day.
     pub daily: Option<u64>,
-    /// Counts below it are suppressed.
+    /// Counts below it are suppressed. No less than `count_step`.
     pub smallest_group: u64,
+    /// Counts are told as multiples of it.
+    pub count_step: u64,
+    /// Different filters of counts that are answered in a day.
+    pub distinct_counts: Option<u32>,
     /// Values a day that a verification may fail to confirm, for each record.
     pub verify_tries: u32,
+    /// Values a day that may be looked up or verified in vain, whatever the record and the mode.
+    pub lookup_misses: u32,
 }
 
 /// A field that a grant releases.
@@ -94,7 +100,24 @@ impl Grant {
             .any(|r| r.mask.is_none() && field.path().within(r.field.path()))
     }
 
-    /// Whether the field may be asked for by equality.
+    /// Whether whoever may use the grant can read the field, record by record.
+    pub fn shows(&self, field: &Field) -> bool {
+        let shows_records = |mode: &Mode| matches!(mode, Mode::Get | Mode::Query);
+        self.modes.iter().any(shows_records) && self.releases_clear(field)
+    }
+
+    /// Whether a question may state a value that its asker cannot have read.
+    pub fn may_guess(&self) -> bool {
+        !self.lookup.is_empty() || self.modes.contains(&Mode::Verify)
+    }
+
+    /// Whether to verify a value of that field is to guess: whoever asks could not have read it, or not have found the
+    /// record by its key.
+    pub fn guesses(&self, claimed: &Field) -> bool {
+        !self.shows(claimed) || !self.shows(self.schema.key())
+    }
+
+    /// Whether the field may be compared with one value in a question.
     pub fn looks_up(&self, field: &Field) -> bool {
         self.lookup.iter().any(|l| l.path() == field.path())
     }

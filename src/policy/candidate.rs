@@ -10,6 +10,7 @@ use super::agreement::Agreement;
 use super::agreement::Grant;
 use super::agreement::Released;
 use super::decision::Denial;
+use super::decision::NotTested;
 use super::explanation::Considered;
 use super::guardrail::Guarded;
 use super::guardrail::Occasion;
@@ -19,6 +20,7 @@ use crate::identity::Caller;
 use crate::name::AgreementId;
 use crate::registry::field::Field;
 use crate::registry::filter::Filter;
+use crate::registry::filter::Use;
 use crate::registry::query::Mode;
 use crate::registry::query::Query;
 use crate::registry::query::Selection;
@@ -206,18 +208,55 @@ impl Candidate {
         let Some(filter) = query.selection.filter() else {
             return Ok(());
         };
-        for tested in filter.uses() {
-            let lookup = self.grant().looks_up(&tested.field);
-            let known = lookup && tested.by_equality;
-            if !known && !self.grant().releases_clear(&tested.field) {
-                return Err(Denial::FilterNotAllowed {
-                    agreement: self.id(),
-                    field: tested.field.path().clone(),
-                    lookup,
-                });
+        let counts = query.selection.mode() == Mode::Count;
+        let mut looked_up = Vec::new();
+        for Use {
+            field,
+            is_one_value,
+        } in filter.uses()
+        {
+            if self.grant().releases_clear(&field) {
+                continue;
             }
+            let why = if !self.grant().looks_up(&field) {
+                NotTested::Hidden
+            } else if counts {
+                NotTested::Counted
+            } else if !is_one_value || looked_up.contains(&field) {
+                NotTested::Lookup
+            } else {
+                looked_up.push(field);
+                continue;
+            };
+            return Err(Denial::FilterNotAllowed {
+                agreement: self.id(),
+                field: field.path().clone(),
+                why,
+            });
         }
         Ok(())
+    }
+
+    /// How many values a permitted query states that its asker could not have read here. A further page states none: the
+    /// first one has found what the question names.
+    pub(super) fn guesses(&self, query: &Query) -> u32 {
+        let grant = self.grant();
+        match &query.selection {
+            Selection::Get { .. } => u32::from(!grant.releases_clear(query.schema.key())),
+            Selection::Query {
+                filter: Some(filter),
+                cursor: None,
+                ..
+            } if !grant.lookup.is_empty() => {
+                let mut uses = filter.uses().into_iter();
+                u32::from(uses.any(|tested| !grant.releases_clear(&tested.field)))
+            }
+            Selection::Verify { claims, .. } => {
+                let guessed = claims.iter().filter(|(field, _)| grant.guesses(field));
+                u32::try_from(guessed.count()).unwrap_or(u32::MAX)
+            }
+            Selection::Query { .. } | Selection::Count { .. } => 0,
+        }
     }
 
     fn allows_order(&self, query: &Query) -> Result<(), Denial> {

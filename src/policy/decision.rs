@@ -38,6 +38,7 @@ pub struct Permit {
     pub(super) releases_all: bool,
     pub(super) gate: Option<Filter>,
     pub(super) limit: u32,
+    pub(super) guesses: u32,
     pub(super) revision: Digest,
     pub(super) consumer: DepartmentId,
 }
@@ -105,6 +106,12 @@ impl Permit {
         self.limit
     }
 
+    /// How many values the query states that its asker could not have read under the grant: what is not found of them is
+    /// counted.
+    pub fn guesses(&self) -> u32 {
+        self.guesses
+    }
+
     /// Whether the other permit lets the same leave: the same rows, and the same fields with the same masks.
     pub fn releases_as(&self, other: &Self) -> bool {
         let same =
@@ -156,11 +163,11 @@ pub enum Denial {
         agreement: AgreementId,
         field: FieldPath,
     },
-    #[error("agreement {agreement} does not let `{field}` be used in a filter: it is not released unmasked{}", if *.lookup { "; as a lookup it may only be compared by `==` or `in`, not under `!`" } else { "" })]
+    #[error("agreement {agreement} does not let `{field}` be used in {}", .why.told(.field))]
     FilterNotAllowed {
         agreement: AgreementId,
         field: FieldPath,
-        lookup: bool,
+        why: NotTested,
     },
     #[error(
         "agreement {agreement} does not let records be ordered by `{field}`: it is not released unmasked"
@@ -196,6 +203,45 @@ pub enum Denial {
         tries: u32,
         retry: Duration,
     },
+    #[error("{agreement} allows {misses} values a day to be looked up or verified in vain")]
+    LookupMissesExhausted {
+        agreement: AgreementId,
+        misses: u32,
+        retry: Duration,
+    },
+    #[error(
+        "{agreement} allows {counts} different filters of counts a day; those that were answered today are answered again"
+    )]
+    DistinctCountsExhausted {
+        agreement: AgreementId,
+        counts: u32,
+        retry: Duration,
+    },
+}
+
+/// Why a filter may not test a field, which the grant does not release unmasked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum NotTested {
+    Hidden,
+    /// It is a lookup, and the filter does more than compare it with one value.
+    Lookup,
+    /// It is a lookup, which a count never tests.
+    Counted,
+}
+
+impl NotTested {
+    fn told(self, field: &FieldPath) -> String {
+        match self {
+            Self::Hidden => "a filter: it is not released unmasked".to_owned(),
+            Self::Lookup => format!(
+                "this way: as a lookup it is compared with one value in a question; write `{field} == \"…\"` once, alone or \
+                 joined to the rest by `&&`, not with `in`, `!=`, `!` or `||`"
+            ),
+            Self::Counted => format!(
+                "a count, which looks nobody up; query for the record by `{field} == \"…\"`, or verify it"
+            ),
+        }
+    }
 }
 
 impl Denial {
@@ -217,6 +263,8 @@ impl Denial {
             Self::RateLimited { .. } => "RATE_LIMITED",
             Self::QuotaExhausted { .. } => "QUOTA_EXHAUSTED",
             Self::TooManyTries { .. } => "TOO_MANY_TRIES",
+            Self::LookupMissesExhausted { .. } => "LOOKUP_MISSES_EXHAUSTED",
+            Self::DistinctCountsExhausted { .. } => "DISTINCT_COUNTS_EXHAUSTED",
         }
     }
 
@@ -268,6 +316,12 @@ impl Denial {
             Self::TooManyTries {
                 agreement, tries, ..
             } => limit(agreement, u64::from(*tries)),
+            Self::LookupMissesExhausted {
+                agreement, misses, ..
+            } => limit(agreement, u64::from(*misses)),
+            Self::DistinctCountsExhausted {
+                agreement, counts, ..
+            } => limit(agreement, u64::from(*counts)),
         }
     }
 
@@ -284,7 +338,9 @@ impl Denial {
         match self {
             Self::RateLimited { retry, .. }
             | Self::QuotaExhausted { retry, .. }
-            | Self::TooManyTries { retry, .. } => Some(*retry),
+            | Self::TooManyTries { retry, .. }
+            | Self::LookupMissesExhausted { retry, .. }
+            | Self::DistinctCountsExhausted { retry, .. } => Some(*retry),
             _ => None,
         }
     }

@@ -53,7 +53,10 @@ pub struct Considered {
     /// Records a day.
     pub daily: Option<u64>,
     pub smallest_group: u64,
+    pub count_step: u64,
+    pub distinct_counts: Option<u32>,
     pub verify_tries: u32,
+    pub lookup_misses: u32,
     /// The ids of the guardrails that can apply to the mode asked for.
     pub guardrails: Vec<String>,
     pub outcome: Outcome,
@@ -120,7 +123,10 @@ impl Considered {
             rate: grant.rate,
             daily: grant.daily,
             smallest_group: grant.smallest_group,
+            count_step: grant.count_step,
+            distinct_counts: grant.distinct_counts,
             verify_tries: grant.verify_tries,
+            lookup_misses: grant.lookup_misses,
             guardrails,
             outcome: Outcome::from(judgement),
         }

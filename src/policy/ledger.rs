@@ -1,6 +1,7 @@
 //! What has been spent of each grant's limits. Restored from the journal at start; spent before disclosure, refunded never.
 
 mod counter;
+mod lookups;
 
 #[cfg(test)]
 mod tests;
@@ -23,6 +24,8 @@ use counter::Daily;
 use counter::Day;
 use counter::Rate;
 use counter::Tries;
+use lookups::Filters;
+use lookups::Misses;
 
 /// The counters of one gateway. Outlives reloads, and so knows a grant by its names, not by its address.
 #[derive(Debug)]
@@ -40,6 +43,30 @@ struct Counters {
     rate: Rate,
     records: Daily,
     tries: Tries,
+    misses: Misses,
+    filters: Filters,
+}
+
+/// What a question may miss of the day's look-ups, held back until it is known. Dropped before that, all of it is missed:
+/// whoever goes away must not learn for nothing.
+#[derive(Debug)]
+#[must_use = "a guess that is dropped is missed"]
+pub struct Guess(Option<Held>);
+
+#[derive(Debug)]
+struct Held {
+    counters: Arc<Counters>,
+    day: Day,
+    values: u32,
+    /// Values a day.
+    limit: u32,
+}
+
+/// So much of a grant's look-ups of the day has found nothing; told once a day.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Spending {
+    Half,
+    All,
 }
 
 /// Days in UTC.
@@ -124,19 +151,66 @@ impl Ledger {
         counters.tries.settle(self.day(at), key_tag, values);
     }
 
-    /// The records of the day's quota that a grant has spent.
+    /// Lets a question guess at what it states, whatever the mode. It holds the values back, so that questions side by side
+    /// do not miss more often than the grant allows: a verification of several values may go over by what it states itself.
+    pub fn guess(&self, permit: &Permit, at: Moment) -> Result<Guess, Denial> {
+        let values = permit.guesses();
+        if values == 0 {
+            return Ok(Guess::none());
+        }
+        let (limit, counters) = (permit.grant().lookup_misses, self.counters_of(permit));
+        match counters.misses.hold(self.day(at), values, limit) {
+            Some(day) => Ok(Guess(Some(Held {
+                counters,
+                day,
+                values,
+                limit,
+            }))),
+            None => Err(Denial::LookupMissesExhausted {
+                agreement: permit.agreement().id.clone(),
+                misses: limit,
+                retry: self.until_tomorrow(at),
+            }),
+        }
+    }
+
+    /// Whether a count with the filter of that tag may be answered: it was today, or there is room for another one.
+    pub fn may_count(
+        &self,
+        permit: &Permit,
+        filter_tag: &[u8; 16],
+        at: Moment,
+    ) -> Result<(), Denial> {
+        let Some(limit) = permit.grant().distinct_counts else {
+            return Ok(());
+        };
+        let counters = self.counters_of(permit);
+        if counters.filters.admit(self.day(at), filter_tag, limit) {
+            return Ok(());
+        }
+        Err(Denial::DistinctCountsExhausted {
+            agreement: permit.agreement().id.clone(),
+            counts: limit,
+            retry: self.until_tomorrow(at),
+        })
+    }
+
+    /// What a grant has spent of the day.
     pub fn spent(
         &self,
         agreement: &AgreementId,
         grant: usize,
         record: &RecordType,
         at: Moment,
-    ) -> u64 {
+    ) -> SpentToday {
         let line = (agreement.clone(), grant, record.clone());
         let grants = self.grants.read().unwrap_or_else(PoisonError::into_inner);
-        grants
-            .get(&line)
-            .map_or(0, |counters| counters.records.used(self.day(at)))
+        let day = self.day(at);
+        let spent = grants.get(&line).map(|counters| SpentToday {
+            records: counters.records.used(day),
+            lookup_misses: counters.misses.missed(day),
+        });
+        spent.unwrap_or_default()
     }
 
     /// Counts again, at start, what the journal says was spent at that time.
@@ -147,6 +221,10 @@ impl Ledger {
         counters.records.add(day, spent.records);
         if let Some(key_tag) = &spent.key_tag {
             counters.tries.restore(day, key_tag, spent.mismatches);
+        }
+        counters.misses.restore(day, spent.lookup_misses);
+        if let Some(filter_tag) = &spent.filter_tag {
+            counters.filters.restore(day, filter_tag);
         }
     }
 
@@ -189,6 +267,46 @@ impl Ledger {
     }
 }
 
+impl Guess {
+    /// Of a question that guesses at nothing.
+    pub fn none() -> Self {
+        Self(None)
+    }
+
+    /// How many values may turn out wrong.
+    pub fn values(&self) -> u32 {
+        self.0.as_ref().map_or(0, |held| held.values)
+    }
+
+    /// Gives back what was held, and counts what was missed. Tells when that is much, if it was not told today.
+    pub fn settle(&mut self, missed: u32) -> Option<Spending> {
+        self.0.take()?.settle(missed)
+    }
+}
+
+impl Held {
+    fn settle(self, missed: u32) -> Option<Spending> {
+        let misses = &self.counters.misses;
+        misses.settle(self.day, self.values, missed, self.limit)
+    }
+}
+
+impl Drop for Guess {
+    fn drop(&mut self) {
+        if let Some(held) = self.0.take() {
+            let all = held.values;
+            held.settle(all);
+        }
+    }
+}
+
+/// What a grant has spent of a day.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct SpentToday {
+    pub records: u64,
+    pub lookup_misses: u32,
+}
+
 /// What one journal entry says was spent.
 #[derive(Debug, Clone)]
 pub struct Spent {
@@ -198,4 +316,6 @@ pub struct Spent {
     pub records: u64,
     pub key_tag: Option<[u8; 16]>,
     pub mismatches: u32,
+    pub lookup_misses: u32,
+    pub filter_tag: Option<[u8; 16]>,
 }

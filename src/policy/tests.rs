@@ -21,6 +21,7 @@ use crate::identity::Caller;
 use crate::name::SystemName;
 use crate::pb;
 use crate::registry::Registry;
+use crate::registry::query::Mode;
 use crate::registry::query::Query;
 use crate::registry::query::Raw;
 use crate::registry::query::RawSelection;

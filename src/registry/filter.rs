@@ -63,8 +63,9 @@ pub enum Op {
 #[derive(Debug, Clone)]
 pub struct Use {
     pub field: Field,
-    /// True where the field is only asked for equality with a given value, and not under a negation.
-    pub by_equality: bool,
+    /// True where every record that the filter selects has one given value there: `field == value`, alone or joined to the
+    /// rest by `&&`.
+    pub is_one_value: bool,
 }
 
 /// What is wrong with a filter, and where.
@@ -166,10 +167,10 @@ impl Filter {
     /// Every mention of a field, in the order of the text.
     pub fn uses(&self) -> Vec<Use> {
         let mut uses = Vec::new();
-        self.expr.mentions(&mut |field, by_equality| {
+        self.expr.mentions(&mut |field, is_one_value| {
             uses.push(Use {
                 field: field.clone(),
-                by_equality,
+                is_one_value,
             });
         });
         uses
@@ -186,23 +187,31 @@ impl Filter {
 }
 
 impl Expr {
-    /// Tells every mention of a field, in order, and whether it is by equality with given values alone.
+    /// Tells every mention of a field, in order, and whether it demands one given value of it.
     fn mentions(&self, tell: &mut impl FnMut(&Field, bool)) {
-        self.mentions_under(false, tell);
+        self.mentions_in(true, tell);
     }
 
-    fn mentions_under(&self, negated: bool, tell: &mut impl FnMut(&Field, bool)) {
+    /// `demanded`: no record is selected of which this does not hold.
+    fn mentions_in(&self, demanded: bool, tell: &mut impl FnMut(&Field, bool)) {
         match self {
-            Self::All(parts) | Self::Any(parts) => {
+            Self::All(parts) => {
                 for part in parts {
-                    part.mentions_under(negated, tell);
+                    part.mentions_in(demanded, tell);
+                }
+            }
+            Self::Any(parts) => {
+                for part in parts {
+                    part.mentions_in(false, tell);
                 }
             }
             // Two negations count as one: what a filter may not ask is not made lawful by asking it twice over.
-            Self::Not(inner) => inner.mentions_under(true, tell),
-            Self::Compare { field, op, .. } => tell(field, *op == Op::Eq && !negated),
-            Self::In { field, .. } => tell(field, !negated),
-            Self::StartsWith { field, .. } | Self::Has { field } => tell(field, false),
+            Self::Not(inner) => inner.mentions_in(false, tell),
+            Self::Compare { field, op, .. } => tell(field, demanded && *op == Op::Eq),
+            // Of one value too: a list is for asking several at once.
+            Self::In { field, .. } | Self::StartsWith { field, .. } | Self::Has { field } => {
+                tell(field, false);
+            }
             Self::Constant(_) => {}
         }
     }

@@ -23,6 +23,7 @@ mod exchange;
 mod faults;
 mod foreign;
 mod fuzz;
+mod guessing;
 mod hardening;
 mod harness;
 mod hostile;

@@ -79,6 +79,8 @@ impl Column {
             access: match (access, of) {
                 // There is no mask for these but `drop`, which hides them.
                 (Access::Masked, Type::Truth | Type::Colour) => Access::Hidden,
+                // Nor may they be looked up where records may be queried: there are too few values.
+                (Access::LookUp, Type::Truth | Type::Colour) => Access::Hidden,
                 (access, _) => access,
             },
         }

@@ -37,6 +37,37 @@ impl Story {
             .see(&leaf, &of(journal_record::Kind::Exchange(record)));
     }
 
+    /// A look-up that finds nothing: at once, or as a stream of two entries.
+    fn miss(&mut self, seconds: i64, streamed: bool) {
+        let exchange = crate::name::ExchangeId::new(uuid::Uuid::from_u128(seconds as u128));
+        let mut leaf = Leaf {
+            exchange: Some(exchange),
+            ..leaf(seconds, Outcome::Answered)
+        };
+        let record = pb::ExchangeRecord {
+            consumer: "tax".into(),
+            system: "assessment".into(),
+            record_type: "civil.v1.Resident".into(),
+            lookup_misses: 1,
+            ..Default::default()
+        };
+        if streamed {
+            leaf.kind = Kind::Intent;
+        }
+        self.0
+            .see(&leaf, &of(journal_record::Kind::Exchange(record)));
+        if streamed {
+            leaf.kind = Kind::StreamEnd;
+            let end = pb::StreamEndRecord {
+                consumer: "tax".into(),
+                record_type: "civil.v1.Resident".into(),
+                lookup_misses: 1,
+                ..Default::default()
+            };
+            self.0.see(&leaf, &of(journal_record::Kind::StreamEnd(end)));
+        }
+    }
+
     fn told(self) -> Vec<(Pattern, u64, i64, i64)> {
         let relative = |moment: Moment| moment.seconds() - MONDAY;
         let found = self.0.done().into_iter();
@@ -190,4 +221,23 @@ fn exchanges_of_which_the_other_journal_says_otherwise_are_told() {
             Moment::from_micros(120_000_000)
         )
     );
+}
+
+#[test]
+fn fifty_values_looked_up_in_vain_in_one_day_look_like_guessing() {
+    let noon = 12 * HOUR;
+    for (before, found) in [
+        (0, vec![(Pattern::Guessing, 50, noon, noon + 49)]),
+        (1, vec![]),
+    ] {
+        let mut story = Story::new();
+        for n in 0..50 {
+            // One of them the day before.
+            let at = if n < before { noon - DAY } else { noon + n };
+            story.miss(at, n % 2 == 0);
+        }
+        let mut told = story.told();
+        told.retain(|(pattern, ..)| *pattern == Pattern::Guessing);
+        assert_eq!(told, found);
+    }
 }

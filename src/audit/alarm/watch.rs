@@ -11,11 +11,13 @@ use super::Alarm;
 use super::DAYS_KNOWN;
 use super::KEYS_AN_HOUR;
 use super::LEAST_RECORDS;
+use super::MISSES_A_DAY;
 use super::OFF_HOURS_SHARE;
 use super::OFFICE_HOURS;
 use super::Pattern;
 use super::STREAK;
 use super::TIMES_USUAL;
+use crate::audit::leaf::Kind as Entry;
 use crate::audit::leaf::Leaf;
 use crate::audit::leaf::Outcome;
 use crate::clock::Moment;
@@ -61,6 +63,8 @@ pub(super) struct Watch {
     keys: BTreeMap<(Asker, String), Hour>,
     /// Records by the day.
     volumes: BTreeMap<(Asker, String), BTreeMap<i32, Span>>,
+    /// Values looked up in vain, by the day.
+    misses: BTreeMap<(Asker, String), BTreeMap<i32, Span>>,
     hours: BTreeMap<Asker, Hours>,
     /// The openings of streams tell who asked; their ends do not.
     systems: BTreeMap<[u8; 16], String>,
@@ -89,6 +93,7 @@ impl Watch {
             streaks: BTreeMap::new(),
             keys: BTreeMap::new(),
             volumes: BTreeMap::new(),
+            misses: BTreeMap::new(),
             hours: BTreeMap::new(),
             systems: BTreeMap::new(),
             found: Vec::new(),
@@ -104,10 +109,11 @@ impl Watch {
                     system: record.system.clone(),
                 };
                 self.key(&asker, record, leaf.time);
-                if leaf.outcome == Outcome::None {
+                if leaf.kind == Entry::Intent {
                     self.systems
                         .extend(exchange.map(|id| (id, record.system.clone())));
                 } else {
+                    self.missed(&asker, &record.record_type, leaf.time, record.lookup_misses);
                     self.ended(asker, &record.record_type, leaf, record.records);
                 }
             }
@@ -117,6 +123,7 @@ impl Watch {
                     department: record.consumer.clone(),
                     system: system.unwrap_or_default(),
                 };
+                self.missed(&asker, &record.record_type, leaf.time, record.lookup_misses);
                 self.ended(asker, &record.record_type, leaf, record.records);
             }
             Some(Kind::Reconciliation(record)) if record.differing > 0 => self.found.push(Alarm {
@@ -140,6 +147,7 @@ impl Watch {
             self.hour_over(asker, record_type, &hour);
         }
         self.unusual_days();
+        self.guessing_days();
         self.unusual_hours();
         self.found
             .sort_by_key(|alarm| (std::cmp::Reverse(alarm.until), alarm.pattern));
@@ -175,6 +183,18 @@ impl Watch {
         days.entry(day)
             .or_insert(Span::at(time, 0))
             .add(time, records);
+    }
+
+    fn missed(&mut self, asker: &Asker, record_type: &str, time: Moment, values: u32) {
+        if values == 0 {
+            return;
+        }
+        let day = time.date(self.offset).to_julian_day();
+        let place = (asker.clone(), record_type.to_owned());
+        let days = self.misses.entry(place).or_default();
+        days.entry(day)
+            .or_insert(Span::at(time, 0))
+            .add(time, values.into());
     }
 
     fn streak_over(&mut self, asker: Asker, streak: Span) {
@@ -239,6 +259,14 @@ impl Watch {
                         *span,
                     );
                 }
+            }
+        }
+    }
+
+    fn guessing_days(&mut self) {
+        for ((asker, record_type), days) in mem::take(&mut self.misses) {
+            for span in days.into_values().filter(|span| span.count >= MISSES_A_DAY) {
+                self.tell(Pattern::Guessing, asker.clone(), record_type.clone(), span);
             }
         }
     }

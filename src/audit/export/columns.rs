@@ -142,6 +142,13 @@ pub(super) const COLUMNS: &[Column] = &[
     column("mismatches", Form::Number, |row| {
         exchange(row, |e| Cell::Number(e.mismatches.into()))
     }),
+    column("lookup_misses", Form::Number, |row| {
+        either(
+            row,
+            |e| Cell::Number(e.lookup_misses.into()),
+            |e| Cell::Number(e.lookup_misses.into()),
+        )
+    }),
     column("reason", Form::Text, |row| match row.told() {
         Some(Record::Connection(record)) => stated(&record.reason),
         _ => text(row, |e| &e.reason, |e| &e.reason),

@@ -24,7 +24,8 @@ const MAX_DETAIL: usize = 512;
 
 impl Draft {
     /// The entry of an answer that is one message.
-    pub(in crate::exchange) fn answered(&self, _: &Warrant, at: Moment) -> Entry {
+    pub(in crate::exchange) fn answered(&mut self, _: &Warrant, at: Moment) -> Entry {
+        self.settle(self.record.lookup_misses);
         self.entry(
             Kind::Exchange,
             Outcome::Answered,
@@ -34,8 +35,9 @@ impl Draft {
         )
     }
 
-    /// The entry that must be on disk before the first byte of a stream.
-    pub(in crate::exchange) fn opening(&self, _: &Warrant, at: Moment) -> Entry {
+    /// The entry that must be on disk before the first byte of a stream. If nothing follows it, all was missed.
+    pub(in crate::exchange) fn opening(&mut self, _: &Warrant, at: Moment) -> Entry {
+        self.record.lookup_misses = self.guess.values();
         self.entry(Kind::Intent, Outcome::Answered, "opened", String::new(), at)
     }
 
@@ -48,6 +50,11 @@ impl Draft {
                 .find(|(key, _)| *key == "agreement");
             self.record.agreement = named.map(|(_, agreement)| agreement).unwrap_or_default();
         }
+        let missed = match cause.reason() == Cause::NotFound.reason() {
+            true => self.guess.values(),
+            false => 0,
+        };
+        self.settle(missed);
         let (outcome, reason, detail) = (self.outcome(cause), cause.reason(), detail(cause));
         self.entry(Kind::Exchange, outcome, reason, detail, at)
     }
@@ -83,8 +90,13 @@ impl Draft {
         }
     }
 
-    /// How a stream ended, whatever ended it.
-    pub(in crate::exchange) fn ended(&self, cause: Option<&Cause>, at: Moment) -> StreamEnd {
+    /// How a stream ended, whatever ended it. Whoever goes away may have drawn the conclusion that nothing came.
+    pub(in crate::exchange) fn ended(&mut self, cause: Option<&Cause>, at: Moment) -> StreamEnd {
+        let missed = match cause {
+            None | Some(Cause::ClientGone | Cause::ClientStalled(_)) => self.guess.values(),
+            Some(_) => 0,
+        };
+        self.settle(missed);
         let outcome = cause.map_or(Outcome::Answered, |cause| self.outcome(cause));
         let stated = self.stated.unwrap_or(outcome);
         let response = self.response(Kind::StreamEnd, stated);
@@ -97,6 +109,7 @@ impl Draft {
             latency_us: at.since(self.begun),
             subjects: self.record.subjects.clone(),
             peer_origin: self.record.peer_origin.clone(),
+            lookup_misses: missed,
             ..Default::default()
         };
         let exchange_digest = self.digest(stated, &response);
@@ -106,6 +119,12 @@ impl Draft {
             peer: self.peer_leaf(),
             record,
         }
+    }
+
+    /// Counts what was looked up in vain, before anybody is told.
+    fn settle(&mut self, missed: u32) {
+        self.record.lookup_misses = missed;
+        self.spending = self.guess.settle(missed);
     }
 
     /// A provider's refusal is on record here as what it is there; one that it has not proven is no answer.

@@ -12,7 +12,7 @@ use crate::registry::filter::Op;
 use crate::registry::value::Literal;
 
 /// Changes whenever the form does: both parties must hash the same.
-const VERSION: &str = "landbridge agreement 1";
+const VERSION: &str = "landbridge agreement 2";
 
 pub(super) fn digest(agreement: &Agreement) -> Digest {
     let mut form = Canonical::new(VERSION);
@@ -54,7 +54,10 @@ fn grant(form: &mut Canonical, grant: &Grant) {
     form.number(grant.rate.unwrap_or(0).into());
     form.number(grant.daily.unwrap_or(0));
     form.number(grant.smallest_group);
+    form.number(grant.count_step);
+    form.number(grant.distinct_counts.unwrap_or(0).into());
     form.number(grant.verify_tries.into());
+    form.number(grant.lookup_misses.into());
 }
 
 fn expression(form: &mut Canonical, expr: &Expr) {

@@ -18,6 +18,7 @@ use crate::name::SystemName;
 use crate::pb::SharingClass;
 use crate::registry::Registry;
 use crate::registry::filter::Filter;
+use crate::registry::query::Mode;
 use crate::registry::schema::RecordSchema;
 
 const FORM: Form = Form {
@@ -42,17 +43,25 @@ const FORM: Form = Form {
         "rate",
         "daily",
         "smallest_group",
+        "count_step",
+        "distinct_counts",
         "verify_tries",
+        "lookup_misses",
     ],
 };
 
 const MAX_RECORDS: u32 = 1_000;
 const SMALLEST_GROUP: u64 = 10;
 const VERIFY_TRIES: u32 = 5;
+const LOOKUP_MISSES: u32 = 100;
+/// Where records are only counted.
+const DISTINCT_COUNTS: u32 = 50;
 
 const COUNT: RangeInclusive<u64> = 1..=u32::MAX as u64;
 /// The ledger counts the records of a day in 40 bits.
 const DAILY: RangeInclusive<u64> = 1..=1_000_000_000_000;
+/// The ledger remembers each filter of a day.
+const FILTERS: RangeInclusive<u64> = 1..=100_000;
 
 /// Compiles a grant; none when its record type is at fault.
 pub(super) fn compile(
@@ -66,6 +75,7 @@ pub(super) fn compile(
     let modes = section.list("modes", value::mode, report);
     let systems = section.list::<SystemName>("systems", value::name, report);
     let limits = Limits::read(&section, report);
+    let counting = Counting::of(&limits, &modes, report);
     let schema = record(registry, provider, &section, report)?;
 
     let named = Named::read(&schema, &section, report);
@@ -84,8 +94,11 @@ pub(super) fn compile(
         max_records: limits.max_records.unwrap_or(MAX_RECORDS),
         rate: limits.rate,
         daily: limits.daily,
-        smallest_group: limits.smallest_group.unwrap_or(SMALLEST_GROUP),
+        smallest_group: counting.smallest_group,
+        count_step: counting.step,
+        distinct_counts: counting.distinct,
         verify_tries: limits.verify_tries.unwrap_or(VERIFY_TRIES),
+        lookup_misses: limits.lookup_misses.unwrap_or(LOOKUP_MISSES),
     })
 }
 
@@ -98,23 +111,64 @@ struct Limits {
     rate: Option<u32>,
     daily: Option<u64>,
     smallest_group: Option<u64>,
+    count_step: Option<Placed<u32>>,
+    distinct_counts: Option<u32>,
     verify_tries: Option<u32>,
+    lookup_misses: Option<u32>,
 }
 
 impl Limits {
     fn read(section: &Section<'_>, report: &mut Report<'_>) -> Self {
-        let mut count = |name| {
-            let count = section.read(name, value::number(COUNT), report);
-            count.map(|p| p.value)
-        };
+        let mut placed = |name| section.read(name, value::number(COUNT), report);
+        let count_step = placed("count_step");
+        let mut count = |name| placed(name).map(|p| p.value);
         Self {
             max_records: count("max_records"),
             verify_tries: count("verify_tries"),
+            lookup_misses: count("lookup_misses"),
             smallest_group: count("smallest_group").map(u64::from),
+            count_step,
+            distinct_counts: section
+                .read("distinct_counts", value::number(FILTERS), report)
+                .map(|p| p.value),
             rate: section.read("rate", value::rate, report).map(|p| p.value),
             daily: section
                 .read("daily", value::number(DAILY), report)
                 .map(|p| p.value),
+        }
+    }
+}
+
+/// How counts are told. Where the same records may be queried, a count tells nothing that a query would not; where they may
+/// not, two counts whose filters differ by one person would tell of that person, were they exact.
+struct Counting {
+    smallest_group: u64,
+    step: u64,
+    distinct: Option<u32>,
+}
+
+impl Counting {
+    fn of(limits: &Limits, modes: &[Placed<Mode>], report: &mut Report<'_>) -> Self {
+        let queried = modes.iter().any(|mode| mode.value == Mode::Query);
+        let smallest_group = limits.smallest_group.unwrap_or(SMALLEST_GROUP);
+        let least = if queried { 1 } else { smallest_group };
+        let stated = limits.count_step.as_ref();
+        if let Some(step) = stated.filter(|step| u64::from(step.value) < least) {
+            let message = format!(
+                "without the mode `query`, counts are told in steps of no less than `smallest_group`, \
+                 which is {smallest_group}: finer ones would tell of single records; write {smallest_group} \
+                 or more"
+            );
+            report.at(step, message);
+        }
+        let step = stated.map_or(least, |step| step.value.into());
+        Self {
+            smallest_group: smallest_group.max(step),
+            step,
+            distinct: match limits.distinct_counts {
+                None if !queried => Some(DISTINCT_COUNTS),
+                stated => stated,
+            },
         }
     }
 }

@@ -137,16 +137,45 @@ impl Named {
                 );
             }
         }
+        if modes.iter().any(|mode| mode.value == Mode::Query) {
+            self.check_that_lookups_identify(report);
+        }
     }
 
-    /// Whether a field that is not within a message may be asked for by equality.
-    fn opens(&self, field: &Field) -> bool {
+    /// Whoever may query by each value of a field with few of them reads it, and misses hardly ever.
+    fn check_that_lookups_identify(&self, report: &mut Report<'_>) {
+        for field in self
+            .lookup
+            .iter()
+            .filter(|field| has_few_values(&field.value) && !self.releases_clear(&field.value))
+        {
+            let path = field.value.path();
+            let message = format!(
+                "`{path}` has so few values that querying for each of them would read it; leave it out \
+                 here, release it unmasked, or let it be verified by a grant without `query`"
+            );
+            report.at(field, message);
+        }
+    }
+
+    /// Whether a record may be asked for by its key.
+    fn opens(&self, key: &Field) -> bool {
+        let mut lookup = self.lookup.iter();
+        lookup.any(|f| f.value.path() == key.path()) || self.releases_clear(key)
+    }
+
+    /// Whether a field that is not within a message is granted and not masked.
+    fn releases_clear(&self, field: &Field) -> bool {
         let path = field.path();
         let names = |list: &[Placed<Field>]| list.iter().any(|f| f.value.path() == path);
         let masked_here = self.masks.iter().any(|(f, _)| f.value.path() == path);
         let masked = masked_here || field.default_mask().is_some() && !names(&self.unmasked);
-        names(&self.lookup) || names(&self.fields) && !masked
+        names(&self.fields) && !masked
     }
+}
+
+fn has_few_values(field: &Field) -> bool {
+    matches!(field.descriptor().kind(), Kind::Enum(_) | Kind::Bool)
 }
 
 /// Whether the field holds one value that a question can state.

@@ -288,6 +288,9 @@ fn the_digest_changes_with_every_part() {
         ("= 10\n", "= 11\n"),
         ("tries = 3", "tries = 4"),
         ("tries = 3", "tries = 3\nsmallest_group = 3"),
+        ("tries = 3", "tries = 3\ncount_step = 5"),
+        ("tries = 3", "tries = 3\ndistinct_counts = 3"),
+        ("tries = 3", "tries = 3\nlookup_misses = 3"),
         ("tries = 3", "tries = 3\nunmasked = [\"birth_date\"]"),
     ];
     let mut seen = vec![digest(AGREEMENT)];
@@ -416,6 +419,8 @@ fn what_is_not_stated_has_its_default() {
         (1_000, None, None)
     );
     assert_eq!((grant.smallest_group, grant.verify_tries), (10, 5));
+    assert_eq!((grant.count_step, grant.distinct_counts), (10, Some(50)));
+    assert_eq!(grant.lookup_misses, 100);
     assert!(grant.fields.is_empty() && grant.released.is_empty() && grant.rows.is_none());
 }
 
@@ -468,4 +473,74 @@ fn an_agreement_is_compiled_again_only_when_its_file_or_what_it_rests_on_has_cha
     let twice = of(&twice, &everybody, registry(), Some(&before)).unwrap_err();
     assert_eq!(twice.len(), 1);
     assert!(twice[0].message.contains("1.toml:"), "{twice:?}");
+}
+
+#[test]
+fn counts_are_exact_only_where_the_records_may_be_queried() {
+    let of = |modes: &str, more: &str| {
+        let header = AGREEMENT.split("[[grant]]").next().unwrap();
+        let grant = format!("[[grant]]\nrecord = 'civil.v1.Resident'\nmodes = [{modes}]\n{more}");
+        let agreement = format!("{header}{grant}");
+        let compiled = compile_at("civil", &[&agreement], &[]);
+        compiled.map(|policy| {
+            let grant = &policy.agreements().next().unwrap().grants[0];
+            (
+                grant.smallest_group,
+                grant.count_step,
+                grant.distinct_counts,
+            )
+        })
+    };
+    let fields = "fields = ['full_name']\n";
+    for (modes, more, told) in [
+        ("'count', 'query'", fields, (10, 1, None)),
+        (
+            "'count', 'query'",
+            "fields = ['full_name']\ncount_step = 20",
+            (20, 20, None),
+        ),
+        (
+            "'count', 'query'",
+            "fields = ['full_name']\ndistinct_counts = 9",
+            (10, 1, Some(9)),
+        ),
+        ("'count'", fields, (10, 10, Some(50))),
+        ("'count'", "smallest_group = 3", (3, 3, Some(50))),
+        (
+            "'count'",
+            "count_step = 100\ndistinct_counts = 9",
+            (100, 100, Some(9)),
+        ),
+        ("'count'", "smallest_group = 1", (1, 1, Some(50))),
+    ] {
+        assert_eq!(of(modes, more).unwrap(), told, "{modes} {more}");
+    }
+    let faults = of("'count'", "smallest_group = 20\ncount_step = 19").unwrap_err();
+    assert_eq!(faults.len(), 1);
+    assert_eq!(faults[0].key, "grant[0].count_step");
+    assert!(faults[0].message.contains("write 20 or more"), "{faults:?}");
+}
+
+#[test]
+fn a_lookup_that_may_be_queried_for_has_more_values_than_one_can_try() {
+    let with = |from: &str, to: &str| {
+        assert!(AGREEMENT.contains(from), "{from}");
+        faults(&AGREEMENT.replace(from, to))
+    };
+    let found = with("lookup      = [", "lookup      = [\"gender\", ");
+    assert_eq!(found.len(), 1);
+    assert!(
+        found[0].contains("grant[0].lookup[0]: `gender` has so few values"),
+        "{found:?}"
+    );
+    // What is released anyway is read by nobody, and a verification has its tries.
+    let fine = [
+        AGREEMENT.replace("lookup      = [", "lookup      = [\"status\", "),
+        AGREEMENT
+            .replace("lookup      = [", "lookup      = [\"gender\", ")
+            .replace(r#"["get", "query", "verify", "count"]"#, r#"["verify"]"#),
+    ];
+    for agreement in fine {
+        compile_at("civil", &[&agreement], &[]).unwrap();
+    }
 }

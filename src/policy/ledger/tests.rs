@@ -5,7 +5,9 @@ use std::time::Duration;
 
 use time::macros::datetime;
 
+use super::Guess;
 use super::Ledger;
+use super::Spending;
 use super::Spent;
 use crate::clock::Moment;
 use crate::policy::decision::Denial;
@@ -29,6 +31,12 @@ fn permit() -> Permit {
 fn verification() -> Permit {
     let question = ask(What::Verify(vec!["full_name"]));
     decide(&policy(&[AGREEMENT], &[]), &question).unwrap()
+}
+
+/// 4 misses a day.
+fn lookup() -> Permit {
+    let text = AGREEMENT.replace("tries = 3", "tries = 3\nlookup_misses = 4");
+    decide(&policy(&[&text], &[]), &filtered("national_id == 'x'")).unwrap()
 }
 
 fn ledger() -> Ledger {
@@ -178,6 +186,8 @@ fn what_the_journal_says_is_counted_again() {
         records,
         key_tag: Some(KEY),
         mismatches,
+        lookup_misses: 0,
+        filter_tag: None,
     };
     let day = 24 * 3_600_000_000;
     ledger.restore(&spent(10, 3), after(-day));
@@ -203,4 +213,117 @@ fn counts_outlive_a_reload() {
         reason(ledger.spend(&permit(), 1, after(0))),
         "QUOTA_EXHAUSTED"
     );
+}
+
+fn guess(ledger: &Ledger, permit: &Permit, at: Moment) -> Result<Guess, &'static str> {
+    ledger.guess(permit, at).map_err(|denial| denial.reason())
+}
+
+const EXHAUSTED: &str = "LOOKUP_MISSES_EXHAUSTED";
+const DAY: i64 = 24 * 3_600_000_000;
+
+#[test]
+fn lookups_that_find_nothing_are_counted_and_half_and_all_of_them_are_told_once() {
+    let (ledger, permit) = (ledger(), lookup());
+    let mut told = Vec::new();
+    for missed in [1, 0, 1, 0, 1, 1] {
+        told.push(guess(&ledger, &permit, after(0)).unwrap().settle(missed));
+    }
+    let (half, all) = (Some(Spending::Half), Some(Spending::All));
+    assert_eq!(told, [None, None, half, None, None, all]);
+    let denial = ledger.guess(&permit, after(0)).unwrap_err();
+    assert_eq!(denial.reason(), EXHAUSTED);
+    assert_eq!(denial.retry(), Some(Duration::from_secs(12 * 3600)));
+    assert!(guess(&ledger, &permit, after(DAY / 2)).is_ok());
+}
+
+#[test]
+fn lookups_side_by_side_share_the_misses_and_one_that_is_dropped_is_missed() {
+    let (ledger, permit) = (ledger(), lookup());
+    let mut held: Vec<_> = (0..9)
+        .filter_map(|_| guess(&ledger, &permit, after(0)).ok())
+        .collect();
+    assert_eq!(held.len(), 4);
+    held.pop().unwrap().settle(0);
+    drop(held);
+    guess(&ledger, &permit, after(0)).unwrap().settle(1);
+    assert_eq!(guess(&ledger, &permit, after(0)).err(), Some(EXHAUSTED));
+}
+
+#[test]
+fn all_modes_share_the_misses() {
+    let (ledger, query) = (ledger(), lookup());
+    let text = AGREEMENT.replace("tries = 3", "tries = 3\nlookup_misses = 4");
+    let verify = ask(What::Verify(vec![
+        "full_name",
+        "household_id",
+        "birth_date",
+    ]));
+    let verify = decide(&policy(&[&text], &[]), &verify).unwrap();
+    assert_eq!(
+        guess(&ledger, &verify, after(0)).unwrap().settle(3),
+        Some(Spending::Half)
+    );
+    // It states three values where one is left, and may go over by them; nothing else may then.
+    let mut over = guess(&ledger, &verify, after(0)).unwrap();
+    assert_eq!(guess(&ledger, &query, after(0)).err(), Some(EXHAUSTED));
+    over.settle(2);
+    assert_eq!(guess(&ledger, &query, after(0)).err(), Some(EXHAUSTED));
+}
+
+#[test]
+fn what_is_held_over_midnight_is_of_the_day_before() {
+    let (ledger, permit) = (ledger(), lookup());
+    let mut yesterday = guess(&ledger, &permit, after(0)).unwrap();
+    let today: Vec<_> = (0..4)
+        .map(|_| guess(&ledger, &permit, after(DAY)).unwrap())
+        .collect();
+    assert_eq!(yesterday.settle(1), None);
+    assert_eq!(guess(&ledger, &permit, after(DAY)).err(), Some(EXHAUSTED));
+    drop(today);
+    // A clock that goes back finds the later day's count.
+    assert_eq!(guess(&ledger, &permit, after(0)).err(), Some(EXHAUSTED));
+}
+
+#[test]
+fn only_so_many_different_filters_are_counted_in_a_day() {
+    let text = AGREEMENT
+        .replace(r#"["get", "query", "verify", "count"]"#, r#"["count"]"#)
+        .replace("tries = 3", "tries = 3\ndistinct_counts = 2");
+    let permit = decide(&policy(&[&text], &[]), &ask(What::Count(String::new()))).unwrap();
+    let ledger = ledger();
+    let may_count = |filter: u8, at| reason(ledger.may_count(&permit, &[filter; 16], at));
+    assert_eq!(
+        [1, 2, 1, 2].map(|filter| may_count(filter, after(0))),
+        [""; 4]
+    );
+    assert_eq!(may_count(3, after(0)), "DISTINCT_COUNTS_EXHAUSTED");
+    assert_eq!(may_count(1, after(0)), "");
+    assert_eq!(may_count(3, after(DAY)), "");
+}
+
+#[test]
+fn lookups_and_filters_of_the_day_are_restored() {
+    let (ledger, permit) = (ledger(), lookup());
+    let spent = |lookup_misses, filter: u8| Spent {
+        agreement: permit.agreement().id.clone(),
+        grant: permit.grant_number(),
+        record: permit.query().schema.name().clone(),
+        records: 0,
+        key_tag: None,
+        mismatches: 0,
+        lookup_misses,
+        filter_tag: Some([filter; 16]),
+    };
+    ledger.restore(&spent(4, 1), after(-DAY));
+    assert!(guess(&ledger, &permit, after(0)).is_ok());
+    ledger.restore(&spent(3, 2), after(0));
+    ledger.restore(&spent(9, 3), after(-DAY));
+    assert_eq!(guess(&ledger, &permit, after(0)).err(), Some(EXHAUSTED));
+
+    let text = AGREEMENT.replace("tries = 3", "tries = 3\ndistinct_counts = 1");
+    let count = decide(&policy(&[&text], &[]), &ask(What::Count(String::new()))).unwrap();
+    let may_count = |filter: u8| reason(ledger.may_count(&count, &[filter; 16], after(0)));
+    assert_eq!(may_count(3), "DISTINCT_COUNTS_EXHAUSTED");
+    assert_eq!(may_count(2), "");
 }

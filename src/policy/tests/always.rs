@@ -116,11 +116,18 @@ proptest! {
             let Ok(permit) = decide(&policy, &question) else { continue };
             let clear: Vec<_> = permit.grant().released.iter().filter(|r| r.mask.is_none()).collect();
             let uses = permit.query().selection.filter().map(|f| f.uses()).unwrap_or_default();
+            let counts = permit.query().selection.mode() == Mode::Count;
+            let mut looked_up = Vec::new();
             for tested in uses {
                 let told = clear.iter().any(|r| tested.field.path().within(r.field.path()));
-                let known = tested.by_equality && permit.grant().lookup.contains(&tested.field);
+                let known = tested.is_one_value && !counts && permit.grant().lookup.contains(&tested.field);
                 prop_assert!(told || known, "{:?} is tested", tested.field);
+                if !told {
+                    prop_assert!(!looked_up.contains(&tested.field), "{:?} is looked up twice", tested.field);
+                    looked_up.push(tested.field);
+                }
             }
+            prop_assert_eq!(permit.guesses(), u32::from(!looked_up.is_empty()));
         }
     }
 

@@ -5,6 +5,7 @@ use time::macros::datetime;
 
 use super::*;
 use crate::policy::decision::Role;
+use crate::registry::query::Selection;
 
 #[test]
 fn the_decision_table() {
@@ -187,8 +188,40 @@ fn the_decision_table() {
         ),
         (
             "a lookup field that is not granted may be so too",
-            asked(filtered("household_id in ['a', 'b']")),
+            asked(filtered("household_id == 'a'")),
             "permitted",
+        ),
+        (
+            "a lookup may be joined to the rest, and to another lookup",
+            asked(filtered(
+                "(status == STATUS_MOVED && national_id == 'x') && 'a' == household_id",
+            )),
+            "permitted",
+        ),
+        (
+            "a lookup field cannot be compared with many values at once",
+            asked(filtered("household_id in ['a', 'b']")),
+            "FILTER_NOT_ALLOWED",
+        ),
+        (
+            "nor with a list of one",
+            asked(filtered("household_id in ['a']")),
+            "FILTER_NOT_ALLOWED",
+        ),
+        (
+            "nor with one value or another",
+            asked(filtered("national_id == 'x' || national_id == 'y'")),
+            "FILTER_NOT_ALLOWED",
+        ),
+        (
+            "nor with one value or something else",
+            asked(filtered("national_id == 'x' || status == STATUS_MOVED")),
+            "FILTER_NOT_ALLOWED",
+        ),
+        (
+            "nor twice",
+            asked(filtered("national_id == 'x' && national_id == 'x'")),
+            "FILTER_NOT_ALLOWED",
         ),
         (
             "a lookup field cannot be compared by inequality",
@@ -223,6 +256,11 @@ fn the_decision_table() {
         (
             "a count follows the same rule",
             asked(ask(What::Count("phone == '1'".to_owned()))),
+            "FILTER_NOT_ALLOWED",
+        ),
+        (
+            "a count looks nobody up",
+            asked(ask(What::Count("national_id == 'x'".to_owned()))),
             "FILTER_NOT_ALLOWED",
         ),
         (
@@ -467,4 +505,79 @@ fn the_first_grant_that_permits_wins_and_otherwise_the_furthest_denial_is_told()
     assert_eq!(denial.reason(), "FILTER_NOT_ALLOWED");
     let denial = decide(&policy, &ask(What::Get).purpose("curiosity")).unwrap_err();
     assert_eq!(denial.reason(), "PURPOSE_NOT_AGREED");
+}
+
+#[test]
+fn a_filter_that_is_refused_is_told_what_to_write() {
+    let policy = policy(&[AGREEMENT], &[]);
+    let told = |question: Question| decide(&policy, &question).unwrap_err().to_string();
+    assert_eq!(
+        told(filtered("national_id in ['x', 'y']")),
+        "agreement CIV-TAX-2026-01 does not let `national_id` be used in this way: as a lookup it is compared with one value in a \
+         question; write `national_id == \"…\"` once, alone or joined to the rest by `&&`, not with `in`, `!=`, `!` or `||`"
+    );
+    assert_eq!(
+        told(ask(What::Count("national_id == 'x'".to_owned()))),
+        "agreement CIV-TAX-2026-01 does not let `national_id` be used in a count, which looks nobody up; query for the record \
+         by `national_id == \"…\"`, or verify it"
+    );
+    assert_eq!(
+        told(filtered("birth_date == 'x'")),
+        "agreement CIV-TAX-2026-01 does not let `birth_date` be used in a filter: it is not released unmasked"
+    );
+}
+
+#[test]
+fn a_question_guesses_at_what_its_asker_could_not_have_read() {
+    let by_key = AGREEMENT
+        .replace("\"resident_id\", ", "")
+        .replace("[\"national_id\"", "[\"resident_id\", \"national_id\"");
+    let verify_only = AGREEMENT.replace(r#"["get", "query", "verify", "count"]"#, r#"["verify"]"#);
+    let claims = || {
+        ask(What::Verify(vec![
+            "address.city",
+            "full_name",
+            "household_id",
+        ]))
+    };
+    for (sentence, agreement, question, guesses) in [
+        ("by a clear key", AGREEMENT, ask(What::Get), 0),
+        ("by a key to look up", &by_key, ask(What::Get), 1),
+        (
+            "by clear fields",
+            AGREEMENT,
+            filtered("status == STATUS_MOVED"),
+            0,
+        ),
+        ("by a lookup", AGREEMENT, filtered("national_id == 'x'"), 1),
+        (
+            "by two lookups that must both hold",
+            AGREEMENT,
+            filtered("national_id == 'x' && household_id == 'y' && status == STATUS_MOVED"),
+            1,
+        ),
+        ("a count", AGREEMENT, ask(What::Count(String::new())), 0),
+        ("a masked and a hidden value", AGREEMENT, claims(), 2),
+        ("values of a key to look up", &by_key, claims(), 3),
+        ("values that no record shows", &verify_only, claims(), 3),
+    ] {
+        let permit = decide(&policy(&[agreement], &[]), &question).unwrap();
+        assert_eq!(permit.guesses(), guesses, "{sentence}");
+    }
+    let further = Query {
+        selection: Selection::Query {
+            filter: filtered("national_id == 'x'")
+                .query()
+                .selection
+                .filter()
+                .cloned(),
+            order: Vec::new(),
+            limit: None,
+            cursor: Some(bytes::Bytes::from_static(b"sealed")),
+        },
+        ..filtered("").query()
+    };
+    let policy = policy(&[AGREEMENT], &[]);
+    let permit = policy.decide(&assessment(), further, moment(NOON)).unwrap();
+    assert_eq!(permit.guesses(), 0, "a further page");
 }

@@ -486,18 +486,22 @@ fn a_hostile_text_is_refused_within_a_small_stack() {
 }
 
 #[test]
-fn a_use_by_equality_is_not_one_under_a_negation() {
+fn a_use_demands_one_value_only_at_the_top_and_by_equality() {
     let uses = |text: &str| -> Vec<(String, bool)> {
         let uses = parse(text).uses();
         uses.iter()
-            .map(|u| (u.field.path().to_string(), u.by_equality))
+            .map(|u| (u.field.path().to_string(), u.is_one_value))
             .collect()
     };
-    for (text, by_equality) in [
+    for (text, is_one_value) in [
         ("id == 'x'", true),
         ("'x' == id", true),
-        ("id in ['x']", true),
-        ("(flag && (id == 'x' || flag))", true),
+        ("(flag && (id == 'x' && agreed))", true),
+        ("id in ['x']", false),
+        ("id in ['x', 'y']", false),
+        ("(flag && (id == 'x' || flag))", false),
+        ("id == 'x' || flag", false),
+        ("flag || agreed && id == 'x'", false),
         ("id != 'x'", false),
         ("id < 'x'", false),
         ("id.startsWith('x')", false),
@@ -508,14 +512,14 @@ fn a_use_by_equality_is_not_one_under_a_negation() {
         ("!(flag || !(id == 'x'))", false),
     ] {
         let found = uses(text).into_iter().find(|(path, _)| path == "id");
-        assert_eq!(found, Some(("id".into(), by_equality)), "{text}");
+        assert_eq!(found, Some(("id".into(), is_one_value)), "{text}");
     }
     assert_eq!(
         uses("flag && !agreed || id == 'x' && id > 'a'"),
         [
-            ("flag".into(), true),
+            ("flag".into(), false),
             ("agreed".into(), false),
-            ("id".into(), true),
+            ("id".into(), false),
             ("id".into(), false)
         ]
     );

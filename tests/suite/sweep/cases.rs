@@ -151,6 +151,20 @@ pub(super) fn cases() -> Vec<Case> {
             ..EXHAUSTED
         },
         Case {
+            reason: "LOOKUP_MISSES_EXHAUSTED",
+            rpcs: &[GET, QUERY, VERIFY],
+            spoil: |asked| filter(asked.purpose("one-guess"), "national_id == \"99\""),
+            before: Some(|| Asked::get("R9999999999").purpose("one-guess")),
+            ..EXHAUSTED
+        },
+        Case {
+            reason: "DISTINCT_COUNTS_EXHAUSTED",
+            rpcs: &[COUNT],
+            spoil: |asked| filter(asked.purpose("one-count"), "full_name == \"x\""),
+            before: Some(|| Asked::count("").purpose("one-count")),
+            ..EXHAUSTED
+        },
+        Case {
             reason: "RECORD_TYPE_UNKNOWN",
             spoil: |asked| asked.record_type("civil.v1.Residnet"),
             location: "record_type",
@@ -449,6 +463,18 @@ pub(super) fn extend(world: &World) {
         ("forbidden", now, resident("")),
         ("few", now, resident("daily = 1")),
         ("one-try", now, resident("verify_tries = 1")),
+        (
+            "one-guess",
+            now,
+            "modes = [\"get\", \"query\", \"verify\"]\nrecord = \"civil.v1.Resident\"\nfields = [\"full_name\"]\n\
+             lookup = [\"resident_id\", \"national_id\"]\nlookup_misses = 1"
+                .to_owned(),
+        ),
+        (
+            "one-count",
+            now,
+            format!("{}\ndistinct_counts = 1", modes("count")),
+        ),
         ("slow", now, resident("rate = \"1/s\"")),
     ];
     for (purpose, term, grant) in agreements {
