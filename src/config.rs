@@ -167,6 +167,8 @@ pub struct LogConfig {
 pub struct Limits {
     /// Connections at each door.
     pub max_connections: usize,
+    /// Connections at each door that have not shown who they are; and as many again from where others were let in.
+    pub max_handshakes: usize,
     /// Requests under way on one connection.
     pub max_streams: u32,
     /// Requests under way at each door, streamed answers aside; beyond it they are refused at once.
@@ -183,6 +185,16 @@ pub struct Limits {
     pub stall: Duration,
     /// How long a stop waits for requests under way.
     pub drain: Duration,
+}
+
+impl Limits {
+    /// File handles that the connections of the doors may take, and about as many as the rest of a gateway does.
+    pub fn file_handles(&self) -> u64 {
+        const REST: u64 = 1_024;
+        let strangers = self.max_handshakes.saturating_mul(2);
+        let at_a_door = self.max_connections.saturating_add(strangers);
+        (at_a_door as u64).saturating_mul(2).saturating_add(REST)
+    }
 }
 
 impl Config {

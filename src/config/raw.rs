@@ -133,6 +133,7 @@ struct RawLog {
 #[serde(deny_unknown_fields, default)]
 struct RawLimits {
     max_connections: usize,
+    max_handshakes: usize,
     max_concurrent_streams: u32,
     max_requests: usize,
     max_streamed_answers: usize,
@@ -182,6 +183,7 @@ impl Default for RawLimits {
     fn default() -> Self {
         Self {
             max_connections: 10_000,
+            max_handshakes: 1_024,
             max_concurrent_streams: 256,
             max_requests: 4_096,
             max_streamed_answers: 2_048,
@@ -382,6 +384,7 @@ impl RawLimits {
     fn check(&self, faults: &mut Faults<'_>) -> Limits {
         for (key, number) in [
             ("limits.max_connections", self.max_connections),
+            ("limits.max_handshakes", self.max_handshakes),
             (
                 "limits.max_concurrent_streams",
                 self.max_concurrent_streams as usize,
@@ -410,6 +413,7 @@ impl RawLimits {
         }
         Limits {
             max_connections: self.max_connections,
+            max_handshakes: self.max_handshakes,
             max_streams: self.max_concurrent_streams,
             max_requests: self.max_requests,
             max_streamed_answers: self.max_streamed_answers,

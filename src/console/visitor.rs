@@ -15,6 +15,7 @@ use super::session::Means;
 use super::session::SignedIn;
 use super::unseen::Unseen;
 use super::words::Language;
+use crate::door::operators::introduction::Introduction;
 use crate::fault::chain;
 
 /// The cookie by which a browser is known.
@@ -65,7 +66,12 @@ impl FromRequestParts<Arc<Console>> for Visitor {
             Means::OpenId => Some(who.role),
         };
         match role {
-            Some(role) if role == who.role => Ok(Self { who, language }),
+            Some(role) if role == who.role => {
+                if let Some(introduction) = parts.extensions.get::<Introduction>() {
+                    introduction.make();
+                }
+                Ok(Self { who, language })
+            }
             _ => Err(Unseen::NotSignedIn),
         }
     }

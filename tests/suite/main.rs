@@ -43,6 +43,7 @@ mod rules;
 mod soak;
 mod sources;
 mod stop;
+mod strangers;
 mod streams;
 mod surfaces;
 mod sweep;
