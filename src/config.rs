@@ -23,6 +23,7 @@ use time::UtcOffset;
 use crate::audit::retention::Retention;
 use crate::console::ConsoleConfig;
 use crate::correction::calendar::Calendar;
+use crate::door::operators::hosts::Hosts;
 use crate::door::operators::reader::Readers;
 use crate::door::operators::visibility::Visibility;
 use crate::fault::Fault;
@@ -70,6 +71,8 @@ pub struct Config {
 pub struct OperatorsConfig {
     pub listen: SocketAddr,
     pub readers: Readers,
+    /// The names that it is reached by.
+    pub hosts: Hosts,
 }
 
 /// A database that records come from.

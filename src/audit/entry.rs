@@ -144,6 +144,12 @@ impl Entry {
         Self::of_gateway(Kind::Access, Outcome::Answered, record)
     }
 
+    /// Somebody was refused who wanted in, or to read.
+    pub fn refused_access(record: pb::AccessRecord) -> Self {
+        let record = journal_record::Kind::Access(record);
+        Self::of_gateway(Kind::Access, Outcome::Denied, record)
+    }
+
     /// The records of these entries are about to be erased.
     pub fn erasure(record: pb::ErasureRecord) -> Self {
         let record = journal_record::Kind::Erasure(record);

@@ -28,6 +28,7 @@ use super::retention::RawRetention;
 use super::source;
 use super::subjects::RawSubjects;
 use crate::clock::parse_span;
+use crate::console::ConsoleConfig;
 use crate::door::admission::READING;
 use crate::fault::Fault;
 use crate::fault::position;
@@ -256,10 +257,12 @@ impl RawConfig {
             "an offset such as `+08:00`",
             parse_offset,
         );
-        let operators = self.operators.check(&mut faults);
+        let listen = self.operators.listen();
         let console = self
             .console
-            .map(|console| console.check(path, operators.listen, &mut faults));
+            .map(|console| console.check(path, listen, &mut faults));
+        let shown = console.as_ref().and_then(ConsoleConfig::host);
+        let operators = self.operators.check(shown, &mut faults);
         let subjects = self.subjects.map(|subjects| subjects.check(&mut faults));
         let absolute = |file: PathBuf| beside(path, file);
         faults.unless(Config {

@@ -1,5 +1,6 @@
 //! The operators' door: pages for those who run the gateway, and its journal for those who audit it.
 
+pub mod hosts;
 pub(crate) mod introduction;
 pub mod reader;
 pub(crate) mod unread;

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
+use axum::middleware;
 use metrics_exporter_prometheus::PrometheusHandle;
 use prost_reflect::DescriptorError;
 use tokio::net::TcpListener;
@@ -30,6 +31,7 @@ use crate::door::corrections::CorrectionDoor;
 use crate::door::exchange::ExchangeDoor;
 use crate::door::operators::Operators;
 use crate::door::operators::desk::Desk;
+use crate::door::operators::hosts;
 use crate::door::peer::PeerDoor;
 use crate::door::reflection::Reflection;
 use crate::door::server::DoorServer;
@@ -201,16 +203,26 @@ impl Gateway {
             tracked: config.subjects.is_some(),
         };
         let routes = operators.routes().await?;
+        let hosts = Arc::new(config.operators.hosts.clone());
+        let hosts = middleware::from_fn_with_state(hosts, hosts::check);
         let Some(console) = &config.console else {
-            return Ok(routes);
+            return Ok(routes.layer(hosts));
         };
         let neighbours = console::Neighbours {
             systems: self.systems.clone(),
             peers: self.peers.clone(),
             witnesses: self.states.clone(),
         };
-        let console = Console::new(console.clone(), desk, neighbours);
-        Ok(routes.merge(console.routes()))
+        let name = format!(
+            "{}-{}_{}",
+            config.department,
+            config.journal.replica,
+            self.addresses.operators.port()
+        );
+        let console = Arc::new(Console::new(console.clone(), &name, desk, neighbours));
+        self.tracker
+            .spawn(console.clone().count_refusals(self.stop.clone()));
+        Ok(routes.merge(console.routes()).layer(hosts))
     }
 
     /// What peers may read of the own journal.

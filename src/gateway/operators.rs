@@ -94,8 +94,7 @@ impl OperatorsServer {
         let mut http = auto::Builder::new(TokioExecutor::new());
         http.http1()
             .timer(TokioTimer::new())
-            .header_read_timeout(FIRST_REQUEST)
-            .keep_alive(true);
+            .header_read_timeout(FIRST_REQUEST);
         http.http2()
             .timer(TokioTimer::new())
             .keep_alive_interval(Duration::from_secs(20));

@@ -40,6 +40,7 @@ mod reconcile;
 mod registry;
 mod reload;
 mod rules;
+mod sign_in;
 mod soak;
 mod sources;
 mod stop;
