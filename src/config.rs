@@ -23,6 +23,7 @@ use time::UtcOffset;
 use crate::audit::retention::Retention;
 use crate::console::ConsoleConfig;
 use crate::correction::calendar::Calendar;
+use crate::door::operators::hosts::Hosts;
 use crate::door::operators::reader::Readers;
 use crate::door::operators::visibility::Visibility;
 use crate::fault::Fault;
@@ -70,6 +71,8 @@ pub struct Config {
 pub struct OperatorsConfig {
     pub listen: SocketAddr,
     pub readers: Readers,
+    /// The names that it is reached by.
+    pub hosts: Hosts,
 }
 
 /// A database that records come from.
@@ -167,6 +170,8 @@ pub struct LogConfig {
 pub struct Limits {
     /// Connections at each door.
     pub max_connections: usize,
+    /// Connections at each door that have not shown who they are; and as many again from where others were let in.
+    pub max_handshakes: usize,
     /// Requests under way on one connection.
     pub max_streams: u32,
     /// Requests under way at each door, streamed answers aside; beyond it they are refused at once.
@@ -183,6 +188,16 @@ pub struct Limits {
     pub stall: Duration,
     /// How long a stop waits for requests under way.
     pub drain: Duration,
+}
+
+impl Limits {
+    /// File handles that the connections of the doors may take, and about as many as the rest of a gateway does.
+    pub fn file_handles(&self) -> u64 {
+        const REST: u64 = 1_024;
+        let strangers = self.max_handshakes.saturating_mul(2);
+        let at_a_door = self.max_connections.saturating_add(strangers);
+        (at_a_door as u64).saturating_mul(2).saturating_add(REST)
+    }
 }
 
 impl Config {

@@ -12,6 +12,7 @@ mod agreements;
 mod alarms;
 mod assets;
 mod candidate;
+mod device;
 mod difference;
 mod elsewhere;
 mod entry;
@@ -22,6 +23,7 @@ mod fields;
 mod flow;
 mod flow_picture;
 mod histogram;
+mod judges;
 mod merkle_path;
 mod overview;
 mod page;
@@ -30,9 +32,11 @@ mod period;
 mod plots;
 mod policy;
 mod propose;
+mod refusals;
 mod session;
 mod sign_in;
 mod subjects;
+mod tries;
 mod unseen;
 mod visitor;
 mod words;
@@ -42,6 +46,10 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::http::HeaderMap;
+use axum::http::Uri;
+use axum::http::header::HOST;
+use axum::http::header::ORIGIN;
+use axum::middleware;
 use axum::response::Redirect;
 use axum::routing::get;
 use axum::routing::post;
@@ -55,16 +63,22 @@ use crate::door::operators::desk::Action;
 use crate::door::operators::desk::Desk;
 use crate::door::operators::desk::OnRecord;
 use crate::door::operators::desk::Reading;
+use crate::door::operators::hosts;
 use crate::door::operators::lookup;
 use crate::door::operators::reader::Granted;
 use crate::door::operators::unread::Unread;
 use crate::identity::acceptor::Acceptor;
 use account::Accounts;
+use device::Devices;
+use judges::Judges;
 use openid::OpenId;
 use openid::OpenIdConfig;
+use refusals::Refusals;
 use session::Sessions;
 use session::SignedIn;
+use tries::Tries;
 use unseen::Unseen;
+use visitor::Cookies;
 
 /// Where the console is on the operators' door.
 const PATH: &str = "/console";
@@ -86,6 +100,11 @@ pub struct Console {
     desk: Arc<Desk>,
     neighbours: Neighbours,
     sessions: Sessions,
+    cookies: Cookies,
+    devices: Devices,
+    tries: Tries,
+    judges: Judges,
+    refusals: Refusals,
     openid: Option<OpenId>,
 }
 
@@ -97,23 +116,37 @@ pub struct Neighbours {
     pub witnesses: WitnessStates,
 }
 
+impl ConsoleConfig {
+    /// The host that browsers have before `/console`.
+    pub fn host(&self) -> Option<String> {
+        let origin: Uri = self.origin.parse().ok()?;
+        origin.host().map(str::to_owned)
+    }
+}
+
 impl Console {
-    pub fn new(config: ConsoleConfig, desk: Arc<Desk>, neighbours: Neighbours) -> Self {
+    /// `name` tells this console from others that the same browser goes to.
+    pub fn new(config: ConsoleConfig, name: &str, desk: Arc<Desk>, neighbours: Neighbours) -> Self {
         let openid = config.openid.clone().map(|provider| {
             let back = format!("{}{}", config.origin, elsewhere::BACK);
             OpenId::new(provider, back)
         });
         Self {
             openid,
+            cookies: Cookies::of(name),
+            devices: Devices::new(desk.exchange.device_key()),
             config,
             desk,
             neighbours,
             sessions: Sessions::default(),
+            tries: Tries::default(),
+            judges: Judges::default(),
+            refusals: Refusals::default(),
         }
     }
 
     /// Everything below `/console`.
-    pub fn routes(self) -> Router {
+    pub fn routes(self: Arc<Self>) -> Router {
         let pages = Router::new()
             .route("/", get(overview::show))
             .route("/sign-in", get(sign_in::show).post(sign_in::sign_in))
@@ -141,7 +174,11 @@ impl Console {
             .route("/flow.csv", get(flow::csv))
             .route("/assets/{name}", get(assets::show))
             .fallback(unseen::no_such_page)
-            .with_state(Arc::new(self));
+            .layer(middleware::from_fn_with_state(
+                self.clone(),
+                refusals::watch,
+            ))
+            .with_state(self);
         Router::new()
             .nest(PATH, pages)
             .route("/console/", get(|| async { Redirect::permanent(PATH) }))
@@ -158,10 +195,28 @@ impl Console {
 
     /// Goes on only where a page of this console has sent a form.
     fn check_own_page(&self, headers: &HeaderMap) -> Result<(), Unseen> {
-        match sign_in::is_own(headers, &self.config.origin) {
+        match self.is_own(headers) {
             true => Ok(()),
-            false => Err(Unseen::Elsewhere),
+            false => Err(Unseen::elsewhere(self, headers)),
         }
+    }
+
+    /// Whether a page of this console asks, and not one from elsewhere that the browser has open. The door has looked at
+    /// the host already: it is a name of this gateway's.
+    fn is_own(&self, headers: &HeaderMap) -> bool {
+        let text = |name| headers.get(name).and_then(|value| value.to_str().ok());
+        let Some(origin) = text(ORIGIN) else {
+            return false;
+        };
+        origin == self.config.origin
+            || text(HOST).is_some_and(|host| {
+                let scheme = if hosts::is_loopback(host) {
+                    "http"
+                } else {
+                    "https"
+                };
+                origin.split_once("://") == Some((scheme, host))
+            })
     }
 
     /// The newest entries of a kind.

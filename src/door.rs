@@ -15,3 +15,6 @@ mod finish;
 mod pump;
 mod reading;
 mod status;
+pub(crate) mod tally;
+mod turned_away;
+pub(crate) mod unaccepted;

@@ -116,6 +116,10 @@ impl Exchange {
         &self.secrets.subjects
     }
 
+    pub(crate) fn device_key(&self) -> &[u8; 32] {
+        &self.secrets.devices
+    }
+
     /// What has been spent of each grant's limits.
     pub fn ledger(&self) -> &Ledger {
         &self.ledger

@@ -209,7 +209,7 @@ impl Gateway {
             peers,
             witnesses,
         } = assembled;
-        let doors = Doors::bind(&config).await?;
+        let doors = Doors::bind(&config)?;
 
         let secret = files::secret(&config.journal.secret).map_err(|source| StartError::Key {
             path: config.journal.secret.clone(),

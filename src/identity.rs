@@ -11,14 +11,18 @@ mod der;
 pub mod directory;
 pub mod link;
 pub mod material;
+pub mod network;
 pub mod peer;
 mod pem;
 pub mod pki;
 pub mod refusal;
 pub(crate) mod shares;
+mod socket;
 pub mod spiffe;
+pub mod strangers;
 pub mod tls_error;
 mod trust;
+mod turns;
 mod verifier;
 
 #[cfg(test)]

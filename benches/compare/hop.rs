@@ -1,5 +1,6 @@
 //! A proxy that does nothing: bytes from one HTTP/2 connection to another. Two of them are what two hops cost at least.
 
+use std::net::IpAddr;
 use std::path::Path;
 use std::process::Command;
 use std::sync::Arc;
@@ -106,15 +107,16 @@ impl Hop {
         let hop = Arc::new(self);
         let mut connections = JoinSet::new();
         loop {
-            let (tcp, _) = listener.accept().await?;
+            let (tcp, from) = listener.accept().await?;
             let hop = Arc::clone(&hop);
-            connections.spawn(async move { hop.connection(tcp).await });
+            connections.spawn(async move { hop.connection(tcp, from.ip()).await });
         }
     }
 
     /// Each connection has one of its own onward, so that none waits for another.
-    async fn connection(&self, tcp: TcpStream) -> anyhow::Result<()> {
-        let link = self.acceptor.accept(tcp).await?;
+    async fn connection(&self, tcp: TcpStream, from: IpAddr) -> anyhow::Result<()> {
+        let place = self.acceptor.welcome(from);
+        let link = self.acceptor.accept(tcp, place).await?;
         let mut onward = JoinSet::new();
         let sender = match &self.onward {
             Onward::Peer(connector, next) => {

@@ -17,6 +17,7 @@ use landbridge::identity::Door;
 use landbridge::identity::acceptor::AcceptLimits;
 use landbridge::identity::acceptor::Acceptor;
 use landbridge::identity::directory::Directory;
+use landbridge::identity::strangers::Place;
 use landbridge::pb::exchange_service_server::ExchangeServiceServer;
 use tokio::net::TcpListener;
 use tokio::net::TcpStream;
@@ -63,8 +64,9 @@ pub(crate) async fn serve(folder: &Path, port: u16) -> anyhow::Result<()> {
     eprintln!("{} are served: ready", DEPARTMENTS.len());
     let mut connections = JoinSet::new();
     loop {
-        let (tcp, _) = listener.accept().await?;
-        connections.spawn(connection(acceptor.clone(), routes.clone(), tcp));
+        let (tcp, from) = listener.accept().await?;
+        let place = acceptor.welcome(from.ip());
+        connections.spawn(connection(acceptor.clone(), routes.clone(), tcp, place));
     }
 }
 
@@ -75,8 +77,13 @@ pub(crate) fn directory(folder: &Path) -> anyhow::Result<Directory> {
 }
 
 /// As a gateway's door has it.
-async fn connection(acceptor: Arc<Acceptor>, routes: Routes, tcp: TcpStream) -> anyhow::Result<()> {
-    let link = acceptor.accept(tcp).await?;
+async fn connection(
+    acceptor: Arc<Acceptor>,
+    routes: Routes,
+    tcp: TcpStream,
+    place: Place,
+) -> anyhow::Result<()> {
+    let link = acceptor.accept(tcp, place).await?;
     let service =
         routes.map_request(|request: http::Request<hyper::body::Incoming>| request.map(Body::new));
     http2::Builder::new(TokioExecutor::new())

@@ -66,10 +66,14 @@ pub struct Receipt {
 }
 
 impl Entry {
-    /// A connection that was turned away. `peer` is the SPIFFE id that its certificate carries.
-    pub fn connection(peer: String, door: &str, reason: &str) -> Self {
-        let (door, reason) = (door.to_owned(), reason.to_owned());
-        let record = journal_record::Kind::Connection(pb::ConnectionRecord { peer, door, reason });
+    /// Connections that were turned away, one or more. `peer` is the SPIFFE id that their certificate carries.
+    pub fn connections(peer: String, door: &str, reason: &str, times: u64) -> Self {
+        let record = journal_record::Kind::Connection(pb::ConnectionRecord {
+            peer,
+            door: door.to_owned(),
+            reason: reason.to_owned(),
+            times: if times == 1 { 0 } else { times },
+        });
         Self::of_gateway(Kind::Connection, Outcome::Denied, record)
     }
 
@@ -138,6 +142,12 @@ impl Entry {
     pub fn access(record: pb::AccessRecord) -> Self {
         let record = journal_record::Kind::Access(record);
         Self::of_gateway(Kind::Access, Outcome::Answered, record)
+    }
+
+    /// Somebody was refused who wanted in, or to read.
+    pub fn refused_access(record: pb::AccessRecord) -> Self {
+        let record = journal_record::Kind::Access(record);
+        Self::of_gateway(Kind::Access, Outcome::Denied, record)
     }
 
     /// The records of these entries are about to be erased.

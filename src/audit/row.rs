@@ -76,7 +76,10 @@ impl Row {
             Some(Record::Connection(record)) => Self {
                 who: record.peer.clone(),
                 what: format!("{} door", record.door),
-                outcome: record.reason.clone(),
+                outcome: match record.times {
+                    0 => record.reason.clone(),
+                    times => format!("{}, {times} times", record.reason),
+                },
                 ..row
             },
             Some(Record::Reconciliation(record)) => Self {
@@ -92,7 +95,10 @@ impl Row {
                 who: record.reader.clone(),
                 what: format!("{} {}", record.action, record.query),
                 purpose: record.mandate.clone(),
-                outcome: format!("{} entries", record.entries),
+                outcome: match record.action.as_str() {
+                    "refused" => "denied".to_owned(),
+                    _ => format!("{} entries", record.entries),
+                },
                 ..row
             },
             Some(Record::Erasure(record)) => Self {

@@ -10,6 +10,7 @@ use metrics_exporter_prometheus::PrometheusBuilder;
 use rustix::process::DumpableBehavior;
 use rustix::process::Resource;
 use rustix::process::Rlimit;
+use rustix::process::getrlimit;
 use rustix::process::set_dumpable_behavior;
 use rustix::process::setrlimit;
 use tracing_subscriber::EnvFilter;
@@ -54,6 +55,7 @@ impl ServeArgs {
         config.witness.demanded = !self.without_witnesses;
         log(&config.log)?;
         keep_memory_off_the_disk();
+        take_file_handles(&config);
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .enable_all()
             .build()?;
@@ -72,6 +74,28 @@ fn keep_memory_off_the_disk() {
     let undumpable = set_dumpable_behavior(DumpableBehavior::NotDumpable);
     for refused in [limited, undumpable].into_iter().filter_map(Result::err) {
         tracing::warn!(error = %refused, "core dumps could not be turned off");
+    }
+}
+
+/// Takes as many file handles as the system allows; the soft limit is usually 1,024, for programs that cannot do with more.
+fn take_file_handles(config: &Config) {
+    let allowed = getrlimit(Resource::Nofile);
+    let all = Rlimit {
+        current: allowed.maximum,
+        maximum: allowed.maximum,
+    };
+    if let Err(error) = setrlimit(Resource::Nofile, all) {
+        tracing::warn!(%error, "the limit of file handles could not be raised");
+    }
+    let wanted = config.limits.file_handles();
+    if let Some(available) = allowed.maximum
+        && available < wanted
+    {
+        tracing::warn!(
+            available,
+            wanted,
+            "fewer file handles than the limits of connections may take; raise the limit (`LimitNOFILE=` of systemd, `ulimit -Hn`), or lower `limits.max_connections`"
+        );
     }
 }
 

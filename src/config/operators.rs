@@ -3,10 +3,12 @@
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
 
+use http::uri::Authority;
 use serde::Deserialize;
 
 use super::OperatorsConfig;
 use super::faults::Faults;
+use crate::door::operators::hosts::Hosts;
 use crate::door::operators::reader::Reader;
 use crate::door::operators::reader::Readers;
 use crate::door::operators::reader::Right;
@@ -17,6 +19,7 @@ use crate::name::ReaderName;
 #[serde(deny_unknown_fields, default)]
 pub(super) struct RawOperators {
     listen: SocketAddr,
+    hosts: Vec<String>,
     reader: Vec<RawReader>,
 }
 
@@ -32,13 +35,19 @@ impl Default for RawOperators {
     fn default() -> Self {
         Self {
             listen: SocketAddr::from(([127, 0, 0, 1], 9443)),
+            hosts: Vec::new(),
             reader: Vec::new(),
         }
     }
 }
 
 impl RawOperators {
-    pub(super) fn check(self, faults: &mut Faults<'_>) -> OperatorsConfig {
+    pub(super) fn listen(&self) -> SocketAddr {
+        self.listen
+    }
+
+    /// `console` is the host that the console's origin names, if any.
+    pub(super) fn check(self, console: Option<String>, faults: &mut Faults<'_>) -> OperatorsConfig {
         if !self.listen.ip().is_loopback() {
             let message = format!(
                 "{} is not a loopback address, and this door has no TLS; \
@@ -46,6 +55,12 @@ impl RawOperators {
                 self.listen
             );
             faults.add("operators.listen", message);
+        }
+        for host in self.hosts.iter().filter(|host| !is_host(host)) {
+            let message = format!(
+                "`{host}` is no host's name; write it without scheme, port and path, such as `audit.civil.gov.example`"
+            );
+            faults.add("operators.hosts", message);
         }
         for (place, reader) in self.reader.iter().enumerate() {
             let earlier = self.reader.iter().take(place);
@@ -61,8 +76,14 @@ impl RawOperators {
         OperatorsConfig {
             listen: self.listen,
             readers: Readers::new(readers.collect()),
+            hosts: Hosts::new(self.hosts.into_iter().chain(console)),
         }
     }
+}
+
+fn is_host(text: &str) -> bool {
+    let authority = text.parse::<Authority>();
+    authority.is_ok_and(|authority| authority.host() == text)
 }
 
 impl RawReader {

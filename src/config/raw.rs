@@ -28,6 +28,7 @@ use super::retention::RawRetention;
 use super::source;
 use super::subjects::RawSubjects;
 use crate::clock::parse_span;
+use crate::console::ConsoleConfig;
 use crate::door::admission::READING;
 use crate::fault::Fault;
 use crate::fault::position;
@@ -133,6 +134,7 @@ struct RawLog {
 #[serde(deny_unknown_fields, default)]
 struct RawLimits {
     max_connections: usize,
+    max_handshakes: usize,
     max_concurrent_streams: u32,
     max_requests: usize,
     max_streamed_answers: usize,
@@ -182,6 +184,7 @@ impl Default for RawLimits {
     fn default() -> Self {
         Self {
             max_connections: 10_000,
+            max_handshakes: 1_024,
             max_concurrent_streams: 256,
             max_requests: 4_096,
             max_streamed_answers: 2_048,
@@ -254,10 +257,12 @@ impl RawConfig {
             "an offset such as `+08:00`",
             parse_offset,
         );
-        let operators = self.operators.check(&mut faults);
+        let listen = self.operators.listen();
         let console = self
             .console
-            .map(|console| console.check(path, operators.listen, &mut faults));
+            .map(|console| console.check(path, listen, &mut faults));
+        let shown = console.as_ref().and_then(ConsoleConfig::host);
+        let operators = self.operators.check(shown, &mut faults);
         let subjects = self.subjects.map(|subjects| subjects.check(&mut faults));
         let absolute = |file: PathBuf| beside(path, file);
         faults.unless(Config {
@@ -382,6 +387,7 @@ impl RawLimits {
     fn check(&self, faults: &mut Faults<'_>) -> Limits {
         for (key, number) in [
             ("limits.max_connections", self.max_connections),
+            ("limits.max_handshakes", self.max_handshakes),
             (
                 "limits.max_concurrent_streams",
                 self.max_concurrent_streams as usize,
@@ -410,6 +416,7 @@ impl RawLimits {
         }
         Limits {
             max_connections: self.max_connections,
+            max_handshakes: self.max_handshakes,
             max_streams: self.max_concurrent_streams,
             max_requests: self.max_requests,
             max_streamed_answers: self.max_streamed_answers,

@@ -37,7 +37,7 @@ const DIGITS: usize = 6;
 const STEP_SECONDS: u64 = 30;
 /// A code is good one step before and after its own: clocks differ.
 const SKEW: u8 = 1;
-/// Verified against when there is no such account, so that both answers take as long. Nobody knows its password.
+/// Verified against when there is no account at all, so that both answers take as long. Nobody knows its password.
 const NOBODY: &str = "$argon2id$v=19$m=19456,t=2,p=1$bm9ib2R5bm9ib2R5bm9ibw$uS1vRk0Wk3pO4mGmJ4m6cZ0QzY0S7iH9Yw1m6o4y2bE";
 
 /// Everybody who may sign in.
@@ -128,8 +128,10 @@ impl Accounts {
         Ok(accounts)
     }
 
-    pub(super) fn names(&self) -> impl Iterator<Item = &ReaderName> {
-        self.account.iter().map(|account| &account.name)
+    /// The account's name, if what was typed is one.
+    pub(super) fn name(&self, typed: &str) -> Option<&ReaderName> {
+        let mut names = self.account.iter().map(|account| &account.name);
+        names.find(|name| name.as_str() == typed)
     }
 
     /// The role of an account that is still there.
@@ -150,7 +152,12 @@ impl Accounts {
             .account
             .iter()
             .find(|account| account.name.as_str() == name);
-        let hash = account.map_or(NOBODY, |account| account.password.as_str());
+        // Of the first account, since its cost is what a try takes here.
+        let decoy = self
+            .account
+            .first()
+            .map_or(NOBODY, |first| first.password.as_str());
+        let hash = account.map_or(decoy, |account| account.password.as_str());
         let right = PasswordHash::new(hash)
             .and_then(|hash| Argon2::default().verify_password(password.as_bytes(), &hash));
         let account = account.filter(|_| right.is_ok())?;

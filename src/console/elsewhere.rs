@@ -24,12 +24,9 @@ use super::sign_in::refuse;
 use super::sign_in::unable;
 use super::visitor;
 use super::visitor::Guest;
-use super::visitor::SESSION;
 
 /// Where the identity provider sends people back to, behind the origin.
 pub(super) const BACK: &str = "/console/sign-in/openid/back";
-/// The cookie of somebody who is at the identity provider.
-const UNDER_WAY: &str = "landbridge_openid";
 const UNDER_WAY_SECONDS: u32 = 600;
 
 /// What comes back from the provider (RFC 6749, section 4.1.2).
@@ -42,21 +39,29 @@ pub(super) struct Returned {
 }
 
 /// Off to the identity provider.
-pub(super) async fn begin(State(console): State<Arc<Console>>, Guest(language): Guest) -> Response {
+pub(super) async fn begin(
+    State(console): State<Arc<Console>>,
+    Guest(language): Guest,
+    headers: HeaderMap,
+) -> Response {
     let Some(openid) = &console.openid else {
         return StatusCode::NOT_FOUND.into_response();
     };
+    if !console.is_where_the_provider_sends_back_to(&headers) {
+        return refuse(&console, language, &NotSignedIn::OtherHost, None);
+    }
     match openid.begin(console.desk.now()).await {
         Ok(begun) => {
             // Lax: it must come along when the provider sends the browser back.
             let cookie = format!(
-                "{UNDER_WAY}={}; Max-Age={UNDER_WAY_SECONDS}; {}",
+                "{}={}; Max-Age={UNDER_WAY_SECONDS}; {}",
+                console.cookies.under_way,
                 begun.state,
-                console.flags("Lax")
+                console.flags("Lax", &headers)
             );
             ([(header::SET_COOKIE, cookie)], Redirect::to(&begun.url)).into_response()
         }
-        Err(refused) => refuse(&console, language, &refused.into()),
+        Err(refused) => refuse(&console, language, &refused.into(), None),
     }
 }
 
@@ -67,12 +72,16 @@ pub(super) async fn finish(
     headers: HeaderMap,
     Query(returned): Query<Returned>,
 ) -> Response {
-    let begun = visitor::cookie(&headers, UNDER_WAY);
+    let begun = visitor::cookie(&headers, &console.cookies.under_way);
     match proven(&console, begun, returned).await {
         Ok(shown) => {
             let cookies = [
-                format!("{SESSION}={shown}; {}", console.flags("Strict")),
-                format!("{UNDER_WAY}=; Max-Age=0; {}", console.flags("Lax")),
+                console.session_cookie(&shown, &headers),
+                format!(
+                    "{}=; Max-Age=0; {}",
+                    console.cookies.under_way,
+                    console.flags("Lax", &headers)
+                ),
             ];
             let cookies = AppendHeaders(cookies.map(|cookie| (header::SET_COOKIE, cookie)));
             // A redirect would still be the provider's, and the new cookie would not come along.
@@ -81,7 +90,20 @@ pub(super) async fn finish(
             let page = page.show(&html! { p { a href=(HOME) { (words.overview) } } });
             (cookies, page).into_response()
         }
-        Err(refused) => refuse(&console, language, &refused),
+        Err(refused) => refuse(&console, language, &refused, None),
+    }
+}
+
+impl Console {
+    /// The cookie of somebody on the way is for the host at which they set out. Behind a proxy the host may be its name for
+    /// this gateway, so that only an origin on this machine tells.
+    fn is_where_the_provider_sends_back_to(&self, headers: &HeaderMap) -> bool {
+        let Some(("http", known)) = self.config.origin.split_once("://") else {
+            return true;
+        };
+        headers
+            .get(header::HOST)
+            .is_none_or(|host| host.as_bytes() == known.as_bytes())
     }
 }
 

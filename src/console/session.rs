@@ -1,4 +1,4 @@
-//! Who is signed in, and who has tried too often.
+//! Who is signed in.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -20,9 +20,6 @@ use crate::name::ReaderName;
 /// A session ends when nobody has looked at a page for so long, and at the latest so long after the sign-in.
 const IDLE_SECONDS: i64 = 15 * 60;
 const LIFE_SECONDS: i64 = 8 * 3600;
-/// After so many tries that failed, an account is tried again only when the pause is over.
-const TRIES: u32 = 5;
-const PAUSE_SECONDS: i64 = 60;
 /// Sessions of one person; the oldest ends when there is one more.
 const SESSIONS_EACH: usize = 4;
 
@@ -36,7 +33,8 @@ pub(super) struct Sessions(Mutex<State>);
 struct State {
     /// By the digest of what the browser shows: who reads the memory cannot show it.
     live: BTreeMap<Id, Session>,
-    tries: BTreeMap<ReaderName, Tries>,
+    /// The step of the last code that each person has used: none works twice.
+    used: BTreeMap<ReaderName, u64>,
 }
 
 #[derive(Debug, Clone)]
@@ -63,60 +61,19 @@ pub(super) enum Means {
     OpenId,
 }
 
-#[derive(Debug, Clone, Copy)]
-struct Tries {
-    failed: u32,
-    last: Moment,
-    /// The step of the last code that was used: none works twice.
-    used: u64,
-}
-
-/// Why nobody was signed in.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub(super) enum Rejected {
-    #[error("the name, the password or the code is not right")]
-    Wrong,
-    #[error("too many tries; wait a minute")]
-    TooOften,
-    #[error("this code was used already; wait for the next one")]
-    Used,
-}
+/// This code was used already, or an earlier one than was used.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct CodeUsed;
 
 impl Sessions {
-    /// Whether a password of that account may be tried now.
-    pub(super) fn may_try(&self, name: &ReaderName, now: Moment) -> Result<(), Rejected> {
-        let state = self.state();
-        let tries = state.tries.get(name);
-        match tries.filter(|tries| tries.failed >= TRIES) {
-            Some(tries) if now.seconds() < tries.last.seconds() + PAUSE_SECONDS => {
-                Err(Rejected::TooOften)
-            }
-            _ => Ok(()),
-        }
-    }
-
-    pub(super) fn failed(&self, name: &ReaderName, now: Moment) {
-        let mut state = self.state();
-        let tries = state.tries.entry(name.clone()).or_insert(Tries::NONE);
-        tries.failed = tries.failed.saturating_add(1);
-        tries.last = now;
-    }
-
     /// Uses the code up.
-    pub(super) fn accept(&self, proven: &Proven, now: Moment) -> Result<SignedIn, Rejected> {
+    pub(super) fn accept(&self, proven: &Proven) -> Result<SignedIn, CodeUsed> {
         let mut state = self.state();
-        let tries = state
-            .tries
-            .entry(proven.name.clone())
-            .or_insert(Tries::NONE);
-        if proven.step <= tries.used {
-            return Err(Rejected::Used);
+        let used = state.used.entry(proven.name.clone()).or_default();
+        if proven.step <= *used {
+            return Err(CodeUsed);
         }
-        *tries = Tries {
-            failed: 0,
-            last: now,
-            used: proven.step,
-        };
+        *used = proven.step;
         Ok(SignedIn {
             name: proven.name.clone(),
             role: proven.role,
@@ -181,14 +138,6 @@ impl Session {
         now.seconds() < self.seen.seconds() + IDLE_SECONDS
             && now.seconds() < self.begun.seconds() + LIFE_SECONDS
     }
-}
-
-impl Tries {
-    const NONE: Self = Self {
-        failed: 0,
-        last: Moment::from_micros(0),
-        used: 0,
-    };
 }
 
 fn id(shown: &str) -> Id {

@@ -1,14 +1,19 @@
 //! Signing in and out, and choosing a language.
 
+use std::path::Path;
 use std::sync::Arc;
 
+use axum::Extension;
 use axum::Form;
 use axum::extract::Query;
 use axum::extract::State;
 use axum::http::HeaderMap;
+use axum::http::HeaderName;
+use axum::http::HeaderValue;
 use axum::http::StatusCode;
 use axum::http::Uri;
 use axum::http::header;
+use axum::response::AppendHeaders;
 use axum::response::IntoResponse;
 use axum::response::Redirect;
 use axum::response::Response;
@@ -18,24 +23,35 @@ use serde::Deserialize;
 use zeroize::Zeroizing;
 
 use super::Console;
+use super::account::Accounts;
+use super::account::AccountsError;
 use super::account::Proven;
+use super::device::DeviceId;
+use super::judges::NotJudged;
 use super::openid::NotProven;
 use super::page::Page;
-use super::session::Rejected;
+use super::refusals::Refusal;
+use super::session::CodeUsed;
 use super::session::SignedIn;
+use super::tries::Key;
+use super::tries::TooOften;
+use super::unseen::Unseen;
 use super::visitor;
 use super::visitor::Guest;
 use super::visitor::LANGUAGE;
-use super::visitor::SESSION;
 use super::visitor::Visitor;
 use super::words::Language;
 use super::words::Words;
+use crate::clock::Moment;
 use crate::door::operators::desk::Action;
+use crate::door::operators::introduction::Introduction;
 use crate::fault::chain;
 use crate::name::ReaderName;
 
 pub(super) const HOME: &str = "/console";
 const YEAR_SECONDS: u32 = 365 * 24 * 3600;
+/// When to come again, if too many sign in at once.
+const CROWDED_SECONDS: u32 = 2;
 
 #[derive(Deserialize)]
 pub(super) struct Credentials {
@@ -52,8 +68,16 @@ pub(super) struct Chosen {
 /// Why nobody was signed in.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum NotSignedIn {
+    #[error("the name, the password or the code is not right")]
+    Wrong,
+    #[error("this code was used already")]
+    Used,
+    #[error("too many tries; one comes back each minute, the next in {0} seconds")]
+    TooOften(u32),
     #[error(transparent)]
-    Rejected(#[from] Rejected),
+    NotJudged(#[from] NotJudged),
+    #[error("the provider sends people back to another host than this one")]
+    OtherHost,
     #[error(transparent)]
     NotProven(#[from] NotProven),
     #[error("a local account has the name that the provider gives")]
@@ -78,35 +102,76 @@ pub(super) async fn show(
 pub(super) async fn sign_in(
     State(console): State<Arc<Console>>,
     Guest(language): Guest,
+    introduction: Option<Extension<Introduction>>,
     headers: HeaderMap,
     Form(credentials): Form<Credentials>,
-) -> Response {
-    if !is_own(&headers, &console.config.origin) {
-        return StatusCode::FORBIDDEN.into_response();
+) -> Result<Response, Unseen> {
+    console.check_own_page(&headers)?;
+    let device = visitor::cookie(&headers, &console.cookies.device);
+    let device = device.and_then(|shown| console.devices.recognise(shown, &credentials.name));
+    if let (Some(_), Some(Extension(introduction))) = (&device, introduction) {
+        introduction.make();
     }
-    match begin(&console, credentials).await {
-        Ok(shown) => {
-            let cookie = format!("{SESSION}={shown}; {}", console.flags("Strict"));
-            ([(header::SET_COOKIE, cookie)], Redirect::to(HOME)).into_response()
-        }
-        Err(refused) => refuse(&console, language, &refused),
-    }
+    let entered = match prove(&console, credentials, device).await {
+        Ok(who) => admit(&console, who, &headers)
+            .await
+            .map_err(|refused| (refused, None)),
+        Err(refused) => Err(refused),
+    };
+    Ok(match entered {
+        Ok(cookies) => (cookies, Redirect::to(HOME)).into_response(),
+        Err((refused, who)) => refuse(&console, language, &refused, who),
+    })
 }
 
-pub(super) fn refuse(console: &Console, language: Language, refused: &NotSignedIn) -> Response {
-    tracing::warn!(error = %chain(refused), "nobody was signed in at the console");
-    form(console, language, Some(refused))
+/// Begins a session; gives the cookies of it, and of the browser, which is known from now on.
+async fn admit(
+    console: &Console,
+    who: SignedIn,
+    headers: &HeaderMap,
+) -> Result<AppendHeaders<[(HeaderName, String); 2]>, NotSignedIn> {
+    let device = console.devices.issue(&who.name).map_err(unable)?;
+    let shown = enter(console, who).await?;
+    let device = format!(
+        "{}={device}; Max-Age={YEAR_SECONDS}; {}",
+        console.cookies.device,
+        console.flags("Strict", headers)
+    );
+    let session = console.session_cookie(&shown, headers);
+    Ok(AppendHeaders(
+        [session, device].map(|cookie| (header::SET_COOKIE, cookie)),
+    ))
+}
+
+/// The form again, with what was wrong. `who` is the account that it was about, if there is one.
+pub(super) fn refuse(
+    console: &Console,
+    language: Language,
+    refused: &NotSignedIn,
+    who: Option<ReaderName>,
+) -> Response {
+    let refusal = Refusal {
+        why: refused.why(),
+        who,
+        error: chain(refused),
+    };
+    let mut answer = form(console, language, Some(refused));
+    answer.extensions_mut().insert(refusal);
+    if let Some(seconds) = refused.retry_after() {
+        answer
+            .headers_mut()
+            .insert(header::RETRY_AFTER, HeaderValue::from(seconds));
+    }
+    answer
 }
 
 pub(super) async fn sign_out(
     State(console): State<Arc<Console>>,
     headers: HeaderMap,
     visitor: Option<Visitor>,
-) -> Response {
-    if !is_own(&headers, &console.config.origin) {
-        return StatusCode::FORBIDDEN.into_response();
-    }
-    if let Some(shown) = visitor::cookie(&headers, SESSION) {
+) -> Result<Response, Unseen> {
+    console.check_own_page(&headers)?;
+    if let Some(shown) = visitor::cookie(&headers, &console.cookies.session) {
         console.sessions.end(shown);
     }
     if let Some(Visitor { who, .. }) = visitor {
@@ -116,29 +181,57 @@ pub(super) async fn sign_out(
             unread.told("console");
         }
     }
-    let gone = format!("{SESSION}=; Max-Age=0; {}", console.flags("Strict"));
-    (
-        [(header::SET_COOKIE, gone)],
-        Redirect::to("/console/sign-in"),
-    )
-        .into_response()
+    let gone = format!(
+        "{}=; Max-Age=0; {}",
+        console.cookies.session,
+        console.flags("Strict", &headers)
+    );
+    let gone = [(header::SET_COOKIE, gone)];
+    Ok((gone, Redirect::to("/console/sign-in")).into_response())
 }
 
 impl Console {
-    /// Not for scripts, for other sites as far as it says, and over TLS only where there is TLS.
-    pub(super) fn flags(&self, same_site: &str) -> String {
-        let secure = match self.config.origin.starts_with("https:") {
+    /// Not for scripts, for other sites as far as it says, and over TLS only where the browser has TLS.
+    pub(super) fn flags(&self, same_site: &str, headers: &HeaderMap) -> String {
+        let own = self.config.origin.as_bytes();
+        let origin = headers.get(header::ORIGIN);
+        let origin = origin.map_or(own, |origin| origin.as_bytes());
+        let secure = match origin.starts_with(b"https:") {
             true => "; Secure",
             false => "",
         };
         format!("Path=/console; HttpOnly; SameSite={same_site}{secure}")
     }
+
+    pub(super) fn session_cookie(&self, shown: &str, headers: &HeaderMap) -> String {
+        let flags = self.flags("Strict", headers);
+        format!("{}={shown}; {flags}", self.cookies.session)
+    }
 }
 
-/// Gives what the browser shows from now on.
-async fn begin(console: &Console, credentials: Credentials) -> Result<String, NotSignedIn> {
-    let who = prove(console, credentials).await?;
-    enter(console, who).await
+impl NotSignedIn {
+    /// The journal's word for it.
+    fn why(&self) -> &'static str {
+        match self {
+            Self::Wrong => "wrong",
+            Self::Used => "code-used",
+            Self::TooOften(_) => "too-often",
+            Self::NotJudged(NotJudged::Crowded) => "crowded",
+            Self::NotProven(_) => "provider",
+            Self::OtherHost => "other-host",
+            Self::NameTaken => "name-taken",
+            Self::NotJudged(NotJudged::Broken(_)) | Self::Unable(_) => "unable",
+        }
+    }
+
+    /// In seconds.
+    fn retry_after(&self) -> Option<u32> {
+        match self {
+            Self::TooOften(seconds) => Some(*seconds),
+            Self::NotJudged(_) => Some(CROWDED_SECONDS),
+            _ => None,
+        }
+    }
 }
 
 /// Begins a session once it is on record.
@@ -153,56 +246,65 @@ pub(super) async fn enter(console: &Console, who: SignedIn) -> Result<String, No
         .map_err(unable)
 }
 
-async fn prove(console: &Console, credentials: Credentials) -> Result<SignedIn, NotSignedIn> {
+/// Takes a try, then judges. With a refusal comes the account that it was about, if there is one.
+async fn prove(
+    console: &Console,
+    credentials: Credentials,
+    device: Option<DeviceId>,
+) -> Result<SignedIn, (NotSignedIn, Option<ReaderName>)> {
     let now = console.desk.now();
-    let accounts = console.accounts().await.map_err(unable)?;
-    // Tries are counted for accounts that are there: what others make up is not kept.
-    let known = accounts
-        .names()
-        .find(|name| name.as_str() == credentials.name)
-        .cloned();
-    if let Some(name) = &known {
-        console.sessions.may_try(name, now)?;
+    let key = Key::of(&credentials.name, device.as_ref());
+    if let Err(TooOften { seconds, who }) = console.tries.take(key, now) {
+        return Err((NotSignedIn::TooOften(seconds), who));
     }
-    let proven = console
-        .desk
-        .look_up(move || {
-            let Credentials {
-                name,
-                password,
-                code,
-            } = &credentials;
-            Ok(accounts.prove(name, password, code.trim(), now))
-        })
-        .await
-        .map_err(unable)?;
-    accepted(console, known.as_ref(), proven)
+    let judged = console.judges.judge(device.is_some(), {
+        let file = console.config.accounts.clone();
+        move || judge(file.as_deref(), &credentials, now)
+    });
+    let (account, proven) = match judged.await {
+        Ok(Ok(judged)) => judged,
+        Ok(Err(unread)) => {
+            console.tries.give_back(key);
+            return Err((unable(unread), None));
+        }
+        Err(not_judged) => {
+            console.tries.give_back(key);
+            return Err((not_judged.into(), None));
+        }
+    };
+    if let Some(account) = &account {
+        console.tries.learn(key, account);
+    }
+    let Some(proven) = proven else {
+        return Err((NotSignedIn::Wrong, account));
+    };
+    match console.sessions.accept(&proven) {
+        Ok(who) => {
+            console.tries.forget(key);
+            Ok(who)
+        }
+        Err(CodeUsed) => Err((NotSignedIn::Used, account)),
+    }
 }
 
-fn accepted(
-    console: &Console,
-    known: Option<&ReaderName>,
-    proven: Option<Proven>,
-) -> Result<SignedIn, NotSignedIn> {
-    let now = console.desk.now();
-    let Some(proven) = proven else {
-        if let Some(name) = known {
-            console.sessions.failed(name, now);
-        }
-        return Err(Rejected::Wrong.into());
-    };
-    Ok(console.sessions.accept(&proven, now)?)
+/// The account that was named, if there is one, and whose it was proven to be. Blocks.
+fn judge(
+    file: Option<&Path>,
+    credentials: &Credentials,
+    now: Moment,
+) -> Result<(Option<ReaderName>, Option<Proven>), AccountsError> {
+    let accounts = file.map(Accounts::load).transpose()?.unwrap_or_default();
+    let Credentials {
+        name,
+        password,
+        code,
+    } = credentials;
+    let proven = accounts.prove(name, password, code.trim(), now);
+    Ok((accounts.name(name).cloned(), proven))
 }
 
 pub(super) fn unable(error: impl std::error::Error + Send + Sync + 'static) -> NotSignedIn {
     NotSignedIn::Unable(Box::new(error))
-}
-
-/// Whether a page of this console asks, and not one from elsewhere that the browser has open.
-pub(super) fn is_own(headers: &HeaderMap, origin: &str) -> bool {
-    headers
-        .get(header::ORIGIN)
-        .is_some_and(|from| from.as_bytes() == origin.as_bytes())
 }
 
 fn choose(tag: &str, headers: &HeaderMap) -> Response {
@@ -224,17 +326,25 @@ fn form(console: &Console, language: Language, refused: Option<&NotSignedIn>) ->
     let words = language.words();
     let status = match refused {
         None => StatusCode::OK,
-        Some(NotSignedIn::Rejected(Rejected::Wrong | Rejected::Used)) => StatusCode::FORBIDDEN,
         Some(NotSignedIn::NotProven(NotProven::Provider(_) | NotProven::Secret(_))) => {
             StatusCode::SERVICE_UNAVAILABLE
         }
-        Some(NotSignedIn::NotProven(_) | NotSignedIn::NameTaken) => StatusCode::FORBIDDEN,
-        Some(NotSignedIn::Rejected(Rejected::TooOften)) => StatusCode::TOO_MANY_REQUESTS,
-        Some(NotSignedIn::Unable(_)) => StatusCode::SERVICE_UNAVAILABLE,
+        Some(NotSignedIn::NotJudged(_) | NotSignedIn::Unable(_)) => StatusCode::SERVICE_UNAVAILABLE,
+        Some(NotSignedIn::TooOften(_)) => StatusCode::TOO_MANY_REQUESTS,
+        Some(NotSignedIn::OtherHost) => StatusCode::MISDIRECTED_REQUEST,
+        Some(
+            NotSignedIn::Wrong
+            | NotSignedIn::Used
+            | NotSignedIn::NotProven(_)
+            | NotSignedIn::NameTaken,
+        ) => StatusCode::FORBIDDEN,
     };
     Page::for_guest(language, words.sign_in).with_status(status).show(&html! {
         @if let Some(refused) = refused {
             p .alert role="alert" { (told(refused, words)) }
+            @if let NotSignedIn::OtherHost = refused {
+                p { a href=(format!("{}{HOME}/sign-in", console.config.origin)) { (console.config.origin) (HOME) "/sign-in" } }
+            }
         }
         @if let Some(openid) = &console.openid {
             p { a .button href="/console/sign-in/openid" { (words.sign_in_by) " " (openid.issuer()) } }
@@ -268,10 +378,13 @@ fn input(text: &str, id: &str, input: &Markup) -> Markup {
 
 fn told(refused: &NotSignedIn, words: &Words) -> &'static str {
     match refused {
-        NotSignedIn::Rejected(Rejected::Wrong) => words.wrong,
-        NotSignedIn::Rejected(Rejected::TooOften) => words.too_often,
-        NotSignedIn::Rejected(Rejected::Used) => words.used,
+        NotSignedIn::Wrong => words.wrong,
+        NotSignedIn::TooOften(_) => words.too_often,
+        NotSignedIn::Used => words.used,
+        NotSignedIn::NotJudged(NotJudged::Crowded) => words.crowded,
+        NotSignedIn::OtherHost => words.other_host,
         NotSignedIn::NotProven(NotProven::Provider(_) | NotProven::Secret(_))
+        | NotSignedIn::NotJudged(NotJudged::Broken(_))
         | NotSignedIn::Unable(_) => words.busy,
         NotSignedIn::NotProven(_) | NotSignedIn::NameTaken => words.not_proven,
     }

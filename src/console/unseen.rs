@@ -1,14 +1,20 @@
 //! Why a page is not shown, as a page.
 
+use axum::Extension;
+use axum::http::HeaderMap;
 use axum::http::StatusCode;
 use axum::response::IntoResponse;
 use axum::response::Redirect;
 use axum::response::Response;
 use maud::html;
 
+use super::Console;
 use super::page::Page;
+use super::refusals::Refusal;
+use super::visitor;
 use super::visitor::Guest;
 use super::visitor::Visitor;
+use super::words::Language;
 use crate::door::operators::unread::Unread;
 
 /// Why somebody does not see what they asked for.
@@ -16,9 +22,21 @@ use crate::door::operators::unread::Unread;
 pub(super) enum Unseen {
     NotSignedIn,
     NotYours(Visitor),
-    /// A page from elsewhere has sent the form.
-    Elsewhere,
+    /// A page from elsewhere has sent the form; the origin is the console's own.
+    Elsewhere {
+        language: Language,
+        origin: String,
+    },
     Unread(Visitor, Unread),
+}
+
+impl Unseen {
+    pub(super) fn elsewhere(console: &Console, headers: &HeaderMap) -> Self {
+        Self::Elsewhere {
+            language: visitor::language(headers),
+            origin: console.config.origin.clone(),
+        }
+    }
 }
 
 impl Visitor {
@@ -33,17 +51,45 @@ impl IntoResponse for Unseen {
     fn into_response(self) -> Response {
         let (visitor, status, text) = match self {
             Self::NotSignedIn => return Redirect::to("/console/sign-in").into_response(),
-            Self::Elsewhere => return StatusCode::FORBIDDEN.into_response(),
+            Self::Elsewhere { language, origin } => return elsewhere(language, &origin),
             Self::NotYours(visitor) => {
-                let text = visitor.language.words().not_yours.to_owned();
-                (visitor, StatusCode::FORBIDDEN, text)
+                let text = visitor.language.words().not_yours;
+                let refusal = Refusal {
+                    why: "role",
+                    who: Some(visitor.who.name.clone()),
+                    error: format!("the role {} does not open it", visitor.who.role),
+                };
+                return (
+                    Extension(refusal),
+                    page(&visitor, StatusCode::FORBIDDEN, text),
+                )
+                    .into_response();
             }
             Self::Unread(visitor, unread) => (visitor, unread.status(), unread.to_string()),
         };
-        let page = Page::new(&visitor, visitor.language.words().console, "");
-        page.with_status(status)
-            .show(&html! { p .alert role="alert" { (text) } })
+        page(&visitor, status, &text)
     }
+}
+
+fn page(visitor: &Visitor, status: StatusCode, text: &str) -> Response {
+    let page = Page::new(visitor, visitor.language.words().console, "");
+    page.with_status(status)
+        .show(&html! { p .alert role="alert" { (text) } })
+}
+
+fn elsewhere(language: Language, origin: &str) -> Response {
+    let words = language.words();
+    let page = Page::for_guest(language, words.console).with_status(StatusCode::FORBIDDEN);
+    let refusal = Refusal {
+        why: "elsewhere",
+        who: None,
+        error: "a page from elsewhere sent the form".to_owned(),
+    };
+    let shown = page.show(&html! {
+        p .alert role="alert" { (words.from_elsewhere) }
+        p { a href=(format!("{origin}/console")) { (origin) "/console" } }
+    });
+    (Extension(refusal), shown).into_response()
 }
 
 pub(super) async fn no_such_page(Guest(language): Guest) -> Response {

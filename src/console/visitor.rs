@@ -15,12 +15,33 @@ use super::session::Means;
 use super::session::SignedIn;
 use super::unseen::Unseen;
 use super::words::Language;
+use crate::door::operators::introduction::Introduction;
 use crate::fault::chain;
 
-/// The cookie by which a browser is known.
-pub(super) const SESSION: &str = "landbridge_session";
 /// The cookie with the language that somebody has chosen.
 pub(super) const LANGUAGE: &str = "landbridge_language";
+
+/// The names of one console's cookies. Browsers keep one set for each host, whatever the port: tunnels to two gateways
+/// would otherwise sign out of one who signs in at the other.
+#[derive(Debug)]
+pub(super) struct Cookies {
+    /// By which a session is known.
+    pub(super) session: String,
+    /// Of somebody who is at the identity provider.
+    pub(super) under_way: String,
+    /// By which a browser is known on which somebody has signed in before.
+    pub(super) device: String,
+}
+
+impl Cookies {
+    pub(super) fn of(console: &str) -> Self {
+        Self {
+            session: format!("landbridge_session_{console}"),
+            under_way: format!("landbridge_openid_{console}"),
+            device: format!("landbridge_device_{console}"),
+        }
+    }
+}
 
 /// Somebody who is signed in and asks for a page.
 #[derive(Debug, Clone)]
@@ -56,7 +77,7 @@ impl FromRequestParts<Arc<Console>> for Visitor {
 
     async fn from_request_parts(parts: &mut Parts, console: &Arc<Console>) -> Result<Self, Unseen> {
         let language = language(&parts.headers);
-        let signed_in = cookie(&parts.headers, SESSION)
+        let signed_in = cookie(&parts.headers, &console.cookies.session)
             .and_then(|shown| console.sessions.of(shown, console.desk.now()));
         let who = signed_in.ok_or(Unseen::NotSignedIn)?;
         // An account that was taken away, or given another role, ends what it had begun.
@@ -65,7 +86,12 @@ impl FromRequestParts<Arc<Console>> for Visitor {
             Means::OpenId => Some(who.role),
         };
         match role {
-            Some(role) if role == who.role => Ok(Self { who, language }),
+            Some(role) if role == who.role => {
+                if let Some(introduction) = parts.extensions.get::<Introduction>() {
+                    introduction.make();
+                }
+                Ok(Self { who, language })
+            }
             _ => Err(Unseen::NotSignedIn),
         }
     }
@@ -107,7 +133,7 @@ async fn role_of(console: &Console, who: &SignedIn) -> Option<Role> {
     }
 }
 
-fn language(headers: &HeaderMap) -> Language {
+pub(super) fn language(headers: &HeaderMap) -> Language {
     Language::of(cookie(headers, LANGUAGE), headers)
 }
 

@@ -50,7 +50,10 @@ words! {
     auditor: "auditor", "审计员";
     administrator: "administrator", "管理员";
     wrong: "The name, the password or the code is not right.", "账号、密码或验证码不正确。";
-    too_often: "Too many tries. Wait a minute.", "尝试次数过多，请稍候一分钟。";
+    too_often: "Too many tries. Wait a minute; each minute gives one try back.", "尝试次数过多，请稍候一分钟；每过一分钟可再尝试一次。";
+    crowded: "Many people are signing in at this moment. Try again in a few seconds.", "当前登录人数过多，请数秒后重试。";
+    other_host: "The identity provider sends people back to this address only; begin there:", "身份服务只会返回以下地址，请从该地址登录：";
+    from_elsewhere: "This form was not sent by a page of this console. Open the console by localhost or 127.0.0.1, with any port, by a name that `operators.hosts` has, or at the address below, and send it again. Behind a reverse proxy `console.origin` must be what the browser shows before /console.", "该表单并非由本控制台的页面提交。请通过 localhost 或 127.0.0.1（端口不限）、`operators.hosts` 中列出的主机名，或下方地址打开控制台后重新提交。经反向代理访问时，`console.origin` 应与浏览器地址栏中 /console 之前的部分一致。";
     used: "This code was used already. Wait for the next one.", "该验证码已被使用，请等待下一个。";
     busy: "Signing in is not possible now. The gateway's log says why.", "目前无法登录，原因见网关日志。";
     not_yours: "Your role does not open this page.", "您的角色无权打开此页面。";

@@ -1,5 +1,7 @@
 //! The operators' door: pages for those who run the gateway, and its journal for those who audit it.
 
+pub mod hosts;
+pub(crate) mod introduction;
 pub mod reader;
 pub(crate) mod unread;
 pub mod visibility;
@@ -21,9 +23,13 @@ mod usages;
 use std::sync::Arc;
 
 use axum::Router;
+use axum::extract::Request;
+use axum::extract::State;
 use axum::http::HeaderMap;
 use axum::http::StatusCode;
 use axum::http::header::CONTENT_TYPE;
+use axum::middleware;
+use axum::middleware::Next;
 use axum::response::IntoResponse;
 use axum::response::Response;
 use metrics_exporter_prometheus::PrometheusHandle;
@@ -36,6 +42,7 @@ use super::status;
 use crate::pb::audit_service_server::AuditServiceServer;
 use audit::AuditDoor;
 use desk::Desk;
+use introduction::Introduction;
 use pages::Pages;
 
 /// The largest request, in bytes: questions are short.
@@ -76,11 +83,28 @@ impl Operators {
             pages::routes(pages).nest("/journal", journal::routes(&desk, self.witnessed));
         routes = routes.merge(export::routes(desk.clone()));
         if self.tracked {
-            routes = routes.nest("/v2", tracker::routes(desk));
+            routes = routes.nest("/v2", tracker::routes(desk.clone()));
         }
         // The services' own fallback would answer every path, with 200.
-        Ok(routes.merge(services.into_axum_router()).fallback(unknown))
+        Ok(routes
+            .merge(services.into_axum_router())
+            .fallback(unknown)
+            .layer(middleware::from_fn_with_state(desk, introduce_readers)))
     }
+}
+
+/// A connection on which a reader has shown a token is no stranger's any more.
+async fn introduce_readers(
+    State(desk): State<Arc<Desk>>,
+    request: Request,
+    next: Next,
+) -> Response {
+    if let Some(introduction) = request.extensions().get::<Introduction>()
+        && desk.know(request.headers()).is_ok()
+    {
+        introduction.make();
+    }
+    next.run(request).await
 }
 
 async fn unknown(headers: HeaderMap) -> Response {

@@ -1,6 +1,7 @@
 //! The listening side of a door: connections in, requests with an identity on them to the services.
 
 use std::convert::Infallible;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -11,6 +12,8 @@ use hyper_util::rt::TokioTimer;
 use hyper_util::service::TowerToHyperService;
 use tokio::net::TcpListener;
 use tokio::net::TcpStream;
+use tokio::task::unconstrained;
+use tokio::task::yield_now;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tonic::body::Body;
@@ -20,13 +23,13 @@ use tower::ServiceExt;
 use super::admission::Admission;
 use super::reading::Reading;
 use super::status;
-use crate::audit::Entry;
+use super::turned_away::TurnedAway;
+use super::unaccepted::Unaccepted;
 use crate::audit::Journal;
 use crate::identity::Door;
 use crate::identity::acceptor::Acceptor;
-use crate::identity::acceptor::HandshakeRefused;
 use crate::identity::peer::Peer;
-use crate::identity::refusal::TrustRefusal;
+use crate::identity::strangers::Place;
 
 /// HTTP/2 limits of a door; the rest of them is in the services.
 #[derive(Debug, Clone, Copy)]
@@ -38,6 +41,9 @@ pub struct ServerLimits {
     /// How long a unary call may take to be read and answered.
     pub call: Duration,
 }
+
+/// So many are taken from the system's queue before others have their turn.
+const ACCEPTED_AT_ONCE: u32 = 1_024;
 
 /// One listening door.
 #[derive(Debug)]
@@ -69,40 +75,59 @@ where
 impl DoorServer {
     /// Accepts connections until the gateway stops.
     pub async fn run(self, listener: TcpListener) {
-        let server = Arc::new(self);
+        let turned_away = TurnedAway::new(self.door, self.journal.clone());
+        let (server, turned_away) = (Arc::new(self), Arc::new(turned_away));
+        tokio::select! {
+            () = server.stop.cancelled() => {}
+            () = server.accept(listener, &turned_away) => {}
+            () = turned_away.count() => {}
+        }
+        turned_away.close().await;
+    }
+
+    async fn accept(self: &Arc<Self>, listener: TcpListener, turned_away: &Arc<TurnedAway>) {
+        let (mut unaccepted, mut taken) = (Unaccepted::default(), 0_u32);
         loop {
-            let accepted = tokio::select! {
-                () = server.stop.cancelled() => return,
-                accepted = listener.accept() => accepted,
-            };
-            match accepted {
-                Ok((tcp, _)) => {
-                    server.tracker.spawn(server.clone().connection(tcp));
+            // In a flood others would have their turn after every few: the system's queue would overflow, and honest ones
+            // would wait for seconds to be heard again.
+            match unconstrained(listener.accept()).await {
+                Ok((tcp, from)) => {
+                    taken = taken.wrapping_add(1);
+                    if taken.is_multiple_of(ACCEPTED_AT_ONCE) {
+                        yield_now().await;
+                    }
+                    let place = self.acceptor.welcome(from.ip());
+                    let connection = self
+                        .clone()
+                        .connection(tcp, from, place, turned_away.clone());
+                    self.tracker.spawn(connection);
                 }
                 Err(error) => {
-                    // Out of file handles, most likely: to spin would not free one.
-                    tracing::warn!(door = server.door.as_str(), %error, "a connection could not be accepted");
-                    tokio::time::sleep(Duration::from_millis(50)).await;
+                    self.acceptor.displace();
+                    unaccepted.tell_and_rest(self.door.as_str(), &error).await;
                 }
             }
         }
     }
 
-    async fn connection(self: Arc<Self>, tcp: TcpStream) {
-        let from = tcp
-            .peer_addr()
-            .map(|addr| addr.to_string())
-            .unwrap_or_default();
+    async fn connection(
+        self: Arc<Self>,
+        tcp: TcpStream,
+        from: SocketAddr,
+        place: Place,
+        turned_away: Arc<TurnedAway>,
+    ) {
         let accepted = tokio::select! {
             () = self.stop.cancelled() => return,
-            accepted = self.acceptor.accept(tcp) => accepted,
+            accepted = self.acceptor.accept(tcp, place) => accepted,
         };
         let link = match accepted {
             Ok(link) => link,
-            Err(refused) => return self.turned_away(&from, &refused).await,
+            Err(refused) => return turned_away.tell(from, &refused).await,
         };
+        drop(turned_away);
         let peer = link.peer().clone();
-        tracing::debug!(door = self.door.as_str(), peer = %peer.id(), from, "connected");
+        tracing::debug!(door = self.door.as_str(), peer = %peer.id(), %from, "connected");
         let (identified, admission) = (peer.clone(), self.admission.clone());
         let service = ServiceBuilder::new()
             .map_request(move |mut request: http::Request<Incoming>| {
@@ -153,21 +178,6 @@ impl DoorServer {
             Err(error) => {
                 tracing::debug!(door = self.door.as_str(), peer = %peer.id(), %error, "connection lost");
             }
-        }
-    }
-
-    /// A refused handshake is an entry where its holder could be identified, and a log line always.
-    async fn turned_away(&self, from: &str, refused: &HandshakeRefused) {
-        let (door, reason) = (self.door.as_str(), refused.reason());
-        metrics::counter!("landbridge_handshakes_refused_total", "door" => door, "reason" => reason).increment(1);
-        let Some(id) = refused.trust().and_then(TrustRefusal::identified) else {
-            tracing::info!(door, from, reason, error = %refused, "connection refused");
-            return;
-        };
-        tracing::warn!(door, from, reason, peer = %id, error = %refused, "connection refused");
-        let entry = Entry::connection(id.to_string(), door, reason);
-        if let Err(error) = self.journal.append(entry).await {
-            tracing::error!(%error, "the refusal of a connection is not on record");
         }
     }
 }

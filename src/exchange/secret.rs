@@ -23,6 +23,8 @@ pub struct Secrets {
     pub subjects: SubjectKeys,
     pub pseudonyms: PseudonymKey,
     pub cursors: CursorSeal,
+    /// Of the browsers that the console knows again.
+    pub devices: Zeroizing<[u8; 32]>,
 }
 
 impl std::fmt::Debug for Secrets {
@@ -44,6 +46,7 @@ impl Secrets {
             pseudonyms: PseudonymKey::from_secret(&derived(secret, "landbridge pseudonyms v1")),
             cursors: CursorSeal::new(&derived(secret, "landbridge cursors v1"))
                 .ok_or(NoRandomness)?,
+            devices: derived(secret, "landbridge devices v1"),
         })
     }
 }

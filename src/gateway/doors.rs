@@ -1,13 +1,16 @@
 //! Opens the three doors: binds them, puts the services behind them, and runs them on the tracker.
 
+use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
+use axum::middleware;
 use metrics_exporter_prometheus::PrometheusHandle;
 use prost_reflect::DescriptorError;
 use tokio::net::TcpListener;
+use tokio::net::TcpSocket;
 use tonic::service::Routes;
 use tonic_reflection::pb::v1::server_reflection_server::ServerReflectionServer;
 
@@ -15,6 +18,7 @@ use super::Addresses;
 use super::Gateway;
 use super::StartError;
 use super::operators;
+use super::operators::OperatorsServer;
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::console;
@@ -27,6 +31,7 @@ use crate::door::corrections::CorrectionDoor;
 use crate::door::exchange::ExchangeDoor;
 use crate::door::operators::Operators;
 use crate::door::operators::desk::Desk;
+use crate::door::operators::hosts;
 use crate::door::peer::PeerDoor;
 use crate::door::reflection::Reflection;
 use crate::door::server::DoorServer;
@@ -46,7 +51,9 @@ use crate::publication::shelf::Shelf;
 /// The largest block of request headers.
 const MAX_HEADER_BYTES: u32 = 16 * 1024;
 /// How long a TLS handshake may take.
-const HANDSHAKE: Duration = Duration::from_secs(10);
+const HANDSHAKE: Duration = Duration::from_secs(5);
+/// Connections that the system keeps until they are accepted; as many as it allows, where it allows fewer.
+const BACKLOG: u32 = 4_096;
 
 /// The doors' sockets, bound and not yet served.
 pub(super) struct Doors {
@@ -57,10 +64,10 @@ pub(super) struct Doors {
 }
 
 impl Doors {
-    pub(super) async fn bind(config: &Config) -> Result<Self, StartError> {
-        let (systems, at_systems) = listen("systems", config.systems.listen).await?;
-        let (peers, at_peers) = listen("peers", config.peers.listen).await?;
-        let (operators, at_operators) = listen("operators", config.operators.listen).await?;
+    pub(super) fn bind(config: &Config) -> Result<Self, StartError> {
+        let (systems, at_systems) = listen("systems", config.systems.listen)?;
+        let (peers, at_peers) = listen("peers", config.peers.listen)?;
+        let (operators, at_operators) = listen("operators", config.operators.listen)?;
         let addresses = Addresses {
             systems: at_systems,
             peers: at_peers,
@@ -89,6 +96,7 @@ pub(super) fn acceptor(
 ) -> Arc<Acceptor> {
     let limits = AcceptLimits {
         connections: config.limits.max_connections,
+        strangers: config.limits.max_handshakes,
         handshake: HANDSHAKE,
     };
     Arc::new(Acceptor::new(
@@ -100,7 +108,18 @@ pub(super) fn acceptor(
     ))
 }
 
-async fn listen(
+fn bind(address: SocketAddr) -> io::Result<TcpListener> {
+    let socket = match address {
+        SocketAddr::V4(_) => TcpSocket::new_v4()?,
+        SocketAddr::V6(_) => TcpSocket::new_v6()?,
+    };
+    // A gateway that is started again does not wait for what is left of its old connections.
+    socket.set_reuseaddr(true)?;
+    socket.bind(address)?;
+    socket.listen(BACKLOG)
+}
+
+fn listen(
     door: &'static str,
     address: SocketAddr,
 ) -> Result<(TcpListener, SocketAddr), StartError> {
@@ -109,7 +128,7 @@ async fn listen(
         address,
         source,
     };
-    let listener = TcpListener::bind(address).await.map_err(refused)?;
+    let listener = bind(address).map_err(refused)?;
     let bound = listener.local_addr().map_err(refused)?;
     Ok((listener, bound))
 }
@@ -157,11 +176,12 @@ impl Gateway {
         self.last
             .spawn(operators::sum_up(metrics.clone(), self.stopped.clone()));
         // Not on the tracker, which a stop waits for: this door tells until the very end that the gateway is stopping.
-        self.last.spawn(operators::run(
-            doors.operators,
-            self.operators(metrics).await?,
-            self.stopped.clone(),
-        ));
+        let operators = OperatorsServer {
+            routes: self.operators(metrics).await?,
+            tracker: self.last.clone(),
+            stopped: self.stopped.clone(),
+        };
+        self.last.spawn(operators.run(doors.operators));
         Ok(())
     }
 
@@ -183,16 +203,26 @@ impl Gateway {
             tracked: config.subjects.is_some(),
         };
         let routes = operators.routes().await?;
+        let hosts = Arc::new(config.operators.hosts.clone());
+        let hosts = middleware::from_fn_with_state(hosts, hosts::check);
         let Some(console) = &config.console else {
-            return Ok(routes);
+            return Ok(routes.layer(hosts));
         };
         let neighbours = console::Neighbours {
             systems: self.systems.clone(),
             peers: self.peers.clone(),
             witnesses: self.states.clone(),
         };
-        let console = Console::new(console.clone(), desk, neighbours);
-        Ok(routes.merge(console.routes()))
+        let name = format!(
+            "{}-{}_{}",
+            config.department,
+            config.journal.replica,
+            self.addresses.operators.port()
+        );
+        let console = Arc::new(Console::new(console.clone(), &name, desk, neighbours));
+        self.tracker
+            .spawn(console.clone().count_refusals(self.stop.clone()));
+        Ok(routes.merge(console.routes()).layer(hosts))
     }
 
     /// What peers may read of the own journal.

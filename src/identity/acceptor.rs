@@ -4,7 +4,10 @@
 mod tests;
 
 use std::io;
+use std::net::IpAddr;
+use std::num::NonZero;
 use std::sync::Arc;
+use std::thread;
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
@@ -21,26 +24,32 @@ use crate::identity::Door;
 use crate::identity::HTTP2;
 use crate::identity::connections::Connections;
 use crate::identity::connections::Cut;
-use crate::identity::connections::Slot;
 use crate::identity::connections::Whom;
 use crate::identity::directory::Directory;
 use crate::identity::link::Link;
 use crate::identity::material;
 use crate::identity::material::Expiry;
 use crate::identity::material::Material;
+use crate::identity::network::Network;
 use crate::identity::peer::Peer;
 use crate::identity::refusal::Ground;
 use crate::identity::refusal::TrustRefusal;
+use crate::identity::socket::Socket;
+use crate::identity::strangers::Place;
+use crate::identity::strangers::Strangers;
 use crate::identity::tls_error;
+use crate::identity::turns::Turns;
 use crate::identity::verifier::Expected;
 use crate::identity::verifier::Verifier;
 
-/// How much of a door strangers may take.
+/// How much of a door one may take.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct AcceptLimits {
-    /// Connections at a time, those in their handshake included.
+    /// Connections at a time whose other ends are known.
     pub connections: usize,
-    /// From the first byte to the last of a handshake.
+    /// Connections at a time that have not shown who they are; and as many again from where others were let in.
+    pub strangers: usize,
+    /// From the connection to the end of the handshake, and from there to the first of HTTP/2.
     pub handshake: Duration,
 }
 
@@ -48,7 +57,8 @@ impl Default for AcceptLimits {
     fn default() -> Self {
         Self {
             connections: 4096,
-            handshake: Duration::from_secs(10),
+            strangers: 1024,
+            handshake: Duration::from_secs(5),
         }
     }
 }
@@ -62,6 +72,8 @@ pub struct Acceptor {
     /// Swapped whole at a reload; a handshake keeps the one it began with.
     shown: ArcSwap<Shown>,
     connections: Arc<Connections>,
+    strangers: Arc<Strangers>,
+    turns: Arc<Turns>,
 }
 
 #[derive(Debug)]
@@ -77,6 +89,8 @@ pub enum HandshakeRefused {
     TooManyConnections,
     #[error("the other end has its share of the door's connections")]
     OverShare,
+    #[error("another connection took its place before the handshake was done")]
+    Displaced,
     #[error("the handshake was not done in {} seconds", .0.as_secs_f32())]
     Late(Duration),
     #[error("the other end is not trusted")]
@@ -92,6 +106,7 @@ impl HandshakeRefused {
         match self {
             Self::TooManyConnections => "TOO_MANY_CONNECTIONS",
             Self::OverShare => "OVER_FAIR_SHARE",
+            Self::Displaced => "DISPLACED",
             Self::Late(_) => "HANDSHAKE_TIMEOUT",
             Self::Untrusted(refusal) => refusal.reason(),
             Self::Failed(_) => "HANDSHAKE_FAILED",
@@ -102,7 +117,11 @@ impl HandshakeRefused {
     pub fn trust(&self) -> Option<&TrustRefusal> {
         match self {
             Self::Untrusted(refusal) => Some(refusal),
-            Self::TooManyConnections | Self::OverShare | Self::Late(_) | Self::Failed(_) => None,
+            Self::TooManyConnections
+            | Self::OverShare
+            | Self::Displaced
+            | Self::Late(_)
+            | Self::Failed(_) => None,
         }
     }
 }
@@ -122,6 +141,8 @@ impl Acceptor {
             clock,
             shown: ArcSwap::from_pointee(Shown::new(door, material, directory)),
             connections: Connections::new(limits.connections),
+            strangers: Strangers::new(limits.strangers),
+            turns: Turns::new(half_of_the_processors()),
         }
     }
 
@@ -129,24 +150,36 @@ impl Acceptor {
         self.door
     }
 
+    /// A place for a connection that has come, whoever it is. May cost another stranger its own.
+    pub fn welcome(&self, from: IpAddr) -> Place {
+        self.strangers.enter(Network::of(from))
+    }
+
+    /// Closes the connection of one stranger, so that there is a file handle for the next.
+    pub fn displace(&self) {
+        self.strangers.displace();
+    }
+
     /// Takes a connection through its handshake. Dropping the [`Link`] closes it.
-    pub async fn accept(&self, tcp: TcpStream) -> Result<Link, HandshakeRefused> {
-        let slot = self
-            .connections
-            .slot()
-            .ok_or(HandshakeRefused::TooManyConnections)?;
+    pub async fn accept(&self, tcp: TcpStream, mut place: Place) -> Result<Link, HandshakeRefused> {
         // Small messages both ways: without it each waits 40 ms for the other's acknowledgement.
         tcp.set_nodelay(true).map_err(HandshakeRefused::Failed)?;
         let shown = self.shown.load_full();
         let verifier = Verifier::new(Arc::clone(shown.material.trust()), shown.expected.clone());
         let config = self.config(&shown, &verifier)?;
 
-        let handshake = TlsAcceptor::from(Arc::new(config)).accept(tcp);
-        let tls = timeout(self.limits.handshake, handshake)
-            .await
+        let socket = Socket::in_turn(tcp, &self.turns, place.network(), place.is_known());
+        let handshake = TlsAcceptor::from(Arc::new(config)).accept(socket);
+        let in_time = tokio::select! {
+            // First, so that nothing is computed for one whose place is gone.
+            biased;
+            () = place.lost() => return Err(HandshakeRefused::Displaced),
+            in_time = timeout(self.limits.handshake, handshake) => in_time,
+        };
+        let tls = in_time
             .map_err(|_| HandshakeRefused::Late(self.limits.handshake))?
             .map_err(|error| refused(&verifier, error))?;
-        self.admit(tls, &verifier, slot, &shown)
+        self.admit(tls, &verifier, place, &shown)
     }
 
     /// Shows another certificate and judges by another trust from now on, also the connections there are. Blocks for
@@ -195,12 +228,18 @@ impl Acceptor {
 
     fn admit(
         &self,
-        tls: TlsStream<TcpStream>,
+        mut tls: TlsStream<Socket>,
         verifier: &Verifier,
-        slot: Slot,
+        place: Place,
         shown: &Arc<Shown>,
     ) -> Result<Link, HandshakeRefused> {
         let id = verifier.admitted().map_err(HandshakeRefused::Untrusted)?;
+        tls.get_mut().0.open();
+        place.leave_as_acquaintance();
+        let slot = self
+            .connections
+            .slot()
+            .ok_or(HandshakeRefused::TooManyConnections)?;
         let slot = slot.held_by(&id).ok_or(HandshakeRefused::OverShare)?;
         let peer = Peer::new(id, self.connections.next_number(), tls.get_ref().1);
         let registration = self.connections.register(peer.clone(), slot);
@@ -209,7 +248,7 @@ impl Acceptor {
             self.judge(&now_shown, &peer)
                 .map_err(HandshakeRefused::Untrusted)?;
         }
-        Ok(Link::new(tls, peer, registration))
+        Ok(Link::new(tls, peer, registration).to_begin_within(self.limits.handshake))
     }
 
     fn judge(&self, shown: &Shown, peer: &Peer) -> Result<(), TrustRefusal> {
@@ -230,6 +269,11 @@ impl Shown {
         };
         Self { material, expected }
     }
+}
+
+/// The rest is for those who are known.
+fn half_of_the_processors() -> usize {
+    thread::available_parallelism().map_or(1, |all| NonZero::get(all).div_ceil(2))
 }
 
 fn refused(verifier: &Verifier, error: io::Error) -> HandshakeRefused {

@@ -27,7 +27,7 @@ pub(super) struct Connections {
     shares: Mutex<Shares<SpiffeId>>,
 }
 
-/// A place for one connection, from before its handshake until it is closed.
+/// A place for one connection until it is closed.
 #[derive(Debug)]
 pub(super) struct Slot {
     connections: Arc<Connections>,

@@ -30,6 +30,7 @@ use crate::identity::material;
 use crate::identity::material::Material;
 use crate::identity::peer::Peer;
 use crate::identity::refusal::TrustRefusal;
+use crate::identity::socket::Socket;
 use crate::identity::tls_error;
 use crate::identity::verifier::Expected;
 use crate::identity::verifier::Verifier;
@@ -176,7 +177,7 @@ impl Connector {
         let name = ServerName::try_from(endpoint.host().to_owned())
             .map_err(|error| failed(io::Error::other(error)))?;
         let tls = TlsConnector::from(Arc::new(config))
-            .connect(name, tcp)
+            .connect(name, Socket::new(tcp))
             .await
             .map_err(|cause| refused(&verifier, address(), cause))?;
         self.admit(tls, &verifier, slot, &shown)
@@ -202,7 +203,7 @@ impl Connector {
 
     fn admit(
         &self,
-        tls: TlsStream<TcpStream>,
+        tls: TlsStream<Socket>,
         verifier: &Verifier,
         slot: Slot,
         shown: &Arc<Shown>,

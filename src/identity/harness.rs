@@ -269,6 +269,11 @@ pub(super) async fn raw_connect(
         .await
 }
 
+pub(super) async fn accept(door: &Acceptor, tcp: TcpStream) -> Result<Link, HandshakeRefused> {
+    let place = door.welcome(tcp.peer_addr().unwrap().ip());
+    door.accept(tcp, place).await
+}
+
 /// What a door makes of a client, and the alert that the client gets.
 pub(super) async fn knock(
     door: &Acceptor,
@@ -278,7 +283,7 @@ pub(super) async fn knock(
     let address = listener.local_addr().unwrap();
     let serve = async {
         let (tcp, _) = listener.accept().await.unwrap();
-        door.accept(tcp).await
+        accept(door, tcp).await
     };
     let dial = async {
         let mut tls = match raw_connect(client, address).await {
@@ -298,7 +303,7 @@ pub(super) async fn connect(door: &Acceptor, connector: &Connector) -> (Link, Li
     let to = department("tax");
     let serve = async {
         let (tcp, _) = listener.accept().await.unwrap();
-        door.accept(tcp).await.unwrap()
+        accept(door, tcp).await.unwrap()
     };
     let (served, dialled) = tokio::join!(serve, connector.connect(&endpoint, &to));
     (served, dialled.unwrap())

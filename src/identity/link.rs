@@ -5,16 +5,18 @@ use std::io;
 use std::pin::Pin;
 use std::task::Context;
 use std::task::Poll;
+use std::task::ready;
 use std::time::Duration;
 
 use tokio::io::AsyncRead;
 use tokio::io::AsyncWrite;
 use tokio::io::ReadBuf;
-use tokio::net::TcpStream;
+use tokio::time::Sleep;
 use tokio_rustls::TlsStream;
 
 use crate::identity::connections::Registration;
 use crate::identity::peer::Peer;
+use crate::identity::socket::Socket;
 
 /// From the loss of trust to the closing of the connection: time for the streams on it to end with a status.
 pub const GRACE: Duration = Duration::from_millis(250);
@@ -22,12 +24,14 @@ pub const GRACE: Duration = Duration::from_millis(250);
 /// A mutually authenticated connection. Reading and writing fail once its peer is no longer trusted, so that it is
 /// closed even where nobody watches [`Peer::cancelled`], as within a gRPC channel.
 pub struct Link {
-    tls: TlsStream<TcpStream>,
+    tls: TlsStream<Socket>,
     peer: Peer,
     /// One for each direction: each wakes the task that waits in it, and a peer that reads nothing leaves a task
     /// waiting to write.
     reading: Leash,
     writing: Leash,
+    /// Until the first byte is there.
+    silence: Option<Pin<Box<Sleep>>>,
     _registration: Registration,
 }
 
@@ -36,7 +40,7 @@ struct Leash(Option<Pin<Box<dyn Future<Output = ()> + Send + Sync>>>);
 
 impl Link {
     pub(super) fn new(
-        tls: impl Into<TlsStream<TcpStream>>,
+        tls: impl Into<TlsStream<Socket>>,
         peer: Peer,
         registration: Registration,
     ) -> Self {
@@ -45,8 +49,15 @@ impl Link {
             reading: Leash::of(&peer),
             writing: Leash::of(&peer),
             peer,
+            silence: None,
             _registration: registration,
         }
+    }
+
+    /// Has reading fail if nothing comes in that time.
+    pub(super) fn to_begin_within(mut self, limit: Duration) -> Self {
+        self.silence = Some(Box::pin(tokio::time::sleep(limit)));
+        self
     }
 
     pub fn peer(&self) -> &Peer {
@@ -93,7 +104,16 @@ impl AsyncRead for Link {
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
         self.reading.check(context)?;
-        Pin::new(&mut self.tls).poll_read(context, buffer)
+        let read = Pin::new(&mut self.tls).poll_read(context, buffer);
+        let Some(silence) = &mut self.silence else {
+            return read;
+        };
+        if read.is_pending() {
+            ready!(silence.as_mut().poll(context));
+            return Poll::Ready(Err(io::ErrorKind::TimedOut.into()));
+        }
+        self.silence = None;
+        read
     }
 }
 

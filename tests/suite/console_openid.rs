@@ -129,24 +129,34 @@ async fn whoever_comes_back_without_having_gone_is_not_signed_in() {
     let gateway = world.start("tax").await;
     let mut person = Person::at(&gateway, origin(&world, "tax"));
     let back = "/console/sign-in/openid/back";
-    for (cookie, query) in [
-        ("", "?state=a&code=b"),
-        ("landbridge_openid=a", "?state=a&code=b"),
-        ("landbridge_openid=a", "?state=b&code=b"),
-        ("landbridge_openid=", "?state=&code="),
-        ("landbridge_openid=a", ""),
-        (
-            "landbridge_openid=a",
-            "?state=a&error=access_denied%0Aforged",
-        ),
+    let under_way = format!("landbridge_openid_tax-1_{}", world.ports("tax").operators);
+    for (state, query) in [
+        (None, "?state=a&code=b"),
+        (Some("a"), "?state=a&code=b"),
+        (Some("a"), "?state=b&code=b"),
+        (Some(""), "?state=&code="),
+        (Some("a"), ""),
+        (Some("a"), "?state=a&error=access_denied%0Aforged"),
     ] {
-        person.cookie = cookie.to_owned();
+        person.cookie = state
+            .map(|state| format!("{under_way}={state}"))
+            .unwrap_or_default();
         let page = person.opens(&format!("{back}{query}")).await;
         assert_eq!(page.status, 403, "{query}");
         assert_eq!(page.header("set-cookie"), "", "{query}");
     }
     // Nobody is there: it is told, and the local accounts are still asked for.
-    let page = person.opens("/console/sign-in/openid").await;
+    let own = format!("127.0.0.1:{}", world.ports("tax").operators);
+    let begin = "/console/sign-in/openid";
+    let page = gateway.fetch(begin, &[("Host", &own)]).await;
     assert_eq!(page.status, 503);
+    // The provider would send people back to another host than theirs, where their cookie is not.
+    let elsewhere = gateway.fetch(begin, &[("Host", "localhost:7777")]).await;
+    assert_eq!(elsewhere.status, 421);
+    assert!(
+        elsewhere
+            .text()
+            .contains(&format!("http://{own}/console/sign-in"))
+    );
     assert!(page.text().contains("name=\"password\""));
 }

@@ -511,22 +511,19 @@ async fn a_connection_that_says_nothing_is_closed_and_takes_no_place_for_good() 
     let world = World::new().await;
     let (_civil, mut tax) = tokio::join!(
         world.start("civil"),
-        world.start_with("tax", &[("LIMITS__MAX_CONNECTIONS", "3")])
+        world.start_with("tax", &[("LIMITS__MAX_HANDSHAKES", "3")])
     );
     let port = world.ports("tax").systems;
     let mut silent = Vec::new();
     for _ in 0..4 {
         silent.push(TcpStream::connect(("127.0.0.1", port)).await.unwrap());
     }
-    assert_eq!(
-        tax.told("connection refused").await["reason"],
-        "TOO_MANY_CONNECTIONS"
-    );
+    assert_eq!(tax.told("connection refused").await["reason"], "DISPLACED");
     let (system, asked) = (
         world.system("tax", "assessment"),
         Asked::get(&Resident(7).key()),
     );
-    system.ask(&asked).await.err().unwrap();
+    system.ask(&asked).await.unwrap();
 
     let mut rest = Vec::new();
     for tcp in &mut silent {
@@ -535,7 +532,10 @@ async fn a_connection_that_says_nothing_is_closed_and_takes_no_place_for_good() 
             .expect("a silent connection stays open")
             .ok();
     }
-    world.system("tax", "assessment").ask(&asked).await.unwrap();
+    // The system had the place of another.
+    assert_eq!(tax.told("connection refused").await["reason"], "DISPLACED");
+    let late = tax.told("connection refused").await;
+    assert_eq!(late["reason"], "HANDSHAKE_TIMEOUT");
 }
 
 #[tokio::test]

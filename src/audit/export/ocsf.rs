@@ -93,6 +93,7 @@ fn about(row: &Row, origin: &str) -> Json {
             "src_endpoint": { "name": record.peer },
             "dst_endpoint": { "name": origin },
             "status_code": record.reason,
+            "count": record.times.max(1),
         }),
         Some(Record::Access(record)) => json!({
             "actor": { "user": { "name": record.reader } },

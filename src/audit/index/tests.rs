@@ -130,10 +130,11 @@ fn ended(draw: &Draw) -> StreamEnd {
 fn other(draw: &Draw) -> Entry {
     let department = one(draw[1], &DEPARTMENTS);
     match draw[2] % 5 {
-        0 => Entry::connection(
+        0 => Entry::connections(
             format!("spiffe://gov.example/department/{department}/system/x"),
             "peers",
             one(draw[3], &["REVOKED", "FIELD_NOT_GRANTED"]),
+            1,
         ),
         1 => {
             let revision = [draw[13] % 3; 32];

@@ -89,6 +89,7 @@ async fn journal() -> TempDir {
         peer: "spiffe://gov.example/department/market/system/licensing".to_owned(),
         door: "peers".to_owned(),
         reason: "REVOKED".to_owned(),
+        times: 0,
     };
     tick(0);
     journal

@@ -8,7 +8,7 @@ const TWO: &str = "ca7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f2001
 fn faults(text: &str) -> Vec<String> {
     let raw: RawOperators = toml::from_str(text).unwrap();
     let mut faults = Faults::of(Path::new("civil.toml"), "");
-    raw.check(&mut faults);
+    raw.check(None, &mut faults);
     let found = faults.unless(()).err().unwrap_or_default();
     found.iter().map(ToString::to_string).collect()
 }
@@ -52,6 +52,22 @@ fn this_door_stays_on_the_loopback_address() {
         found[0].contains("0.0.0.0:9443 is not a loopback address"),
         "{found:?}"
     );
+}
+
+#[test]
+fn a_host_is_a_name_alone() {
+    for good in ["audit.civil.gov.example", "10.0.0.7", "[2001:db8::1]"] {
+        assert_eq!(faults(&format!("hosts = [\"{good}\"]")), [""; 0], "{good}");
+    }
+    for bad in [
+        "https://audit.example",
+        "audit.example:9443",
+        "audit.example/console",
+        "",
+    ] {
+        let found = faults(&format!("hosts = [\"{bad}\"]"));
+        assert!(found[0].contains("is no host's name"), "{bad}: {found:?}");
+    }
 }
 
 #[test]

@@ -164,6 +164,18 @@ impl Desk {
         Ok(OnRecord(()))
     }
 
+    /// Puts on record that somebody was not let in, or not to what they asked for; or how many times.
+    pub(crate) async fn record_refusal(&self, who: String, what: String) -> Result<(), Unread> {
+        let entry = Entry::refused_access(pb::AccessRecord {
+            reader: who,
+            action: "refused".to_owned(),
+            query: what,
+            ..pb::AccessRecord::default()
+        });
+        self.exchange.journal().append(entry).await?;
+        Ok(())
+    }
+
     /// Puts on record that a reader fetches tiles: once for each minute, since a copy of the tree takes thousands of them.
     pub(crate) async fn record_fetch(
         &self,

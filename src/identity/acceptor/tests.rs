@@ -11,6 +11,7 @@ use crate::identity::connector::Connector;
 use crate::identity::harness::Ca;
 use crate::identity::harness::DAY;
 use crate::identity::harness::World;
+use crate::identity::harness::accept;
 use crate::identity::harness::connect;
 use crate::identity::harness::directory;
 use crate::identity::harness::directory_of;
@@ -257,8 +258,7 @@ async fn a_handshake_is_never_resumed() {
     let address = listener.local_addr().unwrap();
     for _ in 0..3 {
         let serve = async {
-            let mut link = door
-                .accept(listener.accept().await.unwrap().0)
+            let mut link = accept(&door, listener.accept().await.unwrap().0)
                 .await
                 .unwrap();
             link.write_all(b"x").await.unwrap();
@@ -316,7 +316,7 @@ async fn plain(
         .await
         .unwrap();
     let (server, _) = listener.accept().await.unwrap();
-    (door.accept(server), client)
+    (accept(door, server), client)
 }
 
 /// ECDHE-ECDSA-AES128-GCM-SHA256 with P-256, and no `supported_versions` extension.
@@ -338,8 +338,8 @@ fn tls12_hello() -> Vec<u8> {
 async fn a_stalled_handshake_ends_at_its_deadline_and_frees_its_place() {
     let mut world = World::new();
     let door = world.peers_door_with(AcceptLimits {
-        connections: 1,
         handshake: Duration::from_millis(50),
+        ..AcceptLimits::default()
     });
     let (server, _client) = plain(&door).await;
     assert_eq!(server.await.unwrap_err().reason(), "HANDSHAKE_TIMEOUT");
@@ -363,7 +363,7 @@ async fn a_handshake_and_its_link_can_move_between_threads() {
 }
 
 #[tokio::test]
-async fn a_full_door_refuses_before_the_handshake() {
+async fn a_full_door_refuses_who_has_shown_who_they_are() {
     let mut world = World::new();
     let door = world.peers_door_with(AcceptLimits {
         connections: 1,
@@ -371,8 +371,12 @@ async fn a_full_door_refuses_before_the_handshake() {
     });
     let civil = world.issue(Ca::Federation, "civil");
     let link = knock(&door, raw_client(shown(&civil))).await.0.unwrap();
-    let (server, _client) = plain(&door).await;
-    assert_eq!(server.await.unwrap_err().reason(), "TOO_MANY_CONNECTIONS");
+    let market = world.issue(Ca::Federation, "market");
+    let refused = knock(&door, raw_client(shown(&market)))
+        .await
+        .0
+        .unwrap_err();
+    assert_eq!(refused.reason(), "TOO_MANY_CONNECTIONS");
     assert_eq!(door.peers().len(), 1);
     drop(link);
     assert_eq!(door.peers().len(), 0);
@@ -400,6 +404,27 @@ async fn one_peer_cannot_take_all_the_connections_of_a_door() {
 
     held.pop();
     assert!(knock(&door, raw_client(shown(&civil))).await.0.is_ok());
+}
+
+#[tokio::test]
+async fn whoever_is_let_in_and_says_nothing_is_let_go() {
+    let mut world = World::new();
+    let door = world.peers_door_with(AcceptLimits {
+        handshake: Duration::from_millis(200),
+        ..AcceptLimits::default()
+    });
+    let civil = world.civil();
+    let (mut silent, _client) = connect(&door, &civil).await;
+    assert_eq!(
+        silent.read_u8().await.unwrap_err().kind(),
+        io::ErrorKind::TimedOut
+    );
+    let (mut begun, mut client) = connect(&door, &civil).await;
+    client.write_all(b"x").await.unwrap();
+    client.flush().await.unwrap();
+    assert_eq!(begun.read_u8().await.unwrap(), b'x');
+    let later = timeout(Duration::from_millis(300), begun.read_u8()).await;
+    assert!(later.is_err(), "it waits for more");
 }
 
 #[tokio::test]
@@ -498,7 +523,7 @@ async fn a_handshake_that_began_before_a_revocation_is_refused_after_it() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     let tcp = TcpStream::connect(address).await.unwrap();
-    let mut accept = Box::pin(door.accept(listener.accept().await.unwrap().0));
+    let mut accept = Box::pin(accept(&door, listener.accept().await.unwrap().0));
     // It has taken the trust of before the reload, and waits for the client's hello.
     assert!(futures::poll!(accept.as_mut()).is_pending());
 
@@ -546,7 +571,7 @@ async fn a_dialler_learns_of_its_revocation_with_the_first_read() {
     door.reload(world.material(Ca::Federation, "tax"), directory());
     let (listener, endpoint) = crate::identity::harness::listen().await;
     let tax = "tax".parse().unwrap();
-    let serve = async { door.accept(listener.accept().await.unwrap().0).await };
+    let serve = async { accept(&door, listener.accept().await.unwrap().0).await };
     let (refused, dialled) = tokio::join!(serve, connector.connect(&endpoint, &tax));
     assert_eq!(refused.unwrap_err().reason(), "CERT_REVOKED");
     let error = dialled.unwrap().read_u8().await.unwrap_err();

@@ -4,6 +4,7 @@ use super::*;
 use crate::identity::harness::Ca;
 use crate::identity::harness::DAY;
 use crate::identity::harness::World;
+use crate::identity::harness::accept;
 use crate::identity::harness::department;
 use crate::identity::harness::directory;
 use crate::identity::harness::listen;
@@ -117,7 +118,7 @@ async fn a_system_finds_its_own_gateway_and_no_other() {
     let material = world.material(Ca::Tax, "tax/assessment");
     let system = Connector::to_own_gateway(material, world.clock.clone());
     let (listener, endpoint) = listen().await;
-    let serve = async { door.accept(listener.accept().await.unwrap().0).await };
+    let serve = async { accept(&door, listener.accept().await.unwrap().0).await };
     let tax = department("tax");
     let (served, dialled) = tokio::join!(serve, system.connect(&endpoint, &tax));
     assert_eq!(*served.unwrap().peer().id(), spiffe("tax/assessment"));

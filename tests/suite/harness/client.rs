@@ -1,8 +1,10 @@
 //! Clients that share nothing with the gateway but its API: ordinary TLS, ordinary gRPC.
 
 use std::io;
+use std::net::Ipv4Addr;
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use hyper_util::rt::TokioIo;
@@ -17,7 +19,11 @@ use rustls::pki_types::CertificateDer;
 use rustls::pki_types::PrivateKeyDer;
 use rustls::pki_types::ServerName;
 use rustls::pki_types::pem::PemObject;
+use tokio::io::AsyncReadExt;
+use tokio::io::AsyncWriteExt;
+use tokio::net::TcpSocket;
 use tokio::net::TcpStream;
+use tokio::time::timeout;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 use tonic::Streaming;
@@ -56,6 +62,7 @@ impl Shown {
 #[derive(Clone)]
 pub(crate) struct Dial {
     port: u16,
+    from: Ipv4Addr,
     config: Arc<ClientConfig>,
 }
 
@@ -78,12 +85,48 @@ impl Dial {
         config.alpn_protocols = vec![b"h2".to_vec()];
         Self {
             port,
+            from: Ipv4Addr::LOCALHOST,
             config: Arc::new(config),
         }
     }
 
+    /// From another address of this machine.
+    pub(crate) fn from(mut self, address: Ipv4Addr) -> Self {
+        self.from = address;
+        self
+    }
+
+    pub(crate) fn config(&self) -> Arc<ClientConfig> {
+        self.config.clone()
+    }
+
+    /// A connection on which nothing has been said.
+    pub(crate) async fn tcp(&self) -> io::Result<TcpStream> {
+        let socket = TcpSocket::new_v4()?;
+        if self.from != Ipv4Addr::LOCALHOST {
+            socket.bind((self.from, 0).into())?;
+        }
+        socket
+            .connect((Ipv4Addr::LOCALHOST, self.port).into())
+            .await
+    }
+
+    /// Whether the other end begins to speak HTTP/2: with TLS 1.3 a client is done before its certificate is judged.
+    pub(crate) async fn is_let_in(&self) -> bool {
+        let speak = async {
+            let mut tls = self.connect().await?;
+            // The preface, and settings that are none.
+            tls.write_all(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0")
+                .await?;
+            tls.read_exact(&mut [0; 9]).await
+        };
+        timeout(Duration::from_secs(5), speak)
+            .await
+            .is_ok_and(|spoken| spoken.is_ok())
+    }
+
     pub(crate) async fn connect(&self) -> io::Result<TlsStream<TcpStream>> {
-        let tcp = TcpStream::connect(("127.0.0.1", self.port)).await?;
+        let tcp = self.tcp().await?;
         tcp.set_nodelay(true)?;
         let name = ServerName::try_from("localhost").unwrap();
         TlsConnector::from(self.config.clone())

@@ -48,6 +48,14 @@ impl Page {
             .unwrap_or_default()
     }
 
+    /// What a browser would send back of the cookies that are set.
+    pub(crate) fn cookies(&self) -> String {
+        let pairs = self.head.lines().filter_map(|line| line.split_once(": "));
+        let set = pairs.filter(|(key, _)| key.eq_ignore_ascii_case("set-cookie"));
+        let cookies = set.filter_map(|(_, cookie)| Some(cookie.split_once(';')?.0));
+        cookies.collect::<Vec<_>>().join("; ")
+    }
+
     pub(crate) fn text(&self) -> &str {
         std::str::from_utf8(&self.body).unwrap()
     }
@@ -215,13 +223,14 @@ impl Gateway {
         let mut tcp = TcpStream::connect(("127.0.0.1", self.ports.operators))
             .await
             .unwrap();
+        let is_named = headers.iter().any(|(name, _)| *name == "Host");
+        let host = if is_named { "" } else { "Host: localhost\r\n" };
         let headers: String = headers
             .iter()
             .map(|(name, value)| format!("{name}: {value}\r\n"))
             .collect();
-        let request = format!(
-            "{method} {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n{headers}\r\n{body}"
-        );
+        let request =
+            format!("{method} {path} HTTP/1.1\r\n{host}Connection: close\r\n{headers}\r\n{body}");
         tcp.write_all(request.as_bytes()).await.unwrap();
         let mut answer = Vec::new();
         timeout(PATIENCE, tcp.read_to_end(&mut answer))

@@ -71,8 +71,9 @@ impl<'a> Person<'a> {
     /// Sends what the form of the sign-in has.
     pub(crate) async fn shows(&mut self, form: &str) -> Page {
         let page = self.posts("/console/sign-in", form).await;
-        if let Some((cookie, _)) = page.header("set-cookie").split_once(';') {
-            self.cookie = cookie.to_owned();
+        let cookies = page.cookies();
+        if !cookies.is_empty() {
+            self.cookie = cookies;
         }
         page
     }
