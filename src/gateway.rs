@@ -7,6 +7,7 @@ mod corrections;
 mod doors;
 mod files;
 pub mod impact;
+mod inputs;
 mod offers;
 mod operators;
 mod policies;
@@ -30,6 +31,7 @@ use metrics_exporter_prometheus::PrometheusHandle;
 use tokio::sync::Mutex;
 use tokio::sync::mpsc;
 use tokio::sync::oneshot;
+use tokio::time::sleep;
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -82,17 +84,23 @@ use assemble::rehearse;
 use corrections::Courier;
 use doors::Doors;
 use doors::acceptor;
+use inputs::Inputs;
 use offers::Surveyor;
 use policies::NewPolicy;
 use reconcile::Reconciler;
 use run::Orders;
 use synchronise::Synchroniser;
+use watch::REST;
+use watch::Watch;
 use witnesses::Witnesses;
 pub use witnessing::Contradiction;
 use witnessing::Witnessing;
 
 /// How long streams that were cut off may take to write their closing entries.
 const LAST_ENTRIES: Duration = Duration::from_secs(1);
+
+/// How often files that change meanwhile are read before a reload is given up.
+const READINGS: u32 = 5;
 
 /// One running gateway.
 #[derive(Debug)]
@@ -124,6 +132,8 @@ pub struct Gateway {
     /// Cancelled last: nothing is under way any more.
     stopped: CancellationToken,
     orders: Orders,
+    /// What may change while it runs.
+    inputs: Arc<Inputs>,
     /// To the task that runs the gateway: revisions that may come into force.
     proposals: mpsc::Sender<Proposal>,
     desk: Arc<Desk>,
@@ -200,7 +210,12 @@ impl Gateway {
     ) -> Result<Self, StartError> {
         // One place: what proposes waits for its answer.
         let (proposals, proposed) = mpsc::channel(1);
-        let orders = Orders::listen(&config, proposed).map_err(StartError::Signals)?;
+        // One place: what files say now is what matters.
+        let (changed, changes) = mpsc::channel(1);
+        let orders = Orders::listen(changes, proposed).map_err(StartError::Signals)?;
+        let inputs = Arc::new(Inputs::of(&config));
+        // Before they are read: a change that falls in between is seen afterwards.
+        inputs.are_read(inputs.contents_aside().await);
         let (assembled, reach) = rehearse(&config, &clock).await?;
         tell_warnings(&assembled, &config);
         let Assembled {
@@ -264,6 +279,7 @@ impl Gateway {
             cut: CancellationToken::new(),
             stopped: CancellationToken::new(),
             orders,
+            inputs,
             proposals,
             desk,
             reloading: Mutex::new(()),
@@ -278,6 +294,8 @@ impl Gateway {
             gateway.stop.clone(),
         ));
         gateway.keep_up(expiry);
+        let watch = Watch::new(gateway.inputs.clone(), changed);
+        gateway.tracker.spawn(watch.run(gateway.stop.clone()));
         Ok(gateway)
     }
 
@@ -336,6 +354,10 @@ impl Gateway {
     /// Reads everything again that may change while running, and puts all of it in place, or nothing.
     pub async fn reload(&self) -> Result<(), Vec<Fault>> {
         let _one = self.reloading.lock().await;
+        if self.inputs.have_settings_changed() {
+            let file = self.config.file.display();
+            tracing::warn!(%file, "the settings have changed: they take effect at a restart");
+        }
         match self.read_again(Vec::new()).await {
             Ok(assembled) => {
                 self.put_in_place(assembled).await;
@@ -352,7 +374,27 @@ impl Gateway {
         }
     }
 
+    /// Files that change while they are read may give a state that nobody has ever meant: it is not taken.
     async fn read_again(&self, candidates: Vec<Kept>) -> Result<Assembled, Vec<Fault>> {
+        for _ in 0..READINGS {
+            let contents = self.inputs.contents_aside().await;
+            let assembled = self.read_once(candidates.clone()).await;
+            if self.inputs.contents_aside().await == contents {
+                self.inputs.are_read(contents);
+                return assembled;
+            }
+            sleep(REST).await;
+        }
+        Err(vec![Fault {
+            file: self.config.file.display().to_string(),
+            ..Fault::of_setting(
+                "",
+                "the files that it names change faster than they can be read; they are read when they rest",
+            )
+        }])
+    }
+
+    async fn read_once(&self, candidates: Vec<Kept>) -> Result<Assembled, Vec<Fault>> {
         let (config, clock) = (self.config.clone(), self.clock.clone());
         let trusted = aside(move || Trusted::load(&config, &clock)).await;
         let before = self.exchange.snapshot();
@@ -398,7 +440,7 @@ impl Gateway {
         let stop = self.stop.clone();
         self.tracker.spawn(async move {
             while Arc::strong_count(&snapshot) > 1 && !stop.is_cancelled() {
-                tokio::time::sleep(Duration::from_millis(100)).await;
+                sleep(Duration::from_millis(100)).await;
             }
             aside(move || drop(snapshot)).await;
         });

@@ -36,6 +36,7 @@ use crate::name::DepartmentId;
 use crate::name::TrustDomain;
 use crate::source::service::settings::ServiceSettings;
 use crate::source::sql::settings::SqlSettings;
+use crate::text;
 
 /// Overrides single settings: `LANDBRIDGE__SYSTEMS__LISTEN=127.0.0.1:7000`.
 const ENVIRONMENT: &str = "LANDBRIDGE";
@@ -198,7 +199,7 @@ impl RawConfig {
     /// Reads the file, and what the environment lays over it. Gives the text too, in which faults are placed.
     pub(super) fn load(path: &Path) -> Result<(Self, String), Vec<Fault>> {
         let file = path.display().to_string();
-        let text = std::fs::read_to_string(path).map_err(|error| {
+        let text = text::read(path).map_err(|error| {
             let message =
                 format!("the settings cannot be read: {error}; give `--config` a readable file");
             vec![Fault {

@@ -1,7 +1,6 @@
 //! From files to one state of the gateway, or to every fault in them: the same for a start, a reload and a check.
 
 use std::collections::BTreeSet;
-use std::fs;
 use std::future::pending;
 use std::panic::resume_unwind;
 use std::path::Path;
@@ -10,6 +9,8 @@ use std::sync::Arc;
 use tokio::task::JoinError;
 use tokio::task::spawn_blocking;
 
+use super::files::AGREEMENTS;
+use super::files::GUARDRAILS;
 use super::files::policy_files;
 use super::files::unreadable;
 use super::witnesses::Witnesses;
@@ -40,6 +41,7 @@ use crate::source::Sources;
 use crate::source::peer::channel::Peers;
 use crate::source::service::ServiceSource;
 use crate::source::sql::SqlSource;
+use crate::text;
 
 /// What a start or a reload puts in place: all of it, or none.
 #[derive(Debug)]
@@ -367,7 +369,7 @@ async fn sources(
 /// Reads the federation's directory.
 pub fn directory(path: &Path) -> Result<Directory, Vec<Fault>> {
     mode::check(path).map_err(|fault| vec![fault])?;
-    let text = fs::read_to_string(path).map_err(|error| vec![unreadable(path, &error)])?;
+    let text = text::read(path).map_err(|error| vec![unreadable(path, &error)])?;
     Directory::parse(&path.display().to_string(), &text)
 }
 
@@ -386,8 +388,8 @@ pub fn policy(
     registry: &Registry,
     before: Option<&PolicySet>,
 ) -> Result<PolicySet, Vec<Fault>> {
-    let agreements = policy_files(&config.agreements, "toml");
-    let guardrails = policy_files(&config.guardrails, "cedar");
+    let agreements = policy_files(&config.agreements, AGREEMENTS);
+    let guardrails = policy_files(&config.guardrails, GUARDRAILS);
     let (agreements, guardrails) = match (agreements, guardrails) {
         (Ok(agreements), Ok(guardrails)) => (agreements, guardrails),
         (agreements, guardrails) => {
