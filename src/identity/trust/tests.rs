@@ -1,3 +1,5 @@
+mod openssl;
+
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 
