@@ -12,6 +12,7 @@ mod offers;
 mod operators;
 mod policies;
 mod reconcile;
+mod reload;
 mod restore;
 mod run;
 mod synchronise;
@@ -31,7 +32,6 @@ use metrics_exporter_prometheus::PrometheusHandle;
 use tokio::sync::Mutex;
 use tokio::sync::mpsc;
 use tokio::sync::oneshot;
-use tokio::time::sleep;
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -66,20 +66,16 @@ use crate::correction::store::Store;
 use crate::correction::store::StoreError;
 use crate::exchange::Exchange;
 use crate::exchange::secret::Secrets;
-use crate::exchange::snapshot::Snapshot;
 use crate::fault::Fault;
 use crate::identity::Cut;
 use crate::identity::Door;
 use crate::identity::Whom;
 use crate::identity::acceptor::Acceptor;
 use crate::name::DepartmentId;
-use crate::publication::shelf::Kept;
 use adopt::Proposal;
 use assemble::Assembled;
 use assemble::Reach;
-use assemble::Trusted;
 use assemble::aside;
-use assemble::assemble;
 use assemble::rehearse;
 use corrections::Courier;
 use doors::Doors;
@@ -90,7 +86,6 @@ use policies::NewPolicy;
 use reconcile::Reconciler;
 use run::Orders;
 use synchronise::Synchroniser;
-use watch::REST;
 use watch::Watch;
 use witnesses::Witnesses;
 pub use witnessing::Contradiction;
@@ -98,9 +93,6 @@ use witnessing::Witnessing;
 
 /// How long streams that were cut off may take to write their closing entries.
 const LAST_ENTRIES: Duration = Duration::from_secs(1);
-
-/// How often files that change meanwhile are read before a reload is given up.
-const READINGS: u32 = 5;
 
 /// One running gateway.
 #[derive(Debug)]
@@ -349,101 +341,6 @@ impl Gateway {
 
     pub fn exchange(&self) -> &Arc<Exchange> {
         &self.exchange
-    }
-
-    /// Reads everything again that may change while running, and puts all of it in place, or nothing.
-    pub async fn reload(&self) -> Result<(), Vec<Fault>> {
-        let _one = self.reloading.lock().await;
-        if self.inputs.have_settings_changed() {
-            let file = self.config.file.display();
-            tracing::warn!(%file, "the settings have changed: they take effect at a restart");
-        }
-        match self.read_again(Vec::new()).await {
-            Ok(assembled) => {
-                self.put_in_place(assembled).await;
-                Ok(())
-            }
-            Err(faults) => {
-                metrics::counter!("landbridge_reloads_total", "outcome" => "refused").increment(1);
-                let text: Vec<String> = faults.iter().map(ToString::to_string).collect();
-                let revision = *self.exchange.snapshot().policy.revision();
-                self.record(Entry::policy_refused(&revision, text.join("\n")))
-                    .await;
-                Err(faults)
-            }
-        }
-    }
-
-    /// Files that change while they are read may give a state that nobody has ever meant: it is not taken.
-    async fn read_again(&self, candidates: Vec<Kept>) -> Result<Assembled, Vec<Fault>> {
-        for _ in 0..READINGS {
-            let contents = self.inputs.contents_aside().await;
-            let assembled = self.read_once(candidates.clone()).await;
-            if self.inputs.contents_aside().await == contents {
-                self.inputs.are_read(contents);
-                return assembled;
-            }
-            sleep(REST).await;
-        }
-        Err(vec![Fault {
-            file: self.config.file.display().to_string(),
-            ..Fault::of_setting(
-                "",
-                "the files that it names change faster than they can be read; they are read when they rest",
-            )
-        }])
-    }
-
-    async fn read_once(&self, candidates: Vec<Kept>) -> Result<Assembled, Vec<Fault>> {
-        let (config, clock) = (self.config.clone(), self.clock.clone());
-        let trusted = aside(move || Trusted::load(&config, &clock)).await;
-        let before = self.exchange.snapshot();
-        assemble(
-            &self.config,
-            trusted,
-            Ok(&self.reach),
-            Some(before),
-            candidates,
-        )
-        .await
-    }
-
-    async fn put_in_place(&self, assembled: Assembled) {
-        tell_warnings(&assembled, &self.config);
-        let Assembled {
-            snapshot,
-            systems,
-            peers,
-            witnesses,
-        } = assembled;
-        self.witness.know(snapshot.journals.clone());
-        self.witnesses.store(witnesses.map(Arc::new));
-        let (directory, revision) = (snapshot.directory.clone(), *snapshot.policy.revision());
-        let changed = revision != *self.exchange.snapshot().policy.revision();
-        // Policy before trust: a connection that stays must already be judged by the new policy.
-        self.retire(self.exchange.replace(Arc::new(snapshot)));
-        let mut cut = self.systems.reload(systems, directory.clone());
-        cut.extend(self.peers.reload(peers.clone(), directory.clone()));
-        cut.extend(self.reach.connector.reload(peers, Some(directory)));
-        tell_cut(&cut);
-        metrics::counter!("landbridge_reloads_total", "outcome" => "applied").increment(1);
-        if changed {
-            self.reloaded_policy()
-                .await
-                .tell(self.exchange.journal())
-                .await;
-        }
-    }
-
-    /// A large policy takes a quarter of a second to take apart: not on a thread that serves, whoever lets go of it last.
-    fn retire(&self, snapshot: Arc<Snapshot>) {
-        let stop = self.stop.clone();
-        self.tracker.spawn(async move {
-            while Arc::strong_count(&snapshot) > 1 && !stop.is_cancelled() {
-                sleep(Duration::from_millis(100)).await;
-            }
-            aside(move || drop(snapshot)).await;
-        });
     }
 
     /// Judges live connections again: certificates end while connections last.

@@ -5,6 +5,7 @@
 pub mod pb;
 pub mod fault;
 pub mod text;
+pub mod mode;
 pub mod name;
 pub mod clock;
 pub mod identity;

@@ -8,9 +8,9 @@ use std::path::PathBuf;
 
 use zeroize::Zeroizing;
 
-use crate::config::mode;
 use crate::exchange::secret;
 use crate::fault::Fault;
+use crate::mode;
 use crate::policy::PolicyFile;
 use crate::text;
 

@@ -20,8 +20,8 @@ use super::inputs::Stamp;
 pub(super) const LOOK_EVERY: Duration = Duration::from_secs(1);
 /// How often they are read, though nothing about them has changed.
 const READ_EVERY: Duration = Duration::from_secs(10);
-/// Where looking or reading takes long, the pause after it is so many times as long.
-const PAUSE: u32 = 100;
+/// Where looking or reading takes long, the pause after it is so many times as long, up to ten times the usual one.
+const PAUSE: u32 = 50;
 /// An editor or a deployment writes several files: they are told of once nothing has changed for so long.
 pub(super) const REST: Duration = Duration::from_millis(300);
 /// What never rests is told of after so many looks.
@@ -61,21 +61,21 @@ impl Watch {
         let began = Instant::now();
         let inputs = self.inputs.clone();
         let stamp = aside(move || inputs.stamp()).await;
-        let pause = LOOK_EVERY.max(began.elapsed() * PAUSE);
+        let until_next = pause(LOOK_EVERY, began);
         if self.last.as_ref() == Some(&stamp) && began < self.read_at {
-            return pause;
+            return until_next;
         }
         // Taken before the files are read: what changes meanwhile is another stamp the next time.
         self.last = Some(stamp);
         let began = Instant::now();
         let contents = self.inputs.contents_aside().await;
-        self.read_at = Instant::now() + READ_EVERY.max(began.elapsed() * PAUSE);
+        self.read_at = Instant::now() + pause(READ_EVERY, began);
         if !self.inputs.is_read(contents) {
             let rested = self.rest(contents).await;
             // The gateway is gone, and soon this task with it.
             let _ = self.changes.send(rested).await;
         }
-        pause
+        until_next
     }
 
     async fn rest(&self, mut contents: Contents) -> Contents {
@@ -89,4 +89,8 @@ impl Watch {
         }
         contents
     }
+}
+
+fn pause(usual: Duration, began: Instant) -> Duration {
+    (began.elapsed() * PAUSE).clamp(usual, usual * 10)
 }

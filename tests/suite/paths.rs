@@ -22,6 +22,7 @@ use crate::harness::World;
 use crate::harness::asked::Asked;
 use crate::harness::edit;
 use crate::harness::gateway::Gateway;
+use crate::harness::records;
 use crate::harness::records::Resident;
 use crate::harness::spiffe;
 
@@ -133,7 +134,7 @@ fn copied(folder: &Path, name: &str) -> PathBuf {
 
 /// As `ln -sfn` does it: at no moment is there nothing.
 fn swap_link(link: &Path, target: &Path) {
-    let fresh = link.with_extension("fresh");
+    let fresh = link.with_file_name("fresh");
     symlink(target, &fresh).unwrap();
     fs::rename(fresh, link).unwrap();
 }
@@ -260,9 +261,9 @@ async fn a_revocation_list_behind_a_link_is_read_when_its_target_is_rewritten_or
 #[tokio::test]
 async fn a_certificate_behind_a_link_is_shown_as_it_is_now() {
     let mut scene = Scene::laid_out(|world| {
-        for file in ["peers.pem", "peers.key"] {
-            let file = world.federation.certificate(&format!("civil/{file}"));
-            let target = file.with_extension("first");
+        for name in ["peers.pem", "peers.key"] {
+            let file = world.federation.certificate(&format!("civil/{name}"));
+            let target = file.with_file_name(format!("first-{name}"));
             fs::rename(&file, &target).unwrap();
             symlink(&target, &file).unwrap();
         }
@@ -326,6 +327,8 @@ async fn a_folder_that_is_missing_is_a_fault_and_an_empty_one_means_no_agreement
         "{fault}"
     );
     assert_eq!(scene.reason().await, "", "the old state stays");
+    let (_, metrics) = scene.civil.page("/metrics").await;
+    assert!(metrics.contains("landbridge_files_refused 1"), "{metrics}");
 
     fs::create_dir(&folder).unwrap();
     scene.is_withdrawn().await;
@@ -335,6 +338,8 @@ async fn a_folder_that_is_missing_is_a_fault_and_an_empty_one_means_no_agreement
         "one fault is told once:\n{}",
         scene.civil.log_text()
     );
+    let (_, metrics) = scene.civil.page("/metrics").await;
+    assert!(metrics.contains("landbridge_files_refused 0"), "{metrics}");
     fs::remove_dir(&folder).unwrap();
     fs::rename(&aside, &folder).unwrap();
     scene.reloads_by_itself().await;
@@ -366,6 +371,16 @@ async fn what_else_is_written_beside_the_files_causes_no_reload() {
     stop.store(true, Ordering::Relaxed);
     writer.join().unwrap();
     assert_eq!(scene.told("reloaded"), 2, "{}", scene.civil.log_text());
+}
+
+#[tokio::test]
+async fn a_sqlite_file_that_is_replaced_is_read_where_it_is_now() {
+    let scene = Scene::new().await;
+    let file = scene.world.path("var/civil/civil.sqlite");
+    let fresh = file.with_file_name("fresh.sqlite");
+    records::fill(&fresh, "civil", 0).await;
+    fs::rename(&fresh, &file).unwrap();
+    assert_eq!(scene.reason().await, "NOT_FOUND");
 }
 
 #[tokio::test]
@@ -404,6 +419,71 @@ async fn a_registry_that_is_a_git_tree_follows_the_branch_that_is_checked_out() 
     }
 }
 
+/// As Kubernetes mounts ConfigMaps and Secrets.
+#[tokio::test]
+async fn folders_that_everybody_may_write_are_fine_where_nothing_can_be_written() {
+    let world = World::new().await;
+    let folder = agreements(&world);
+    let open = |mode, file_mode| {
+        for file in fs::read_dir(&folder).unwrap() {
+            let file = file.unwrap().path();
+            fs::set_permissions(file, fs::Permissions::from_mode(file_mode)).unwrap();
+        }
+        fs::set_permissions(&folder, fs::Permissions::from_mode(mode)).unwrap();
+    };
+    open(0o1777, 0o666);
+    let Some(mount) = Mount::bind(&folder, &folder) else {
+        eprintln!("not tried: nothing can be mounted here");
+        return;
+    };
+    let mut civil = world.launch("civil", &[]);
+    assert_eq!(civil.ended().await.code(), Some(64));
+    let told = civil.log_text();
+    assert!(
+        told.contains("everybody on this machine may write it (mode 1777)"),
+        "{told}"
+    );
+    mount.becomes_read_only();
+    let civil = world.start("civil").await;
+    drop((civil, mount));
+}
+
+#[tokio::test]
+async fn a_byte_order_mark_before_any_file_says_nothing() {
+    let scene = Scene::laid_out(|world| {
+        let mut files = vec![
+            world.federation.settings("civil"),
+            world.path("config/directory.toml"),
+            world.path("config/guardrails/personal.cedar"),
+            world.path("proto/registry/civil/v1/resident.proto"),
+            agreements(world).join(AGREEMENT),
+            world.federation.certificate("civil/peers.pem"),
+            world.federation.certificate("civil/peers.key"),
+            world.federation.certificate("civil/ca.pem"),
+            world.federation.certificate("civil/crl.pem"),
+        ];
+        let url = "sqlite:../var/civil/civil.sqlite";
+        let settings = world.federation.settings("civil");
+        edit(&settings, &format!("url = \"{url}\""), "url_file = \"url\"");
+        files.push(world.path("config/url"));
+        fs::write(world.path("config/url"), format!("{url}\n")).unwrap();
+        for file in files {
+            let text = fs::read_to_string(&file).unwrap();
+            fs::write(&file, format!("\u{feff}{text}")).unwrap();
+        }
+    })
+    .await;
+    // The text that is kept for auditors is that which is in force.
+    let kept = scene.world.path("var/civil/journal/policy");
+    let texts = fs::read_dir(kept)
+        .unwrap()
+        .filter_map(|file| fs::read_to_string(file.unwrap().path()).ok());
+    let ids = texts
+        .filter(|text| text.contains("\"CIV-TAX-2026-01\""))
+        .count();
+    assert_eq!(ids, 1);
+}
+
 /// Unmounted when it is dropped.
 struct Mount(PathBuf);
 
@@ -416,6 +496,13 @@ impl Mount {
             .output()
             .unwrap();
         mounted.status.success().then(|| Self(at.to_owned()))
+    }
+
+    fn becomes_read_only(&self) {
+        run(
+            "mount",
+            &["-o", "remount,bind,ro", self.0.to_str().unwrap()],
+        );
     }
 }
 
