@@ -260,6 +260,12 @@ impl RawConfig {
             .console
             .map(|console| console.check(path, operators.listen, &mut faults));
         let subjects = self.subjects.map(|subjects| subjects.check(&mut faults));
+        let doors = [
+            ("systems.listen", self.systems.listen),
+            ("peers.listen", self.peers.listen),
+            ("operators.listen", operators.listen),
+        ];
+        check_doors(&doors, &mut faults);
         let absolute = |file: PathBuf| beside(path, file);
         faults.unless(Config {
             department: self.department,
@@ -293,6 +299,26 @@ impl RawConfig {
             retention,
             file: path.to_owned(),
         })
+    }
+}
+
+/// Each door has a port of its own.
+fn check_doors(doors: &[(&str, SocketAddr)], faults: &mut Faults<'_>) {
+    for (number, (key, listen)) in doors.iter().enumerate() {
+        let collides = |other: &SocketAddr| {
+            let is_everywhere = listen.ip().is_unspecified() || other.ip().is_unspecified();
+            // The system chooses another one for each 0.
+            listen.port() != 0
+                && listen.port() == other.port()
+                && (is_everywhere || listen.ip() == other.ip())
+        };
+        let mut before = doors.iter().take(number);
+        if let Some((other, _)) = before.find(|(_, address)| collides(address)) {
+            faults.add(
+                key,
+                format!("has the port of `{other}`; give each door its own"),
+            );
+        }
     }
 }
 

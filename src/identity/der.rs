@@ -91,6 +91,19 @@ pub(super) fn list_number(der: &[u8]) -> Option<&[u8]> {
     }
 }
 
+/// The kinds of names that constraints speak of, by their tags (RFC 5280, 4.2.1.10); of the contents of nameConstraints.
+pub(super) fn constrained_names(constraints: &[u8]) -> Vec<u8> {
+    let mut kinds = Vec::new();
+    let mut subtrees = Der(constraints);
+    while let Some((_, contents)) = subtrees.any() {
+        let mut subtrees = Der(contents);
+        while let Some(subtree) = subtrees.take(SEQUENCE) {
+            kinds.extend(Der(subtree).peek());
+        }
+    }
+    kinds
+}
+
 /// notBefore and notAfter (RFC 5280, 4.1).
 pub(super) fn certificate(der: &[u8]) -> Option<Validity> {
     let mut tbs = to_be_signed(der)?;

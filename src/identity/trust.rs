@@ -59,7 +59,7 @@ struct List {
 
 /// Which end of a connection the holder of a certificate has.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum End {
+pub enum End {
     Client,
     Server,
 }
@@ -113,17 +113,18 @@ impl Trust {
         &self.algorithms
     }
 
-    /// When each root and revocation list ends, with its file.
-    pub(super) fn ends(&self) -> impl Iterator<Item = (&'static str, &Path, Moment)> {
+    /// When each root and each revocation list that counts is good, with its file.
+    pub(super) fn validities(&self) -> impl Iterator<Item = (&'static str, &Path, Validity)> {
         let roots = self
             .roots
             .iter()
-            .map(|root| ("CA certificate", &*root.file, root.validity.until));
-        let lists = self
-            .lists
-            .iter()
-            .map(|list| ("revocation list", &*list.file, list.validity.until));
-        roots.chain(lists)
+            .map(|root| ("CA certificate", &*root.file, root.validity));
+        let lists = self.lists.iter().enumerate();
+        let lists = lists.filter(|(index, list)| {
+            let mut newer = self.lists.iter().take(*index);
+            !newer.any(|newer| newer.supersedes(list))
+        });
+        roots.chain(lists.map(|(_, list)| ("revocation list", &*list.file, list.validity)))
     }
 
     /// Whose certificate it is, if a CA vouches for it now. The chain has the holder's certificate first.

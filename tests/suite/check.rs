@@ -1,7 +1,6 @@
 //! What `check` tells of files that would turn somebody away later, with the way out.
 
 use std::fs;
-use std::net::SocketAddr;
 use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 use std::process::Command;
@@ -41,19 +40,24 @@ impl Scene {
 
     /// Gives civil's gateway a key of that kind, and a certificate by the federation's CA with these extensions.
     fn peers(&self, key: &str, extensions: &str, days: u32) {
+        self.issue("peers", "../federation/ca", key, extensions, days);
+    }
+
+    fn issue(&self, name: &str, ca: &str, key: &str, extensions: &str, days: u32) {
         fs::write(self.file("civil/extensions"), extensions).unwrap();
         let extensions = match extensions {
             "" => "",
             _ => "-extfile extensions",
         };
-        fs::write(self.file("civil/peers.key"), "").unwrap();
-        self.openssl(&format!("genpkey {key} -out peers.key"));
+        self.openssl(&format!("genpkey {key} -out {name}.key"));
         let private = fs::Permissions::from_mode(0o600);
-        fs::set_permissions(self.file("civil/peers.key"), private).unwrap();
-        self.openssl("req -new -key peers.key -subj /CN=civil -out request");
+        fs::set_permissions(self.file(&format!("civil/{name}.key")), private).unwrap();
         self.openssl(&format!(
-            "x509 -req -in request -CA ../federation/ca.pem -CAkey ../federation/ca.key -set_serial 4711 \
-             -days {days} {extensions} -out peers.pem"
+            "req -new -key {name}.key -subj /CN=civil -out request"
+        ));
+        self.openssl(&format!(
+            "x509 -req -in request -CA {ca}.pem -CAkey {ca}.key -set_serial 4711 -days {days} {extensions} \
+             -out {name}.pem"
         ));
     }
 
@@ -69,7 +73,10 @@ impl Scene {
             .output()
             .unwrap();
         let told = [output.stdout, output.stderr].concat();
-        (output.status.code().unwrap(), String::from_utf8(told).unwrap())
+        (
+            output.status.code().unwrap(),
+            String::from_utf8(told).unwrap(),
+        )
     }
 
     fn is_sound(&self, what: &str) {
@@ -126,6 +133,21 @@ async fn a_peers_certificate_is_judged_for_both_ends_of_a_connection() {
 }
 
 #[tokio::test]
+async fn a_systems_certificate_that_clients_cannot_dial_by_name_is_warned_of() {
+    let scene = Scene::new().await;
+    let words = "ordinary gRPC clients refuse it";
+    let purpose = "extendedKeyUsage=serverAuth\n";
+    scene.issue("systems", "ca", EC, &format!("{NAME}{purpose}"), 300);
+    scene.is_warned_of("no name", words);
+    for name in ["DNS:gateway.civil.gov.example", "IP:127.0.0.1"] {
+        let names = NAME.replace('\n', &format!(",{name}\n"));
+        scene.issue("systems", "ca", EC, &format!("{names}{purpose}"), 300);
+        let (code, told) = scene.check();
+        assert_eq!((code, told.contains(words)), (0, false), "{name}: {told}");
+    }
+}
+
+#[tokio::test]
 async fn keys_of_every_kind_are_taken_or_refused_by_name() {
     let scene = Scene::new().await;
     let extensions = format!("{NAME}{BOTH}");
@@ -167,10 +189,7 @@ async fn what_ends_within_a_month_is_told_with_the_days_that_are_left() {
         "ca -batch -notext -config ca.conf -cert ../federation/ca.pem -keyfile ../federation/ca.key -rand_serial \
          -startdate {from} -enddate {until} -extfile extensions -in request -out peers.pem"
     ));
-    scene.is_warned_of(
-        "12 days are left",
-        "the certificate ends on",
-    );
+    scene.is_warned_of("12 days are left", "the certificate ends on");
     scene.is_warned_of("12 days are left", "in 11 days");
 }
 
@@ -187,7 +206,12 @@ fn day(days: i64) -> String {
 async fn pem_in_other_guises_is_read_and_what_is_no_pem_is_told_with_the_way_to_it() {
     let scene = Scene::new().await;
     scene.sound_peers();
-    let files = ["civil/peers.pem", "civil/peers.key", "federation/ca.pem", "federation/crl.pem"];
+    let files = [
+        "civil/peers.pem",
+        "civil/peers.key",
+        "federation/ca.pem",
+        "federation/crl.pem",
+    ];
     let texts = files.map(|file| fs::read_to_string(scene.file(file)).unwrap());
     let dress = |how: fn(&str) -> String| {
         for (file, text) in files.iter().zip(&texts) {
@@ -197,8 +221,12 @@ async fn pem_in_other_guises_is_read_and_what_is_no_pem_is_told_with_the_way_to_
     let guises: [(&str, fn(&str) -> String); 4] = [
         ("CRLF", |text| text.replace('\n', "\r\n")),
         ("a byte order mark", |text| format!("\u{feff}{text}")),
-        ("both", |text| format!("\u{feff}{}", text.replace('\n', "\r\n"))),
-        ("text around it", |text| format!("Bag Attributes\n    friendlyName: 民政\n{text}\nthe end\n")),
+        ("both", |text| {
+            format!("\u{feff}{}", text.replace('\n', "\r\n"))
+        }),
+        ("text around it", |text| {
+            format!("Bag Attributes\n    friendlyName: 民政\n{text}\nthe end\n")
+        }),
     ];
     for (what, how) in guises {
         dress(how);
@@ -211,18 +239,32 @@ async fn pem_in_other_guises_is_read_and_what_is_no_pem_is_told_with_the_way_to_
     assert!(text.contains("BEGIN EC PRIVATE KEY"), "{text}");
     scene.is_sound("SEC 1");
 
-    scene.openssl("pkcs12 -export -in peers.pem -inkey peers.key -passout pass:secret -out both.p12");
+    scene.openssl(
+        "pkcs12 -export -in peers.pem -inkey peers.key -passout pass:secret -out both.p12",
+    );
     scene.openssl("pkey -in peers.key -aes256 -passout pass:secret -out encrypted.key");
     scene.openssl("ec -in peers.key -aes256 -passout pass:secret -out encrypted-ec.key");
     scene.openssl("pkey -in peers.key -outform der -out der.key");
     scene.openssl("x509 -in peers.pem -outform der -out der.pem");
     for (from, at, words) in [
-        ("der.pem", 0, "this is DER: convert it with `openssl x509 -inform der"),
-        ("both.p12", 0, "this is PKCS #12: take it apart with `openssl pkcs12"),
+        (
+            "der.pem",
+            0,
+            "this is DER: convert it with `openssl x509 -inform der",
+        ),
+        (
+            "both.p12",
+            0,
+            "this is PKCS #12: take it apart with `openssl pkcs12",
+        ),
         ("peers.key", 0, "no certificate in this file"),
         ("encrypted.key", 1, "the private key is encrypted"),
         ("encrypted-ec.key", 1, "the private key is encrypted"),
-        ("der.key", 1, "this is DER: convert it with `openssl pkey -inform der"),
+        (
+            "der.key",
+            1,
+            "this is DER: convert it with `openssl pkey -inform der",
+        ),
         ("both.p12", 1, "this is PKCS #12"),
         ("peers.pem", 2, "is not a CA's"),
         ("der.pem", 2, "this is DER"),
@@ -230,7 +272,11 @@ async fn pem_in_other_guises_is_read_and_what_is_no_pem_is_told_with_the_way_to_
     ] {
         let file = scene.file(files[at]);
         let before = fs::read(&file).unwrap();
-        fs::write(&file, fs::read(scene.file(&format!("civil/{from}"))).unwrap()).unwrap();
+        fs::write(
+            &file,
+            fs::read(scene.file(&format!("civil/{from}"))).unwrap(),
+        )
+        .unwrap();
         scene.is_refused(&format!("{from} for {}", files[at]), words);
         fs::write(&file, before).unwrap();
     }
@@ -259,7 +305,11 @@ async fn cas_that_could_vouch_for_nobody_are_told_with_the_way_out() {
         ),
     ] {
         fs::write(scene.file("civil/extensions"), extensions).unwrap();
-        let extensions = if extensions.is_empty() { "" } else { "-extfile extensions" };
+        let extensions = if extensions.is_empty() {
+            ""
+        } else {
+            "-extfile extensions"
+        };
         scene.openssl(&format!("genpkey {EC} -out root.key"));
         scene.openssl("req -new -key root.key -subj /CN=Root -out request");
         scene.openssl(&format!(
@@ -276,13 +326,25 @@ async fn names_that_a_ca_may_constrain_are_constrained() {
                       nameConstraints=critical,permitted;DNS:gov.example\n";
     fs::write(scene.file("civil/extensions"), extensions).unwrap();
     // The same name and key: what the CA has signed is good under the new certificate.
-    scene.openssl("x509 -in ../federation/ca.pem -x509toreq -signkey ../federation/ca.key -out request");
+    scene.openssl(
+        "x509 -in ../federation/ca.pem -x509toreq -signkey ../federation/ca.key -out request",
+    );
     scene.openssl(
         "x509 -req -in request -signkey ../federation/ca.key -days 300 -extfile extensions -out ../federation/ca.pem",
     );
-    scene.peers(EC, &format!("subjectAltName=URI:spiffe://gov.example/department/civil,DNS:gw.gov.example\n{BOTH}"), 300);
+    scene.peers(
+        EC,
+        &format!(
+            "subjectAltName=URI:spiffe://gov.example/department/civil,DNS:gw.gov.example\n{BOTH}"
+        ),
+        300,
+    );
     scene.is_sound("a name that the CA may vouch for");
-    scene.peers(EC, &format!("subjectAltName=URI:spiffe://gov.example/department/civil,DNS:localhost\n{BOTH}"), 300);
+    scene.peers(
+        EC,
+        &format!("subjectAltName=URI:spiffe://gov.example/department/civil,DNS:localhost\n{BOTH}"),
+        300,
+    );
     scene.is_refused("another name", "its CA is constrained to names");
 }
 
@@ -301,7 +363,10 @@ async fn agreements_that_have_ended_open_password_files_and_shared_ports_are_tol
         }
     }
     fs::write(&agreement, lines.join("\n")).unwrap();
-    scene.is_warned_of("an agreement", "CIV-TAX-2026-01: ended on 2020-12-31 and grants nothing any more");
+    scene.is_warned_of(
+        "an agreement",
+        "CIV-TAX-2026-01: ended on 2020-12-31 and grants nothing any more",
+    );
 
     let accounts = scene.world.path("var/civil/accounts.toml");
     fs::write(&accounts, "").unwrap();
@@ -311,8 +376,11 @@ async fn agreements_that_have_ended_open_password_files_and_shared_ports_are_tol
     assert_eq!(scene.check().0, 0);
 
     let ports = scene.world.ports("civil");
-    let systems = SocketAddr::from(([127, 0, 0, 1], ports.systems));
     let settings = scene.world.federation.settings("civil");
-    edit(&settings, &format!(":{}\"", ports.peers), &format!(":{}\"", ports.systems));
-    scene.is_refused(&systems.to_string(), "peers.listen: has the port of `systems.listen`");
+    edit(
+        &settings,
+        &format!(":{}\"", ports.peers),
+        &format!(":{}\"", ports.systems),
+    );
+    scene.is_refused("one port", "peers.listen: has the port of `systems.listen`");
 }

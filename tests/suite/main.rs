@@ -12,6 +12,7 @@ mod assurance;
 mod attacks;
 mod audit;
 mod catalogue;
+mod check;
 mod clients;
 mod clock;
 mod confusion;

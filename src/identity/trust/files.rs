@@ -35,28 +35,36 @@ pub(super) fn roots(
         }
     };
     let mut roots = Vec::new();
-    let mut ended = Vec::new();
+    let mut useless = Vec::new();
     for (index, certificate) in certificates.iter().enumerate() {
         let number = index + 1;
         match root(path, certificate) {
+            None if der::is_version_1(certificate) => faults.push(fault(path, format!(
+                "certificate {number} is of version 1, which does not say that it is a CA's: have the CA's certificate issued as version 3 (`openssl req -x509` does), with the same name and key"
+            ))),
             None => faults.push(fault(path, format!(
                 "certificate {number} is not a CA's: this file holds only the CAs that issue the certificates of others"
             ))),
             Some(root) => {
-                if let Err(ground) = root.validity.at(now) {
-                    ended.push(fault(path, format!(
-                        "CA certificate {number} is not in force ({ground}): replace it by the CA's present one"
-                    )));
-                }
+                let why = match root.validity.at(now) {
+                    Err(ground) => Some(format!(
+                        "is not in force ({ground}): replace it by the CA's present one"
+                    )),
+                    Ok(()) if constrains_uris(&root.anchor) => Some(
+                        "constrains names (nameConstraints) in a way that cannot be judged here, for URIs or directory names, so that every certificate that it issued is refused: have the CA's certificate issued without them, with the same name and key".to_owned(),
+                    ),
+                    Ok(()) => None,
+                };
+                useless.extend(why.map(|why| fault(path, format!("CA certificate {number} {why}"))));
                 roots.push(root);
             }
         }
     }
     // A bundle keeps the old root for a while after a change of roots.
-    if ended.len() < roots.len() {
-        warnings.append(&mut ended);
+    if useless.len() < roots.len() {
+        warnings.append(&mut useless);
     } else {
-        faults.append(&mut ended);
+        faults.append(&mut useless);
     }
     roots
 }
@@ -71,6 +79,15 @@ fn root(file: &Path, certificate: &CertificateDer<'_>) -> Option<Root> {
         anchor,
         validity,
     })
+}
+
+/// webpki refuses what it cannot judge, and every certificate here has a URI and a directory name.
+fn constrains_uris(anchor: &TrustAnchor<'_>) -> bool {
+    const DIRECTORY_NAME: u8 = 0xa4;
+    const URI: u8 = 0x86;
+    let constraints = anchor.name_constraints.as_deref().unwrap_or_default();
+    let kinds = der::constrained_names(constraints);
+    kinds.contains(&URI) || kinds.contains(&DIRECTORY_NAME)
 }
 
 /// webpki tells a CA's certificate only by refusing it at the end of a chain, right after looking at the dates.
@@ -124,7 +141,7 @@ pub(super) fn revocation_lists(
 
 impl List {
     /// Whether it says all that an older one does, or what has changed since: the same key speaks of the same certificates.
-    fn supersedes(&self, older: &Self) -> bool {
+    pub(super) fn supersedes(&self, older: &Self) -> bool {
         let scope = |list: &Self| list.list.issuing_distribution_point().map(<[u8]>::to_vec);
         self.list.issuer() == older.list.issuer()
             && self.signers == older.signers

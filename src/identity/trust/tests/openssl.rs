@@ -67,10 +67,20 @@ impl Pki {
     }
 
     /// A certificate of that subject and key by a CA.
-    fn signed(&self, name: &str, subject: &str, key: &str, ca: (&str, &str), serial: u32, extensions: &str) {
+    fn signed(
+        &self,
+        name: &str,
+        subject: &str,
+        key: &str,
+        ca: (&str, &str),
+        serial: u32,
+        extensions: &str,
+    ) {
         let (certificate, ca_key) = ca;
         fs::write(self.path("extensions"), extensions).unwrap();
-        self.openssl(&format!("req -new -key {key}.key -subj /CN={subject} -out request"));
+        self.openssl(&format!(
+            "req -new -key {key}.key -subj /CN={subject} -out request"
+        ));
         self.openssl(&format!(
             "x509 -req -in request -CA {certificate}.pem -CAkey {ca_key}.key -set_serial {serial} -days 20 \
              -extfile extensions -out {name}.pem"
@@ -83,7 +93,15 @@ impl Pki {
     }
 
     /// A list by a CA, with its number and its dates as `openssl` has them, that revokes these certificates.
-    fn list(&self, name: &str, ca: (&str, &str), extensions: &str, number: u32, dates: &str, revoked: &[&str]) {
+    fn list(
+        &self,
+        name: &str,
+        ca: (&str, &str),
+        extensions: &str,
+        number: u32,
+        dates: &str,
+        revoked: &[&str],
+    ) {
         let (certificate, key) = ca;
         fs::write(self.path("index"), "").unwrap();
         fs::write(self.path("index.attr"), "unique_subject = no\n").unwrap();
@@ -107,7 +125,9 @@ impl Pki {
     }
 
     fn bundle(&self, name: &str, parts: &[&str]) -> PathBuf {
-        let texts = parts.iter().map(|part| fs::read_to_string(self.path(part)).unwrap());
+        let texts = parts
+            .iter()
+            .map(|part| fs::read_to_string(self.path(part)).unwrap());
         let path = self.path(name);
         fs::write(&path, texts.collect::<String>()).unwrap();
         path
@@ -118,7 +138,11 @@ impl Pki {
         self.bundle("roots", case.roots);
         self.bundle("lists.pem", case.lists);
         self.bundle("untrusted", case.intermediates);
-        let untrusted = if case.intermediates.is_empty() { "" } else { "-untrusted untrusted" };
+        let untrusted = if case.intermediates.is_empty() {
+            ""
+        } else {
+            "-untrusted untrusted"
+        };
         let output = self.run(&format!(
             "verify -crl_check_all -purpose sslclient -CAfile roots -CRLfile lists.pem {untrusted} {}",
             case.leaf
@@ -209,17 +233,72 @@ fn a_ca_that_changed_its_key_vouches_by_both_until_one_is_taken_away() {
             case("the old key", &["c1.crl", "c2.crl"], "one.pem", ""),
             case("the new key", &["c1.crl", "c2.crl"], "two.pem", ""),
             case("another order", &["c2.crl", "c1.crl"], "one.pem", ""),
-            case("no list of the old key", &["c2.crl"], "one.pem", "CRL_MISSING"),
-            case("no list of the new key", &["c1.crl"], "two.pem", "CRL_MISSING"),
-            case("revoked by the old key", &["c1-revoking.crl", "c2.crl"], "one.pem", "CERT_REVOKED"),
-            case("its number, revoked by the other key", &["c1-revoking.crl", "c2.crl"], "two.pem", ""),
-            case("revoked by the new key", &["c1.crl", "c2-revoking.crl"], "two.pem", "CERT_REVOKED"),
-            case("lists that name no key", &["c1-keyless.crl", "c2-keyless.crl"], "one.pem", ""),
-            case("lists that name no key", &["c1-keyless.crl", "c2-keyless.crl"], "two.pem", ""),
-            case("an older list says nothing of it", &["c1.crl", "c1-revoking.crl", "c2.crl"], "one.pem", "CERT_REVOKED"),
-            case("an ended list beside a good one", &["c1-ended.crl", "c1.crl", "c2.crl"], "one.pem", ""),
+            case(
+                "no list of the old key",
+                &["c2.crl"],
+                "one.pem",
+                "CRL_MISSING",
+            ),
+            case(
+                "no list of the new key",
+                &["c1.crl"],
+                "two.pem",
+                "CRL_MISSING",
+            ),
+            case(
+                "revoked by the old key",
+                &["c1-revoking.crl", "c2.crl"],
+                "one.pem",
+                "CERT_REVOKED",
+            ),
+            case(
+                "its number, revoked by the other key",
+                &["c1-revoking.crl", "c2.crl"],
+                "two.pem",
+                "",
+            ),
+            case(
+                "revoked by the new key",
+                &["c1.crl", "c2-revoking.crl"],
+                "two.pem",
+                "CERT_REVOKED",
+            ),
+            case(
+                "an older list says nothing of it",
+                &["c1.crl", "c1-revoking.crl", "c2.crl"],
+                "one.pem",
+                "CERT_REVOKED",
+            ),
+            case(
+                "an ended list beside a good one",
+                &["c1-ended.crl", "c1.crl", "c2.crl"],
+                "one.pem",
+                "",
+            ),
         ],
     );
+}
+
+/// `openssl` goes by the name then, and takes whichever it finds first.
+#[test]
+fn lists_that_name_no_key_are_told_apart_by_their_signatures() {
+    let pki = rekeyed();
+    for lists in [
+        &["c1-keyless.crl", "c2-keyless.crl"],
+        &["c2-keyless.crl", "c1-keyless.crl"],
+    ] {
+        for leaf in ["one.pem", "two.pem"] {
+            let case = Case {
+                what: "",
+                roots: &["r1.pem", "r2.pem"],
+                lists,
+                intermediates: &[],
+                leaf,
+                refused: "",
+            };
+            assert_eq!(pki.refusal(&case), "", "{leaf}");
+        }
+    }
 }
 
 #[test]
@@ -235,7 +314,10 @@ fn an_ended_list_of_one_key_is_told_though_the_other_keys_list_is_good() {
     };
     assert!(!pki.reference(&case));
     let told = pki.refusal(&case);
-    assert!(told.starts_with("the revocation list expired on 2026-02-01"), "{told}");
+    assert!(
+        told.starts_with("the revocation list expired on 2026-02-01"),
+        "{told}"
+    );
 }
 
 #[test]
@@ -354,7 +436,14 @@ fn lists_that_cannot_be_used_are_told_with_the_way_out() {
     let pki = rekeyed();
     let ca = ("r1", "k1");
     pki.list("v1", ca, "", 1, NOW, &[]);
-    pki.list("delta", ca, "2.5.29.27=critical,ASN1:INTEGER:1", 2, NOW, &[]);
+    pki.list(
+        "delta",
+        ca,
+        "2.5.29.27=critical,ASN1:INTEGER:1",
+        2,
+        NOW,
+        &[],
+    );
     let indirect = "issuingDistributionPoint=critical,@point\n[point]\nfullname=URI:http://a.example/c\nindirectCRL=TRUE";
     pki.list("indirect", ca, indirect, 3, NOW, &[]);
     let reasons = "issuingDistributionPoint=critical,@point\n[point]\nfullname=URI:http://a.example/c\nonlysomereasons=keyCompromise";
@@ -368,7 +457,8 @@ fn lists_that_cannot_be_used_are_told_with_the_way_out() {
         let lists: Vec<_> = vec![pki.path(list)];
         let algorithms = provider().signature_verification_algorithms;
         let now = Clock::System.now();
-        let faults = Trust::load(&pki.path("r1.pem"), &lists, &domain(), now, algorithms).unwrap_err();
+        let faults =
+            Trust::load(&pki.path("r1.pem"), &lists, &domain(), now, algorithms).unwrap_err();
         assert!(faults[0].message.contains(told), "{list}: {}", faults[0]);
     }
 }
@@ -382,12 +472,18 @@ fn a_list_that_no_ca_of_its_name_has_signed_is_told() {
     let load = |roots: &[&str]| {
         let roots = pki.bundle("some", roots);
         let (_, warnings) = Trust::load(&roots, &lists, &domain(), now, algorithms).unwrap();
-        warnings.iter().map(|warning| warning.message.clone()).collect::<Vec<_>>()
+        warnings
+            .iter()
+            .map(|warning| warning.message.clone())
+            .collect::<Vec<_>>()
     };
     assert_eq!(load(&["r1.pem", "r2.pem"]), [""; 0]);
     let told = load(&["r1.pem"]);
     assert_eq!(told.len(), 1, "{told:?}");
-    assert!(told[0].starts_with("no CA of this list's name in `ca` has signed it"), "{told:?}");
+    assert!(
+        told[0].starts_with("no CA of this list's name in `ca` has signed it"),
+        "{told:?}"
+    );
     pki.root("r3", "Federation", "k2");
     let told = load(&["r1.pem", "r3.pem"]);
     assert_eq!(told, [""; 0], "a renewed root has the same key");
