@@ -3,7 +3,6 @@
 mod console;
 mod corrections;
 mod faults;
-pub mod mode;
 mod operators;
 mod quantity;
 mod raw;
@@ -28,6 +27,7 @@ use crate::door::operators::reader::Readers;
 use crate::door::operators::visibility::Visibility;
 use crate::fault::Fault;
 use crate::identity::material::MaterialPaths;
+use crate::mode;
 use crate::name::DepartmentId;
 use crate::name::Origin;
 use crate::name::TrustDomain;

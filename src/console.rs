@@ -41,6 +41,8 @@ mod unseen;
 mod visitor;
 mod words;
 
+use std::error::Error;
+use std::path::Path;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -67,6 +69,8 @@ use crate::door::operators::hosts;
 use crate::door::operators::lookup;
 use crate::door::operators::reader::Granted;
 use crate::door::operators::unread::Unread;
+use crate::fault::Fault;
+use crate::fault::chain;
 use crate::identity::acceptor::Acceptor;
 use account::Accounts;
 use device::Devices;
@@ -121,6 +125,30 @@ impl ConsoleConfig {
     pub fn host(&self) -> Option<String> {
         let origin: Uri = self.origin.parse().ok()?;
         origin.host().map(str::to_owned)
+    }
+
+    /// What keeps people from signing in, and is seen only when they try. Accounts may be made later.
+    pub fn faults(&self) -> Vec<Fault> {
+        let accounts = self.accounts.iter().filter(|path| path.exists());
+        let accounts = accounts.filter_map(|path| {
+            Accounts::load(path)
+                .err()
+                .map(|error| of_file(path, &error))
+        });
+        let secrets = self
+            .openid
+            .iter()
+            .filter_map(|openid| openid.client_secret.as_ref());
+        let secrets =
+            secrets.filter_map(|path| private::read(path).err().map(|error| of_file(path, &error)));
+        accounts.chain(secrets).collect()
+    }
+}
+
+fn of_file(path: &Path, error: &dyn Error) -> Fault {
+    Fault {
+        file: path.display().to_string(),
+        ..Fault::of_setting("", chain(error))
     }
 }
 

@@ -7,10 +7,12 @@ mod corrections;
 mod doors;
 mod files;
 pub mod impact;
+mod inputs;
 mod offers;
 mod operators;
 mod policies;
 mod reconcile;
+mod reload;
 mod restore;
 mod run;
 mod synchronise;
@@ -64,29 +66,27 @@ use crate::correction::store::Store;
 use crate::correction::store::StoreError;
 use crate::exchange::Exchange;
 use crate::exchange::secret::Secrets;
-use crate::exchange::snapshot::Snapshot;
 use crate::fault::Fault;
 use crate::identity::Cut;
 use crate::identity::Door;
 use crate::identity::Whom;
 use crate::identity::acceptor::Acceptor;
 use crate::name::DepartmentId;
-use crate::publication::shelf::Kept;
 use adopt::Proposal;
 use assemble::Assembled;
 use assemble::Reach;
-use assemble::Trusted;
 use assemble::aside;
-use assemble::assemble;
 use assemble::rehearse;
 use corrections::Courier;
 use doors::Doors;
 use doors::acceptor;
+use inputs::Inputs;
 use offers::Surveyor;
 use policies::NewPolicy;
 use reconcile::Reconciler;
 use run::Orders;
 use synchronise::Synchroniser;
+use watch::Watch;
 use witnesses::Witnesses;
 pub use witnessing::Contradiction;
 use witnessing::Witnessing;
@@ -124,6 +124,8 @@ pub struct Gateway {
     /// Cancelled last: nothing is under way any more.
     stopped: CancellationToken,
     orders: Orders,
+    /// What may change while it runs.
+    inputs: Arc<Inputs>,
     /// To the task that runs the gateway: revisions that may come into force.
     proposals: mpsc::Sender<Proposal>,
     desk: Arc<Desk>,
@@ -200,7 +202,12 @@ impl Gateway {
     ) -> Result<Self, StartError> {
         // One place: what proposes waits for its answer.
         let (proposals, proposed) = mpsc::channel(1);
-        let orders = Orders::listen(&config, proposed).map_err(StartError::Signals)?;
+        // One place: what files say now is what matters.
+        let (changed, changes) = mpsc::channel(1);
+        let orders = Orders::listen(changes, proposed).map_err(StartError::Signals)?;
+        let inputs = Arc::new(Inputs::of(&config));
+        // Before they are read: a change that falls in between is seen afterwards.
+        inputs.are_read(inputs.contents_aside().await);
         let (assembled, reach) = rehearse(&config, &clock).await?;
         tell_warnings(&assembled, &config);
         let Assembled {
@@ -264,6 +271,7 @@ impl Gateway {
             cut: CancellationToken::new(),
             stopped: CancellationToken::new(),
             orders,
+            inputs,
             proposals,
             desk,
             reloading: Mutex::new(()),
@@ -278,6 +286,8 @@ impl Gateway {
             gateway.stop.clone(),
         ));
         gateway.keep_up(expiry);
+        let watch = Watch::new(gateway.inputs.clone(), changed);
+        gateway.tracker.spawn(watch.run(gateway.stop.clone()));
         Ok(gateway)
     }
 
@@ -331,77 +341,6 @@ impl Gateway {
 
     pub fn exchange(&self) -> &Arc<Exchange> {
         &self.exchange
-    }
-
-    /// Reads everything again that may change while running, and puts all of it in place, or nothing.
-    pub async fn reload(&self) -> Result<(), Vec<Fault>> {
-        let _one = self.reloading.lock().await;
-        match self.read_again(Vec::new()).await {
-            Ok(assembled) => {
-                self.put_in_place(assembled).await;
-                Ok(())
-            }
-            Err(faults) => {
-                metrics::counter!("landbridge_reloads_total", "outcome" => "refused").increment(1);
-                let text: Vec<String> = faults.iter().map(ToString::to_string).collect();
-                let revision = *self.exchange.snapshot().policy.revision();
-                self.record(Entry::policy_refused(&revision, text.join("\n")))
-                    .await;
-                Err(faults)
-            }
-        }
-    }
-
-    async fn read_again(&self, candidates: Vec<Kept>) -> Result<Assembled, Vec<Fault>> {
-        let (config, clock) = (self.config.clone(), self.clock.clone());
-        let trusted = aside(move || Trusted::load(&config, &clock)).await;
-        let before = self.exchange.snapshot();
-        assemble(
-            &self.config,
-            trusted,
-            Ok(&self.reach),
-            Some(before),
-            candidates,
-        )
-        .await
-    }
-
-    async fn put_in_place(&self, assembled: Assembled) {
-        tell_warnings(&assembled, &self.config);
-        let Assembled {
-            snapshot,
-            systems,
-            peers,
-            witnesses,
-        } = assembled;
-        self.witness.know(snapshot.journals.clone());
-        self.witnesses.store(witnesses.map(Arc::new));
-        let (directory, revision) = (snapshot.directory.clone(), *snapshot.policy.revision());
-        let changed = revision != *self.exchange.snapshot().policy.revision();
-        // Policy before trust: a connection that stays must already be judged by the new policy.
-        self.retire(self.exchange.replace(Arc::new(snapshot)));
-        let mut cut = self.systems.reload(systems, directory.clone());
-        cut.extend(self.peers.reload(peers.clone(), directory.clone()));
-        cut.extend(self.reach.connector.reload(peers, Some(directory)));
-        tell_cut(&cut);
-        metrics::counter!("landbridge_reloads_total", "outcome" => "applied").increment(1);
-        if changed {
-            self.reloaded_policy()
-                .await
-                .tell(self.exchange.journal())
-                .await;
-        }
-    }
-
-    /// A large policy takes a quarter of a second to take apart: not on a thread that serves, whoever lets go of it last.
-    fn retire(&self, snapshot: Arc<Snapshot>) {
-        let stop = self.stop.clone();
-        self.tracker.spawn(async move {
-            while Arc::strong_count(&snapshot) > 1 && !stop.is_cancelled() {
-                tokio::time::sleep(Duration::from_millis(100)).await;
-            }
-            aside(move || drop(snapshot)).await;
-        });
     }
 
     /// Judges live connections again: certificates end while connections last.

@@ -40,6 +40,7 @@ use crate::name::SystemName;
 
 pub use connections::Cut;
 pub use connections::Whom;
+pub use trust::End;
 
 /// The one protocol on a connection (RFC 9113, 3.2).
 const HTTP2: &[u8] = b"h2";

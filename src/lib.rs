@@ -4,6 +4,8 @@
 
 pub mod pb;
 pub mod fault;
+pub mod text;
+pub mod mode;
 pub mod name;
 pub mod clock;
 pub mod identity;

@@ -24,6 +24,7 @@ mod compile;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::path::Path;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use prost_reflect::DescriptorPool;
@@ -134,6 +135,11 @@ impl Registry {
     /// The path and the text of every `.proto` file below `root`.
     pub fn texts(root: &Path) -> Result<Vec<(String, String)>, Vec<Fault>> {
         Ok(compile::read(root)?.into_texts())
+    }
+
+    /// Where the files of the tree below `root` are.
+    pub fn paths(root: &Path) -> Result<Vec<PathBuf>, Vec<Fault>> {
+        compile::paths(root)
     }
 
     /// Compiles the tree below `root` with what is published in the place of its drafts, but takes what is known already

@@ -4,7 +4,6 @@
 //! `policy/in-force` has a line for each that is in force now: its digest, a space and its name.
 
 use std::collections::BTreeMap;
-use std::fs;
 use std::path::Path;
 use std::path::PathBuf;
 
@@ -20,6 +19,7 @@ use crate::policy::text_digest;
 use crate::registry::Digest;
 use crate::registry::digest_of;
 use crate::registry::hex;
+use crate::text;
 
 const IN_FORCE: &str = "in-force";
 /// The most changes that an entry names.
@@ -122,7 +122,7 @@ impl Changes {
 
 /// The text of a part of a policy as it was compiled; none if the file is another by now.
 pub fn text_of(part: &Part<'_>) -> Option<String> {
-    let text = fs::read_to_string(part.file).ok()?;
+    let text = text::read(Path::new(part.file)).ok()?;
     (text_digest(&text) == *part.text).then_some(text)
 }
 

@@ -11,6 +11,7 @@ use super::exit::Run;
 use super::output::OutputOptions;
 use crate::clock::Clock;
 use crate::config::Config;
+use crate::console::ConsoleConfig;
 use crate::fault::Fault;
 use crate::gateway::assemble::Assembled;
 use crate::gateway::assemble::rehearse;
@@ -22,8 +23,9 @@ use crate::registry::hex;
   landbridge check --config config/civil.toml --json
 
 Every fault is told at once, each with its file, line, key and mend. Databases are asked for their tables' columns; one
-that cannot be asked is a fault here, though a gateway would start without it. Warned of are certificates that end soon,
-and providers that this department cannot ask because the directory has no key of their journal.
+that cannot be asked is a fault here, though a gateway would start without it. Warned of are certificates and
+revocation lists that end soon, agreements that have ended, and providers that this department cannot ask because the
+directory has no key of their journal.
 
 Exit codes: 0 no faults, 64 faults.")]
 pub(super) struct CheckArgs {
@@ -46,9 +48,31 @@ impl CheckArgs {
             };
             return Err(Failure::Faults(unasked.into_iter().map(fault).collect()));
         }
+        let unusable = config.console.iter().flat_map(ConsoleConfig::faults);
+        let unusable: Vec<_> = unusable.collect();
+        if !unusable.is_empty() {
+            return Err(Failure::Faults(unusable));
+        }
         tell(&assembled, &config, &output);
         Ok(Exit::Done)
     }
+}
+
+/// Agreements that grant nothing any more, though their files are there.
+fn ended(assembled: &Assembled, config: &Config) -> impl Iterator<Item = Fault> {
+    let today = Clock::System.now().date(config.offset);
+    let agreements = assembled.snapshot.policy.agreements();
+    let ended = agreements.filter(move |agreement| agreement.valid_until < today);
+    ended.map(|agreement| Fault {
+        file: agreement.file.clone(),
+        line: 0,
+        column: 0,
+        key: agreement.id.to_string(),
+        message: format!(
+            "ended on {} and grants nothing any more; agree on another term, or take the file away",
+            agreement.valid_until
+        ),
+    })
 }
 
 fn tell(assembled: &Assembled, config: &Config, output: &OutputOptions) {
@@ -58,7 +82,8 @@ fn tell(assembled: &Assembled, config: &Config, output: &OutputOptions) {
         snapshot.registry.records().count(),
         snapshot.policy.agreements().count(),
     );
-    let warnings = assembled.warnings(config);
+    let mut warnings = assembled.warnings(config);
+    warnings.extend(ended(assembled, config));
     if output.is_json() {
         let told = json!({
             "faults": [], "warnings": warnings, "record_types": records,

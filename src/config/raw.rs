@@ -37,6 +37,7 @@ use crate::name::DepartmentId;
 use crate::name::TrustDomain;
 use crate::source::service::settings::ServiceSettings;
 use crate::source::sql::settings::SqlSettings;
+use crate::text;
 
 /// Overrides single settings: `LANDBRIDGE__SYSTEMS__LISTEN=127.0.0.1:7000`.
 const ENVIRONMENT: &str = "LANDBRIDGE";
@@ -201,7 +202,7 @@ impl RawConfig {
     /// Reads the file, and what the environment lays over it. Gives the text too, in which faults are placed.
     pub(super) fn load(path: &Path) -> Result<(Self, String), Vec<Fault>> {
         let file = path.display().to_string();
-        let text = std::fs::read_to_string(path).map_err(|error| {
+        let text = text::read(path).map_err(|error| {
             let message =
                 format!("the settings cannot be read: {error}; give `--config` a readable file");
             vec![Fault {
@@ -264,6 +265,12 @@ impl RawConfig {
         let shown = console.as_ref().and_then(ConsoleConfig::host);
         let operators = self.operators.check(shown, &mut faults);
         let subjects = self.subjects.map(|subjects| subjects.check(&mut faults));
+        let doors = [
+            ("systems.listen", self.systems.listen),
+            ("peers.listen", self.peers.listen),
+            ("operators.listen", operators.listen),
+        ];
+        check_doors(&doors, &mut faults);
         let absolute = |file: PathBuf| beside(path, file);
         faults.unless(Config {
             department: self.department,
@@ -297,6 +304,26 @@ impl RawConfig {
             retention,
             file: path.to_owned(),
         })
+    }
+}
+
+/// Each door has a port of its own.
+fn check_doors(doors: &[(&str, SocketAddr)], faults: &mut Faults<'_>) {
+    for (number, (key, listen)) in doors.iter().enumerate() {
+        let collides = |other: &SocketAddr| {
+            let is_everywhere = listen.ip().is_unspecified() || other.ip().is_unspecified();
+            // The system chooses another one for each 0.
+            listen.port() != 0
+                && listen.port() == other.port()
+                && (is_everywhere || listen.ip() == other.ip())
+        };
+        let mut before = doors.iter().take(number);
+        if let Some((other, _)) = before.find(|(_, address)| collides(address)) {
+            faults.add(
+                key,
+                format!("has the port of `{other}`; give each door its own"),
+            );
+        }
     }
 }
 

@@ -1,6 +1,5 @@
 //! Where a source's address comes from: the settings, or a file of its own.
 
-use std::fs;
 use std::path::Path;
 
 use super::SourceConfig;
@@ -10,6 +9,7 @@ use crate::source::service::settings::Address;
 use crate::source::service::settings::ServiceSettings;
 use crate::source::sql::settings::DatabaseUrl;
 use crate::source::sql::settings::SqlSettings;
+use crate::text;
 
 pub(super) fn check(
     settings: SqlSettings,
@@ -18,7 +18,7 @@ pub(super) fn check(
 ) -> Option<SourceConfig> {
     let url = match (&settings.url, &settings.url_file) {
         (Some(url), None) => url.clone(),
-        (None, Some(from)) => match fs::read_to_string(beside(file, from.clone())) {
+        (None, Some(from)) => match text::read(&beside(file, from.clone())) {
             Ok(text) => DatabaseUrl::new(text.trim().to_owned()),
             Err(error) => {
                 faults.add(

@@ -8,6 +8,8 @@ use std::path::PathBuf;
 
 use zeroize::Zeroizing;
 
+use crate::text;
+
 const GROUP_OR_OTHERS: u32 = 0o077;
 
 /// Why a private file cannot be used.
@@ -34,7 +36,5 @@ pub(super) fn read(path: &Path) -> Result<Zeroizing<String>, NotPrivate> {
         let path = path.to_owned();
         return Err(NotPrivate::Open { path, mode });
     }
-    fs::read_to_string(path)
-        .map(Zeroizing::new)
-        .map_err(unreadable)
+    text::read(path).map(Zeroizing::new).map_err(unreadable)
 }

@@ -2,7 +2,6 @@
 
 mod findings;
 
-use std::fs;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -31,6 +30,7 @@ use crate::door::operators::unread::Unread;
 use crate::exchange::snapshot::Snapshot;
 use crate::fault::Fault;
 use crate::policy::PolicyFile;
+use crate::text;
 
 const HERE: &str = "/console/propose";
 const DAY_MICROS: i64 = 24 * 3600 * 1_000_000;
@@ -181,7 +181,7 @@ impl Target {
                 is_new: false,
                 name: part.name.to_owned(),
                 path: part.file.to_owned(),
-                text: fs::read_to_string(part.file).unwrap_or_default(),
+                text: text::read(Path::new(part.file)).unwrap_or_default(),
             });
         }
         let stem = new.strip_suffix(".toml")?;
@@ -196,7 +196,7 @@ impl Target {
         Some(Self {
             is_new: true,
             name: new.to_owned(),
-            text: fs::read_to_string(&path).unwrap_or_default(),
+            text: text::read(&path).unwrap_or_default(),
             path: path.display().to_string(),
         })
     }

@@ -147,8 +147,8 @@ impl Gateway {
             check_owner(owner, package, &before.registry, &before.directory)?;
             check_order(&candidate.revision, &before)?;
         }
-        let assembled = self.read_again(candidates.to_vec()).await;
-        let assembled = assembled.map_err(|faults| {
+        let reading = self.read_again(candidates.to_vec()).await;
+        let assembled = reading.assembled.map_err(|faults| {
             let told = faults.iter().take(MAX_TOLD).map(ToString::to_string);
             Objection::NotNow(told.collect::<Vec<_>>().join("; "))
         })?;

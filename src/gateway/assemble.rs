@@ -1,7 +1,6 @@
 //! From files to one state of the gateway, or to every fault in them: the same for a start, a reload and a check.
 
 use std::collections::BTreeSet;
-use std::fs;
 use std::future::pending;
 use std::panic::resume_unwind;
 use std::path::Path;
@@ -10,21 +9,24 @@ use std::sync::Arc;
 use tokio::task::JoinError;
 use tokio::task::spawn_blocking;
 
+use super::files::AGREEMENTS;
+use super::files::GUARDRAILS;
 use super::files::policy_files;
 use super::files::unreadable;
 use super::witnesses::Witnesses;
 use crate::audit::journals::Journals;
 use crate::clock::Clock;
 use crate::config::Config;
-use crate::config::mode;
 use crate::config::retention::unknown_types;
 use crate::exchange::offers::Offers;
 use crate::exchange::snapshot::Snapshot;
 use crate::fault::Fault;
+use crate::identity::End;
 use crate::identity::connector::Connector;
 use crate::identity::directory::Directory;
 use crate::identity::material::Material;
 use crate::identity::spiffe::SpiffeId;
+use crate::mode;
 use crate::name::AgreementId;
 use crate::name::DepartmentId;
 use crate::name::PackageName;
@@ -40,6 +42,7 @@ use crate::source::Sources;
 use crate::source::peer::channel::Peers;
 use crate::source::service::ServiceSource;
 use crate::source::sql::SqlSource;
+use crate::text;
 
 /// What a start or a reload puts in place: all of it, or none.
 #[derive(Debug)]
@@ -81,6 +84,7 @@ impl Assembled {
     pub fn warnings(&self, config: &Config) -> Vec<Fault> {
         let materials = [&self.systems, &self.peers].into_iter();
         let mut warnings: Vec<Fault> = materials.flat_map(Material::warnings).cloned().collect();
+        warnings.extend(unnamed(config, &self.systems));
         warnings.extend(unknown_types(config, &self.snapshot.registry));
         warnings.extend(unpublished(config, &self.snapshot));
         let consumed = self.snapshot.policy.agreements().filter(|agreement| {
@@ -95,6 +99,20 @@ impl Assembled {
         }
         warnings
     }
+}
+
+/// Gateways go by the URI alone; the systems' clients do not.
+fn unnamed(config: &Config, systems: &Material) -> Option<Fault> {
+    let address = config.systems.listen.ip();
+    // Of a door at every address it cannot be known by which it is dialled.
+    let is_named = address.is_unspecified() || systems.is_named(address);
+    (!is_named).then(|| Fault {
+        file: config.systems.material.certificate.display().to_string(),
+        ..Fault::of_setting(
+            "",
+            "the certificate has no DNS name and no address of the systems door, so that ordinary gRPC clients refuse it: have it issued with the names by which systems dial this gateway",
+        )
+    })
 }
 
 /// The department's own drafts, which change nothing until they are published.
@@ -132,8 +150,11 @@ impl Trusted {
     /// Loads certificates, keys, CA bundles, CRLs and the directory.
     pub fn load(config: &Config, clock: &Clock) -> Result<Self, Vec<Fault>> {
         let id = SpiffeId::department_of(config.trust_domain.clone(), config.department.clone());
-        let systems = Material::load_as(&id, &config.systems.material, clock.now());
-        let peers = Material::load_as(&id, &config.peers.material, clock.now());
+        let now = clock.now();
+        let systems = Material::load_as(&id, &config.systems.material, &[End::Server], now);
+        // The others' gateways dial it, and it dials them.
+        let ends = [End::Server, End::Client];
+        let peers = Material::load_as(&id, &config.peers.material, &ends, now);
         let directory = members(config);
         match (systems, peers, directory) {
             (Ok(systems), Ok(peers), Ok((directory, journals))) => Ok(Self {
@@ -367,7 +388,7 @@ async fn sources(
 /// Reads the federation's directory.
 pub fn directory(path: &Path) -> Result<Directory, Vec<Fault>> {
     mode::check(path).map_err(|fault| vec![fault])?;
-    let text = fs::read_to_string(path).map_err(|error| vec![unreadable(path, &error)])?;
+    let text = text::read(path).map_err(|error| vec![unreadable(path, &error)])?;
     Directory::parse(&path.display().to_string(), &text)
 }
 
@@ -386,8 +407,8 @@ pub fn policy(
     registry: &Registry,
     before: Option<&PolicySet>,
 ) -> Result<PolicySet, Vec<Fault>> {
-    let agreements = policy_files(&config.agreements, "toml");
-    let guardrails = policy_files(&config.guardrails, "cedar");
+    let agreements = policy_files(&config.agreements, AGREEMENTS);
+    let guardrails = policy_files(&config.guardrails, GUARDRAILS);
     let (agreements, guardrails) = match (agreements, guardrails) {
         (Ok(agreements), Ok(guardrails)) => (agreements, guardrails),
         (agreements, guardrails) => {

@@ -4,20 +4,33 @@ use std::fs;
 use std::io;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
+use std::path::PathBuf;
 
 use zeroize::Zeroizing;
 
-use crate::config::mode;
 use crate::exchange::secret;
 use crate::fault::Fault;
+use crate::mode;
 use crate::policy::PolicyFile;
+use crate::text;
 
 /// A policy file larger than this is no policy file.
 const MAX_FILE: u64 = 4 * 1024 * 1024;
 
+/// The extension of agreements.
+pub(super) const AGREEMENTS: &str = "toml";
+/// The extension of guardrails.
+pub(super) const GUARDRAILS: &str = "cedar";
+
 /// Every file of a folder with that extension, by name. A folder that is not there is a fault, an empty one is not.
 pub(super) fn policy_files(folder: &Path, extension: &str) -> Result<Vec<PolicyFile>, Fault> {
     mode::check(folder)?;
+    let paths = policy_paths(folder, extension)?;
+    paths.iter().map(|path| read(path)).collect()
+}
+
+/// Where the files of a folder with that extension are, by name.
+pub(super) fn policy_paths(folder: &Path, extension: &str) -> Result<Vec<PathBuf>, Fault> {
     let mut paths = Vec::new();
     for entry in fs::read_dir(folder).map_err(|error| unreadable(folder, &error))? {
         let path = entry.map_err(|error| unreadable(folder, &error))?.path();
@@ -26,7 +39,7 @@ pub(super) fn policy_files(folder: &Path, extension: &str) -> Result<Vec<PolicyF
         }
     }
     paths.sort();
-    paths.iter().map(|path| read(path)).collect()
+    Ok(paths)
 }
 
 fn read(path: &Path) -> Result<PolicyFile, Fault> {
@@ -38,7 +51,7 @@ fn read(path: &Path) -> Result<PolicyFile, Fault> {
         let error = io::Error::other(format!("it has {size} bytes, and {MAX_FILE} is the most"));
         return Err(unreadable(path, &error));
     }
-    let text = fs::read_to_string(path).map_err(|error| unreadable(path, &error))?;
+    let text = text::read(path).map_err(|error| unreadable(path, &error))?;
     Ok(PolicyFile {
         path: path.display().to_string(),
         text,

@@ -1,7 +1,6 @@
 //! Runs a gateway until it is told to stop, and reloads it when it is told to or when its files change.
 
 use std::io;
-use std::path::PathBuf;
 use std::time::Duration;
 
 use tokio::signal::unix::Signal;
@@ -13,9 +12,7 @@ use tokio::time::Interval;
 use super::Gateway;
 use super::StartError;
 use super::adopt::Proposal;
-use super::watch::Watch;
-use crate::config::Config;
-use crate::config::DoorConfig;
+use super::inputs::Contents;
 use crate::identity::Whom;
 
 /// Trust that only time takes away, such as a revocation list's end, is judged again so often.
@@ -23,14 +20,14 @@ const REJUDGE: Duration = Duration::from_secs(60);
 /// Connections whose certificates have ended are looked for so often.
 const LOOK_FOR_ENDED: Duration = Duration::from_secs(1);
 
-/// What the gateway is told from outside, from the moment that this is made: before anything is read that may change,
-/// so that no change falls between the reading and the watching.
+/// What the gateway is told from outside, from the moment that this is made.
 #[derive(Debug)]
 pub(super) struct Orders {
     terminate: Signal,
     interrupt: Signal,
     hang_up: Signal,
-    watch: Option<Watch>,
+    /// Of what is read by path.
+    changes: mpsc::Receiver<Contents>,
     rejudge: Interval,
     look_for_ended: Interval,
     proposals: mpsc::Receiver<Proposal>,
@@ -39,6 +36,8 @@ pub(super) struct Orders {
 enum Order {
     Stop,
     Reload(&'static str),
+    /// Files that have not been read say this.
+    Read(Contents),
     Rejudge(Whom),
     Consider(Proposal),
 }
@@ -67,6 +66,9 @@ impl Gateway {
                     return Ok(());
                 }
                 Order::Reload(why) => self.reload_and_tell(why).await,
+                // What a reload for another reason has read meanwhile is not read again, nor refused again.
+                Order::Read(contents) if self.inputs.is_read(contents) => {}
+                Order::Read(_) => self.reload_and_tell("files changed").await,
                 Order::Rejudge(whom) => self.rejudge(whom),
                 Order::Consider(proposal) => self.consider(proposal).await,
             }
@@ -97,12 +99,15 @@ impl Gateway {
 }
 
 impl Orders {
-    pub(super) fn listen(config: &Config, proposals: mpsc::Receiver<Proposal>) -> io::Result<Self> {
+    pub(super) fn listen(
+        changes: mpsc::Receiver<Contents>,
+        proposals: mpsc::Receiver<Proposal>,
+    ) -> io::Result<Self> {
         Ok(Self {
             terminate: signal(SignalKind::terminate())?,
             interrupt: signal(SignalKind::interrupt())?,
             hang_up: signal(SignalKind::hangup())?,
-            watch: watch(config),
+            changes,
             rejudge: tokio::time::interval(REJUDGE),
             look_for_ended: tokio::time::interval(LOOK_FOR_ENDED),
             proposals,
@@ -114,45 +119,10 @@ impl Orders {
             _ = self.terminate.recv() => Order::Stop,
             _ = self.interrupt.recv() => Order::Stop,
             _ = self.hang_up.recv() => Order::Reload("SIGHUP"),
-            () = changed(&mut self.watch) => Order::Reload("files changed"),
+            Some(contents) = self.changes.recv() => Order::Read(contents),
             _ = self.rejudge.tick() => Order::Rejudge(Whom::All),
             _ = self.look_for_ended.tick() => Order::Rejudge(Whom::Ended),
             Some(proposal) = self.proposals.recv() => Order::Consider(proposal),
         }
-    }
-}
-
-fn watch(config: &Config) -> Option<Watch> {
-    let mut files = vec![config.directory.clone()];
-    files.extend(config.witness.policy.clone());
-    files.extend(material(&config.systems));
-    files.extend(material(&config.peers));
-    let folders = [
-        config.agreements.clone(),
-        config.guardrails.clone(),
-        config.registry.clone(),
-    ];
-    match Watch::over(&files, &folders) {
-        Ok(watch) => Some(watch),
-        Err(error) => {
-            tracing::warn!(%error, "files cannot be watched; send SIGHUP after a change");
-            None
-        }
-    }
-}
-
-fn material(door: &DoorConfig) -> Vec<PathBuf> {
-    let material = &door.material;
-    [&material.certificate, &material.key, &material.ca]
-        .into_iter()
-        .chain(&material.crls)
-        .cloned()
-        .collect()
-}
-
-async fn changed(watch: &mut Option<Watch>) {
-    match watch {
-        Some(watch) => watch.rested().await,
-        None => std::future::pending().await,
     }
 }

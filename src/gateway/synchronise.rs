@@ -2,17 +2,22 @@
 
 use std::collections::BTreeMap;
 use std::collections::BTreeSet;
+use std::fs;
+use std::os::unix::fs::MetadataExt;
 use std::path::Path;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::Mutex;
 use std::sync::PoisonError;
 use std::time::Duration;
+use std::time::SystemTime;
 
 use futures::StreamExt;
 use futures::stream;
 use prost::Message as _;
 use tokio::sync::mpsc;
 use tokio::sync::oneshot;
+use tokio::time::Interval;
 use tokio::time::MissedTickBehavior;
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
@@ -25,7 +30,7 @@ use super::adopt::check_order;
 use super::adopt::check_owner;
 use super::adopt::record;
 use super::aside;
-use super::watch::Watch;
+use super::watch::LOOK_EVERY;
 use crate::audit::Entry;
 use crate::exchange::Exchange;
 use crate::exchange::snapshot::Snapshot;
@@ -145,14 +150,14 @@ impl Synchroniser {
 
     /// Runs until the gateway stops.
     pub(super) async fn run(mut self, stop: CancellationToken) {
-        let mut inbox = self.watch_inbox();
+        let mut inbox = self.open_inbox();
         let mut round = tokio::time::interval(self.every);
         round.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let refused = self.refused.clone();
         loop {
             let is_round = tokio::select! {
                 () = stop.cancelled() => return,
-                () = rested(&mut inbox) => false,
+                () = inbox.stirred() => false,
                 _ = round.tick() => true,
                 () = refused.stale() => {
                     tokio::time::sleep(APART).await;
@@ -171,20 +176,13 @@ impl Synchroniser {
         }
     }
 
-    /// What is left there is taken up at once; without a watch, at the next round.
-    fn watch_inbox(&self) -> Option<Watch> {
+    /// For whoever runs the command line under another name, the gateway makes the folder.
+    fn open_inbox(&self) -> Inbox {
         let inbox = self.shelf.inbox();
-        let watched = std::fs::create_dir_all(&inbox)
-            .map_err(notify::Error::io)
-            // Not what is in the folders that are left: they are whole when they appear.
-            .and_then(|()| Watch::over(&[inbox.join("*")], &[]));
-        match watched {
-            Ok(watch) => Some(watch),
-            Err(error) => {
-                tracing::warn!(%error, inbox = %inbox.display(), "publications are taken up late: their folder cannot be watched");
-                None
-            }
+        if let Err(error) = fs::create_dir_all(&inbox) {
+            tracing::warn!(%error, inbox = %inbox.display(), "nothing can be published: the folder where it is left cannot be made");
         }
+        Inbox::at(inbox)
     }
 
     /// Takes up what the command line has left.
@@ -547,9 +545,37 @@ impl Synchroniser {
     }
 }
 
-async fn rested(watch: &mut Option<Watch>) {
-    match watch {
-        Some(watch) => watch.rested().await,
-        None => std::future::pending().await,
+/// Where the command line leaves what is to be published.
+struct Inbox {
+    path: PathBuf,
+    looks: Interval,
+    /// What tells one state of the folder from another: what is left is put there whole.
+    seen: Option<(SystemTime, u64)>,
+}
+
+impl Inbox {
+    fn at(path: PathBuf) -> Self {
+        Self {
+            path,
+            looks: tokio::time::interval(LOOK_EVERY),
+            seen: None,
+        }
+    }
+
+    /// Waits until something was left or taken away since the last time.
+    async fn stirred(&mut self) {
+        loop {
+            self.looks.tick().await;
+            let path = self.path.clone();
+            let now = aside(move || {
+                let folder = fs::metadata(path).ok()?;
+                Some((folder.modified().ok()?, folder.nlink()))
+            })
+            .await;
+            if now != self.seen {
+                self.seen = now;
+                return;
+            }
+        }
     }
 }

@@ -1,71 +1,96 @@
-//! Notices that files changed, and asks for one reload when they have come to rest.
+//! Notices that what is read by path is no longer what was read, and tells of it when it has come to rest.
+//!
+//! It looks, and is not told: notices of the kernel are of inodes, and a folder that was swapped, a link that leads elsewhere,
+//! a mount or a server's file makes none, or makes them where nobody listens any more.
 
-use std::collections::BTreeSet;
-use std::path::Path;
-use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
-use notify::EventKind;
-use notify::RecursiveMode;
-use notify::Watcher;
 use tokio::sync::mpsc;
+use tokio::time::Instant;
+use tokio::time::sleep;
+use tokio_util::sync::CancellationToken;
 
-/// An editor or a deployment writes several files: they are read once nothing has changed for so long.
-const REST: Duration = Duration::from_millis(300);
+use super::assemble::aside;
+use super::inputs::Contents;
+use super::inputs::Inputs;
+use super::inputs::Stamp;
 
-/// Watches folders, so that files which are replaced by renaming stay watched.
+/// How often files are looked at.
+pub(super) const LOOK_EVERY: Duration = Duration::from_secs(1);
+/// How often they are read, though nothing about them has changed.
+const READ_EVERY: Duration = Duration::from_secs(10);
+/// Where looking or reading takes long, the pause after it is so many times as long, up to ten times the usual one.
+const PAUSE: u32 = 50;
+/// An editor or a deployment writes several files: they are told of once nothing has changed for so long.
+pub(super) const REST: Duration = Duration::from_millis(300);
+/// What never rests is told of after so many looks.
+const RESTLESS: u32 = 30;
+
+/// Looks at the files until the gateway stops.
 #[derive(Debug)]
 pub(super) struct Watch {
-    // Dropping it ends the watch.
-    _watcher: notify::RecommendedWatcher,
-    changes: mpsc::Receiver<()>,
-    /// A change was seen that no reload has followed yet.
-    stirred: bool,
+    inputs: Arc<Inputs>,
+    changes: mpsc::Sender<Contents>,
+    last: Option<Stamp>,
+    read_at: Instant,
 }
 
 impl Watch {
-    /// Watches the folders of the files given, and the folders given with all below them.
-    pub(super) fn over(files: &[PathBuf], folders: &[PathBuf]) -> notify::Result<Self> {
-        // One place: any number of changes is one reason to reload.
-        let (changed, changes) = mpsc::channel(1);
-        let mut watcher =
-            notify::recommended_watcher(move |event: notify::Result<notify::Event>| {
-                // Our own reads are events too; to reload for them would never end.
-                if event.is_ok_and(|event| is_change(event.kind)) {
-                    // Full means that a reload is due already.
-                    let _ = changed.try_send(());
-                }
-            })?;
-        let parents: BTreeSet<&Path> = files.iter().filter_map(|file| file.parent()).collect();
-        for parent in parents {
-            watcher.watch(parent, RecursiveMode::NonRecursive)?;
-        }
-        for folder in folders {
-            watcher.watch(folder, RecursiveMode::Recursive)?;
-        }
-        Ok(Self {
-            _watcher: watcher,
+    pub(super) fn new(inputs: Arc<Inputs>, changes: mpsc::Sender<Contents>) -> Self {
+        Self {
+            inputs,
             changes,
-            stirred: false,
-        })
+            last: None,
+            read_at: Instant::now(),
+        }
     }
 
-    /// Waits until something has changed and then nothing more for a while. A wait that is given up loses no change.
-    pub(super) async fn rested(&mut self) {
-        if !self.stirred {
-            if self.changes.recv().await.is_none() {
-                return std::future::pending().await;
+    pub(super) async fn run(mut self, stop: CancellationToken) {
+        let look = async {
+            loop {
+                let pause = self.look().await;
+                sleep(pause).await;
             }
-            self.stirred = true;
+        };
+        stop.run_until_cancelled(look).await;
+    }
+
+    /// Looks once, and gives how long to pause.
+    async fn look(&mut self) -> Duration {
+        let began = Instant::now();
+        let inputs = self.inputs.clone();
+        let stamp = aside(move || inputs.stamp()).await;
+        let until_next = pause(LOOK_EVERY, began);
+        if self.last.as_ref() == Some(&stamp) && began < self.read_at {
+            return until_next;
         }
-        while let Ok(Some(())) = tokio::time::timeout(REST, self.changes.recv()).await {}
-        self.stirred = false;
+        // Taken before the files are read: what changes meanwhile is another stamp the next time.
+        self.last = Some(stamp);
+        let began = Instant::now();
+        let contents = self.inputs.contents_aside().await;
+        self.read_at = Instant::now() + pause(READ_EVERY, began);
+        if !self.inputs.is_read(contents) {
+            let rested = self.rest(contents).await;
+            // The gateway is gone, and soon this task with it.
+            let _ = self.changes.send(rested).await;
+        }
+        until_next
+    }
+
+    async fn rest(&self, mut contents: Contents) -> Contents {
+        for _ in 0..RESTLESS {
+            sleep(REST).await;
+            let now = self.inputs.contents_aside().await;
+            if now == contents {
+                break;
+            }
+            contents = now;
+        }
+        contents
     }
 }
 
-fn is_change(kind: EventKind) -> bool {
-    matches!(
-        kind,
-        EventKind::Create(_) | EventKind::Modify(_) | EventKind::Remove(_)
-    )
+fn pause(usual: Duration, began: Instant) -> Duration {
+    (began.elapsed() * PAUSE).clamp(usual, usual * 10)
 }

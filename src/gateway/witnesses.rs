@@ -1,7 +1,6 @@
 //! Which witnesses the own journal wants, and in which departments they are.
 
 use std::collections::BTreeMap;
-use std::fs;
 use std::path::Path;
 
 use super::files::unreadable;
@@ -13,6 +12,7 @@ use crate::config::Config;
 use crate::fault::Fault;
 use crate::identity::directory::Directory;
 use crate::name::DepartmentId;
+use crate::text;
 
 /// The policy for the own journal, with the way to each of its witnesses. Immutable: a reload makes another one.
 #[derive(Debug)]
@@ -35,7 +35,7 @@ impl Witnesses {
         let Some(path) = &config.witness.policy else {
             return Ok(None);
         };
-        let text = fs::read_to_string(path).map_err(|error| vec![unreadable(path, &error)])?;
+        let text = text::read(path).map_err(|error| vec![unreadable(path, &error)])?;
         let policy = WitnessPolicy::parse(&path.display().to_string(), &text)?;
         let (mut all, mut faults) = (Vec::new(), Vec::new());
         for witness in policy.witnesses() {

@@ -1,4 +1,4 @@
-//! The dates in certificates and revocation lists: webpki checks them but does not tell them.
+//! What certificates and revocation lists say beside what webpki tells: their dates, their signatures, a list's number.
 
 #[cfg(test)]
 mod tests;
@@ -11,16 +11,97 @@ use time::Time;
 use crate::clock::Moment;
 
 const INTEGER: u8 = 0x02;
+const BIT_STRING: u8 = 0x03;
+const OCTET_STRING: u8 = 0x04;
+const OBJECT_ID: u8 = 0x06;
 const UTC_TIME: u8 = 0x17;
 const GENERALIZED_TIME: u8 = 0x18;
 const SEQUENCE: u8 = 0x30;
 const VERSION: u8 = 0xa0;
+const LIST_EXTENSIONS: u8 = 0xa0;
+/// id-ce-cRLNumber: 2.5.29.20.
+const LIST_NUMBER: &[u8] = &[0x55, 0x1d, 0x14];
 
 /// From when and until when something may be trusted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Validity {
     pub(super) from: Moment,
     pub(super) until: Moment,
+}
+
+/// What a CA has signed, by which algorithm, and its signature.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Signed<'a> {
+    pub(super) message: &'a [u8],
+    pub(super) algorithm: &'a [u8],
+    pub(super) signature: &'a [u8],
+}
+
+/// A public key, and for which kind of signatures.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct PublicKey<'a> {
+    pub(super) algorithm: &'a [u8],
+    pub(super) key: &'a [u8],
+}
+
+/// Of a certificate or a revocation list.
+pub(super) fn signed(der: &[u8]) -> Option<Signed<'_>> {
+    let mut parts = Der(Der(der).take(SEQUENCE)?);
+    let before = parts.0;
+    parts.take(SEQUENCE)?;
+    Some(Signed {
+        message: before.get(..before.len() - parts.0.len())?,
+        algorithm: parts.take(SEQUENCE)?,
+        signature: parts.bits()?,
+    })
+}
+
+/// Of the contents of a SubjectPublicKeyInfo, as trust anchors have them.
+pub(super) fn public_key(info: &[u8]) -> Option<PublicKey<'_>> {
+    let mut parts = Der(info);
+    Some(PublicKey {
+        algorithm: parts.take(SEQUENCE)?,
+        key: parts.bits()?,
+    })
+}
+
+/// Whether it is of version 1, which says nothing of what the key is for.
+pub(super) fn is_version_1(certificate: &[u8]) -> bool {
+    to_be_signed(certificate).is_some_and(|tbs| tbs.peek() == Some(INTEGER))
+}
+
+/// cRLNumber, big-endian (RFC 5280, 5.2.3).
+pub(super) fn list_number(der: &[u8]) -> Option<&[u8]> {
+    let mut tbs = to_be_signed(der)?;
+    while tbs.peek()? != LIST_EXTENSIONS {
+        tbs.skip()?;
+    }
+    let mut extensions = Der(Der(tbs.take(LIST_EXTENSIONS)?).take(SEQUENCE)?);
+    loop {
+        let mut extension = Der(extensions.take(SEQUENCE)?);
+        if extension.take(OBJECT_ID)? != LIST_NUMBER {
+            continue;
+        }
+        if extension.peek()? != OCTET_STRING {
+            extension.skip()?;
+        }
+        let number = Der(extension.take(OCTET_STRING)?).take(INTEGER)?;
+        let zeros = number.iter().take_while(|&&octet| octet == 0).count();
+        return number.get(zeros..);
+    }
+}
+
+/// The kinds of names that constraints speak of, by their tags (RFC 5280, 4.2.1.10); of the contents of nameConstraints.
+pub(super) fn constrained_names(constraints: &[u8]) -> Vec<u8> {
+    let mut kinds = Vec::new();
+    let mut subtrees = Der(constraints);
+    while let Some((_, contents)) = subtrees.any() {
+        let mut subtrees = Der(contents);
+        while let Some(subtree) = subtrees.take(SEQUENCE) {
+            kinds.extend(Der(subtree).peek());
+        }
+    }
+    kinds
 }
 
 /// notBefore and notAfter (RFC 5280, 4.1).
@@ -66,11 +147,27 @@ impl<'a> Der<'a> {
 
     /// The contents of the next value, which must have this tag.
     fn take(&mut self, tag: u8) -> Option<&'a [u8]> {
-        let (&found, rest) = self.0.split_first()?;
+        let (found, contents) = self.any()?;
+        (found == tag).then_some(contents)
+    }
+
+    fn skip(&mut self) -> Option<()> {
+        self.any().map(|_| ())
+    }
+
+    /// The next value's tag and contents.
+    fn any(&mut self) -> Option<(u8, &'a [u8])> {
+        let (&tag, rest) = self.0.split_first()?;
         let (length, rest) = length(rest)?;
         let (contents, rest) = rest.split_at_checked(length)?;
         self.0 = rest;
-        (found == tag).then_some(contents)
+        Some((tag, contents))
+    }
+
+    /// Of a bit string of whole octets.
+    fn bits(&mut self) -> Option<&'a [u8]> {
+        let (&unused, octets) = self.take(BIT_STRING)?.split_first()?;
+        (unused == 0).then_some(octets)
     }
 
     fn time(&mut self) -> Option<Moment> {

@@ -1,5 +1,6 @@
 //! One certificate with its key, and the trust that goes with it, as the files give them.
 
+use std::net::IpAddr;
 use std::path::Path;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -9,12 +10,15 @@ use rustls::InconsistentKeys;
 use rustls::crypto::CryptoProvider;
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::PrivateKeyDer;
+use rustls::pki_types::ServerName;
 use rustls::sign::CertifiedKey;
 use serde::Deserialize;
+use webpki::EndEntityCert;
 
 use crate::clock::Moment;
 use crate::fault::Fault;
 use crate::identity::der;
+use crate::identity::der::Validity;
 use crate::identity::pem;
 use crate::identity::pem::fault;
 use crate::identity::refusal::Ground;
@@ -25,6 +29,10 @@ use crate::identity::spiffe::SpiffeId;
 use crate::identity::trust::End;
 use crate::identity::trust::Trust;
 use crate::name::TrustDomain;
+
+const DAY: i64 = 24 * 3600;
+/// So long before its end something is told of, in seconds; what lasts for a short time only, in the last third of it.
+const NOTICE: i64 = 30 * DAY;
 
 /// TLS 1.3 suites and groups of aws-lc, the post-quantum hybrid first. Named everywhere: a process default could be
 /// another library's.
@@ -96,6 +104,7 @@ impl Material {
             return Err(faults);
         };
         warnings.extend(warning);
+        warnings.extend(ending(&trust, &chain, &paths.certificate, now));
 
         let id = keep(own_id(&trust, &chain, paths, now).map_err(one), &mut faults);
         let expiries = expiries(&trust, &chain, &paths.certificate);
@@ -112,9 +121,18 @@ impl Material {
         }
     }
 
-    /// As [`load`](Self::load), and refuses a certificate of anybody but `id`.
-    pub fn load_as(id: &SpiffeId, paths: &MaterialPaths, now: Moment) -> Result<Self, Vec<Fault>> {
+    /// As [`load`](Self::load), and refuses a certificate of anybody but `id`, or one that is not meant for all of these ends.
+    pub fn load_as(
+        id: &SpiffeId,
+        paths: &MaterialPaths,
+        ends: &[End],
+        now: Moment,
+    ) -> Result<Self, Vec<Fault>> {
         let material = Self::load(paths, id.domain(), now)?;
+        for end in ends {
+            let judged = material.trust.judge(&material.key.cert, *end, now);
+            judged.map_err(|refusal| one(fault(&paths.certificate, mend(&refusal, &paths.ca))))?;
+        }
         if material.id != *id {
             return Err(one(fault(
                 &paths.certificate,
@@ -140,6 +158,17 @@ impl Material {
     /// When the certificate, the CAs and the revocation lists end: an expired list of a CA is an outage.
     pub fn expiries(&self) -> &[Expiry] {
         &self.expiries
+    }
+
+    /// Whether ordinary clients, which compare names, can dial the holder by a DNS name or at this address.
+    pub fn is_named(&self, address: IpAddr) -> bool {
+        let certificate = self.key.cert.first();
+        let certificate = certificate.and_then(|leaf| EndEntityCert::try_from(leaf).ok());
+        certificate.is_some_and(|certificate| {
+            let at = ServerName::IpAddress(address.into());
+            certificate.valid_dns_names().next().is_some()
+                || certificate.verify_is_valid_for_subject_name(&at).is_ok()
+        })
     }
 
     pub(super) fn key(&self) -> Arc<CertifiedKey> {
@@ -198,7 +227,20 @@ fn mend(refusal: &TrustRefusal, ca: &Path) -> String {
                 .to_owned()
         }
         Ground::WrongPurpose => {
-            "is not meant for this: have it issued for server and client authentication".to_owned()
+            "is not meant for this: have it issued for server and client authentication (extendedKeyUsage `serverAuth, clientAuth`), since a gateway is dialled by the others and dials them"
+                .to_owned()
+        }
+        Ground::Malformed(webpki::Error::UnsupportedCertVersion) => {
+            "is of version 1, which has no room for a SPIFFE URI: have it issued as version 3 (`openssl x509 -req` does with `-extfile`)"
+                .to_owned()
+        }
+        Ground::Malformed(webpki::Error::NameConstraintViolation) => {
+            "its CA is constrained to names (nameConstraints) that this one has none of, or that cannot be judged here: URIs and directory names; have the CA's certificate issued without them"
+                .to_owned()
+        }
+        Ground::Malformed(webpki::Error::CaUsedAsEndEntity) => {
+            "is a CA's (basicConstraints CA:TRUE): have one issued for the gateway itself, and put it first"
+                .to_owned()
         }
         Ground::Malformed(error) => format!("cannot be used: {error}"),
         Ground::BadId(error) => error.to_string(),
@@ -212,7 +254,7 @@ fn certified(
     paths: &MaterialPaths,
 ) -> Result<CertifiedKey, Fault> {
     let key = PROVIDER.key_provider.load_private_key(key).map_err(|_| {
-        let message = "the private key's kind is not supported: use ECDSA (P-256, P-384, P-521), Ed25519 or RSA";
+        let message = "the private key's kind is not supported: use ECDSA (P-256, P-384 or P-521), Ed25519, or RSA of 2048 to 8192 bits";
         fault(&paths.key, message)
     })?;
     let certified = CertifiedKey::new(chain, key);
@@ -229,15 +271,47 @@ fn certified(
 }
 
 fn expiries(trust: &Trust, chain: &[CertificateDer<'static>], file: &Path) -> Vec<Expiry> {
+    validities(trust, chain, file)
+        .map(|(what, file, validity)| Expiry {
+            file: file.display().to_string(),
+            what,
+            at: validity.until,
+        })
+        .collect()
+}
+
+/// What ends soon, in days from now. What has ended is told otherwise.
+fn ending(
+    trust: &Trust,
+    chain: &[CertificateDer<'static>],
+    file: &Path,
+    now: Moment,
+) -> Vec<Fault> {
+    let left = |validity: Validity| validity.until.seconds() - now.seconds();
+    let ends_soon = |validity: Validity| {
+        let lifetime = validity.until.seconds() - validity.from.seconds();
+        (0..NOTICE.min(lifetime / 3)).contains(&left(validity))
+    };
+    validities(trust, chain, file)
+        .filter(|(_, _, validity)| ends_soon(*validity))
+        .map(|(what, file, validity)| {
+            let days = left(validity) / DAY;
+            fault(file, format!(
+                "the {what} ends on {}, in {days} days: from then on connections are refused; have the next one in place before",
+                day(&validity.until)
+            ))
+        })
+        .collect()
+}
+
+fn validities<'a>(
+    trust: &'a Trust,
+    chain: &'a [CertificateDer<'static>],
+    file: &'a Path,
+) -> impl Iterator<Item = (&'static str, &'a Path, Validity)> {
     let own = chain
         .iter()
         .filter_map(|certificate| der::certificate(certificate))
-        .map(|validity| ("certificate", file, validity.until));
-    own.chain(trust.ends())
-        .map(|(what, file, at)| Expiry {
-            file: file.display().to_string(),
-            what,
-            at,
-        })
-        .collect()
+        .map(move |validity| ("certificate", file, validity));
+    own.chain(trust.validities())
 }

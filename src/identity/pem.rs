@@ -13,6 +13,8 @@ use rustls::pki_types::pem::PemObject;
 use zeroize::Zeroizing;
 
 use crate::fault::Fault;
+use crate::mode::is_read_only;
+use crate::text::unmarked_bytes;
 
 /// A revocation list of some hundred thousand certificates fits.
 const MAX_BYTES: u64 = 16 << 20;
@@ -22,21 +24,23 @@ const GROUP_OR_OTHERS_READ: u32 = 0o044;
 
 /// At least one.
 pub(super) fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, Fault> {
-    sections(path, "certificate", "CERTIFICATE")
+    let convert = "openssl x509 -inform der -in <this file> -out <another>";
+    sections(path, "certificate", "CERTIFICATE", convert)
 }
 
 /// At least one.
 pub(super) fn revocation_lists(
     path: &Path,
 ) -> Result<Vec<CertificateRevocationListDer<'static>>, Fault> {
-    sections(path, "revocation list", "X509 CRL")
+    let convert = "openssl crl -inform der -in <this file> -out <another>";
+    sections(path, "revocation list", "X509 CRL", convert)
 }
 
 /// The first private key, and a warning if others than its owner may read it.
 pub(super) fn private_key(path: &Path) -> Result<(PrivateKeyDer<'static>, Option<Fault>), Fault> {
     let (bytes, mode) = read(path)?;
     let bytes = Zeroizing::new(bytes);
-    if mode & GROUP_OR_OTHERS_WRITE != 0 {
+    if mode & GROUP_OR_OTHERS_WRITE != 0 && !is_read_only(path) {
         return Err(fault(
             path,
             format!(
@@ -44,17 +48,21 @@ pub(super) fn private_key(path: &Path) -> Result<(PrivateKeyDer<'static>, Option
             ),
         ));
     }
-    let key = PrivateKeyDer::from_pem_slice(&bytes).map_err(|error| {
-        fault(
-            path,
-            match error {
-                rustls::pki_types::pem::Error::NoItemsFound => {
-                    "no private key in this file: expected `-----BEGIN PRIVATE KEY-----`, not encrypted"
-                        .to_owned()
-                }
-                error => damaged(&error),
-            },
-        )
+    let text = unmarked_bytes(&bytes);
+    let key = PrivateKeyDer::from_pem_slice(text).map_err(|error| {
+        let message = match error {
+            _ if contains(text, b"ENCRYPTED") => {
+                "the private key is encrypted, and nobody is there to be asked for the password: `openssl pkey -in <this file> -out <another>` writes it without, for its owner's eyes only".to_owned()
+            }
+            rustls::pki_types::pem::Error::NoItemsFound => missing(
+                "private key",
+                "PRIVATE KEY",
+                text,
+                "openssl pkey -inform der -in <this file> -out <another>",
+            ),
+            error => damaged(&error),
+        };
+        fault(path, message)
     })?;
     let warning = (mode & GROUP_OR_OTHERS_READ != 0).then(|| {
         fault(
@@ -77,20 +85,40 @@ pub(super) fn fault(path: &Path, message: impl Into<String>) -> Fault {
     }
 }
 
-fn sections<T: PemObject>(path: &Path, what: &str, label: &str) -> Result<Vec<T>, Fault> {
+fn sections<T: PemObject>(
+    path: &Path,
+    what: &str,
+    label: &str,
+    convert: &str,
+) -> Result<Vec<T>, Fault> {
     let (bytes, _) = read(path)?;
-    let sections = T::pem_slice_iter(&bytes)
+    let text = unmarked_bytes(&bytes);
+    let sections = T::pem_slice_iter(text)
         .collect::<Result<Vec<T>, _>>()
         .map_err(|error| fault(path, damaged(&error)))?;
     if sections.is_empty() {
-        return Err(fault(
-            path,
-            format!(
-                "no {what} in this file: expected `-----BEGIN {label}-----`; a DER file is converted with `openssl`, `-inform der -outform pem`"
-            ),
-        ));
+        return Err(fault(path, missing(what, label, text, convert)));
     }
     Ok(sections)
+}
+
+/// What is there instead of PEM, as far as it can be told, and how to make PEM of it.
+fn missing(what: &str, label: &str, bytes: &[u8], convert: &str) -> String {
+    let expected = format!("no {what} in this file: expected `-----BEGIN {label}-----`");
+    // Both begin a sequence, in which PKCS #12 has the version 3 before all else.
+    let is_der = bytes.first() == Some(&0x30);
+    let is_pkcs12 = is_der && contains(bytes.get(..16).unwrap_or_default(), &[2, 1, 3, 0x30]);
+    if is_pkcs12 {
+        format!("{expected}, and this is PKCS #12: take it apart with `openssl pkcs12 -nodes`")
+    } else if is_der {
+        format!("{expected}, and this is DER: convert it with `{convert}`")
+    } else {
+        expected
+    }
+}
+
+fn contains(bytes: &[u8], what: &[u8]) -> bool {
+    bytes.windows(what.len()).any(|window| window == what)
 }
 
 fn damaged(error: &rustls::pki_types::pem::Error) -> String {

@@ -5,6 +5,7 @@ mod tests;
 
 mod files;
 
+use std::cell::RefCell;
 use std::path::Path;
 use std::path::PathBuf;
 
@@ -13,6 +14,7 @@ use rustls::pki_types::CertificateDer;
 use rustls::pki_types::TrustAnchor;
 use webpki::CertRevocationList;
 use webpki::EndEntityCert;
+use webpki::VerifiedPath;
 
 use crate::clock::Moment;
 use crate::fault::Fault;
@@ -30,7 +32,7 @@ pub(super) struct Trust {
     domain: TrustDomain,
     roots: Vec<Root>,
     anchors: Vec<TrustAnchor<'static>>,
-    /// Newest first: webpki asks the first list of an issuer only.
+    /// Newest first: webpki asks the first one that has the issuer's name.
     lists: Vec<List>,
     algorithms: WebPkiSupportedAlgorithms,
 }
@@ -49,16 +51,27 @@ struct List {
     file: PathBuf,
     list: CertRevocationList<'static>,
     validity: Validity,
+    /// Its number, big-endian; empty if it has none.
+    number: Vec<u8>,
+    /// The public keys of those roots that have signed it; none if an intermediate CA has.
+    signers: Vec<Vec<u8>>,
 }
 
 /// Which end of a connection the holder of a certificate has.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum End {
+pub enum End {
     Client,
     Server,
 }
 
 impl End {
+    fn usage(self) -> webpki::KeyUsage {
+        match self {
+            Self::Client => webpki::KeyUsage::client_auth(),
+            Self::Server => webpki::KeyUsage::server_auth(),
+        }
+    }
+
     fn other(self) -> Self {
         match self {
             Self::Client => Self::Server,
@@ -80,7 +93,7 @@ impl Trust {
         let mut faults = Vec::new();
         let mut warnings = Vec::new();
         let roots = files::roots(ca, now, &mut faults, &mut warnings);
-        let lists = files::revocation_lists(lists, now, &mut faults);
+        let lists = files::revocation_lists(lists, &roots, algorithms, now, &mut faults);
         if !faults.is_empty() {
             return Err(faults);
         }
@@ -92,6 +105,7 @@ impl Trust {
             algorithms,
         };
         warnings.extend(trust.unrevocable(ca));
+        warnings.extend(trust.unsigned());
         Ok((trust, warnings))
     }
 
@@ -99,17 +113,18 @@ impl Trust {
         &self.algorithms
     }
 
-    /// When each root and revocation list ends, with its file.
-    pub(super) fn ends(&self) -> impl Iterator<Item = (&'static str, &Path, Moment)> {
+    /// When each root and each revocation list that counts is good, with its file.
+    pub(super) fn validities(&self) -> impl Iterator<Item = (&'static str, &Path, Validity)> {
         let roots = self
             .roots
             .iter()
-            .map(|root| ("CA certificate", &*root.file, root.validity.until));
-        let lists = self
-            .lists
-            .iter()
-            .map(|list| ("revocation list", &*list.file, list.validity.until));
-        roots.chain(lists)
+            .map(|root| ("CA certificate", &*root.file, root.validity));
+        let lists = self.lists.iter().enumerate();
+        let lists = lists.filter(|(index, list)| {
+            let mut newer = self.lists.iter().take(*index);
+            !newer.any(|newer| newer.supersedes(list))
+        });
+        roots.chain(lists.map(|(_, list)| ("revocation list", &*list.file, list.validity)))
     }
 
     /// Whose certificate it is, if a CA vouches for it now. The chain has the holder's certificate first.
@@ -165,35 +180,119 @@ impl Trust {
         now: Moment,
         revocation: Revocation,
     ) -> Result<(), Ground> {
-        let lists: Vec<_> = self.lists.iter().map(|list| &list.list).collect();
-        let revocation = match revocation {
-            Revocation::Ignored => None,
-            Revocation::Checked => webpki::RevocationOptionsBuilder::new(&lists).ok(),
+        let ended = RefCell::new(None);
+        // Of several ways to a root, as there are where a CA is renewed or signed across, one must be good in all respects.
+        let judge = |path: &VerifiedPath<'_>| {
+            if let Err(ground) = self.in_force(path.anchor(), now) {
+                ended.replace(Some(ground));
+                return Err(webpki::Error::UnknownIssuer);
+            }
+            match revocation {
+                Revocation::Ignored => Ok(()),
+                Revocation::Checked => self.check_revocation(path, end, at),
+            }
         };
-        let revocation = revocation.map(|options| {
+        let verified = presented.certificate.verify_for_usage(
+            self.algorithms.all,
+            &self.anchors,
+            presented.intermediates,
+            refusal::unix(at),
+            end.usage(),
+            None,
+            Some(&judge),
+        );
+        match (verified, ended.take()) {
+            (Ok(_), _) => Ok(()),
+            (Err(webpki::Error::UnknownIssuer), Some(ground)) => Err(ground),
+            (Err(error), _) => Err(Ground::of_chain(error)),
+        }
+    }
+
+    /// Holds the path against the lists that its CAs have signed.
+    fn check_revocation(
+        &self,
+        path: &VerifiedPath<'_>,
+        end: End,
+        at: Moment,
+    ) -> Result<(), webpki::Error> {
+        if self.lists.is_empty() {
+            return Ok(());
+        }
+        let lists = self.lists.iter().map(|list| &list.list);
+        let lists: Vec<_> = lists
+            .filter(|list| self.is_of(list, path, end, at))
+            .collect();
+        // webpki would take no list at all to mean that nothing needs to be checked.
+        if lists.is_empty() {
+            return Err(webpki::Error::UnknownRevocationStatus);
+        }
+        let options = webpki::RevocationOptionsBuilder::new(&lists).ok();
+        let options = options.map(|options| {
             options
                 .with_depth(webpki::RevocationCheckDepth::Chain)
                 .with_status_policy(webpki::UnknownStatusPolicy::Deny)
                 .with_expiration_policy(webpki::ExpirationPolicy::Enforce)
                 .build()
         });
-        let usage = match end {
-            End::Client => webpki::KeyUsage::client_auth(),
-            End::Server => webpki::KeyUsage::server_auth(),
-        };
-        let path = presented
-            .certificate
+        self.verify_path(path, end, at, options)
+    }
+
+    /// Whether a list may say anything of the path. webpki goes by the CA's name, which is the same after a change of its
+    /// key, and gives up when the list turns out to be signed by the other key: such a list is left out.
+    fn is_of(
+        &self,
+        list: &CertRevocationList<'static>,
+        path: &VerifiedPath<'_>,
+        end: End,
+        at: Moment,
+    ) -> bool {
+        let namesakes = self
+            .lists
+            .iter()
+            .filter(|other| other.list.issuer() == list.issuer());
+        if namesakes.count() == 1 {
+            return true;
+        }
+        let alone = [list];
+        let options = webpki::RevocationOptionsBuilder::new(&alone).ok();
+        let options = options.map(|options| {
+            options
+                .with_depth(webpki::RevocationCheckDepth::Chain)
+                .with_status_policy(webpki::UnknownStatusPolicy::Allow)
+                .with_expiration_policy(webpki::ExpirationPolicy::Ignore)
+                .build()
+        });
+        let judged = self.verify_path(path, end, at, options);
+        !matches!(
+            judged,
+            Err(webpki::Error::InvalidCrlSignatureForPublicKey
+                | webpki::Error::UnsupportedCrlSignatureAlgorithmForPublicKeyContext(_))
+        )
+    }
+
+    fn verify_path(
+        &self,
+        path: &VerifiedPath<'_>,
+        end: End,
+        at: Moment,
+        revocation: Option<webpki::RevocationOptions<'_>>,
+    ) -> Result<(), webpki::Error> {
+        let intermediates: Vec<_> = path
+            .intermediate_certificates()
+            .map(|certificate| certificate.der())
+            .collect();
+        let anchor = [path.anchor().clone()];
+        path.end_entity()
             .verify_for_usage(
                 self.algorithms.all,
-                &self.anchors,
-                presented.intermediates,
+                &anchor,
+                &intermediates,
                 refusal::unix(at),
-                usage,
+                end.usage(),
                 revocation,
                 None,
             )
-            .map_err(Ground::of_chain)?;
-        self.in_force(path.anchor(), now)
+            .map(|_| ())
     }
 
     fn in_force(&self, anchor: &TrustAnchor<'_>, now: Moment) -> Result<(), Ground> {
@@ -231,18 +330,31 @@ impl Trust {
             return vec![fault(ca, message)];
         }
         let has_list = |root: &Root| {
-            let subject: &[u8] = &root.anchor.subject;
-            self.lists.iter().any(|list| list.list.issuer() == subject)
+            let key: &[u8] = &root.anchor.subject_public_key_info;
+            let mut signers = self.lists.iter().flat_map(|list| &list.signers);
+            signers.any(|signer| signer == key)
         };
         self.roots
             .iter()
             .enumerate()
             .filter(|(_, root)| !has_list(root))
             .map(|(index, _)| fault(ca, format!(
-                "CA certificate {} has no revocation list: every certificate that it issued is refused until there is one, be it empty",
+                "CA certificate {} has no revocation list: every certificate that it issued is refused until there is one, be it empty; after a change of a CA's key there is one for each key",
                 index + 1
             )))
             .collect()
+    }
+
+    /// Lists in the name of a root that none of the roots of that name has signed.
+    fn unsigned(&self) -> impl Iterator<Item = Fault> {
+        let is_unsigned = |list: &&List| {
+            let mut subjects = self.roots.iter().map(|root| &*root.anchor.subject);
+            list.signers.is_empty() && subjects.any(|subject| subject == list.list.issuer())
+        };
+        self.lists.iter().filter(is_unsigned).map(|list| fault(
+            &list.file,
+            "no CA of this list's name in `ca` has signed it, so that it revokes nothing: add the CA's certificate with that key to `ca`, or take the list away",
+        ))
     }
 }
 

@@ -11,6 +11,7 @@ mod tree;
 
 use std::collections::BTreeMap;
 use std::path::Path;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use prost_reflect::DescriptorPool;
@@ -37,6 +38,10 @@ pub(super) struct Tree {
 
 pub(super) fn read(root: &Path) -> Result<Tree, Vec<Fault>> {
     Ok(Tree::of(tree::read(root)?))
+}
+
+pub(super) fn paths(root: &Path) -> Result<Vec<PathBuf>, Vec<Fault>> {
+    tree::paths(root)
 }
 
 /// Files that come from elsewhere than a folder: name and text.

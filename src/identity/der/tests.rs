@@ -45,6 +45,7 @@ fn the_dates_of_a_revocation_list_are_those_it_was_signed_with() {
             revocation_list(&der),
             validity(Term::lasting(CRL_LIFETIME, NOW))
         );
+        assert_eq!(list_number(&der), Some(&[1 + u8::from(revoke)][..]));
     }
 }
 
@@ -53,6 +54,11 @@ proptest! {
     fn no_bytes_panic(bytes in proptest::collection::vec(any::<u8>(), 0..64)) {
         let _: Option<Validity> = certificate(&bytes);
         let _: Option<Validity> = revocation_list(&bytes);
+        let _: Option<Signed<'_>> = signed(&bytes);
+        let _: Option<PublicKey<'_>> = public_key(&bytes);
+        let _: Option<&[u8]> = list_number(&bytes);
+        let _: Vec<u8> = constrained_names(&bytes);
+        let _: bool = is_version_1(&bytes);
     }
 
     #[test]

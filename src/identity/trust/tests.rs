@@ -1,3 +1,5 @@
+mod openssl;
+
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 
@@ -190,13 +192,13 @@ fn a_certificate_of_somebody_else_is_not_loaded() {
     let mut world = World::new();
     let issue = world.issue(Ca::Tax, "civil");
     let paths = world.paths(Ca::Tax, &issue);
-    let faults = Material::load_as(&spiffe("tax"), &paths, NOW).unwrap_err();
+    let faults = Material::load_as(&spiffe("tax"), &paths, &[End::Server], NOW).unwrap_err();
     assert!(
         faults[0]
             .message
             .starts_with("the certificate is that of `spiffe://gov.example/department/civil`")
     );
-    assert!(Material::load_as(&spiffe("civil"), &paths, NOW).is_ok());
+    assert!(Material::load_as(&spiffe("civil"), &paths, &[End::Server], NOW).is_ok());
 }
 
 #[test]

@@ -8,6 +8,7 @@ use std::path::Path;
 use std::path::PathBuf;
 
 use crate::fault::Fault;
+use crate::text::unmarked;
 
 /// The most files that a tree may have.
 const MAX_FILES: usize = 10_000;
@@ -40,33 +41,64 @@ impl Source {
     }
 }
 
-/// All `.proto` files below the root, by name. Hidden entries are left out; links are followed, loops refused.
+/// All `.proto` files below the root, by name.
 pub(super) fn read(root: &Path) -> Result<Vec<Source>, Vec<Fault>> {
-    let mut walk = Walk::default();
-    match root.canonicalize() {
-        Ok(canonical) => walk.folder(root, "", &[canonical]),
-        Err(error) => walk.fault(root, &error.to_string()),
+    let Walk {
+        files, mut faults, ..
+    } = Walk::from(root);
+    let mut sources = Vec::new();
+    let mut bytes = 0;
+    for (name, path) in files {
+        match source(name, &path) {
+            Ok(source) => {
+                bytes += source.text.len();
+                sources.push(source);
+            }
+            Err(message) => faults.push(fault(&path, &message)),
+        }
+        if bytes > MAX_TREE {
+            faults.push(too_large(&path));
+            break;
+        }
     }
-    if walk.sources.is_empty() && walk.faults.is_empty() {
-        walk.fault(root, "there is no `.proto` file below this folder");
+    if !faults.is_empty() {
+        return Err(faults);
     }
-    if walk.faults.is_empty() {
-        walk.sources.sort_by(|a, b| a.name.cmp(&b.name));
-        Ok(walk.sources)
-    } else {
-        Err(walk.faults)
+    sources.sort_by(|a, b| a.name.cmp(&b.name));
+    Ok(sources)
+}
+
+/// Where all `.proto` files below the root are.
+pub(super) fn paths(root: &Path) -> Result<Vec<PathBuf>, Vec<Fault>> {
+    let walk = Walk::from(root);
+    match walk.faults.is_empty() {
+        true => Ok(walk.files.into_iter().map(|(_, path)| path).collect()),
+        false => Err(walk.faults),
     }
 }
 
+/// Finds the files. Hidden entries are left out; links are followed, loops refused.
 #[derive(Default)]
 struct Walk {
-    sources: Vec<Source>,
-    bytes: usize,
+    /// Each with its name.
+    files: Vec<(String, PathBuf)>,
     faults: Vec<Fault>,
     full: bool,
 }
 
 impl Walk {
+    fn from(root: &Path) -> Self {
+        let mut walk = Self::default();
+        match root.canonicalize() {
+            Ok(canonical) => walk.folder(root, "", &[canonical]),
+            Err(error) => walk.fault(root, &error.to_string()),
+        }
+        if walk.files.is_empty() && walk.faults.is_empty() {
+            walk.fault(root, "there is no `.proto` file below this folder");
+        }
+        walk
+    }
+
     /// `above`: the canonical paths of the folder and of those that it stands in.
     fn folder(&mut self, folder: &Path, prefix: &str, above: &[PathBuf]) {
         let entries = match fs::read_dir(folder).and_then(Iterator::collect::<io::Result<Vec<_>>>) {
@@ -122,42 +154,31 @@ impl Walk {
     }
 
     fn file(&mut self, path: &Path, name: String) {
-        let bytes = match read_file(path) {
-            Ok(bytes) => bytes,
-            Err(error) => return self.fault(path, &error.to_string()),
-        };
-        if bytes.len() as u64 > MAX_FILE {
-            let message = format!("the file is larger than {} MiB", MAX_FILE >> 20);
-            return self.fault(path, &message);
-        }
-        self.bytes += bytes.len();
-        if self.sources.len() == MAX_FILES || self.bytes > MAX_TREE {
+        if self.files.len() == MAX_FILES {
             self.full = true;
-            let message = format!(
-                "the tree has more than {MAX_FILES} `.proto` files or {} MiB; is this the registry's folder?",
-                MAX_TREE >> 20
-            );
-            return self.fault(path, &message);
+            return self.faults.push(too_large(path));
         }
-        let Ok(text) = String::from_utf8(bytes) else {
-            return self.fault(path, "the file is not UTF-8; save it as UTF-8");
-        };
-        self.sources.push(Source {
-            name,
-            path: path.display().to_string(),
-            text,
-        });
+        self.files.push((name, path.to_owned()));
     }
 
     fn fault(&mut self, path: &Path, message: &str) {
-        self.faults.push(Fault {
-            file: path.display().to_string(),
-            line: 0,
-            column: 0,
-            key: String::new(),
-            message: message.to_owned(),
-        });
+        self.faults.push(fault(path, message));
     }
+}
+
+/// Reads a file, or says why it cannot be one of the registry.
+fn source(name: String, path: &Path) -> Result<Source, String> {
+    let bytes = read_file(path).map_err(|error| error.to_string())?;
+    if bytes.len() as u64 > MAX_FILE {
+        return Err(format!("the file is larger than {} MiB", MAX_FILE >> 20));
+    }
+    let text = String::from_utf8(bytes)
+        .map_err(|_| "the file is not UTF-8; save it as UTF-8".to_owned())?;
+    Ok(Source {
+        name,
+        path: path.display().to_string(),
+        text: unmarked(text),
+    })
 }
 
 /// At most one byte more than a file may have.
@@ -167,4 +188,22 @@ fn read_file(path: &Path) -> io::Result<Vec<u8>> {
         .take(MAX_FILE + 1)
         .read_to_end(&mut bytes)?;
     Ok(bytes)
+}
+
+fn too_large(path: &Path) -> Fault {
+    let message = format!(
+        "the tree has more than {MAX_FILES} `.proto` files or {} MiB; is this the registry's folder?",
+        MAX_TREE >> 20
+    );
+    fault(path, &message)
+}
+
+fn fault(path: &Path, message: &str) -> Fault {
+    Fault {
+        file: path.display().to_string(),
+        line: 0,
+        column: 0,
+        key: String::new(),
+        message: message.to_owned(),
+    }
 }

@@ -1,5 +1,8 @@
 //! SQLite: read-only connections on threads that may wait for a disk.
 
+use std::fs;
+use std::os::unix::fs::MetadataExt;
+use std::path::Path;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::Mutex;
@@ -52,15 +55,22 @@ struct Shared {
     path: PathBuf,
     busy: Duration,
     acquire: Duration,
-    idle: Mutex<Vec<Connection>>,
+    idle: Mutex<Vec<Opened>>,
     /// For the connections at work.
     places: Arc<Semaphore>,
+}
+
+/// A connection, and which file it reads. Another file may be put in its place, and is the one to read from then on.
+#[derive(Debug)]
+struct Opened {
+    connection: Connection,
+    identity: Option<(u64, u64)>,
 }
 
 /// A connection at work. Comes back when it is dropped.
 struct Lease {
     /// `None` only while it is dropped.
-    connection: Option<Connection>,
+    opened: Option<Opened>,
     file: SqliteFile,
     _place: OwnedSemaphorePermit,
 }
@@ -93,7 +103,7 @@ impl SqliteFile {
         let working = tokio::task::spawn_blocking(move || {
             let failed = |error| judge_sqlite(&error, timeout);
             let lease = file.lease(place).map_err(failed)?;
-            let connection = lease.connection.as_ref().ok_or_else(lost)?;
+            let connection = &lease.opened.as_ref().ok_or_else(lost)?.connection;
             let stopped = Arc::clone(&stop);
             connection
                 .progress_handler(STEPS, Some(move || stopped.load(Ordering::Relaxed)))
@@ -106,15 +116,21 @@ impl SqliteFile {
     }
 
     fn lease(self, place: OwnedSemaphorePermit) -> rusqlite::Result<Lease> {
+        // Before the file is opened: one that is replaced in between is opened again the next time.
+        let identity = identity(&self.0.path);
         let mut idle = self.0.idle.lock().unwrap_or_else(PoisonError::into_inner);
+        idle.retain(|opened| opened.identity == identity);
         let last = idle.pop();
         drop(idle);
-        let connection = match last {
-            Some(connection) => connection,
-            None => self.open()?,
+        let opened = match last {
+            Some(opened) => opened,
+            None => Opened {
+                connection: self.open()?,
+                identity,
+            },
         };
         Ok(Lease {
-            connection: Some(connection),
+            opened: Some(opened),
             file: self,
             _place: place,
         })
@@ -134,8 +150,14 @@ impl Drop for Lease {
     fn drop(&mut self) {
         let idle = self.file.0.idle.lock();
         let mut idle = idle.unwrap_or_else(PoisonError::into_inner);
-        idle.extend(self.connection.take());
+        idle.extend(self.opened.take());
     }
+}
+
+/// The device and the number of the file that is at the path now.
+fn identity(path: &Path) -> Option<(u64, u64)> {
+    let file = fs::metadata(path).ok()?;
+    Some((file.dev(), file.ino()))
 }
 
 /// Stops the statement when it is dropped.

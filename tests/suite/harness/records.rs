@@ -116,7 +116,7 @@ pub(crate) async fn run(file: &Path, sql: &str) {
 }
 
 /// Makes a department's tables in a new file. Only residents have rows.
-pub(super) async fn fill(file: &Path, department: &str, residents: u32) {
+pub(crate) async fn fill(file: &Path, department: &str, residents: u32) {
     let sql = match department {
         "civil" => format!("{CIVIL}{}", insert(residents)),
         "tax" => TAX.to_owned(),
