@@ -8,6 +8,7 @@ use crate::audit::Kind;
 use crate::audit::Outcome;
 use crate::audit::Receipt;
 use crate::audit::StreamEnd;
+use crate::audit::digest::statement::Ending;
 use crate::clock::Moment;
 use crate::exchange::refusal::Cause;
 use crate::exchange::warrant::Warrant;
@@ -60,11 +61,11 @@ impl Draft {
         detail: String,
         at: Moment,
     ) -> Entry {
-        let stated = self.stated.unwrap_or(outcome);
-        let response = self.response(kind, stated);
+        let ending = self.ending(self.as_proven(kind), self.stated.unwrap_or(outcome));
         let record = pb::ExchangeRecord {
-            request_digest: self.request.to_vec().into(),
-            response_digest: told(&response),
+            response_digest: told(&ending.response),
+            received: self.withheld(&ending),
+            stated_outcome: stated(&ending, outcome),
             reason: reason.to_owned(),
             detail,
             latency_us: at.since(self.begun),
@@ -75,7 +76,7 @@ impl Draft {
             role: self.side,
             outcome,
             exchange: Some(self.exchange),
-            exchange_digest: self.digest(stated, &response),
+            exchange_digest: self.digest(&ending),
             peer: self.peer_leaf(),
             record: pb::JournalRecord {
                 kind: Some(Record::Exchange(record)),
@@ -86,10 +87,11 @@ impl Draft {
     /// How a stream ended, whatever ended it.
     pub(in crate::exchange) fn ended(&self, cause: Option<&Cause>, at: Moment) -> StreamEnd {
         let outcome = cause.map_or(Outcome::Answered, |cause| self.outcome(cause));
-        let stated = self.stated.unwrap_or(outcome);
-        let response = self.response(Kind::StreamEnd, stated);
+        let ending = self.ending(Kind::StreamEnd, self.stated.unwrap_or(outcome));
         let record = pb::StreamEndRecord {
-            response_digest: response.to_vec().into(),
+            response_digest: ending.response.to_vec().into(),
+            received: self.withheld(&ending),
+            stated_outcome: stated(&ending, outcome),
             records: self.record.records,
             bytes: self.record.bytes,
             reason: cause.map_or("answered", Cause::reason).to_owned(),
@@ -99,13 +101,18 @@ impl Draft {
             peer_origin: self.record.peer_origin.clone(),
             ..Default::default()
         };
-        let exchange_digest = self.digest(stated, &response);
         StreamEnd {
             outcome,
-            exchange_digest,
+            exchange_digest: self.digest(&ending),
             peer: self.peer_leaf(),
             record,
         }
+    }
+
+    /// How many records were sent, if that is not how many went on.
+    fn withheld(&self, ending: &Ending) -> u64 {
+        let all_went_on = ending.records == self.record.records;
+        if all_went_on { 0 } else { ending.records }
     }
 
     /// A provider's refusal is on record here as what it is there; one that it has not proven is no answer.
@@ -139,6 +146,16 @@ fn told(response: &Digest) -> Bytes {
         return Bytes::new();
     }
     response.to_vec().into()
+}
+
+/// The outcome that the digest states, if the entry has another.
+fn stated(ending: &Ending, own: Outcome) -> u32 {
+    let same = ending.outcome == own;
+    if same {
+        0
+    } else {
+        u32::from(ending.outcome.code())
+    }
 }
 
 fn detail(cause: &Cause) -> String {
