@@ -33,6 +33,7 @@ use tonic_reflection::pb::v1::server_reflection_server::ServerReflectionServer;
 
 use super::reflection::Reflection;
 use super::status;
+use crate::audit::reconcile::overdue::Overdue;
 use crate::pb::audit_service_server::AuditServiceServer;
 use audit::AuditDoor;
 use desk::Desk;
@@ -48,6 +49,8 @@ pub struct Operators {
     pub metrics: PrometheusHandle,
     /// Cancelled when the gateway begins to stop.
     pub stop: CancellationToken,
+    /// Whose journals have not been compared for too long.
+    pub overdue: Overdue,
     /// Whether the journal has witnesses.
     pub witnessed: bool,
     /// Whether people can ask who received their data.
@@ -65,6 +68,7 @@ impl Operators {
             exchange: desk.exchange.clone(),
             metrics: self.metrics,
             stop: self.stop,
+            overdue: self.overdue,
         };
         let audit = AuditServiceServer::new(AuditDoor::new(desk.clone()))
             .max_decoding_message_size(MAX_QUESTION);
