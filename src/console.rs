@@ -57,6 +57,7 @@ use axum::routing::get;
 use axum::routing::post;
 
 use crate::audit::Kind;
+use crate::audit::reconcile::overdue::Overdue;
 use crate::audit::search::Criteria;
 use crate::audit::search::Found;
 use crate::audit::search::Page as Listed;
@@ -112,12 +113,14 @@ pub struct Console {
     openid: Option<OpenId>,
 }
 
-/// What the console tells of beside the journal: who is at the doors, when their certificates end, how the witnesses do.
+/// What the console tells of beside the journal: who is at the doors, when their certificates end, how the witnesses do, whose journals
+/// are not compared.
 #[derive(Debug)]
 pub struct Neighbours {
     pub systems: Arc<Acceptor>,
     pub peers: Arc<Acceptor>,
     pub witnesses: WitnessStates,
+    pub overdue: Overdue,
 }
 
 impl ConsoleConfig {

@@ -12,6 +12,7 @@ pub mod tiles;
 pub mod witness;
 
 mod finish;
+mod hourly;
 mod pump;
 mod reading;
 mod status;

@@ -48,7 +48,6 @@ use refusal::REVISION_INCOMPATIBLE;
 use refusal::Refusal;
 use replay::Seen;
 use secret::Secrets;
-use secret::random;
 use snapshot::Snapshot;
 use stream::AnswerStream;
 use warrant::Warrant;
@@ -209,7 +208,6 @@ impl Exchange {
         let permit = snapshot.policy.decide(&caller, query, draft.begun())?;
         draft.permitted(&permit);
         if let Some(relay) = &ask.relay {
-            draft.differs(&relay.agreement_digest, &relay.schema_digest);
             let schema = &permit.query().schema;
             let published = &snapshot.published;
             published.fit(schema, &relay.revision, &relay.schema_digest)?;
@@ -238,7 +236,7 @@ impl Exchange {
         Ok(Terms {
             revision: held.map(|held| held.digest),
             exchange: draft.exchange(),
-            nonce: draft.nonce(random()?),
+            nonce: draft.nonce()?,
             grounds: ask.grounds.clone(),
             system: draft.system(),
             journal: self.journal.origin().to_owned(),

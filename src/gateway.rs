@@ -53,6 +53,7 @@ use crate::audit::note::VerifierKey;
 use crate::audit::reader::ReadError;
 use crate::audit::reader::Reader;
 use crate::audit::reconcile::books::Books;
+use crate::audit::reconcile::overdue::Overdue;
 use crate::audit::subject::SubjectKeyError;
 use crate::audit::subject::SubjectKeys;
 use crate::audit::tiles::Tiles;
@@ -106,6 +107,7 @@ pub struct Gateway {
     /// Cosign the own journal. Swapped whole at a reload.
     witnesses: Arc<ArcSwapOption<Witnesses>>,
     states: WitnessStates,
+    overdue: Overdue,
     /// Tells when the own journal takes entries, or why it never may.
     confirmed: oneshot::Receiver<Result<(), StartError>>,
     systems: Arc<Acceptor>,
@@ -264,6 +266,7 @@ impl Gateway {
             witness,
             witnesses: Arc::new(ArcSwapOption::new(witnesses.map(Arc::new))),
             states: WitnessStates::default(),
+            overdue: Overdue::default(),
             confirmed,
             tracker: TaskTracker::new(),
             last: TaskTracker::new(),
@@ -422,6 +425,7 @@ impl Gateway {
             self.reach.peers.clone(),
             self.books(),
             self.config.reconciliation,
+            self.overdue.clone(),
         )
     }
 

@@ -190,7 +190,8 @@ impl Sources {
                 .map(Fetched::Records)
             }
             Role::Consumer => {
-                let department = self.directory.department(schema.owner());
+                let (own, provider) = (permit.consumer(), schema.owner());
+                let department = self.directory.other(own, provider);
                 let department =
                     department.ok_or_else(|| SourceError::NotAMember(schema.owner().clone()))?;
                 Box::pin(peer::fetch(self.peers.channel(department), permit, terms)).await

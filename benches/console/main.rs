@@ -174,7 +174,7 @@ fn exchange(number: u64) -> Entry {
             .into(),
         policy_revision: vec![7; 32].into(),
         agreement_digest: vec![8; 32].into(),
-        request_digest: vec![9; 32].into(),
+        question_digest: vec![9; 32].into(),
         response_digest: vec![10; 32].into(),
         records: u64::from(!denied),
         bytes: 180,

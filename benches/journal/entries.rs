@@ -7,6 +7,9 @@ use landbridge::audit::Entry;
 use landbridge::audit::Kind;
 use landbridge::audit::Outcome;
 use landbridge::audit::Role;
+use landbridge::audit::digest::statement::Ending;
+use landbridge::audit::digest::statement::FORM;
+use landbridge::audit::digest::statement::Statement;
 use landbridge::name::ExchangeId;
 use landbridge::pb;
 use landbridge::pb::journal_record;
@@ -14,16 +17,19 @@ use prost::Message;
 use uuid::Uuid;
 
 pub(crate) fn entry(n: u64) -> Entry {
-    let digest = digest(n);
+    let (record, exchange) = (record(n, &digest(n)), exchange(n));
+    let (role, outcome) = (Role::Provider, Outcome::Answered);
+    let ending = Ending::of_exchange(outcome, &record);
+    let statement = Statement::of(&exchange, role, &record);
     Entry {
         kind: Kind::Exchange,
-        role: Role::Provider,
-        outcome: Outcome::Answered,
-        exchange: Some(exchange(n)),
-        exchange_digest: digest,
+        role,
+        outcome,
+        exchange: Some(exchange),
+        exchange_digest: statement.map_or([0; 32], |statement| statement.digest(&ending)),
         peer: None,
         record: pb::JournalRecord {
-            kind: Some(journal_record::Kind::Exchange(record(n, &digest))),
+            kind: Some(journal_record::Kind::Exchange(record)),
         },
     }
 }
@@ -59,12 +65,13 @@ fn record(n: u64, digest: &[u8; 32]) -> pb::ExchangeRecord {
         }],
         key_tag: digest[..16].to_vec().into(),
         nonce: bytes(),
-        request_digest: bytes(),
+        question_digest: bytes(),
         response_digest: bytes(),
         records: 1,
         bytes: 300,
         reason: "answered".to_owned(),
         latency_us: 1_234,
+        digest_form: FORM,
         ..Default::default()
     }
 }

@@ -36,6 +36,8 @@ pub const OFFICE_HOURS: std::ops::Range<u8> = 6..22;
 pub enum Pattern {
     /// The two journals do not say the same of an exchange.
     Orphaned,
+    /// The two journals have not been compared for too long.
+    Uncompared,
     /// Very many different records, one after another.
     Enumeration,
     /// Refused again and again.
@@ -52,7 +54,7 @@ pub enum Pattern {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Alarm {
     pub pattern: Pattern,
-    /// Who asked; of an orphaned exchange, the other department.
+    /// Who asked; where journals are compared, the other department.
     pub department: String,
     pub system: String,
     /// Empty where it is of several.

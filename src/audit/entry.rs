@@ -131,6 +131,7 @@ impl Entry {
     /// What a comparison with a peer has shown.
     pub fn reconciliation(record: pb::ReconciliationRecord) -> Self {
         let outcome = match record.differing {
+            0 if !record.uncompared.is_empty() => Outcome::NoAnswer,
             0 => Outcome::Answered,
             _ => Outcome::Denied,
         };

@@ -77,7 +77,7 @@ pub struct Accounted {
     pub index: u64,
     pub outcome: Outcome,
     /// Whether it names the other gateway's entry of the answer, which a stream that was cut does not have.
-    pub has_peer_leaf: bool,
+    pub heard: bool,
 }
 
 impl Index {
@@ -128,8 +128,7 @@ impl Index {
             return Ok(Vec::new());
         };
         let mut statement = self.connection.prepare(
-            "SELECT exchange, digest, coalesce(closing, id), outcome,
-                    peer_leaf AND (closing IS NULL OR outcome = :answered) FROM entry
+            "SELECT exchange, digest, coalesce(closing, id), outcome, heard FROM entry
              WHERE exchange >= :from AND exchange < :until AND role = :role
              AND (kind <> :intent OR closing IS NOT NULL)
              AND :peer = CASE role WHEN :consumer THEN provider ELSE consumer END
@@ -139,7 +138,6 @@ impl Index {
             named_params! {
                 ":from": first_id(from), ":until": first_id(until), ":peer": peer,
                 ":role": role.code(), ":intent": Kind::Intent.code(), ":consumer": Role::Consumer.code(),
-                ":answered": Outcome::Answered.code(),
             },
             accounted,
         )?;
@@ -147,6 +145,20 @@ impl Index {
         // Should an id have been used again, the first exchange is the one that counts.
         found.dedup_by_key(|accounted| accounted.exchange);
         Ok(found)
+    }
+
+    /// Whether this gateway has asked a department for anything since that moment.
+    pub fn has_asked(&self, peer: &DepartmentId, since: Moment) -> Result<bool, IndexError> {
+        let Some(peer) = self.word(peer.as_str())? else {
+            return Ok(false);
+        };
+        let mut statement = self.connection.prepare(
+            "SELECT 1 FROM entry WHERE exchange >= :since AND role = :consumer AND provider = :peer LIMIT 1",
+        )?;
+        let asked = statement.exists(named_params! {
+            ":since": first_id(since), ":consumer": Role::Consumer.code(), ":peer": peer,
+        })?;
+        Ok(asked)
     }
 
     /// Where the commit of an entry stands, or one a little before it.
@@ -196,7 +208,7 @@ fn accounted(row: &Row<'_>) -> rusqlite::Result<Accounted> {
         digest: row.get(1)?,
         index: unsigned(row, 2)?,
         outcome: Outcome::from_code(row.get(3)?).unwrap_or(Outcome::None),
-        has_peer_leaf: row.get(4)?,
+        heard: row.get(4)?,
     })
 }
 

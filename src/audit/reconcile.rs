@@ -4,12 +4,15 @@
 
 pub mod books;
 pub mod mirror;
+pub mod overdue;
 pub mod window;
 
 mod wire;
 
 use std::collections::BTreeMap;
 
+use super::Kind;
+use super::Leaf;
 use super::Outcome;
 use super::Role;
 use super::merkle;
@@ -59,6 +62,8 @@ pub enum Class {
     Altered,
     /// The consumer holds the provider's receipt for it, and the provider's journal does not have it.
     Missing,
+    /// One side's entry lies beyond what the other has published: it cannot be told yet.
+    Pending,
 }
 
 /// An exchange of which two journals do not say the same.
@@ -71,15 +76,13 @@ pub struct Difference {
 }
 
 impl Item {
-    /// Of an entry at the consumer. `heard`: it names the provider's entry of the answer; a stream that was cut has none, and
-    /// each side's account of it ends where that side saw it end.
+    /// Of an entry at the consumer. `heard`: it names the provider's entry of the answer, so that both count it, however the
+    /// exchange ended here. A stream that was cut has none, and each side's account of it ends where that side saw it end.
     pub fn consumer(exchange: ExchangeId, digest: Hash, outcome: Outcome, heard: bool) -> Self {
         let standing = match outcome {
+            _ if heard => Standing::Shared,
             // Refused evidence is a claim about the provider all the same.
             Outcome::ReceiptRefused => Standing::Shared,
-            Outcome::Answered | Outcome::Denied | Outcome::ProviderError if heard => {
-                Standing::Shared
-            }
             Outcome::Denied => Standing::Denied,
             _ => Standing::Unanswered,
         };
@@ -107,12 +110,13 @@ impl Item {
 }
 
 impl Class {
-    pub const ALL: [Self; 5] = [
+    pub const ALL: [Self; 6] = [
         Self::AnswerLost,
         Self::DeniedLocally,
         Self::NoAnswer,
         Self::Altered,
         Self::Missing,
+        Self::Pending,
     ];
 
     /// The word that people and records use.
@@ -123,6 +127,7 @@ impl Class {
             Self::NoAnswer => "no-answer",
             Self::Altered => "altered",
             Self::Missing => "missing",
+            Self::Pending => "pending",
         }
     }
 
@@ -130,9 +135,16 @@ impl Class {
     pub fn is_alarm(self) -> bool {
         match self {
             Self::Altered | Self::Missing => true,
-            Self::AnswerLost | Self::DeniedLocally | Self::NoAnswer => false,
+            Self::AnswerLost | Self::DeniedLocally | Self::NoAnswer | Self::Pending => false,
         }
     }
+}
+
+/// Whether an exchange's last leaf names the provider's entry of the answer. A stream that was cut names that of its opening
+/// only.
+pub(super) fn is_heard(first: &Leaf, last: &Leaf) -> bool {
+    let is_end = last.kind == Kind::StreamEnd;
+    last.peer.is_some() && !(is_end && last.peer == first.peer)
 }
 
 /// Of what both sides should have. The items need no order.
@@ -203,19 +215,34 @@ pub fn disagreements(consumer: &[Item], provider: &[Item]) -> Vec<Difference> {
     found
 }
 
-/// Tells operators what a comparison has found.
+/// Tells operators what a comparison has found, in one line however much it is: a peer may claim anything.
 pub fn tell(peer: &DepartmentId, side: Role, found: &[Difference]) {
     metrics::counter!("landbridge_reconciliations_total").increment(1);
+    let (mut alarms, mut others) = (0_u64, 0_u64);
     for difference in found {
-        let (exchange, class) = (difference.exchange, difference.class.as_str());
+        let class = difference.class.as_str();
         metrics::counter!("landbridge_reconciliation_differences_total", "class" => class)
             .increment(1);
-        let side = side.as_str();
-        if difference.class.is_alarm() {
-            tracing::error!(%peer, %exchange, class, side, "a peer's journal does not say what ours says");
+        *(if difference.class.is_alarm() {
+            &mut alarms
         } else {
-            tracing::warn!(%peer, %exchange, class, side, "an exchange is on record at one side only");
-        }
+            &mut others
+        }) += 1;
+    }
+    let first = |alarm| found.iter().find(|d| d.class.is_alarm() == alarm);
+    let side = side.as_str();
+    if let Some(Difference {
+        exchange, class, ..
+    }) = first(true)
+    {
+        let class = class.as_str();
+        tracing::error!(%peer, side, alarms, %exchange, class, "a peer's journal does not say what ours says; the first exchange is named");
+    } else if let Some(Difference {
+        exchange, class, ..
+    }) = first(false)
+    {
+        let class = class.as_str();
+        tracing::warn!(%peer, side, exchanges = others, %exchange, class, "exchanges are on record at one side only; the first is named");
     }
 }
 

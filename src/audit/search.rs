@@ -11,6 +11,7 @@ use super::leaf::Leaf;
 use super::leaf::Outcome;
 use super::reader::ReadError;
 use super::reader::Stored;
+use super::reconcile;
 use super::recover::stream_end;
 use crate::pb;
 use crate::pb::journal_record;
@@ -97,6 +98,12 @@ impl Hit {
         self.end
             .as_ref()
             .map_or(self.leaf.outcome, |end| end.leaf.outcome)
+    }
+
+    /// Whether it names the other gateway's entry of the answer.
+    pub(super) fn heard(&self) -> bool {
+        let last = self.end.as_ref().map_or(&self.leaf, |end| &end.leaf);
+        reconcile::is_heard(&self.leaf, last)
     }
 
     /// The record of an exchange, or of a stream's opening.

@@ -23,6 +23,10 @@ use super::Kind;
 use super::Outcome;
 use super::Recovery;
 use super::Role;
+use super::StreamEnd;
+use super::digest::statement;
+use super::digest::statement::Ending;
+use super::digest::statement::Statement;
 use super::disk::Disk;
 use super::disk::DiskError;
 use super::disk::DiskFile;
@@ -112,14 +116,31 @@ pub(super) fn exchange_id(n: u64) -> ExchangeId {
 
 /// An exchange of this gateway as provider, answered.
 pub(super) fn exchange(n: u64) -> Entry {
+    exchange_of(n, exchange_record(n))
+}
+
+/// The same, of another record.
+pub(super) fn exchange_of(n: u64, record: pb::ExchangeRecord) -> Entry {
+    let (id, role, outcome) = (exchange_id(n), Role::Provider, Outcome::Answered);
+    let statement = Statement::of(&id, role, &record).unwrap();
     Entry {
         kind: Kind::Exchange,
-        role: Role::Provider,
-        outcome: Outcome::Answered,
-        exchange: Some(exchange_id(n)),
-        exchange_digest: [n as u8; 32],
+        role,
+        outcome,
+        exchange: Some(id),
+        exchange_digest: statement.digest(&Ending::of_exchange(outcome, &record)),
         peer: None,
-        record: record_of(exchange_record(n)),
+        record: record_of(record),
+    }
+}
+
+/// The end of a stream that such an entry opens, when nothing was sent.
+pub(super) fn end_of(opening: &Entry, outcome: Outcome, record: pb::StreamEndRecord) -> StreamEnd {
+    StreamEnd {
+        outcome,
+        exchange_digest: opening.exchange_digest,
+        peer: None,
+        record,
     }
 }
 
@@ -135,6 +156,7 @@ pub(super) fn exchange_record(n: u64) -> pb::ExchangeRecord {
         agreement: "CIV-TAX-2026-01".to_owned(),
         grant: 2,
         reason: "answered".to_owned(),
+        digest_form: statement::FORM,
         ..pb::ExchangeRecord::default()
     }
 }

@@ -46,17 +46,14 @@ fn end_of(stored: &Stored) -> pb::StreamEndRecord {
     }
 }
 
-fn stream_end(records: u64) -> StreamEnd {
-    StreamEnd {
-        outcome: Outcome::Answered,
-        exchange_digest: [9; 32],
-        peer: None,
-        record: pb::StreamEndRecord {
-            records,
-            reason: "answered".to_owned(),
-            ..Default::default()
-        },
-    }
+/// Of the stream that `exchange(n)` opens.
+fn stream_end(n: u64, records: u64) -> StreamEnd {
+    let record = pb::StreamEndRecord {
+        records,
+        reason: "answered".to_owned(),
+        ..Default::default()
+    };
+    testing::end_of(&exchange(n), Outcome::Answered, record)
 }
 
 async fn append_all(journal: &Journal, from: u64, to: u64) -> Vec<Receipt> {
@@ -185,7 +182,7 @@ async fn a_stream_is_closed_by_an_entry_of_its_own() {
     let (journal, _) = open(&Flaky::default(), dir.path(), Publish::Always).unwrap();
     let open = journal.begin(exchange(1)).await.unwrap();
     assert_eq!(open.index(), 0);
-    let end = open.close(stream_end(5)).await.unwrap();
+    let end = open.close(stream_end(1, 5)).await.unwrap();
     assert_eq!(end.index(), 1);
     journal.close();
     let stored = stored(dir.path());
@@ -218,7 +215,7 @@ async fn a_dropped_stream_is_closed_as_abandoned() {
     disk.hold_flushes(false);
     // This one's end is too long to be written.
     let open = journal.begin(exchange(3)).await.unwrap();
-    let mut long = stream_end(1);
+    let mut long = stream_end(3, 1);
     long.record.detail = "x".repeat(100_000);
     assert!(matches!(
         open.close(long).await,
@@ -252,7 +249,7 @@ async fn a_stream_that_a_crash_left_open_is_closed_at_the_next_start() {
     journal.append(exchange(0)).await.unwrap();
     let first = journal.begin(exchange(1)).await.unwrap();
     let second = journal.begin(exchange(2)).await.unwrap();
-    second.close(stream_end(1)).await.unwrap();
+    second.close(stream_end(2, 1)).await.unwrap();
     copy(dir.path(), crashed.path());
     drop(first);
     journal.close();
@@ -336,7 +333,7 @@ async fn a_full_queue_refuses_entries_but_never_ends_of_streams() {
         .map(|answer| assert!(matches!(answer, Err(Unwritten::Busy))))
         .count();
     assert!(refused >= INTAKE, "{refused} were refused");
-    let mut closing = Box::pin(open.close(stream_end(1)));
+    let mut closing = Box::pin(open.close(stream_end(0, 1)));
     assert!(closing.as_mut().now_or_never().is_none());
     disk.hold_flushes(false);
     closing.await.unwrap();

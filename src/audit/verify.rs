@@ -1,5 +1,6 @@
 //! Proves a whole journal from its files and its public key alone.
 
+mod account;
 mod compare;
 mod withheld;
 
@@ -10,6 +11,7 @@ use prost::Message;
 
 use super::checkpoint::CheckpointError;
 use super::checkpoint::SignedCheckpoint;
+use super::digest::statement::UnknownForm;
 use super::disk::DiskError;
 use super::frame::BadFrame;
 use super::frame::Frame;
@@ -35,9 +37,9 @@ use super::tiles::Tiles;
 use super::tiles::writer::Growth;
 use super::tiles::writer::TileWriter;
 use crate::clock::Moment;
-use crate::name::ExchangeId;
 use crate::pb;
 use crate::pb::journal_record;
+use account::OpenStream;
 use compare::Compare;
 use withheld::Withheld;
 
@@ -103,6 +105,12 @@ pub enum EntryFault {
     Changed,
     #[error("its time is before that of the entry before it")]
     Time,
+    #[error("its record is not that of an exchange")]
+    NotAnExchange,
+    #[error("its record does not say what its exchange digest says")]
+    Digest,
+    #[error(transparent)]
+    Form(#[from] UnknownForm),
     #[error("its record is not that of a stream's end")]
     NotAnEnd,
     #[error("it ends the stream of entry {0}, which is not open")]
@@ -169,7 +177,7 @@ struct Verifier<'a> {
     tiles: Tiles,
     /// Compares the tree's files with what they should hold.
     tree: TileWriter,
-    streams: BTreeMap<u64, Option<ExchangeId>>,
+    streams: BTreeMap<u64, OpenStream>,
     withheld: Withheld,
 }
 
@@ -360,7 +368,14 @@ impl<'a> Verifier<'a> {
             return Err(EntryFault::Time);
         }
         match (leaf.kind, sealed) {
-            (Kind::Intent, _) => _ = self.streams.insert(entry, leaf.exchange),
+            (Kind::Exchange, Some(sealed)) => _ = check_exchange(&leaf, sealed)?,
+            (Kind::Intent, sealed) => {
+                let opened = match sealed {
+                    Some(sealed) => check_exchange(&leaf, sealed)?,
+                    None => OpenStream::erased(&leaf),
+                };
+                self.streams.insert(entry, opened);
+            }
             (Kind::StreamEnd, Some(sealed)) => self.check_end(&leaf, sealed)?,
             (Kind::StreamEnd, None) => self.check_erased_end(&leaf)?,
             (Kind::Erasure, Some(sealed)) => self.check_erasure(entry, &leaf, sealed)?,
@@ -380,7 +395,7 @@ impl<'a> Verifier<'a> {
             return Err(EntryFault::NotAnEnd);
         };
         match self.streams.remove(&end.opened_at) {
-            Some(exchange) if exchange == leaf.exchange => Ok(()),
+            Some(opened) if opened.exchange == leaf.exchange => opened.check_end(leaf, &end),
             Some(_) => Err(EntryFault::OtherExchange(end.opened_at)),
             None => Err(EntryFault::NotOpen(end.opened_at)),
         }
@@ -389,7 +404,8 @@ impl<'a> Verifier<'a> {
     /// Which stream it ended stood in the record; both entries bear the exchange's id.
     fn check_erased_end(&mut self, leaf: &Leaf) -> Result<(), EntryFault> {
         let mut open = self.streams.iter();
-        let opened_at = open.find_map(|(at, exchange)| (*exchange == leaf.exchange).then_some(*at));
+        let opened_at =
+            open.find_map(|(at, opened)| (opened.exchange == leaf.exchange).then_some(*at));
         let opened_at = opened_at.ok_or(EntryFault::EndsNothing)?;
         self.streams.remove(&opened_at);
         Ok(())
@@ -417,6 +433,13 @@ impl<'a> Verifier<'a> {
             return Err(Fault::OtherRoot { size });
         }
         Ok(())
+    }
+}
+
+fn check_exchange(leaf: &Leaf, sealed: &Sealed) -> Result<OpenStream, EntryFault> {
+    match decode(sealed) {
+        Some(journal_record::Kind::Exchange(record)) => account::check(leaf, &record),
+        _ => Err(EntryFault::NotAnExchange),
     }
 }
 

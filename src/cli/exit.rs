@@ -19,6 +19,8 @@ pub(super) enum Exit {
     Denied,
     /// A journal that does not verify, or a value that is not confirmed.
     Unverified,
+    /// Journals that cannot be compared to their end yet.
+    Pending,
     /// Bad usage, or bad settings: `EX_USAGE` of sysexits.h.
     Usage,
     /// Ctrl-C, as shells report it.
@@ -32,6 +34,7 @@ impl Exit {
             Self::Failed => 1,
             Self::Denied => 2,
             Self::Unverified => 3,
+            Self::Pending => 4,
             Self::Usage => 64,
             Self::Interrupted => 130,
         }

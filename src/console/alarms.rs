@@ -88,6 +88,7 @@ fn table(alarms: &[Alarm], offset: UtcOffset, words: &Words) -> Markup {
 fn told(alarm: &Alarm, words: &Words) -> String {
     let text = match alarm.pattern {
         Pattern::Orphaned => words.orphaned,
+        Pattern::Uncompared => words.uncompared,
         Pattern::Enumeration => words.enumeration,
         Pattern::RefusedStreak => words.refused_streak,
         Pattern::UnusualVolume => words.unusual_volume,
@@ -108,7 +109,9 @@ fn evidence(alarm: &Alarm, offset: UtcOffset) -> String {
         ..
     } = alarm;
     match alarm.pattern {
-        Pattern::Orphaned => format!("/console/exchanges?peer={department}&{period}"),
+        Pattern::Orphaned | Pattern::Uncompared => {
+            format!("/console/exchanges?peer={department}&{period}")
+        }
         Pattern::RefusedStreak => {
             format!(
                 "/console/exchanges?consumer={department}&system={system}&outcome=denied&{period}"

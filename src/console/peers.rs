@@ -16,6 +16,7 @@ use super::unseen::Unseen;
 use super::visitor::Visitor;
 use super::words::Words;
 use crate::audit::Kind;
+use crate::audit::reconcile::overdue::Uncompared;
 use crate::audit::search::Hit;
 use crate::audit::witness_states::WitnessState;
 use crate::clock::Moment;
@@ -59,9 +60,26 @@ pub(super) async fn show(
     let offset = console.desk.offset;
     let size = exchange.journal().checkpoint().size();
     Ok(Page::new(&visitor, words.peers, HERE).show(&html! {
+        (overdue(&console.neighbours.overdue.load(), offset, words))
         (reconciliation(&found.hits, &exchange.snapshot(), exchange.department(), links, offset, words))
         (witnesses(&console.neighbours.witnesses.load(), size, offset, words))
     }))
+}
+
+/// Whose journals should have been compared by now.
+fn overdue(
+    overdue: &BTreeMap<DepartmentId, Uncompared>,
+    offset: UtcOffset,
+    words: &Words,
+) -> Markup {
+    html! {
+        @for (peer, uncompared) in overdue {
+            p .alert role="alert" {
+                (peer) ": " (words.not_compared_since) " " (page::moment(uncompared.since, offset)) " – "
+                (page::value(&uncompared.why))
+            }
+        }
+    }
 }
 
 fn reconciliation(
@@ -74,7 +92,9 @@ fn reconciliation(
 ) -> Markup {
     let mut compared: BTreeMap<(&str, &str), Compared> = BTreeMap::new();
     for hit in hits {
-        if let Some(Record::Reconciliation(record)) = hit.told() {
+        if let Some(Record::Reconciliation(record)) = hit.told()
+            && record.uncompared.is_empty()
+        {
             compared
                 .entry((&record.peer, &record.side))
                 .or_default()

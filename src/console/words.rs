@@ -178,6 +178,7 @@ words! {
     pattern: "What was noticed", "情形";
     evidence: "Evidence", "证据";
     orphaned: "Exchanges of which the other journal says otherwise", "与对方日志不一致的交换";
+    uncompared: "Journals that have not been compared for too long", "日志逾期未对账";
     enumeration: "Different keys in one hour", "一小时内请求的不同主键数";
     refused_streak: "Refusals in a row", "连续被拒次数";
     unusual_volume: "Records in one day, far more than usual", "单日记录数远超平常";
@@ -238,6 +239,7 @@ words! {
     windows: "Windows", "时间窗";
     exchange_count: "Exchanges", "交换数";
     differing: "Differing", "不一致";
+    not_compared_since: "Not compared since", "未对账起始时间";
     never_compared: "Nothing was compared yet.", "尚未对账。";
     no_witnesses: "The settings name no witnesses.", "配置中没有见证方。";
     witness: "Witness", "见证方";

@@ -39,6 +39,7 @@ use tonic_reflection::pb::v1::server_reflection_server::ServerReflectionServer;
 
 use super::reflection::Reflection;
 use super::status;
+use crate::audit::reconcile::overdue::Overdue;
 use crate::pb::audit_service_server::AuditServiceServer;
 use audit::AuditDoor;
 use desk::Desk;
@@ -55,6 +56,8 @@ pub struct Operators {
     pub metrics: PrometheusHandle,
     /// Cancelled when the gateway begins to stop.
     pub stop: CancellationToken,
+    /// Whose journals have not been compared for too long.
+    pub overdue: Overdue,
     /// Whether the journal has witnesses.
     pub witnessed: bool,
     /// Whether people can ask who received their data.
@@ -72,6 +75,7 @@ impl Operators {
             exchange: desk.exchange.clone(),
             metrics: self.metrics,
             stop: self.stop,
+            overdue: self.overdue,
         };
         let audit = AuditServiceServer::new(AuditDoor::new(desk.clone()))
             .max_decoding_message_size(MAX_QUESTION);

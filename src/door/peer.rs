@@ -1,9 +1,10 @@
 //! `PeerService`: what gateways tell one another about their journals, schemas and corrections.
 
+mod claims;
 mod corrections;
 mod revisions;
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::Mutex;
@@ -39,10 +40,13 @@ use crate::name::RecordType;
 use crate::pb;
 use crate::pb::peer_service_server::PeerService;
 use crate::publication::shelf::Shelf;
+use claims::Claims;
 
 /// How long a question waits for the index to follow the journal.
 const FOLLOWS_WITHIN: Duration = Duration::from_secs(5);
 const LOOK_AGAIN: Duration = Duration::from_millis(50);
+/// The exchanges that a message may tell of.
+const MAX_ITEMS: usize = 8_192;
 /// Questions that are answered at a time.
 const PLACES: usize = 4;
 /// Windows of a peer of which it is remembered that they are on record: a week of minutes.
@@ -57,9 +61,10 @@ pub struct PeerDoor {
     shelf: Shelf,
     desk: Arc<Desk>,
     tracker: TaskTracker,
-    /// By asking department: the windows that are on record, the latest of them. One that is asked for again is not logged
-    /// again.
-    settled: Arc<Mutex<HashMap<DepartmentId, BTreeSet<Window>>>>,
+    /// By asking department: the windows that are on record, the latest of them, and whether with a difference. One that is
+    /// asked for again is not logged again.
+    settled: Arc<Mutex<HashMap<DepartmentId, BTreeMap<Window, bool>>>>,
+    claims: Arc<Claims>,
     /// Each question reads and sorts a window's exchanges.
     places: Arc<Semaphore>,
 }
@@ -95,6 +100,7 @@ impl PeerDoor {
             desk,
             tracker,
             settled: Arc::default(),
+            claims: Arc::default(),
             places: Arc::new(Semaphore::new(PLACES)),
         }
     }
@@ -160,8 +166,16 @@ impl PeerDoor {
     async fn record(&self, compared: &Compared, found: &[Difference]) -> Result<(), Status> {
         let (peer, window, own) = (&compared.peer, compared.window, &compared.own.all);
         let both_empty = own.count == 0 && compared.theirs.count == 0 && found.is_empty();
-        if both_empty || self.is_settled(peer, window) {
+        let differ = !found.is_empty();
+        if both_empty || self.is_settled(peer, window, differ) {
             return Ok(());
+        }
+        if compared.own.items.is_empty() {
+            if !self.is_to_be_recorded(peer, found) {
+                return Ok(());
+            }
+        } else {
+            self.claims.compare(peer, self.exchange.clock().now())?;
         }
         tell(peer, Role::Provider, found);
         let record = window.record(peer, Role::Provider, own, &compared.theirs, found);
@@ -170,21 +184,21 @@ impl PeerDoor {
             tracing::error!(%error, "a comparison with a peer is not on record");
             return Err(status::not_yet());
         }
-        self.settle(peer, window);
+        self.settle(peer, window, differ);
         Ok(())
     }
 
-    fn is_settled(&self, peer: &DepartmentId, window: Window) -> bool {
+    /// A window that differs in one of its parts may have been told of the others first.
+    fn is_settled(&self, peer: &DepartmentId, window: Window, differ: bool) -> bool {
         let settled = self.settled.lock().unwrap_or_else(PoisonError::into_inner);
-        settled
-            .get(peer)
-            .is_some_and(|known| known.contains(&window))
+        let known = settled.get(peer).and_then(|known| known.get(&window));
+        known.is_some_and(|differed| *differed || !differ)
     }
 
-    fn settle(&self, peer: &DepartmentId, window: Window) {
+    fn settle(&self, peer: &DepartmentId, window: Window, differ: bool) {
         let mut settled = self.settled.lock().unwrap_or_else(PoisonError::into_inner);
         let known = settled.entry(peer.clone()).or_default();
-        known.insert(window);
+        known.insert(window, differ);
         while known.len() > REMEMBERED {
             known.pop_first();
         }
@@ -219,7 +233,10 @@ impl PeerService for PeerDoor {
             self.record(&compared, &[]).await?;
         } else {
             // What it is comes with the settling; a peer that never settles is told of here.
-            tracing::warn!(peer = %compared.peer, "a peer has other exchanges on record than we have");
+            let now = self.exchange.clock().now();
+            if self.claims.differs(&compared.peer, now) {
+                tracing::warn!(peer = %compared.peer, "a peer has other exchanges on record than we have; more of them within the hour are not told of");
+            }
         }
         Ok(Response::new(pb::CompareExchangesResponse {
             all: Some((&own.all).into()),
@@ -239,6 +256,10 @@ impl PeerService for PeerDoor {
         let asked = request.into_inner();
         if asked.parts.len() > compared.own.parts.len() {
             return Err(status::unfit("parts"));
+        }
+        // One part is told whole, however much it is.
+        if asked.items.len() > MAX_ITEMS && asked.parts.len() > 1 {
+            return Err(status::unfit("items"));
         }
         let theirs = Item::read_all(&asked.items, compared.window, &asked.parts)
             .ok_or_else(|| status::unfit("items"))?;

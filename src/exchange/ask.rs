@@ -181,23 +181,23 @@ impl Ask {
         }
     }
 
-    /// SHA-256 over what was asked: the same at both gateways, when the consumer takes it of what it sends and the provider
-    /// of what comes. The order of the fields says nothing.
-    pub fn digest(&self) -> Digest {
-        let mut fields: Vec<&str> = self.fields.iter().map(String::as_str).collect();
-        fields.sort_unstable();
-        let Grounds {
-            purpose,
-            case_reference,
-            officer,
-        } = &self.grounds;
-        let lp = Lp::new("landbridge.request.v1")
-            .part(&self.record_type)
-            .parts(fields.iter())
-            .part(purpose)
-            .part(case_reference)
-            .part(officer)
-            .part(self.question.mode().as_str());
+    /// The fields that it names, sorted; those of its claims, where it asks for none.
+    pub fn named_fields(&self) -> Vec<&str> {
+        let mut named: Vec<&str> = match &self.question {
+            Question::Get { .. } | Question::Query { .. } => {
+                self.fields.iter().map(String::as_str).collect()
+            }
+            Question::Verify { claims, .. } => claims.iter().map(|c| c.field.as_str()).collect(),
+            Question::Count { .. } => Vec::new(),
+        };
+        named.sort_unstable();
+        named
+    }
+
+    /// SHA-256 over the question: the same at both gateways, when the consumer takes it of what it sends and the provider of
+    /// what comes.
+    pub fn question_digest(&self) -> Digest {
+        let lp = Lp::new("landbridge.question.v2");
         let lp = match &self.question {
             Question::Get { key } => lp.part(key),
             Question::Query {

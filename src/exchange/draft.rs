@@ -10,9 +10,12 @@ use prost::Message;
 use uuid::Uuid;
 
 use super::ask::Ask;
+use super::secret::NoRandomness;
+use super::secret::random;
 use crate::audit::Outcome;
 use crate::audit::Role as Side;
 use crate::audit::digest::Lp;
+use crate::audit::digest::statement;
 use crate::audit::receipt::VerifiedReceipt;
 use crate::audit::subject::MonthKey;
 use crate::clock::Moment;
@@ -24,7 +27,6 @@ use crate::policy::decision::Permit;
 use crate::policy::decision::Role;
 use crate::policy::ledger::Guess;
 use crate::policy::ledger::Spending;
-use crate::registry::Digest;
 use crate::registry::extract::value_of;
 use crate::registry::field::Field;
 use crate::registry::filter::Filter;
@@ -37,6 +39,10 @@ use crate::source::peer::evidence::Evidence;
 
 /// Tags of subjects that one entry lists; beyond that a transfer counts as one in bulk.
 const MAX_SUBJECTS: usize = 100;
+/// Fields that one entry lists of a request: no proper one names more.
+const MAX_FIELDS: usize = 256;
+/// Bytes of a name that is not known to be one.
+const MAX_NAME: usize = 256;
 
 pub(super) struct Draft {
     begun: Moment,
@@ -45,7 +51,8 @@ pub(super) struct Draft {
     side: Side,
     record: pb::ExchangeRecord,
     response: Lp,
-    request: Digest,
+    /// Records that the response is over, at the consumer; at the provider all of them go out.
+    received: u64,
     /// The provider's proven entry, of the answer or of the opening of its stream.
     peer: Option<VerifiedReceipt>,
     /// How the exchange ended at the provider, once its answer says.
@@ -68,15 +75,11 @@ impl Draft {
         let exchange = relay
             .and_then(|_| ask.exchange())
             .unwrap_or_else(|| new_id(at));
-        let up_to = |most: usize, text: &str| -> String {
-            let plain = |byte| matches!(byte, b' '..=b'~');
-            if text.len() <= most && text.bytes().all(plain) {
-                return text.to_owned();
-            }
-            let printable = text.chars().filter(|c| !c.is_control());
-            printable.take(most).collect()
-        };
         let note = |text: &str| up_to(128, text);
+        let relayed = |digest: fn(&pb::Relay) -> &Bytes| {
+            let told = relay.map(digest).filter(|digest| digest.len() == 32);
+            told.cloned().unwrap_or_default()
+        };
         let record = pb::ExchangeRecord {
             consumer: caller.department().to_string(),
             provider: if relay.is_some() {
@@ -92,12 +95,18 @@ impl Draft {
             purpose: note(&ask.grounds.purpose),
             case_reference: note(&ask.grounds.case_reference),
             mode: ask.question.mode().as_str().to_owned(),
-            // No name of a record type is longer.
-            record_type: up_to(256, &ask.record_type),
+            record_type: up_to(MAX_NAME, &ask.record_type),
+            // Also where it is refused: its leaf is not to be guessed by who sees leaves only.
             nonce: relay
                 .map(|relay| relay.nonce.clone())
                 .filter(|nonce| nonce.len() == 32)
+                .or_else(|| Some(random::<32>().ok()?.to_vec().into()))
                 .unwrap_or_default(),
+            question_digest: ask.question_digest().to_vec().into(),
+            asked: Some(named(ask)),
+            digest_form: statement::FORM,
+            peer_agreement_digest: relayed(|relay| &relay.agreement_digest),
+            peer_schema_digest: relayed(|relay| &relay.schema_digest),
             trace_id: ask.trace.id(exchange).to_vec().into(),
             peer_origin: relay
                 .and_then(|_| ask.asking_journal(caller.department()))
@@ -116,7 +125,7 @@ impl Draft {
             },
             record,
             response: Lp::new("landbridge.response.v1"),
-            request: ask.digest(),
+            received: 0,
             peer: None,
             stated: None,
             subject: None,
@@ -139,15 +148,9 @@ impl Draft {
         self.exchange
     }
 
-    /// A nonce of this side's own, where no asking gateway sent one.
-    pub(super) fn nonce(&mut self, fresh: [u8; 32]) -> [u8; 32] {
-        match <[u8; 32]>::try_from(self.record.nonce.as_ref()) {
-            Ok(nonce) => nonce,
-            Err(_) => {
-                self.record.nonce = fresh.to_vec().into();
-                fresh
-            }
-        }
+    /// That the exchange digest is made with.
+    pub(super) fn nonce(&self) -> Result<[u8; 32], NoRandomness> {
+        <[u8; 32]>::try_from(self.record.nonce.as_ref()).map_err(|_| NoRandomness)
     }
 
     /// `month` has the key of the subjects' tags.
@@ -160,6 +163,7 @@ impl Draft {
             record.key_tag = tag.to_vec().into();
         }
         self.month = Some(month);
+        self.compare();
     }
 
     pub(super) fn permitted(&mut self, permit: &Permit) {
@@ -184,6 +188,8 @@ impl Draft {
             .map(|r| r.field.path().to_string())
             .filter(|path| record.fields.contains(path))
             .collect();
+        self.spare_fields();
+        self.compare();
     }
 
     /// What is held back of the grant's look-ups until the entry of the exchange's end is made.
@@ -226,29 +232,43 @@ impl Draft {
 
     /// The request in the words in which it goes to the provider, as both gateways digest it.
     pub(super) fn asks(&mut self, ask: &Ask) {
-        self.request = ask.digest();
+        self.record.question_digest = ask.question_digest().to_vec().into();
+        self.record.asked = Some(named(ask));
+        self.spare_fields();
+    }
+
+    /// Fields that were asked for and released alike are listed once.
+    fn spare_fields(&mut self) {
+        let record = &mut self.record;
+        let mut released: Vec<&str> = record.fields.iter().map(String::as_str).collect();
+        released.sort_unstable();
+        record.asked = record.asked.take().filter(|asked| asked.paths != released);
     }
 
     /// What the provider's gateway told with its answer.
     pub(super) fn heard(&mut self, evidence: Option<&Evidence>) {
         let Some(evidence) = evidence else { return };
-        self.differs(&evidence.agreement_digest, &evidence.schema_digest);
+        let record = &mut self.record;
+        record.peer_agreement_digest = evidence.agreement_digest.clone();
+        record.peer_schema_digest = evidence.schema_digest.clone();
+        self.compare();
     }
 
-    /// Notes where the other gateway's copies of the agreement and of the schema are not ours.
-    pub(super) fn differs(&mut self, agreement: &Bytes, schema: &Bytes) {
+    /// The other gateway's copies of the agreement and of the schema stay noted where they are not ours.
+    fn compare(&mut self) {
         let record = &mut self.record;
-        if *agreement != record.agreement_digest {
-            record.peer_agreement_digest = agreement.clone();
+        if record.peer_agreement_digest == record.agreement_digest {
+            record.peer_agreement_digest.clear();
         }
-        if *schema != record.schema_digest {
-            record.peer_schema_digest = schema.clone();
+        if record.peer_schema_digest == record.schema_digest {
+            record.peer_schema_digest.clear();
         }
     }
 
     /// A record as the provider sent it, whether or not it goes on.
     pub(super) fn received(&mut self, raw: &[u8]) {
         if self.side == Side::Consumer {
+            self.received += 1;
             self.response.add(raw);
         }
     }
@@ -294,12 +314,19 @@ impl Draft {
 
     /// The agreement, where the other party's copy of it is not ours.
     pub(super) fn differing(&self) -> Option<&str> {
-        (!self.record.peer_agreement_digest.is_empty()).then_some(&self.record.agreement)
+        let (own, theirs) = (
+            &self.record.agreement_digest,
+            &self.record.peer_agreement_digest,
+        );
+        let differ = !own.is_empty() && !theirs.is_empty();
+        differ.then_some(&self.record.agreement)
     }
 
     /// The record type, where the other party's schema of it is not ours.
     pub(super) fn differing_schema(&self) -> Option<&str> {
-        (!self.record.peer_schema_digest.is_empty()).then_some(&self.record.record_type)
+        let (own, theirs) = (&self.record.schema_digest, &self.record.peer_schema_digest);
+        let differ = !own.is_empty() && !theirs.is_empty();
+        differ.then_some(&self.record.record_type)
     }
 
     pub(super) fn system(&self) -> String {
@@ -340,6 +367,24 @@ impl Draft {
 
     pub(super) fn key_tag(&self) -> [u8; 16] {
         <[u8; 16]>::try_from(self.record.key_tag.as_ref()).unwrap_or_default()
+    }
+}
+
+/// The text without control characters, and cut.
+fn up_to(most: usize, text: &str) -> String {
+    let plain = |byte| matches!(byte, b' '..=b'~');
+    if text.len() <= most && text.bytes().all(plain) {
+        return text.to_owned();
+    }
+    let printable = text.chars().filter(|c| !c.is_control());
+    printable.take(most).collect()
+}
+
+fn named(ask: &Ask) -> pb::FieldList {
+    let named = ask.named_fields().into_iter().take(MAX_FIELDS);
+    let paths = named.map(|path| up_to(MAX_NAME, path));
+    pb::FieldList {
+        paths: paths.collect(),
     }
 }
 

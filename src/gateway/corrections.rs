@@ -265,7 +265,7 @@ impl Courier {
 
     fn client(&self, peer: &DepartmentId) -> Result<PeerServiceClient<Channel>, Untold> {
         let snapshot = self.exchange.snapshot();
-        let department = snapshot.directory.department(peer);
+        let department = snapshot.directory.other(self.exchange.department(), peer);
         let department =
             department.ok_or_else(|| Untold::Passing("it is not in the directory".to_owned()))?;
         Ok(PeerServiceClient::new(self.peers.channel(department)))

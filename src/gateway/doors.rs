@@ -147,9 +147,12 @@ impl Gateway {
         let reflection = Reflection::at_systems(self.exchange.clone())?;
 
         let (at_systems, at_peers) = (self.admission(Door::Systems), self.admission(Door::Peers));
+        let peer_door = self.peer_door();
+        let counting = peer_door.clone().sum_up(self.stop.clone());
+        self.tracker.spawn(counting);
         let peers = Routes::new(self.exchange_service(&at_peers))
             .add_service(health_service.clone())
-            .add_service(self.peer_service());
+            .add_service(self.peer_service(&peer_door));
         let peers = Routes::from(
             peers
                 .into_axum_router()
@@ -199,6 +202,7 @@ impl Gateway {
             desk: desk.clone(),
             metrics,
             stop: self.stop.clone(),
+            overdue: self.overdue.clone(),
             witnessed: config.witness.policy.is_some(),
             tracked: config.subjects.is_some(),
         };
@@ -212,6 +216,7 @@ impl Gateway {
             systems: self.systems.clone(),
             peers: self.peers.clone(),
             witnesses: self.states.clone(),
+            overdue: self.overdue.clone(),
         };
         let name = format!(
             "{}-{}_{}",
@@ -265,16 +270,19 @@ impl Gateway {
             .max_decoding_message_size(self.config.limits.max_message)
     }
 
-    fn peer_service(&self) -> PeerServiceServer<PeerDoor> {
+    fn peer_door(&self) -> PeerDoor {
         let shelf = Shelf::at(&self.config.publication.path);
-        let service = PeerDoor::new(
+        PeerDoor::new(
             self.books(),
             self.exchange.clone(),
             shelf,
             self.desk.clone(),
             self.tracker.clone(),
-        );
-        PeerServiceServer::new(service)
+        )
+    }
+
+    fn peer_service(&self, door: &PeerDoor) -> PeerServiceServer<PeerDoor> {
+        PeerServiceServer::new(door.clone())
             .max_decoding_message_size(self.config.limits.max_message)
             .max_encoding_message_size(usize::MAX)
     }

@@ -11,7 +11,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::exchange::Exchange;
 use crate::exchange::snapshot::Snapshot;
-use crate::identity::directory::Department;
+use crate::identity::directory::Other;
 use crate::pb;
 use crate::pb::peer_service_client::PeerServiceClient;
 use crate::source::peer::channel::Peers;
@@ -52,11 +52,8 @@ impl Surveyor {
         let snapshot = self.exchange.snapshot();
         let own = self.exchange.department();
         self.own(&snapshot).await;
-        let others = snapshot.directory.departments();
-        let others: Vec<_> = others
-            .filter(|department| department.id != *own)
-            .map(|department| self.of(department.clone(), &snapshot))
-            .collect();
+        let others = snapshot.directory.others(own);
+        let others: Vec<_> = others.map(|other| self.of(other, &snapshot)).collect();
         stream::iter(others)
             .buffer_unordered(AT_ONCE)
             .collect::<()>()
@@ -75,8 +72,8 @@ impl Surveyor {
     }
 
     /// What one that does not answer has told before stays, with its time.
-    async fn of(&self, department: Department, snapshot: &Snapshot) {
-        let mut client = PeerServiceClient::new(self.peers.channel(&department));
+    async fn of(&self, department: Other<'_>, snapshot: &Snapshot) {
+        let mut client = PeerServiceClient::new(self.peers.channel(department));
         let asked = timeout(PATIENCE, client.list_offers(pb::ListOffersRequest {})).await;
         match asked {
             Ok(Ok(told)) => {

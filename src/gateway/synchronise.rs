@@ -36,7 +36,7 @@ use crate::exchange::Exchange;
 use crate::exchange::snapshot::Snapshot;
 use crate::fault::Fault;
 use crate::fault::chain;
-use crate::identity::directory::Department;
+use crate::identity::directory::Other;
 use crate::name::DepartmentId;
 use crate::name::PackageName;
 use crate::pb;
@@ -238,11 +238,8 @@ impl Synchroniser {
     async fn round(&mut self) {
         let snapshot = self.exchange.snapshot();
         let own = self.exchange.department();
-        let others = snapshot.directory.departments();
-        let others: Vec<_> = others
-            .filter(|department| department.id != *own)
-            .map(|department| self.hear(department.clone(), &snapshot))
-            .collect();
+        let others = snapshot.directory.others(own);
+        let others: Vec<_> = others.map(|other| self.hear(other, &snapshot)).collect();
         let asked = stream::iter(others).buffer_unordered(AT_ONCE);
         let heard: Vec<_> = asked.collect().await;
 
@@ -305,17 +302,17 @@ impl Synchroniser {
 
     async fn hear(
         &self,
-        department: Department,
+        department: Other<'_>,
         snapshot: &Snapshot,
     ) -> (DepartmentId, Result<Vec<News>, NotFetched>) {
-        let news = timeout(PATIENCE, self.news(&department, snapshot)).await;
-        (department.id, news.unwrap_or(Err(NotFetched::Late)))
+        let news = timeout(PATIENCE, self.news(department, snapshot)).await;
+        (department.id.clone(), news.unwrap_or(Err(NotFetched::Late)))
     }
 
     /// What a department has that is newer than ours.
     async fn news(
         &self,
-        department: &Department,
+        department: Other<'_>,
         snapshot: &Snapshot,
     ) -> Result<Vec<News>, NotFetched> {
         let channel = self.peers.channel(department);

@@ -264,7 +264,8 @@ impl Witnessing {
     /// The way to a witness, as the directory has it now.
     fn channel(&self, reached: &Reached) -> Result<Channel, Trouble> {
         let snapshot = self.exchange.snapshot();
-        let department = snapshot.directory.department(&reached.department);
+        let own = self.exchange.department();
+        let department = snapshot.directory.other(own, &reached.department);
         Ok(self.peers.channel(department.ok_or(Trouble::Gone)?))
     }
 }

@@ -6,6 +6,7 @@ mod tests;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::net::Ipv6Addr;
+use std::ops::Deref;
 use std::ops::Range;
 use std::str::FromStr;
 
@@ -113,6 +114,29 @@ impl Directory {
 
     pub fn ids(&self) -> impl Iterator<Item = &DepartmentId> {
         self.departments.keys()
+    }
+
+    /// All departments but this one, in the order of their ids.
+    pub fn others(&self, own: &DepartmentId) -> impl Iterator<Item = Other<'_>> {
+        let others = self.departments.values().filter(move |d| d.id != *own);
+        others.map(Other)
+    }
+
+    /// A department, if it is a member and not this one.
+    pub fn other(&self, own: &DepartmentId, id: &DepartmentId) -> Option<Other<'_>> {
+        self.departments.get(id).filter(|_| id != own).map(Other)
+    }
+}
+
+/// A department other than this one. Only such a one can be dialled: a gateway that asks itself refuses itself for ever.
+#[derive(Debug, Clone, Copy)]
+pub struct Other<'d>(&'d Department);
+
+impl Deref for Other<'_> {
+    type Target = Department;
+
+    fn deref(&self) -> &Department {
+        self.0
     }
 }
 

@@ -2,6 +2,7 @@
 //!
 //! `docs/evidence.md` has the list, with those attacks that other tests make.
 
+mod accounts;
 mod files;
 mod forge;
 mod scene;
@@ -35,6 +36,7 @@ fn place(entries: &[Forged], exchange: ExchangeId) -> usize {
 fn rewrite(entries: &mut [Forged], exchange: ExchangeId) {
     let at = place(entries, exchange);
     entries[at].tell(|record| record.purpose = "arrears".to_owned());
+    entries[at].restate();
     entries[at].bind();
 }
 

@@ -21,7 +21,7 @@ use crate::harness::records::Resident;
 /// Answers of every kind and a refusal, logged at both gateways, which go on running.
 struct Logged {
     world: World,
-    _gateways: (Gateway, Gateway),
+    gateways: (Gateway, Gateway),
     /// The exchange of a `get` that was answered.
     exchange: String,
 }
@@ -41,7 +41,7 @@ impl Logged {
         Self {
             exchange: answer.exchange().to_string(),
             world,
-            _gateways: gateways,
+            gateways,
         }
     }
 
@@ -294,6 +294,113 @@ fn spoils() -> Vec<Spoil> {
             "no known key",
         ),
     ]
+}
+
+/// The verifier that was written from `docs/evidence.md` alone.
+pub(crate) fn stranger(words: &[&str]) -> (bool, String) {
+    let verifier = repository("tests/foreign/verifier.py");
+    let output = run(python().arg("-B").arg(verifier).args(words));
+    let told = [output.stdout, output.stderr].concat();
+    (output.status.success(), String::from_utf8(told).unwrap())
+}
+
+/// Changes to a journal's folder by somebody without its key, and what the verifier says.
+fn tamperings() -> Vec<Spoil> {
+    const SEGMENT: &str = "seg/00000000000000000000.seg";
+    /// At a place in the first commit, whose entries begin at 128.
+    macro_rules! flipped {
+        ($file:expr, $at:expr) => {
+            |journal| flip(journal.join($file), $at)
+        };
+    }
+    vec![
+        (flipped!(SEGMENT, 1), "no commit begins"),
+        (flipped!(SEGMENT, 15), "should follow"),
+        (flipped!(SEGMENT, 22), "another checksum"),
+        (flipped!(SEGMENT, 30), "another checksum"),
+        (flipped!(SEGMENT, 70), "another checksum"),
+        (flipped!(SEGMENT, 128 + 40), "another checksum"),
+        (flipped!(SEGMENT, 128 + 150), "another checksum"),
+        (flipped!("leaves.dat", 200), "leaves.dat has other leaves"),
+        (flipped!("hash/0.dat", 40), "hash/0.dat has other hashes"),
+        (
+            |journal| {
+                edit(journal.join(SEGMENT), |mut bytes| {
+                    let begins = |at: &[u8]| at.starts_with(b"\xffLB") && at[3] <= 2;
+                    let last = bytes.windows(4).rposition(begins).unwrap();
+                    bytes[last..].fill(0);
+                    bytes
+                });
+            },
+            "the journal has",
+        ),
+        (
+            |journal| {
+                edit(journal.join(SEGMENT), |mut bytes| {
+                    *bytes.last_mut().unwrap() = 1;
+                    bytes
+                });
+            },
+            "behind the last commit",
+        ),
+        (
+            |journal| replace(journal.join("state/signed"), "/civil/1\n", "/civil/2\n"),
+            "does not hold",
+        ),
+    ]
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_verifier_that_was_written_from_the_documents_alone_accepts_journals_and_proofs() {
+    let mut logged = Logged::new().await;
+    logged.gateways.0.stops().await;
+    logged.gateways.1.stops().await;
+    let keys = ["tax", "civil"].map(|of| logged.world.journal(of).vkey().to_string());
+    let dirs =
+        ["tax", "civil"].map(|of| logged.world.journal(of).dir().to_str().unwrap().to_owned());
+    for (dir, department) in dirs.iter().zip(["tax", "civil"]) {
+        let (accepted, told) = stranger(&["journal", dir, &keys[0], &keys[1]]);
+        assert!(accepted, "{told}");
+        let told: Value = serde_json::from_str(&told).unwrap();
+        let entries = logged.world.journal(department).entries();
+        let is_exchange = |entry: &&crate::harness::journal::Entry| entry.exchange().is_some();
+        assert_eq!(told["entries"], entries.len());
+        assert_eq!(
+            told["exchanges"],
+            entries.iter().filter(is_exchange).count()
+        );
+    }
+    let (accepted, told) = stranger(&["pair", &dirs[0], &dirs[1], &keys[0], &keys[1]]);
+    assert_eq!(
+        (accepted, told.trim()),
+        (true, "{\"agreed\": 3, \"pending\": 0}")
+    );
+
+    let proof = logged.world.path("one.tlog-proof");
+    let proof = proof.to_str().unwrap();
+    let settings = logged.world.federation.settings("civil");
+    let mut prove = Command::new(env!("CARGO_BIN_EXE_landbridge"));
+    prove.args(["audit", "prove", &logged.exchange, "--out", proof]);
+    succeed(prove.arg("--config").arg(settings));
+    let (accepted, told) = stranger(&["proof", proof, &keys[1]]);
+    assert!(accepted, "{told}");
+    assert!(told.contains(&logged.exchange.replace('-', "")), "{told}");
+    replace(PathBuf::from(proof), "\nindex ", "\nindex 1");
+    let (accepted, told) = stranger(&["proof", proof, &keys[1]]);
+    assert!(!accepted && told.starts_with("NOT VERIFIED: "), "{told}");
+
+    for (spoil, expected) in tamperings() {
+        let spoiled = logged.world.path("spoiled");
+        let mut copy = Command::new("cp");
+        succeed(copy.arg("-r").arg(&dirs[1]).arg(&spoiled));
+        spoil(&spoiled);
+        let (accepted, told) = stranger(&["journal", spoiled.to_str().unwrap(), &keys[1]]);
+        assert!(
+            !accepted && told.contains(expected),
+            "{told} is not {expected}"
+        );
+        fs::remove_dir_all(&spoiled).unwrap();
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

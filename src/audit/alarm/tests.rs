@@ -241,3 +241,33 @@ fn fifty_values_looked_up_in_vain_in_one_day_look_like_guessing() {
         assert_eq!(told, found);
     }
 }
+
+#[test]
+fn that_journals_are_not_compared_is_told() {
+    let mut watch = Watch::new(UtcOffset::UTC);
+    let record = pb::ReconciliationRecord {
+        peer: "civil".into(),
+        window_start_ms: 60_000,
+        window_ms: 60_000,
+        uncompared: "the peer's answer makes no sense".into(),
+        ..Default::default()
+    };
+    watch.see(
+        &leaf(0, Outcome::NoAnswer),
+        &of(journal_record::Kind::Reconciliation(record)),
+    );
+    let found = watch.done();
+    assert_eq!(found.len(), 1);
+    assert_eq!(
+        (
+            found[0].pattern,
+            found[0].department.as_str(),
+            found[0].since
+        ),
+        (
+            Pattern::Uncompared,
+            "civil",
+            Moment::from_micros(60_000_000)
+        )
+    );
+}

@@ -126,17 +126,26 @@ impl Watch {
                 self.missed(&asker, &record.record_type, leaf.time, record.lookup_misses);
                 self.ended(asker, &record.record_type, leaf, record.records);
             }
-            Some(Kind::Reconciliation(record)) if record.differing > 0 => self.found.push(Alarm {
-                pattern: Pattern::Orphaned,
-                department: record.peer.clone(),
-                system: String::new(),
-                record_type: String::new(),
-                count: record.differing,
-                since: window(record, 0),
-                until: window(record, i64::from(record.window_ms)),
-            }),
+            Some(Kind::Reconciliation(record)) if record.differing > 0 => {
+                self.compared(Pattern::Orphaned, record, record.differing);
+            }
+            Some(Kind::Reconciliation(record)) if !record.uncompared.is_empty() => {
+                self.compared(Pattern::Uncompared, record, 1);
+            }
             _ => {}
         }
+    }
+
+    fn compared(&mut self, pattern: Pattern, record: &pb::ReconciliationRecord, count: u64) {
+        self.found.push(Alarm {
+            pattern,
+            department: record.peer.clone(),
+            system: String::new(),
+            record_type: String::new(),
+            count,
+            since: window(record, 0),
+            until: window(record, i64::from(record.window_ms)),
+        });
     }
 
     pub(super) fn done(mut self) -> Vec<Alarm> {

@@ -12,7 +12,6 @@ use crate::audit::Entry;
 use crate::audit::JournalState;
 use crate::audit::OpenEntry;
 use crate::audit::Outcome;
-use crate::audit::StreamEnd;
 use crate::audit::erasures::Erasure;
 use crate::audit::merkle::verify_inclusion;
 use crate::audit::retention::Class;
@@ -21,10 +20,11 @@ use crate::audit::testing::Flaky;
 use crate::audit::testing::NOON;
 use crate::audit::testing::Publish;
 use crate::audit::testing::copy;
+use crate::audit::testing::end_of;
 use crate::audit::testing::exchange;
+use crate::audit::testing::exchange_of;
 use crate::audit::testing::exchange_record;
 use crate::audit::testing::open_at;
-use crate::audit::testing::record_of;
 use crate::audit::testing::temporary;
 use crate::audit::testing::vkey;
 use crate::audit::tiles::Tiles;
@@ -72,10 +72,7 @@ fn entry(n: u64, record_type: &str) -> Entry {
         }],
         ..exchange_record(n)
     };
-    Entry {
-        record: record_of(record),
-        ..exchange(n)
-    }
+    exchange_of(n, record)
 }
 
 /// A journal on a clock that is set by hand.
@@ -108,17 +105,13 @@ impl Live {
 
     /// An exchange in two entries, with `between` written while it is open.
     fn stream(&self, entry: Entry, between: impl FnOnce()) {
+        let record = pb::StreamEndRecord {
+            reason: "answered".to_owned(),
+            ..Default::default()
+        };
+        let end = end_of(&entry, Outcome::Answered, record);
         let opened = self.begin(entry);
         between();
-        let end = StreamEnd {
-            outcome: Outcome::Answered,
-            exchange_digest: [9; 32],
-            peer: None,
-            record: pb::StreamEndRecord {
-                reason: "answered".to_owned(),
-                ..Default::default()
-            },
-        };
         block_on(opened.close(end)).unwrap();
     }
 

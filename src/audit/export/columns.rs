@@ -165,8 +165,8 @@ pub(super) const COLUMNS: &[Column] = &[
             |e| Cell::Tags(&e.subjects),
         )
     }),
-    column("request_digest", Form::Bytes, |row| {
-        exchange(row, |e| bytes(&e.request_digest))
+    column("question_digest", Form::Bytes, |row| {
+        exchange(row, |e| bytes(&e.question_digest))
     }),
     column("response_digest", Form::Bytes, |row| {
         either(

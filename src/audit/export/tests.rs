@@ -25,6 +25,7 @@ use crate::audit::testing::ORIGIN;
 use crate::audit::testing::Publish;
 use crate::audit::testing::exchange;
 use crate::audit::testing::exchange_id;
+use crate::audit::testing::exchange_of;
 use crate::audit::testing::exchange_record;
 use crate::audit::testing::open;
 use crate::audit::testing::record_of;
@@ -51,7 +52,7 @@ fn full(n: u64) -> Entry {
         fields: vec!["name".to_owned(), "address.city".to_owned()],
         masked: vec!["name".to_owned()],
         subjects: vec![tag(1), tag(2)],
-        request_digest: vec![7; 32].into(),
+        question_digest: vec![7; 32].into(),
         response_digest: vec![8; 32].into(),
         records: 1,
         bytes: 120,
@@ -67,8 +68,8 @@ fn full(n: u64) -> Entry {
             index: 77,
             leaf_hash: [9; 32],
         }),
-        record: record_of(record),
-        ..exchange(n)
+        exchange_digest: [1; 32],
+        ..exchange_of(n, record)
     }
 }
 
@@ -207,7 +208,7 @@ async fn parquet_has_a_typed_row_for_each_entry() {
         ("records", Field::ULong(1)),
         ("latency_us", Field::ULong(4_200)),
         ("mismatches", Field::ULong(3)),
-        ("request_digest", blob(7, 32)),
+        ("question_digest", blob(7, 32)),
         ("exchange_digest", blob(1, 32)),
         ("peer_origin", str("gov.example/tax/1")),
         ("peer_index", Field::ULong(77)),

@@ -335,7 +335,7 @@ proptest! {
                     digest: last.exchange_digest,
                     index: hit.end.as_ref().map_or(hit.index, |end| end.index),
                     outcome: last.outcome,
-                    has_peer_leaf: last.peer.is_some(),
+                    heard: hit.heard(),
                 })
             }).collect();
             expected.sort_by_key(|accounted| accounted.exchange);

@@ -60,7 +60,7 @@ impl<'c> Statements<'c> {
             word: connection.prepare("SELECT id FROM word WHERE text = ?")?,
             new_word: connection.prepare("INSERT INTO word (text) VALUES (?) RETURNING id")?,
             entry: connection.prepare(
-                "INSERT OR REPLACE INTO entry VALUES (:id, :time, :kind, :role, :outcome, :exchange, :digest, :peer_leaf,
+                "INSERT OR REPLACE INTO entry VALUES (:id, :time, :kind, :role, :outcome, :exchange, :digest, :heard,
                  :consumer, :provider, :records, :bytes, :latency_us, :closing)",
             )?,
             waypoint: connection.prepare("INSERT OR REPLACE INTO waypoint VALUES (?, ?, ?)")?,
@@ -152,7 +152,7 @@ impl<'c> Batch<'c> {
             ":outcome": last.outcome.code(),
             ":exchange": hit.leaf.exchange.as_ref().map(|exchange| exchange.bytes()),
             ":digest": last.exchange_digest,
-            ":peer_leaf": last.peer.is_some(),
+            ":heard": hit.heard(),
             ":consumer": consumer,
             ":provider": provider,
             ":records": number(volume.records),

@@ -66,6 +66,14 @@ impl Books {
         Ok(Some(exchanges.iter().map(|e| item(e, side)).collect()))
     }
 
+    /// Whether this gateway has asked the department for anything since that moment. Reads a database: not for an async task.
+    pub fn has_asked(&self, peer: &DepartmentId, since: Moment) -> Result<bool, IndexError> {
+        let Some(index) = Index::open(&self.dir)? else {
+            return Ok(true);
+        };
+        index.has_asked(peer, since)
+    }
+
     /// Up to when this gateway, as the consumer, has comparisons with the department on record; without one since that moment:
     /// that moment, or when the journal begins. Reads a database: not for an async task.
     pub fn compared_until(&self, peer: &DepartmentId, since: Moment) -> Result<Moment, IndexError> {
@@ -79,8 +87,9 @@ impl Books {
         let mut page = Page::newest(PAGE);
         loop {
             let found = find(&reader, index.as_ref(), &criteria, page)?;
-            let mut windows = found.hits.iter().filter_map(as_consumer);
-            match (windows.next(), found.next) {
+            // The newest entry may be of an older window, which had been set aside.
+            let windows = found.hits.iter().filter_map(as_consumer);
+            match (windows.max(), found.next) {
                 (Some(window), _) => return Ok(window.end()),
                 (None, Some(before)) => page.before = Some(before),
                 (None, None) => break,
@@ -95,6 +104,9 @@ fn as_consumer(hit: &Hit) -> Option<Window> {
     let Some(Record::Reconciliation(record)) = hit.told() else {
         return None;
     };
+    if !record.uncompared.is_empty() {
+        return None;
+    }
     let window = pb::Window {
         start_ms: record.window_start_ms,
         length_ms: record.window_ms,
@@ -107,11 +119,11 @@ fn item(accounted: &Accounted, side: Role) -> Item {
         exchange,
         digest,
         outcome,
-        has_peer_leaf,
+        heard,
         ..
     } = accounted;
     match side {
         Role::Provider => Item::provider(exchange, digest),
-        Role::Consumer | Role::None => Item::consumer(exchange, digest, outcome, has_peer_leaf),
+        Role::Consumer | Role::None => Item::consumer(exchange, digest, outcome, heard),
     }
 }

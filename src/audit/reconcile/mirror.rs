@@ -8,10 +8,11 @@ use std::path::Path;
 use super::Class;
 use super::Difference;
 use super::Item;
-use super::differences;
+use super::class;
+use super::is_heard;
 use crate::audit::Kind;
 use crate::audit::Leaf;
-use crate::audit::Outcome;
+use crate::audit::PeerEntry;
 use crate::audit::Role;
 use crate::audit::checkpoint::SignedCheckpoint;
 use crate::audit::leaf::log_id;
@@ -19,19 +20,39 @@ use crate::audit::merkle;
 use crate::audit::merkle::Frontier;
 use crate::audit::merkle::Hash;
 use crate::audit::note::VerifierKey;
+use crate::clock::Moment;
 use crate::name::ExchangeId;
 use bundles::Bundles;
 pub use bundles::MirrorError;
 
+/// By how long what a gateway publishes may be after what it has, in microseconds.
+const LAG_US: i64 = 60_000_000;
+
 /// The exchanges of one journal, read from leaves that lead to the root of a signed checkpoint.
 #[derive(Debug)]
 pub struct Mirror {
+    bundles: Bundles,
     checkpoint: SignedCheckpoint,
-    /// What it asked for, and what it answered: of a stream its closing leaf, or the opening one if it has no other.
-    asked: BTreeMap<ExchangeId, Leaf>,
-    answered: BTreeMap<ExchangeId, Leaf>,
+    tree: Frontier,
+    /// The time of the last entry.
+    until: Moment,
+    /// The entries that are judged: those that were published first. Later ones only serve to judge the other's.
+    judged: u64,
+    /// What it asked for, and what it answered.
+    asked: BTreeMap<ExchangeId, Account>,
+    answered: BTreeMap<ExchangeId, Account>,
     /// The hashes of the leaves of what it answered, by their indexes: what the askers' leaves name.
     entries: BTreeMap<u64, Hash>,
+}
+
+/// What a journal has of one exchange.
+#[derive(Debug, Clone, Copy)]
+struct Account {
+    /// The index of its first entry.
+    index: u64,
+    first: Leaf,
+    /// Of a stream the closing leaf, once it is there; otherwise the first.
+    last: Leaf,
 }
 
 /// What two journals say of the exchanges in which one asked and the other answered.
@@ -47,14 +68,30 @@ impl Mirror {
     /// Reads the leaves up to the checkpoint, which one of the keys must have signed.
     pub fn open(dir: &Path, trusted: &[VerifierKey]) -> Result<Self, MirrorError> {
         let bundles = Bundles::of(dir);
+        let checkpoint = bundles.checkpoint(trusted)?;
         let mut mirror = Self {
-            checkpoint: bundles.checkpoint(trusted)?,
+            bundles,
+            judged: checkpoint.size(),
+            checkpoint,
+            tree: Frontier::default(),
+            until: Moment::from_micros(0),
             asked: BTreeMap::new(),
             answered: BTreeMap::new(),
             entries: BTreeMap::new(),
         };
-        mirror.read(&bundles)?;
+        mirror.read()?;
         Ok(mirror)
+    }
+
+    /// Reads on, to judge the other journal by, if its gateway has published more since. Tells whether it has.
+    pub fn follow(&mut self, trusted: &[VerifierKey]) -> Result<bool, MirrorError> {
+        let checkpoint = self.bundles.checkpoint(trusted)?;
+        if checkpoint.size() <= self.size() {
+            return Ok(false);
+        }
+        self.checkpoint = checkpoint;
+        self.read()?;
+        Ok(true)
     }
 
     /// The journal's name.
@@ -67,17 +104,21 @@ impl Mirror {
         self.checkpoint.size()
     }
 
-    fn read(&mut self, bundles: &Bundles) -> Result<(), MirrorError> {
+    /// The time of the last of them.
+    pub fn until(&self) -> Moment {
+        self.until
+    }
+
+    fn read(&mut self) -> Result<(), MirrorError> {
         let size = self.size();
-        let mut tree = Frontier::default();
-        while tree.size() < size {
-            for leaf in bundles.leaves(tree.size(), size)? {
+        while self.tree.size() < size {
+            for leaf in self.bundles.leaves(self.tree.size(), size)? {
                 let hash = merkle::leaf_hash(&leaf);
-                self.take(tree.size(), &leaf, hash)?;
-                tree.push(hash);
+                self.take(self.tree.size(), &leaf, hash)?;
+                self.tree.push(hash);
             }
         }
-        if tree.root() == *self.checkpoint.root() {
+        if self.tree.root() == *self.checkpoint.root() {
             return Ok(());
         }
         let origin = self.origin().to_owned();
@@ -86,6 +127,7 @@ impl Mirror {
 
     fn take(&mut self, index: u64, bytes: &[u8], hash: Hash) -> Result<(), MirrorError> {
         let leaf = Leaf::parse(bytes).map_err(|source| MirrorError::Leaf { index, source })?;
+        self.until = leaf.time;
         let Some(exchange) = leaf.exchange else {
             return Ok(());
         };
@@ -98,77 +140,127 @@ impl Mirror {
             Role::None => return Ok(()),
         };
         // An exchange that stands there twice counts as what it was first; only its own end takes its place.
-        let known = side.entry(exchange).or_insert(leaf);
+        let known = side.entry(exchange).or_insert(Account {
+            index,
+            first: leaf,
+            last: leaf,
+        });
         if leaf.kind == Kind::StreamEnd {
-            *known = leaf;
+            known.last = leaf;
         }
         Ok(())
     }
 
     /// What the two say of the exchanges in which `self` asked and `provider` answered.
     pub fn against(&self, provider: &Self) -> Comparison {
-        let asked = self.asked_of(provider);
-        let mut differences = differences(&asked, &provider.answered_to(self));
-        let differing: Vec<_> = differences.iter().map(|d| d.exchange).collect();
-        let mut agreed = 0;
-        for item in asked {
-            if differing.binary_search(&item.exchange).is_ok() {
-                continue;
-            }
-            if self.names_its_entry(item.exchange, provider) {
-                agreed += 1;
-                continue;
-            }
-            differences.push(Difference {
-                exchange: item.exchange,
-                class: Class::Altered,
-                consumer: Some(item.digest),
-                provider: Some(item.digest),
-            });
-        }
-        differences.sort_by_key(|difference| difference.exchange);
-        Comparison {
-            agreed,
-            differences,
-        }
-    }
-
-    /// Of an exchange that got no answer the leaf does not tell whom it was for: it may have been another provider.
-    fn asked_of(&self, provider: &Self) -> Vec<Item> {
-        let log = log_id(provider.origin());
-        let asked = self.asked.iter().filter(|(_, leaf)| {
-            let named = leaf.peer.map(|peer| peer.log);
-            named.is_none_or(|named| named == log)
+        let mut comparison = Comparison {
+            agreed: 0,
+            differences: Vec::new(),
+        };
+        let (own, theirs) = (log_id(self.origin()), log_id(provider.origin()));
+        // Of an exchange that got no answer the leaf does not tell whom it was for: it may have been another provider.
+        let asked = self.asked.iter().filter(|(_, account)| {
+            let named = account.last.peer.or(account.first.peer);
+            account.index < self.judged && named.is_none_or(|named| named.log == theirs)
         });
-        asked
-            .map(|(&exchange, leaf)| {
-                let heard = leaf.peer.is_some() && !is_cut_stream(leaf);
-                Item::consumer(exchange, leaf.exchange_digest, leaf.outcome, heard)
-            })
-            .collect()
-    }
-
-    /// Where a leaf does not name the asker's journal, it counts if the asker knows of the exchange.
-    fn answered_to(&self, consumer: &Self) -> Vec<Item> {
-        let log = log_id(consumer.origin());
-        let answered = self.answered.iter().filter(|(exchange, leaf)| {
-            let known = || consumer.asked.contains_key(exchange);
-            leaf.asker.map_or_else(known, |asker| asker == log)
+        for (&exchange, asked) in asked {
+            let answered = provider.answered.get(&exchange);
+            // Where a leaf does not name the asker's journal, it counts, since the asker knows of the exchange.
+            let answered = answered.filter(|a| a.last.asker.is_none_or(|asker| asker == own));
+            match self.judge(exchange, asked, answered, provider) {
+                None => comparison.agreed += 1,
+                Some(class) => comparison.differences.push(Difference {
+                    exchange,
+                    class,
+                    consumer: Some(asked.last.exchange_digest),
+                    provider: answered.map(|answered| answered.last.exchange_digest),
+                }),
+            }
+        }
+        let unasked = provider.answered.iter().filter(|(exchange, account)| {
+            account.index < provider.judged
+                && account.last.asker == Some(own)
+                && !self.asked.contains_key(*exchange)
         });
-        answered
-            .map(|(&exchange, leaf)| Item::provider(exchange, leaf.exchange_digest))
-            .collect()
+        comparison
+            .differences
+            .extend(unasked.map(|(&exchange, answered)| Difference {
+                exchange,
+                class: match answered.last.time > self.until {
+                    true => Class::Pending,
+                    false => Class::AnswerLost,
+                },
+                consumer: None,
+                provider: Some(answered.last.exchange_digest),
+            }));
+        comparison
+            .differences
+            .sort_by_key(|difference| difference.exchange);
+        comparison
     }
 
-    /// Whether the entry that its leaf names is the one that the provider has there. A leaf names none where the receipt was
-    /// refused, and where a stream was closed by a gateway that had died meanwhile.
-    fn names_its_entry(&self, exchange: ExchangeId, provider: &Self) -> bool {
-        let named = self.asked.get(&exchange).and_then(|leaf| leaf.peer);
-        named.is_none_or(|peer| provider.entries.get(&peer.index) == Some(&peer.leaf_hash))
+    /// What is the matter with an exchange that this journal asked for; None if both say the same.
+    fn judge(
+        &self,
+        exchange: ExchangeId,
+        asked: &Account,
+        answered: Option<&Account>,
+        provider: &Self,
+    ) -> Option<Class> {
+        let mut named = [asked.first.peer, asked.last.peer].into_iter().flatten();
+        let beyond = named.clone().any(|peer| peer.index >= provider.size());
+        let class = match answered {
+            Some(answered) if asked.is_open() != answered.is_open() => {
+                Some(self.judge_ends(asked, answered))
+            }
+            answered => {
+                let theirs = answered.map(|a| Item::provider(exchange, a.last.exchange_digest));
+                class(Some(&asked.as_consumer(exchange)), theirs.as_ref())
+            }
+        };
+        let unproven = asked.last.peer.is_none() && asked.last.time > provider.until;
+        let is_there = |peer: PeerEntry| provider.entries.get(&peer.index) == Some(&peer.leaf_hash);
+        match class {
+            Some(Class::Missing) if beyond || unproven => Some(Class::Pending),
+            None if beyond => Some(Class::Pending),
+            None => (!named.all(is_there)).then_some(Class::Altered),
+            found => found,
+        }
+    }
+
+    /// Of a stream that has ended in one of the journals only.
+    fn judge_ends(&self, asked: &Account, answered: &Account) -> Class {
+        if asked.first.exchange_digest != answered.first.exchange_digest {
+            return Class::Altered;
+        }
+        if asked.is_open() {
+            let lag = self.until.micros() - answered.last.time.micros();
+            return if lag > LAG_US {
+                Class::AnswerLost
+            } else {
+                Class::Pending
+            };
+        }
+        if asked.heard() {
+            Class::Missing
+        } else {
+            Class::Pending
+        }
     }
 }
 
-/// A stream that did not come to its end.
-fn is_cut_stream(leaf: &Leaf) -> bool {
-    leaf.kind == Kind::StreamEnd && leaf.outcome != Outcome::Answered
+impl Account {
+    /// A stream that has not ended.
+    fn is_open(&self) -> bool {
+        self.last.kind == Kind::Intent
+    }
+
+    fn heard(&self) -> bool {
+        is_heard(&self.first, &self.last)
+    }
+
+    fn as_consumer(&self, exchange: ExchangeId) -> Item {
+        let leaf = &self.last;
+        Item::consumer(exchange, leaf.exchange_digest, leaf.outcome, self.heard())
+    }
 }

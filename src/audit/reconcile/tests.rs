@@ -75,10 +75,32 @@ fn each_difference_has_its_class() {
 }
 
 #[test]
-fn a_cut_stream_whose_provider_was_heard_is_no_alarm() {
-    let cut = Item::consumer(id(1), [1; 32], Outcome::CutShort, true);
+fn a_cut_stream_whose_end_was_not_heard_is_no_alarm() {
+    let cut = Item::consumer(id(1), [1; 32], Outcome::CutShort, false);
     let found = differences(&[cut], &[shared(1, 2)]);
     assert_eq!(found[0].class, Class::AnswerLost);
+}
+
+/// A provider counts all that it has. What the consumer has heard of is counted there too, whatever became of it.
+#[test]
+fn however_an_exchange_ended_both_sides_count_it_alike() {
+    for &outcome in Outcome::ALL {
+        let heard = Item::consumer(id(1), [1; 32], outcome, true);
+        assert_eq!(summary(&[heard]), summary(&[shared(1, 1)]), "{outcome}");
+        assert!(differences(&[heard], &[shared(1, 1)]).is_empty());
+
+        // Not heard of: nothing is an alarm but evidence that was refused, whether or not the provider has it.
+        let unheard = unheard(1, outcome);
+        let is_refused = outcome == Outcome::ReceiptRefused;
+        assert_eq!(summary(&[unheard]).count, u64::from(is_refused));
+        for theirs in [&[shared(1, 1)][..], &[]] {
+            let alarms = differences(&[unheard], theirs);
+            let alarms = alarms.iter().filter(|d| d.class.is_alarm());
+            assert_eq!(alarms.count() > 0, is_refused, "{outcome} {theirs:?}");
+        }
+        // The summaries differ, and the exchanges do not: both gateways died, say.
+        assert!(differences(&[unheard], &[shared(1, 0)]).is_empty());
+    }
 }
 
 #[test]
@@ -290,6 +312,80 @@ async fn a_stream_during_which_both_gateways_died_is_no_alarm() {
     pair.asked(closing, None).await;
     let [consumer, provider] = pair.mirrors();
     let comparison = consumer.against(&provider);
+    assert_eq!((comparison.agreed, comparison.differences), (1, vec![]));
+}
+
+#[tokio::test]
+async fn what_lies_beyond_the_others_published_end_is_pending() {
+    let pair = Pair::new();
+    pair.exchanged(1).await;
+    let peer = |index, leaf_hash| {
+        let origin = "gov.example/civil/1".to_owned();
+        Some(PeerLeaf {
+            origin,
+            index,
+            leaf_hash,
+        })
+    };
+    // An answer that the provider has not published yet.
+    pair.asked(exchange(2), peer(99, [7; 32])).await;
+    let intent = |n| Entry {
+        kind: Kind::Intent,
+        ..exchange(n)
+    };
+    let end = |n| Entry {
+        kind: Kind::StreamEnd,
+        exchange_digest: [9; 32],
+        ..exchange(n)
+    };
+    for n in [3, 4, 5] {
+        let opened = pair.journals[PROVIDER].append(intent(n)).await.unwrap();
+        pair.asked(intent(n), peer(opened.index(), opened.leaf_hash()))
+            .await;
+    }
+    // Streams of which one side has the end: the asker, the provider, and the asker by a receipt that nobody gave.
+    pair.asked(end(3), peer(99, [7; 32])).await;
+    pair.journals[PROVIDER].append(end(4)).await.unwrap();
+    pair.asked(end(5), peer(1, [7; 32])).await;
+    let [consumer, provider] = pair.mirrors();
+    let comparison = consumer.against(&provider);
+    let classes = comparison.differences.iter().map(|d| (d.exchange, d.class));
+    assert_eq!(
+        classes.collect::<Vec<_>>(),
+        [
+            (id(2), Class::Pending),
+            (id(3), Class::Pending),
+            (id(4), Class::Pending),
+            (id(5), Class::Missing),
+        ]
+    );
+    assert!(!Class::Pending.is_alarm());
+}
+
+#[tokio::test]
+async fn a_journal_that_goes_on_is_followed_and_only_its_beginning_is_judged() {
+    let pair = Pair::new();
+    pair.exchanged(1).await;
+    let publishes = async |side: usize, size| {
+        let mut ticks = tokio::time::interval(Duration::from_millis(10));
+        while pair.journals[side].published().size() < size {
+            ticks.tick().await;
+        }
+    };
+    for side in [CONSUMER, PROVIDER] {
+        publishes(side, 1).await;
+    }
+    let mut mirrors =
+        [CONSUMER, PROVIDER].map(|side| Mirror::open(pair.dirs[side].path(), &pair.keys).unwrap());
+    assert!(!mirrors[CONSUMER].follow(&pair.keys).unwrap());
+    for n in 2..300 {
+        pair.exchanged(n).await;
+    }
+    publishes(CONSUMER, 299).await;
+    assert!(mirrors[CONSUMER].follow(&pair.keys).unwrap());
+    let [consumer, provider] = &mirrors;
+    assert_eq!((consumer.size(), provider.size()), (299, 1));
+    let comparison = consumer.against(provider);
     assert_eq!((comparison.agreed, comparison.differences), (1, vec![]));
 }
 

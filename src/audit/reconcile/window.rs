@@ -68,6 +68,18 @@ impl Window {
         self.start_ms <= made && made - self.start_ms < u64::from(self.length_ms)
     }
 
+    /// What this side, as the consumer, puts on record when from this window on nothing was compared.
+    pub fn uncompared(self, peer: &DepartmentId, why: String) -> pb::ReconciliationRecord {
+        pb::ReconciliationRecord {
+            peer: peer.to_string(),
+            side: Role::Consumer.as_str().to_owned(),
+            window_start_ms: self.start_ms,
+            window_ms: self.length_ms,
+            uncompared: why,
+            ..Default::default()
+        }
+    }
+
     /// What this side puts on record of a comparison.
     pub fn record(
         self,
@@ -92,6 +104,7 @@ impl Window {
                 .map(|difference| difference.record(side))
                 .collect(),
             differing: differences.len() as u64,
+            ..Default::default()
         }
     }
 }

@@ -46,7 +46,7 @@ async fn scenario(disk: &Flaky, dir: &Path) -> (Vec<Receipt>, bool) {
     }
     if let Ok(mut stream) = stream {
         receipts.extend(stream.take_receipt());
-        match stream.close(stream_end(3)).await {
+        match stream.close(stream_end(100, 3)).await {
             Ok(receipt) => receipts.push(receipt),
             Err(_) => failures += 1,
         }
@@ -163,7 +163,7 @@ async fn a_full_disk_refuses_entries_lets_streams_end_and_recovers() {
         matches!(&refused, Unwritten::Full(error) if error.source.kind() == io::ErrorKind::StorageFull)
     );
     assert!(matches!(journal.state(), JournalState::Full(_)));
-    stream.close(stream_end(9)).await.unwrap();
+    stream.close(stream_end(1, 9)).await.unwrap();
 
     disk.fail(None);
     let patience = Instant::now();

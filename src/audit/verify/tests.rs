@@ -11,10 +11,10 @@ use crate::audit::frame::HEADER_BYTES;
 use crate::audit::frame::Header;
 use crate::audit::leaf::LEAF_BYTES;
 use crate::audit::leaf::Outcome;
-use crate::audit::opening::StreamEnd;
 use crate::audit::testing::Flaky;
 use crate::audit::testing::Publish;
 use crate::audit::testing::copy;
+use crate::audit::testing::end_of;
 use crate::audit::testing::exchange;
 use crate::audit::testing::open;
 use crate::audit::testing::temporary;
@@ -31,12 +31,7 @@ async fn journal() -> TempDir {
         reason: "answered".to_owned(),
         ..pb::StreamEndRecord::default()
     };
-    let end = StreamEnd {
-        outcome: Outcome::Answered,
-        exchange_digest: [3; 32],
-        peer: None,
-        record: end,
-    };
+    let end = end_of(&exchange(2), Outcome::Answered, end);
     stream.close(end).await.unwrap();
     journal.append(exchange(4)).await.unwrap();
     journal.close();
@@ -193,10 +188,14 @@ async fn no_changed_byte_of_a_published_commit_goes_unnoticed() {
 #[tokio::test]
 async fn what_was_forged_with_a_fitting_checksum_is_found() {
     type Change = fn(&mut [u8; LEAF_BYTES], &mut [u8; 32], &mut Vec<u8>);
-    let cases: [(Change, &str); 4] = [
+    let cases: [(Change, &str); 5] = [
+        (
+            |leaf, _, _| leaf[5] = 0,
+            "entry 1: leaf is not the one that the tree has",
+        ),
         (
             |leaf, _, _| leaf[6] = 2,
-            "entry 1: leaf is not the one that the tree has",
+            "entry 1: its record does not say what its exchange digest says",
         ),
         (
             |_, salt, _| salt[0] ^= 1,

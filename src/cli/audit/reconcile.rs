@@ -3,9 +3,13 @@
 use std::io;
 use std::io::Write;
 use std::path::PathBuf;
+use std::thread;
+use std::time::Duration;
+use std::time::Instant;
 
 use clap::Args;
 use serde_json::json;
+use time::UtcOffset;
 
 use crate::audit::note::VerifierKey;
 use crate::audit::reconcile::Class;
@@ -20,6 +24,12 @@ use crate::cli::output::OutputOptions;
 use crate::cli::table::Table;
 use crate::registry::hex;
 
+/// A gateway that runs publishes every second.
+const PUBLISHES_WITHIN: Duration = Duration::from_secs(3);
+const LOOK_AGAIN: Duration = Duration::from_millis(200);
+/// Streams may stay open for long.
+const PATIENCE: Duration = Duration::from_secs(10);
+
 #[derive(Args)]
 #[command(after_help = "Examples:
   landbridge audit reconcile var/civil/journal var/tax/journal --vkey <civil's key> --vkey <tax's key>
@@ -31,8 +41,13 @@ It reads leaves only, which hold no personal data. Each difference is of a class
   answer-lost     the other answered, and the asker has no answer on record: a time-out or a crash
   no-answer       the asker got no answer, and the other has no entry; it may have asked a third department
   denied-locally  the asker's gateway refused it by itself
+  pending         one side's entry lies beyond what the other has published: it cannot be told yet
 
-Exit codes: 0 nothing is alarming, 1 it cannot be read, 3 an alarm, or a journal that does not hold, 64 bad usage.")]
+Of journals whose gateways run it waits for what is published within some seconds. What stays pending needs a newer copy
+of the journal that ends before; if its department has none, the journal was cut back.
+
+Exit codes: 0 nothing is alarming, 1 it cannot be read, 3 an alarm, or a journal that does not hold, 4 exchanges are pending,
+64 bad usage.")]
 pub(super) struct ReconcileArgs {
     /// One journal: its folder, or an exported tlog-tiles directory
     #[arg(value_name = "A")]
@@ -58,17 +73,8 @@ impl ReconcileArgs {
                 "give each department's public key with `--vkey`: the directory lists them",
             ));
         }
-        let (first, second) = match (
-            Mirror::open(&self.first, trusted),
-            Mirror::open(&self.second, trusted),
-        ) {
-            (Ok(first), Ok(second)) => (first, second),
-            (Err(error), _) | (_, Err(error)) => return Err(unreliable(error)),
-        };
-        let directions = [
-            Direction::of(&first, &second),
-            Direction::of(&second, &first),
-        ];
+        let (first, second) = self.settled(trusted).map_err(unreliable)?;
+        let directions = between(&first, &second);
         let mut out = io::stdout().lock();
         if json {
             let directions: Vec<_> = directions.iter().map(Direction::json).collect();
@@ -79,13 +85,39 @@ impl ReconcileArgs {
             }
         }
         out.flush()?;
-        let alarm = |direction: &Direction<'_>| direction.alarms() > 0;
-        Ok(if directions.iter().any(alarm) {
-            Exit::Unverified
-        } else {
-            Exit::Done
+        Ok(match &directions {
+            found if found.iter().any(|d| d.alarms() > 0) => Exit::Unverified,
+            found if are_pending(found) => Exit::Pending,
+            _ => Exit::Done,
         })
     }
+
+    /// Both journals. The one is read before the other, and gateways go on meanwhile: what only one of them has yet is waited
+    /// for as long as something comes.
+    fn settled(&self, trusted: &[VerifierKey]) -> Result<(Mirror, Mirror), MirrorError> {
+        let mut first = Mirror::open(&self.first, trusted)?;
+        let mut second = Mirror::open(&self.second, trusted)?;
+        let (begun, mut grown) = (Instant::now(), Instant::now());
+        while are_pending(&between(&first, &second))
+            && grown.elapsed() < PUBLISHES_WITHIN
+            && begun.elapsed() < PATIENCE
+        {
+            thread::sleep(LOOK_AGAIN);
+            // Both, whatever the first one did.
+            if first.follow(trusted)? | second.follow(trusted)? {
+                grown = Instant::now();
+            }
+        }
+        Ok((first, second))
+    }
+}
+
+fn between<'a>(first: &'a Mirror, second: &'a Mirror) -> [Direction<'a>; 2] {
+    [Direction::of(first, second), Direction::of(second, first)]
+}
+
+fn are_pending(directions: &[Direction<'_>]) -> bool {
+    directions.iter().any(|d| d.count(Class::Pending) > 0)
 }
 
 /// Leaves that do not hold are evidence; files that cannot be read are none.
@@ -149,6 +181,16 @@ impl<'a> Direction<'a> {
                 difference.class.as_str()
             )?;
         }
+        if self.count(Class::Pending) > 0 {
+            for mirror in [self.consumer, self.provider] {
+                let until = mirror.until().at(UtcOffset::UTC);
+                writeln!(to, "{} ends at {until}", mirror.origin())?;
+            }
+            writeln!(
+                to,
+                "hint: compare a newer copy of the journal that ends before"
+            )?;
+        }
         writeln!(to)
     }
 
@@ -160,6 +202,7 @@ impl<'a> Direction<'a> {
             "provider": log(self.provider),
             "agreed": self.comparison.agreed,
             "alarms": self.alarms(),
+            "pending": self.count(Class::Pending),
             "differences": differences.map(difference).collect::<Vec<_>>(),
         })
     }

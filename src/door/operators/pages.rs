@@ -14,6 +14,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::audit::JournalState;
 use crate::audit::Standing;
+use crate::audit::reconcile::overdue::Overdue;
 use crate::exchange::Exchange;
 
 #[derive(Clone)]
@@ -21,6 +22,7 @@ pub(super) struct Pages {
     pub(super) exchange: Arc<Exchange>,
     pub(super) metrics: PrometheusHandle,
     pub(super) stop: CancellationToken,
+    pub(super) overdue: Overdue,
 }
 
 pub(super) fn routes(pages: Pages) -> Router {
@@ -37,7 +39,7 @@ async fn readyz(State(pages): State<Pages>) -> (StatusCode, String) {
     }
     let journal = pages.exchange.journal();
     let unlogged = match journal.state() {
-        JournalState::Writable => return standing(&journal.standing()),
+        JournalState::Writable => return standing(&journal.standing(), &pages.overdue),
         JournalState::Full(reason) => reason.to_string(),
         JournalState::Failed(reason) => reason.to_string(),
     };
@@ -47,9 +49,21 @@ async fn readyz(State(pages): State<Pages>) -> (StatusCode, String) {
     )
 }
 
-fn standing(standing: &Standing) -> (StatusCode, String) {
+/// A peer that cannot be compared with keeps nobody from being answered, but is told of.
+fn standing(standing: &Standing, overdue: &Overdue) -> (StatusCode, String) {
     let not_ready = match standing {
-        Standing::Good => return (StatusCode::OK, "ready\n".to_owned()),
+        Standing::Good => {
+            let overdue = overdue.load();
+            let alarms = overdue.iter().map(|(peer, uncompared)| {
+                let since = uncompared.since.at(UtcOffset::UTC);
+                format!(
+                    "alarm: the journal of {peer} has not been compared since {since}: {}\n",
+                    uncompared.why
+                )
+            });
+            let told = std::iter::once("ready\n".to_owned()).chain(alarms);
+            return (StatusCode::OK, told.collect());
+        }
         Standing::Unconfirmed { why } => {
             format!("the witnesses have not confirmed the journal yet: {why}\n")
         }

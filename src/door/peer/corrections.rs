@@ -47,6 +47,7 @@ impl PeerDoor {
         let (peer, _place) = self.asking(&request)?;
         let notice = request.into_inner().notice;
         let notice = notice.ok_or_else(|| status::unfit("notice"))?;
+        self.claims.notify(&peer, self.exchange.clock().now())?;
         let desk = Arc::clone(&self.desk);
         let heard = async move { desk.hear_notice(&peer, notice).await };
         to_its_end(&self.tracker, heard).await?;

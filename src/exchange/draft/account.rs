@@ -8,6 +8,7 @@ use crate::audit::Kind;
 use crate::audit::Outcome;
 use crate::audit::Receipt;
 use crate::audit::StreamEnd;
+use crate::audit::digest::statement::Ending;
 use crate::clock::Moment;
 use crate::exchange::refusal::Cause;
 use crate::exchange::warrant::Warrant;
@@ -67,11 +68,11 @@ impl Draft {
         detail: String,
         at: Moment,
     ) -> Entry {
-        let stated = self.stated.unwrap_or(outcome);
-        let response = self.response(kind, stated);
+        let ending = self.ending(self.as_proven(kind), self.stated.unwrap_or(outcome));
         let record = pb::ExchangeRecord {
-            request_digest: self.request.to_vec().into(),
-            response_digest: told(&response),
+            response_digest: told(&ending.response),
+            received: self.withheld(&ending),
+            stated_outcome: stated(&ending, outcome),
             reason: reason.to_owned(),
             detail,
             latency_us: at.since(self.begun),
@@ -82,7 +83,7 @@ impl Draft {
             role: self.side,
             outcome,
             exchange: Some(self.exchange),
-            exchange_digest: self.digest(stated, &response),
+            exchange_digest: self.digest(&ending),
             peer: self.peer_leaf(),
             record: pb::JournalRecord {
                 kind: Some(Record::Exchange(record)),
@@ -98,10 +99,11 @@ impl Draft {
         };
         self.settle(missed);
         let outcome = cause.map_or(Outcome::Answered, |cause| self.outcome(cause));
-        let stated = self.stated.unwrap_or(outcome);
-        let response = self.response(Kind::StreamEnd, stated);
+        let ending = self.ending(Kind::StreamEnd, self.stated.unwrap_or(outcome));
         let record = pb::StreamEndRecord {
-            response_digest: response.to_vec().into(),
+            response_digest: ending.response.to_vec().into(),
+            received: self.withheld(&ending),
+            stated_outcome: stated(&ending, outcome),
             records: self.record.records,
             bytes: self.record.bytes,
             reason: cause.map_or("answered", Cause::reason).to_owned(),
@@ -112,10 +114,9 @@ impl Draft {
             lookup_misses: missed,
             ..Default::default()
         };
-        let exchange_digest = self.digest(stated, &response);
         StreamEnd {
             outcome,
-            exchange_digest,
+            exchange_digest: self.digest(&ending),
             peer: self.peer_leaf(),
             record,
         }
@@ -125,6 +126,12 @@ impl Draft {
     fn settle(&mut self, missed: u32) {
         self.record.lookup_misses = missed;
         self.spending = self.guess.settle(missed);
+    }
+
+    /// How many records were sent, if that is not how many went on.
+    fn withheld(&self, ending: &Ending) -> u64 {
+        let all_went_on = ending.records == self.record.records;
+        if all_went_on { 0 } else { ending.records }
     }
 
     /// A provider's refusal is on record here as what it is there; one that it has not proven is no answer.
@@ -158,6 +165,16 @@ fn told(response: &Digest) -> Bytes {
         return Bytes::new();
     }
     response.to_vec().into()
+}
+
+/// The outcome that the digest states, if the entry has another.
+fn stated(ending: &Ending, own: Outcome) -> u32 {
+    let same = ending.outcome == own;
+    if same {
+        0
+    } else {
+        u32::from(ending.outcome.code())
+    }
 }
 
 fn detail(cause: &Cause) -> String {

@@ -6,7 +6,9 @@ use super::Draft;
 use crate::audit::Kind;
 use crate::audit::Outcome;
 use crate::audit::PeerLeaf;
-use crate::audit::digest::ExchangeStatement;
+use crate::audit::Role as Side;
+use crate::audit::digest::statement::Ending;
+use crate::audit::digest::statement::Statement;
 use crate::audit::journals::Journals;
 use crate::audit::receipt::BadReceipt;
 use crate::audit::receipt::Expected;
@@ -44,7 +46,11 @@ impl Draft {
     ) -> Result<(), BadReceipt> {
         let Some(receipt) = &refusal.receipt else {
             return match refusal.code {
-                Code::NotFound => Err(BadReceipt::Missing),
+                Code::NotFound => {
+                    // The answer says so, whatever it proves.
+                    self.stated = Some(Outcome::Answered);
+                    Err(BadReceipt::Missing)
+                }
                 _ => Ok(()),
             };
         };
@@ -81,7 +87,7 @@ impl Draft {
             exchange: self.exchange,
             kinds,
             outcomes,
-            digest: &|kind, outcome| self.digest(outcome, &self.response(kind, outcome)),
+            digest: &|kind, outcome| self.digest(&self.ending(kind, outcome)),
         };
         VerifiedReceipt::check(receipt, journals, &expected)
     }
@@ -96,41 +102,36 @@ impl Draft {
         self.peer.as_ref().map(|receipt| receipt.entry().clone())
     }
 
-    /// What went over the wire so far; zero where there was no answer, or not yet.
-    pub(super) fn response(&self, kind: Kind, outcome: Outcome) -> Digest {
-        match (kind, outcome) {
-            (Kind::StreamEnd, _) | (Kind::Exchange, Outcome::Answered) => {
-                self.response.clone().finish()
-            }
-            _ => [0; 32],
+    /// A stream that the provider cut before its header came has an end there, and one entry here.
+    pub(super) fn as_proven(&self, kind: Kind) -> Kind {
+        match &self.peer {
+            Some(peer) if peer.kind() == Kind::StreamEnd => Kind::StreamEnd,
+            _ => kind,
         }
     }
 
-    /// Zero where the request is not even made of proper names: then there is nothing to agree on.
-    pub(super) fn digest(&self, outcome: Outcome, response: &Digest) -> Digest {
-        let statement = || {
-            let nonce = <[u8; 32]>::try_from(self.record.nonce.as_ref()).unwrap_or_default();
-            let (consumer, provider) = (
-                self.record.consumer.parse().ok()?,
-                self.record.provider.parse().ok()?,
-            );
-            let (record_type, purpose) = (
-                self.record.record_type.parse().ok()?,
-                self.record.purpose.parse().ok()?,
-            );
-            let statement = ExchangeStatement {
-                exchange: &self.exchange,
-                nonce: &nonce,
-                consumer: &consumer,
-                provider: &provider,
-                record_type: &record_type,
-                purpose: &purpose,
-                outcome,
-                request: &self.request,
-                response,
-            };
-            Some(statement.digest())
+    /// What went over the wire so far; zero where there was no answer, or not yet.
+    pub(super) fn ending(&self, kind: Kind, outcome: Outcome) -> Ending {
+        let (records, response) = match (kind, outcome) {
+            (Kind::StreamEnd, _) | (Kind::Exchange, Outcome::Answered) => {
+                let sent = match self.side {
+                    Side::Consumer => self.received,
+                    Side::Provider | Side::None => self.record.records,
+                };
+                (sent, self.response.clone().finish())
+            }
+            _ => (0, [0; 32]),
         };
-        statement().unwrap_or_default()
+        Ending {
+            outcome,
+            records,
+            response,
+        }
+    }
+
+    /// That exchange digest which an entry has whose record says the same.
+    pub(super) fn digest(&self, ending: &Ending) -> Digest {
+        let statement = Statement::of(&self.exchange, self.side, &self.record);
+        statement.map_or([0; 32], |statement| statement.digest(ending))
     }
 }

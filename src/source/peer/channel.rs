@@ -9,6 +9,7 @@ use crate::identity::connector::ConnectError;
 use crate::identity::connector::Connector;
 use crate::identity::directory::Department;
 use crate::identity::directory::Endpoint;
+use crate::identity::directory::Other;
 use crate::identity::link::Link;
 use crate::name::DepartmentId;
 use crate::source::channel::Channel;
@@ -35,7 +36,7 @@ impl Peers {
     }
 
     /// The channel to a department, at the endpoints that the directory now gives.
-    pub fn channel(&self, department: &Department) -> Channel {
+    pub fn channel(&self, department: Other<'_>) -> Channel {
         let channels = self.channels.read().unwrap_or_else(PoisonError::into_inner);
         if let Some(dialled) = channels.get(&department.id)
             && dialled.endpoints == department.endpoints
@@ -43,7 +44,7 @@ impl Peers {
             return dialled.channel.clone();
         }
         drop(channels);
-        let channel = self.dial(department);
+        let channel = self.dial(&department);
         let dialled = Dialled {
             endpoints: department.endpoints.clone(),
             channel: channel.clone(),

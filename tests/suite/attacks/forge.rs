@@ -10,6 +10,8 @@ use landbridge::audit::JournalKeys;
 use landbridge::audit::JournalSettings;
 use landbridge::audit::LEAF_BYTES;
 use landbridge::audit::Leaf;
+use landbridge::audit::digest::statement::Ending;
+use landbridge::audit::digest::statement::Statement;
 use landbridge::audit::leaf_hash;
 use landbridge::audit::merkle::Frontier;
 use landbridge::audit::merkle::sha256;
@@ -43,6 +45,17 @@ impl Forged {
         };
         change(exchange);
         self.record = record.encode_to_vec();
+    }
+
+    /// Makes the leaf's exchange digest that of the record as it is now.
+    pub(super) fn restate(&mut self) {
+        let record = pb::JournalRecord::decode(self.record.as_slice()).unwrap();
+        let Some(Kind::Exchange(record)) = &record.kind else {
+            panic!("not an exchange");
+        };
+        let (exchange, outcome) = (self.leaf.exchange.unwrap(), self.leaf.outcome);
+        let statement = Statement::of(&exchange, self.leaf.role, record).unwrap();
+        self.leaf.exchange_digest = statement.digest(&Ending::of_exchange(outcome, record));
     }
 
     /// Makes the leaf commit to the record as it is now.

@@ -82,7 +82,7 @@ const ATTACKS: &[Attack] = &[
         name: "the tail is cut off",
         at: "civil",
         forge: |scene, entries| entries.truncate(place(entries, scene.last)),
-        found_by: &[Kept(CUT_BACK), Witness(409), Reconcile("missing", 3)],
+        found_by: &[Kept(CUT_BACK), Witness(409), Reconcile("pending", 4)],
     },
     Attack {
         name: "an older copy goes on",
@@ -175,7 +175,13 @@ const ATTACKS: &[Attack] = &[
     Attack {
         name: "the provider invents an entry",
         at: "civil",
-        forge: |scene, entries| go_on(scene, entries, 1),
+        forge: |scene, entries| {
+            go_on(scene, entries, 1);
+            // It is of the past: before the end of what the asker has published.
+            let last = entries.len() - 1;
+            entries[last].leaf.time = entries[last - 1].leaf.time;
+            entries.swap(last, last - 1);
+        },
         found_by: &[Reconcile("answer-lost", 0)],
     },
     Attack {
@@ -191,7 +197,10 @@ const ATTACKS: &[Attack] = &[
             let at = place(entries, scene.first);
             entries[at].leaf.exchange_digest[0] ^= 1;
         },
-        found_by: &[Kept(OTHER_ROOT), Witness(422), Reconcile("altered", 3)],
+        found_by: &[
+            Verify("its record does not say what its exchange digest says"),
+            Reconcile("altered", 3),
+        ],
     },
     Attack {
         name: "a record is withheld as if it were erased",
@@ -213,12 +222,12 @@ fn go_on(scene: &Scene, entries: &mut Vec<Forged>, count: usize) {
         .find(|entry| entry.leaf.exchange == Some(scene.first));
     let like = like.or_else(|| entries.iter().find(|entry| entry.leaf.exchange.is_some()));
     let like = like.unwrap().clone();
-    for n in 0..count {
+    for _ in 0..count {
         let mut invented = like.clone();
         invented.leaf.time = entries.last().unwrap().leaf.time;
         invented.later(1_000_000);
         invented.leaf.exchange = Some(ExchangeId::new(Uuid::now_v7()));
-        invented.leaf.exchange_digest = [n as u8 + 1; 32];
+        invented.restate();
         entries.push(invented);
     }
 }

@@ -21,6 +21,7 @@ use crate::audit::tiles::Tiles;
 const ENTRY_BYTES: usize = 2 + LEAF_BYTES;
 
 /// Where the leaves are read from.
+#[derive(Debug)]
 pub(super) enum Bundles {
     Journal(PathBuf, Tiles),
     Directory(PathBuf),
@@ -89,14 +90,15 @@ impl Bundles {
         })
     }
 
-    /// The leaves of the bundle that begins at `first`, as far as a log of `size` entries has them.
+    /// The leaves from `first` on to the end of its bundle, as far as a log of `size` entries has them.
     pub(super) fn leaves(
         &self,
         first: u64,
         size: u64,
     ) -> Result<Vec<[u8; LEAF_BYTES]>, MirrorError> {
         let full = u64::from(TILE_WIDTH);
-        let (n, width) = (first / full, size.saturating_sub(first).min(full) as u16);
+        let (n, from) = (first / full, first % full);
+        let width = size.saturating_sub(first - from).min(full) as u16;
         let bundle = match self {
             Self::Journal(_, tiles) => {
                 let tile = |source| MirrorError::Tile {
@@ -114,7 +116,8 @@ impl Bundles {
         if entries.len() != usize::from(width) || !rest.is_empty() {
             return Err(MirrorError::Bundle(first));
         }
-        let leaves = entries.iter().map(leaf).collect::<Option<_>>();
+        let leaves = entries.iter().skip(from as usize).map(leaf);
+        let leaves = leaves.collect::<Option<_>>();
         leaves.ok_or(MirrorError::Bundle(first))
     }
 }
