@@ -105,6 +105,8 @@ pub struct JournalConfig {
     /// The replica's number: each replica has its own journal.
     pub replica: u32,
     pub segment_bytes: u64,
+    /// How long exchanges are answered while no checkpoint can be published.
+    pub max_unpublished_age: Duration,
 }
 
 /// Published revisions of the registry's packages.

@@ -544,6 +544,7 @@ pub fn open_journal(
             origin,
             linger: settings.linger,
             segment_bytes: settings.segment_bytes,
+            max_unpublished_age: settings.max_unpublished_age,
         },
         keys,
         clock.clone(),

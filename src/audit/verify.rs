@@ -50,7 +50,7 @@ pub struct Report {
     pub witnessed: Option<SignedCheckpoint>,
     /// By whom, as the policy counts; None without a policy.
     pub witnesses: Option<Witnessed>,
-    /// Entries that are proven, those behind the checkpoint included.
+    /// Entries that are proven: by the published checkpoint, and behind it each commit by its own signature.
     pub entries: u64,
     pub commits: u64,
     /// The first and the last entry's time.
@@ -65,6 +65,14 @@ pub struct Report {
     /// Bytes behind the last commit: one that is just being written, or that a crash cut off before anybody was told.
     pub torn_bytes: u64,
     pub fault: Option<Fault>,
+}
+
+impl Report {
+    /// The proven entries that no published checkpoint covers: were some of them cut off, these files would not tell.
+    pub fn unpublished(&self) -> u64 {
+        let published = self.checkpoint.as_ref().map_or(0, SignedCheckpoint::size);
+        self.entries.saturating_sub(published)
+    }
 }
 
 /// Why a journal is not what it should be.
@@ -86,6 +94,10 @@ pub enum Fault {
     CutBack { published: u64, found: u64 },
     #[error("the first {size} entries do not have the root that was signed")]
     OtherRoot { size: u64 },
+    #[error(
+        "nothing proves the entries from {entry} on, which no published checkpoint covers: {cause}"
+    )]
+    Unproven { entry: u64, cause: BadFrame },
     #[error("the tree's files differ from the entries")]
     Tree(#[from] TileError),
     #[error(transparent)]
@@ -162,6 +174,7 @@ fn check_witnesses(policy: &WitnessPolicy, report: &mut Report) -> Result<(), Fa
 }
 
 struct Verifier<'a> {
+    trusted: &'a [VerifierKey],
     report: &'a mut Report,
     checkpoint: SignedCheckpoint,
     walker: Walker,
@@ -174,7 +187,7 @@ struct Verifier<'a> {
 }
 
 impl<'a> Verifier<'a> {
-    fn new(dir: &Path, trusted: &[VerifierKey], report: &'a mut Report) -> Result<Self, Fault> {
+    fn new(dir: &Path, trusted: &'a [VerifierKey], report: &'a mut Report) -> Result<Self, Fault> {
         let layout = Layout::new(dir);
         // First: what is witnessed was published before, so the published one that is read next reaches as far.
         let witnessed = layout
@@ -194,6 +207,7 @@ impl<'a> Verifier<'a> {
         };
         let tree = TileWriter::open(&compare, &layout, 0)?;
         Ok(Self {
+            trusted,
             report,
             checkpoint,
             walker: Walker::start(layout.clone()),
@@ -287,6 +301,17 @@ impl<'a> Verifier<'a> {
         if self.frontier.size() < size && frontier.size() > size {
             // Only whole commits are ever signed for.
             return Err(Fault::OtherRoot { size });
+        }
+        if frontier.size() > size {
+            frame
+                .check_signature(self.checkpoint.origin(), self.trusted)
+                .map_err(|cause| Fault::Unproven {
+                    entry: frame.header.first,
+                    cause,
+                })?;
+        }
+        if self.streams.keys().next().copied() != frame.header.oldest_open {
+            return Err(self.walker.damaged(BadFrame::Open).into());
         }
         self.tree
             .append(&frame.leaves(), &growth)

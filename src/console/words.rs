@@ -67,6 +67,7 @@ words! {
     entries: "Entries", "条目";
     state: "State", "状态";
     writable: "is written", "正常写入";
+    unpublished: "is written, but no checkpoint can be published: soon nothing is answered", "可写入，但检查点无法发布：即将停止应答";
     full: "full: nothing is answered", "已满：不再应答";
     failed: "failed: nothing is answered", "故障：不再应答";
     witnesses: "Witnesses", "见证方";

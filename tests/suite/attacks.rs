@@ -6,6 +6,7 @@ mod files;
 mod forge;
 mod scene;
 mod signed;
+mod tail;
 
 use std::fs;
 use std::path::Path;
