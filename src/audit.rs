@@ -427,6 +427,13 @@ impl Journal {
         }
     }
 
+    /// Takes no more entries, because a witness has shown that they would lengthen a fork.
+    pub fn contradicted(&self, why: String) {
+        if self.failure().is_none() {
+            self.fail(Failure::Contradicted(why));
+        }
+    }
+
     /// Takes no more entries: what the journal holds cannot be relied on.
     fn fail(&self, failure: Failure) -> Arc<Failure> {
         self.shared.fail(failure)

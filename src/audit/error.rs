@@ -64,6 +64,9 @@ pub enum Failure {
     Expiry(#[source] ReadError),
     #[error("the journal on disk is not what it should be")]
     Scrub(#[source] Box<Fault>),
+    /// Shown under the journal's own signature.
+    #[error("a witness has cosigned another history of the journal: {0}")]
+    Contradicted(String),
 }
 
 /// Why a checkpoint was not published.

@@ -24,6 +24,8 @@ use super::merkle::Frontier;
 use super::note::VerifierKey;
 use super::pace::Pace;
 use super::pace::Stopped;
+use super::policies::Policies;
+use super::policies::TextsOnRecord;
 use super::quorum::Unwitnessed;
 use super::quorum::WitnessPolicy;
 use super::quorum::Witnessed;
@@ -38,6 +40,8 @@ use crate::clock::Moment;
 use crate::name::ExchangeId;
 use crate::pb;
 use crate::pb::journal_record;
+use crate::registry::Digest;
+use crate::registry::hex;
 use compare::Compare;
 use withheld::Withheld;
 
@@ -62,6 +66,8 @@ pub struct Report {
     pub erased: u64,
     /// Streams without an end. In a journal whose gateway runs they may still be open.
     pub open_streams: Vec<u64>,
+    /// Texts of the policy that are kept and of which nothing on record says that they were in force.
+    pub unproven_texts: u64,
     /// Bytes behind the last commit: one that is just being written, or that a crash cut off before anybody was told.
     pub torn_bytes: u64,
     pub fault: Option<Fault>,
@@ -100,6 +106,8 @@ pub enum Fault {
     Unproven { entry: u64, cause: BadFrame },
     #[error("the tree's files differ from the entries")]
     Tree(#[from] TileError),
+    #[error("the text `policy/{}` is not the one that was in force", hex(digest))]
+    Text { digest: Digest },
     #[error(transparent)]
     Stopped(#[from] Stopped),
 }
@@ -184,6 +192,8 @@ struct Verifier<'a> {
     tree: TileWriter,
     streams: BTreeMap<u64, Option<ExchangeId>>,
     withheld: Withheld,
+    texts: TextsOnRecord,
+    policies: Policies,
 }
 
 impl<'a> Verifier<'a> {
@@ -206,6 +216,7 @@ impl<'a> Verifier<'a> {
             published: checkpoint.size(),
         };
         let tree = TileWriter::open(&compare, &layout, 0)?;
+        let policies = Policies::beside(dir);
         Ok(Self {
             trusted,
             report,
@@ -216,6 +227,8 @@ impl<'a> Verifier<'a> {
             tree,
             streams: BTreeMap::new(),
             withheld: Withheld::default(),
+            texts: TextsOnRecord::default(),
+            policies,
         })
     }
 
@@ -224,6 +237,7 @@ impl<'a> Verifier<'a> {
         loop {
             if scope.published_only && self.frontier.size() >= self.checkpoint.size() {
                 // Nor what witnesses have seen: they may have seen more since the checkpoint was read.
+                self.check_texts()?;
                 return self.check_erased(scope.retention);
             }
             match self.step() {
@@ -244,6 +258,7 @@ impl<'a> Verifier<'a> {
             return Err(Fault::CutBack { published, found });
         }
         self.check_witnessed()?;
+        self.check_texts()?;
         self.check_erased(scope.retention)
     }
 
@@ -251,6 +266,17 @@ impl<'a> Verifier<'a> {
     fn check_erased(&self, retention: Option<&Retention>) -> Result<(), Fault> {
         match self.withheld.find(retention) {
             Some((entry, what)) => Err(Fault::Entry { entry, what }),
+            None => Ok(()),
+        }
+    }
+
+    /// The texts of the policy must be those that were in force.
+    fn check_texts(&mut self) -> Result<(), Fault> {
+        self.texts.read_lists(&self.policies)?;
+        let (unproven, altered) = self.texts.check(&self.policies)?;
+        self.report.unproven_texts = unproven;
+        match altered {
+            Some(digest) => Err(Fault::Text { digest }),
             None => Ok(()),
         }
     }
@@ -389,6 +415,11 @@ impl<'a> Verifier<'a> {
             (Kind::StreamEnd, Some(sealed)) => self.check_end(&leaf, sealed)?,
             (Kind::StreamEnd, None) => self.check_erased_end(&leaf)?,
             (Kind::Erasure, Some(sealed)) => self.check_erasure(entry, &leaf, sealed)?,
+            (Kind::Lifecycle | Kind::Policy, Some(sealed)) => {
+                decode(sealed)
+                    .iter()
+                    .for_each(|record| self.texts.note(record));
+            }
             _ => {}
         }
         if sealed.is_none() {

@@ -351,6 +351,7 @@ impl RawJournal {
             linger: faults.parsed("journal.linger", &self.linger, DURATION, parse_span),
             segment_bytes: faults.parsed("journal.segment", &self.segment, SIZE, parse_size),
             max_unpublished_age,
+            accept_lost: false,
             replica: self.replica,
             path,
         }

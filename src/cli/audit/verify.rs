@@ -123,6 +123,15 @@ fn write(report: &Report, place: &Place, to: &mut impl Write) -> io::Result<()> 
     if !report.open_streams.is_empty() {
         pairs.push(("open streams", report.open_streams.len().to_string()));
     }
+    if report.unproven_texts > 0 {
+        pairs.push((
+            "policy texts",
+            format!(
+                "{} of which nothing on record says that they were in force",
+                report.unproven_texts
+            ),
+        ));
+    }
     if report.torn_bytes > 0 {
         pairs.push((
             "unfinished",
@@ -162,6 +171,7 @@ fn to_json(report: &Report, place: &Place) -> serde_json::Value {
         "kinds": report.kinds,
         "erased": report.erased,
         "open_streams": report.open_streams,
+        "unproven_texts": report.unproven_texts,
         "torn_bytes": report.torn_bytes,
     })
 }

@@ -79,6 +79,7 @@ impl Draft {
         let expected = Expected {
             provider,
             exchange: self.exchange,
+            begun: self.started,
             kinds,
             outcomes,
             digest: &|kind, outcome| self.digest(outcome, &self.response(kind, outcome)),
