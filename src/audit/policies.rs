@@ -351,6 +351,6 @@ mod tests {
         assert_eq!(known.check(&policies).unwrap(), (1, None));
         fs::write(dir.path().join("policy").join(hex(&text_at)), "edited").unwrap();
         assert_eq!(known.text(&policies, &agreement).unwrap(), Kept::Altered);
-        assert_eq!(known.check(&policies).unwrap(), (0, Some(text_at)));
+        assert_eq!(known.check(&policies).unwrap().1, Some(text_at));
     }
 }

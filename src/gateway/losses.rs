@@ -41,6 +41,9 @@ pub(super) fn find(config: &Config, subjects: &SubjectKeys) -> Result<Vec<String
 
 /// Lets the gateway go on without what was lost: from here on it is not missed again.
 pub(super) fn accept(config: &Config, subjects: &SubjectKeys) -> Result<(), StartError> {
+    if !has_entries(&config.journal.path)? {
+        return Ok(());
+    }
     for month in lost_months(&Reader::open(&config.journal.path), subjects)? {
         subjects.give_up(&month)?;
     }

@@ -12,6 +12,7 @@ const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 const DATA: u8 = 0;
 const HEADERS: u8 = 1;
 const RST_STREAM: u8 = 3;
+const SETTINGS: u8 = 4;
 const PUSH_PROMISE: u8 = 5;
 const GOAWAY: u8 = 7;
 const WINDOW_UPDATE: u8 = 8;
@@ -31,11 +32,19 @@ pub(super) struct IdleFrames {
     filled: usize,
     /// Bytes of the current frame's payload that are still to come.
     payload: usize,
-    /// Whether nothing has been read yet.
-    fresh: bool,
+    speech: Speech,
     idle: u32,
     since: Instant,
     traffic: u64,
+}
+
+/// What the peer speaks, by its first bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Speech {
+    Unheard,
+    Http2,
+    /// Whoever is to speak HTTP/2 there refuses it.
+    Other,
 }
 
 /// It sends idle frames, and little else.
@@ -48,7 +57,7 @@ impl IdleFrames {
             header: [0; HEADER_BYTES],
             filled: 0,
             payload: 0,
-            fresh: true,
+            speech: Speech::Unheard,
             idle: 0,
             since: Instant::now(),
             traffic: 0,
@@ -60,7 +69,7 @@ impl IdleFrames {
     }
 
     pub(super) fn read(&mut self, mut bytes: &[u8]) -> Result<(), Flood> {
-        while !bytes.is_empty() {
+        while !bytes.is_empty() && self.speech != Speech::Other {
             if self.payload > 0 {
                 let skipped = self.payload.min(bytes.len());
                 self.payload -= skipped;
@@ -84,11 +93,19 @@ impl IdleFrames {
     }
 
     fn begin_frame(&mut self) -> Result<(), Flood> {
-        if std::mem::take(&mut self.fresh) && PREFACE.starts_with(&self.header) {
-            self.payload = PREFACE.len() - HEADER_BYTES;
-            return Ok(());
-        }
         let [a, b, c, kind, flags, ..] = self.header;
+        if self.speech == Speech::Unheard {
+            self.speech = Speech::Http2;
+            if PREFACE.starts_with(&self.header) {
+                self.payload = PREFACE.len() - HEADER_BYTES;
+                return Ok(());
+            }
+            // A server begins with its settings.
+            if kind != SETTINGS {
+                self.speech = Speech::Other;
+                return Ok(());
+            }
+        }
         self.payload = u32::from_be_bytes([0, a, b, c]) as usize;
         match kind {
             // Beside the data there is nothing in it, and it ends nothing.
@@ -144,10 +161,25 @@ mod tests {
         Ok(())
     }
 
-    #[test]
-    fn a_thousand_pings_at_once_are_a_flood_and_fewer_are_not() {
+    fn begun() -> IdleFrames {
         let mut frames = IdleFrames::new();
         read(&mut frames, PREFACE).unwrap();
+        frames
+    }
+
+    #[test]
+    fn what_is_no_http2_is_for_others_to_judge() {
+        let mut frames = IdleFrames::new();
+        read(&mut frames, &[0; 100_000]).unwrap();
+        // A server begins without a preface, and floods are found there too.
+        let mut frames = IdleFrames::new();
+        let settings = frame(SETTINGS, 0, &[]);
+        assert_eq!(read(&mut frames, &settings.repeat(1_000)), Err(Flood));
+    }
+
+    #[test]
+    fn a_thousand_pings_at_once_are_a_flood_and_fewer_are_not() {
+        let mut frames = begun();
         let ping = frame(PING, 0, &[0; 8]);
         read(&mut frames, &ping.repeat(999)).unwrap();
         // Requests meanwhile are no leave to go on.
@@ -157,8 +189,14 @@ mod tests {
 
     #[test]
     fn settings_priorities_empty_data_and_unknown_frames_count_too() {
-        for (kind, payload) in [(4, &[0; 6][..]), (2, &[0; 5]), (DATA, &[]), (0xf0, &[1])] {
-            let mut frames = IdleFrames::new();
+        let kinds = [
+            (SETTINGS, &[0; 6][..]),
+            (2, &[0; 5]),
+            (DATA, &[]),
+            (0xf0, &[1]),
+        ];
+        for (kind, payload) in kinds {
+            let mut frames = begun();
             let flood = frame(kind, 0, payload).repeat(1_000);
             assert_eq!(
                 read(&mut frames, &flood),
@@ -172,12 +210,12 @@ mod tests {
     fn pings_beside_much_traffic_and_everything_that_ends_a_stream_are_let_be() {
         let ping = frame(PING, 0, &[0; 8]);
         let data = frame(DATA, 0, &[7; 16_000]);
-        let mut frames = IdleFrames::new();
+        let mut frames = begun();
         for _ in 0..3_000 {
             read(&mut frames, &ping).unwrap();
             read(&mut frames, &data).unwrap();
         }
-        let mut frames = IdleFrames::new();
+        let mut frames = begun();
         read(&mut frames, &frame(DATA, END_STREAM, &[]).repeat(3_000)).unwrap();
         read(&mut frames, &frame(WINDOW_UPDATE, 0, &[0; 4]).repeat(3_000)).unwrap();
         // What was written counts as well.

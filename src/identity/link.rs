@@ -129,7 +129,12 @@ impl AsyncRead for Link {
         }
         ready!(read)?;
         let read = buffer.filled().get(before..).unwrap_or_default();
-        Poll::Ready(self.frames.read(read).map_err(|Flood| flooded(&self.peer)))
+        let Err(Flood) = self.frames.read(read) else {
+            return Poll::Ready(Ok(()));
+        };
+        // Whoever reads with an error takes it that nothing was read.
+        buffer.set_filled(before);
+        Poll::Ready(Err(flooded(&self.peer)))
     }
 }
 
