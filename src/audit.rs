@@ -89,6 +89,7 @@ pub use error::Unwritten;
 pub use frame::BadFrame;
 use keeper::Keeper;
 use keeper::SpareSegment;
+use keeper::Stall;
 pub use key::JournalKey;
 pub use key::JournalKeys;
 use layout::Layout;
@@ -135,6 +136,8 @@ pub struct JournalSettings {
     pub linger: Duration,
     /// The greatest size of a segment, in bytes; at least 4 KiB. 64 MiB is a good value.
     pub segment_bytes: u64,
+    /// How long entries are taken while no checkpoint can be published: what others have not seen can be cut off unnoticed.
+    pub max_unpublished_age: Duration,
 }
 
 /// A handle on an open journal. The commit thread owns the log.
@@ -161,6 +164,9 @@ struct Shared {
     failed: OnceLock<Arc<Failure>>,
     /// Why entries were refused for want of room. Emptied by the keeper when there is room again.
     full: ArcSwapOption<DiskError>,
+    /// Written by the keeper.
+    stall: ArcSwapOption<Stall>,
+    max_unpublished_age: Duration,
     spare: SpareSegment,
     /// The entries in the queue that count against `INTAKE`.
     waiting: AtomicUsize,
@@ -261,6 +267,8 @@ impl Journal {
             }),
             failed: OnceLock::new(),
             full: ArcSwapOption::empty(),
+            stall: ArcSwapOption::empty(),
+            max_unpublished_age: settings.max_unpublished_age,
             spare: SpareSegment::default(),
             waiting: AtomicUsize::new(0),
             thread: Mutex::new(None),
@@ -379,10 +387,16 @@ impl Journal {
     }
 
     pub fn state(&self) -> JournalState {
-        match (self.shared.failed.get(), self.shared.full.load_full()) {
-            (Some(failure), _) => JournalState::Failed(failure.clone()),
-            (None, Some(error)) => JournalState::Full(error),
-            (None, None) => JournalState::Writable,
+        if let Some(failure) = self.shared.failed.get() {
+            return JournalState::Failed(failure.clone());
+        }
+        let full = self.shared.full.load_full();
+        if let Some(error) = full.or_else(|| self.shared.stalled()) {
+            return JournalState::Full(error);
+        }
+        match &*self.shared.stall.load() {
+            Some(stall) => JournalState::Unpublished(stall.cause.clone()),
+            None => JournalState::Writable,
         }
     }
 
@@ -410,6 +424,13 @@ impl Journal {
         match self.shared.failed.get() {
             None => Ok(()),
             Some(failure) => Err(Unwritten::Failed(failure.clone())),
+        }
+    }
+
+    /// Takes no more entries, because a witness has shown that they would lengthen a fork.
+    pub fn contradicted(&self, why: String) {
+        if self.failure().is_none() {
+            self.fail(Failure::Contradicted(why));
         }
     }
 
@@ -502,6 +523,15 @@ impl Shared {
         tracing::error!(error = %chain(&failure), "the journal has failed");
         // The first failure is the one to know; others follow from it.
         self.failed.get_or_init(|| Arc::new(failure)).clone()
+    }
+
+    /// Why nothing has been published for so long that no more entries are taken.
+    fn stalled(&self) -> Option<Arc<DiskError>> {
+        let stall = self.stall.load();
+        let stall = stall.as_ref()?;
+        stall
+            .has_lasted(self.max_unpublished_age)
+            .then(|| stall.cause.clone())
     }
 
     fn ended(&self) -> Unwritten {

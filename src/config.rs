@@ -105,6 +105,10 @@ pub struct JournalConfig {
     /// The replica's number: each replica has its own journal.
     pub replica: u32,
     pub segment_bytes: u64,
+    /// How long exchanges are answered while no checkpoint can be published.
+    pub max_unpublished_age: Duration,
+    /// Whether to go on without secrets that were lost: the command line says so.
+    pub accept_lost: bool,
 }
 
 /// Published revisions of the registry's packages.

@@ -8,6 +8,7 @@ mod doors;
 mod files;
 pub mod impact;
 mod inputs;
+pub mod losses;
 mod offers;
 mod operators;
 mod policies;
@@ -133,6 +134,8 @@ pub struct Gateway {
     desk: Arc<Desk>,
     /// One reload at a time.
     reloading: Mutex<()>,
+    /// The secrets that were lost, for the entry of the start.
+    lost: Vec<String>,
 }
 
 /// Where the doors listen: what the settings say, with the ports that the system chose for 0.
@@ -156,6 +159,18 @@ pub enum StartError {
     },
     #[error(transparent)]
     JournalKey(#[from] KeyError),
+    #[error(
+        "the journal has entries, and the key that signs it, `{path}`, is missing: restore it from its backup. If there is none, \
+         set `journal.path` to an empty folder and `journal.replica` to the next number, so that a new journal begins, and \
+         keep this one"
+    )]
+    JournalKeyLost { path: PathBuf },
+    #[error(
+        "the journal has entries that show that these were there, and they are missing: {}. Restore them from their backup. If \
+         there is none, `serve --accept-lost-secrets` makes new ones and puts the loss on record",
+        .0.join(", ")
+    )]
+    SecretsLost(Vec<String>),
     #[error("the journal cannot be read")]
     Quotas(#[from] ReadError),
     #[error("the journal cannot be opened")]
@@ -220,11 +235,16 @@ impl Gateway {
         } = assembled;
         let doors = Doors::bind(&config)?;
 
+        let subjects = SubjectKeys::open(&config.journal.subjects)?;
+        let lost = losses::find(&config, &subjects)?;
+        if !lost.is_empty() && !config.journal.accept_lost {
+            return Err(StartError::SecretsLost(lost));
+        }
+        losses::accept(&config, &subjects)?;
         let secret = files::secret(&config.journal.secret).map_err(|source| StartError::Key {
             path: config.journal.secret.clone(),
             source,
         })?;
-        let subjects = SubjectKeys::open(&config.journal.subjects)?;
         // Made now rather than in the first exchange, where a folder that cannot be written would be found too late.
         subjects.month(clock.now())?;
         let (held, key) = open_journal(&config, &clock)?;
@@ -278,6 +298,7 @@ impl Gateway {
             proposals,
             desk,
             reloading: Mutex::new(()),
+            lost,
         };
         let mut policy = Some(gateway.started_policy().await);
         let held = gateway.release_unless_witnessed(held, &mut policy).await?;
@@ -310,9 +331,10 @@ impl Gateway {
                 "started without witnesses, as the command line has it: nobody has confirmed that the journal is its \
                  newest state, and exchanges are answered though nobody witnesses them"
             );
-            witnessing::started(&journal, "started without witnesses", policy.take()).await;
+            let event = "started without witnesses";
+            witnessing::started(&journal, event, policy.take(), self.lost.clone()).await;
         } else {
-            witnessing::started(&journal, "started", policy.take()).await;
+            witnessing::started(&journal, "started", policy.take(), self.lost.clone()).await;
         }
         Ok(None)
     }
@@ -331,6 +353,7 @@ impl Gateway {
             max_age: self.config.witness.max_unwitnessed_age,
             demanded: self.config.witness.demanded,
             policy,
+            lost: self.lost.clone(),
         }
     }
 
@@ -487,6 +510,7 @@ pub fn open_journal(
             origin,
             linger: settings.linger,
             segment_bytes: settings.segment_bytes,
+            max_unpublished_age: settings.max_unpublished_age,
         },
         keys,
         clock.clone(),

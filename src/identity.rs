@@ -9,6 +9,7 @@ mod connections;
 pub mod connector;
 mod der;
 pub mod directory;
+mod idle_frames;
 pub mod link;
 pub mod material;
 pub mod network;

@@ -135,6 +135,7 @@ async fn fill(config: &Config, entries: u64) -> anyhow::Result<()> {
             origin: config.origin().to_string(),
             linger: config.journal.linger,
             segment_bytes: config.journal.segment_bytes,
+            max_unpublished_age: config.journal.max_unpublished_age,
         },
         keys,
         Clock::System,

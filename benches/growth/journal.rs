@@ -35,6 +35,7 @@ pub(crate) async fn measure(folder: &Path, most: u64) -> anyhow::Result<Axis> {
             origin: "gov.example/civil/1".to_owned(),
             linger: Duration::from_millis(1),
             segment_bytes: 64 << 20,
+            max_unpublished_age: Duration::from_secs(60),
         },
         keys,
         Clock::System,

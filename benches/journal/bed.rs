@@ -52,6 +52,7 @@ impl Bed {
                 origin: ORIGIN.to_owned(),
                 linger,
                 segment_bytes: SEGMENT_BYTES,
+                max_unpublished_age: Duration::from_secs(60),
             },
             self.keys(name)?,
             Clock::System,

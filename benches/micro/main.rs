@@ -130,6 +130,7 @@ fn journal(criterion: &mut Criterion) -> anyhow::Result<()> {
         origin: "gov.example/civil/1".to_owned(),
         linger: Duration::from_millis(1),
         segment_bytes: 64 << 20,
+        max_unpublished_age: Duration::from_secs(60),
     };
     let (journal, _) = Journal::open(settings, keys, Clock::System)?;
     let runtime = tokio::runtime::Builder::new_multi_thread()

@@ -3,6 +3,7 @@
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 
+use super::frame::Signature;
 use super::merkle::Hash;
 use super::note;
 use super::note::KeyKind;
@@ -79,7 +80,13 @@ pub(super) fn parse_size(text: &str) -> Option<u64> {
 }
 
 impl SignedCheckpoint {
-    pub(super) fn new(checkpoint: Checkpoint, note: String) -> Self {
+    /// The key of `verifier` has made the signature of the checkpoint's text.
+    pub(super) fn signed(
+        checkpoint: Checkpoint,
+        signature: &Signature,
+        verifier: &VerifierKey,
+    ) -> Self {
+        let note = note::signed(&checkpoint.text(), signature, verifier);
         Self { checkpoint, note }
     }
 
@@ -98,7 +105,10 @@ impl SignedCheckpoint {
                 found: checkpoint.origin,
             });
         }
-        Ok(Self::new(checkpoint, note.to_owned()))
+        Ok(Self {
+            checkpoint,
+            note: note.to_owned(),
+        })
     }
 
     pub fn origin(&self) -> &str {
@@ -131,7 +141,10 @@ impl SignedCheckpoint {
         lines: impl IntoIterator<Item = &'a str>,
     ) -> Result<Self, NoteError> {
         let note = note::extend(&self.note, lines)?;
-        Ok(Self::new(self.checkpoint.clone(), note))
+        Ok(Self {
+            checkpoint: self.checkpoint.clone(),
+            note,
+        })
     }
 }
 

@@ -77,8 +77,8 @@ impl Entry {
         Self::of_gateway(Kind::Connection, Outcome::Denied, record)
     }
 
-    /// A policy that took effect.
-    pub fn policy_applied(revision: &Digest, changes: Changes) -> Self {
+    /// A policy that took effect; `in_force` is the digest of the list of its parts, if that is kept.
+    pub fn policy_applied(revision: &Digest, changes: Changes, in_force: Option<Digest>) -> Self {
         let detail = match changes.untold {
             0 => String::new(),
             more => format!("and {more} more"),
@@ -88,6 +88,7 @@ impl Entry {
             applied: true,
             detail,
             changes: changes.changes,
+            in_force: in_force.map_or_else(Bytes::new, |list| list.to_vec().into()),
         });
         Self::of_gateway(Kind::Policy, Outcome::Answered, record)
     }
@@ -100,14 +101,29 @@ impl Entry {
             applied: false,
             detail: why,
             changes: Vec::new(),
+            in_force: Bytes::new(),
         });
         Self::of_gateway(Kind::Policy, Outcome::Denied, record)
     }
 
-    /// The gateway, of this version, `started` or `stopped`.
+    /// The gateway, of this version, `stopped`.
     pub fn lifecycle(event: &str, version: &str) -> Self {
-        let (event, version) = (event.to_owned(), version.to_owned());
-        let record = journal_record::Kind::Lifecycle(pb::LifecycleRecord { event, version });
+        Self::started(event, version, None, Vec::new())
+    }
+
+    /// The gateway, of this version, `started`, by the policy of that list if it is kept, and without those secrets.
+    pub fn started(
+        event: &str,
+        version: &str,
+        in_force: Option<Digest>,
+        lost: Vec<String>,
+    ) -> Self {
+        let record = journal_record::Kind::Lifecycle(pb::LifecycleRecord {
+            event: event.to_owned(),
+            version: version.to_owned(),
+            in_force: in_force.map_or_else(Bytes::new, |list| list.to_vec().into()),
+            lost,
+        });
         Self::of_gateway(Kind::Lifecycle, Outcome::Answered, record)
     }
 

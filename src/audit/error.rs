@@ -35,6 +35,14 @@ pub enum JournalError {
     Rewritten { signed: u64 },
     #[error(transparent)]
     Damaged(#[from] ReadError),
+    /// Commits of an earlier version have no signature: they are taken where a published checkpoint covers them.
+    #[error(
+        "the journal's newest commits are not proven to be its own, and nothing is signed over them. Keep its folder as \
+         evidence (`audit verify` says up to where it is proven) and go on in a new journal, under another \
+         `journal.replica`; commits without a signature that an earlier version of this program left are published by a \
+         start of that version"
+    )]
+    Unproven(#[source] ReadError),
     #[error("the journal's tree cannot be read")]
     Tree(#[from] TileError),
     #[error(transparent)]
@@ -56,6 +64,9 @@ pub enum Failure {
     Expiry(#[source] ReadError),
     #[error("the journal on disk is not what it should be")]
     Scrub(#[source] Box<Fault>),
+    /// Shown under the journal's own signature.
+    #[error("a witness has cosigned another history of the journal: {0}")]
+    Contradicted(String),
 }
 
 /// Why a checkpoint was not published.
@@ -107,6 +118,8 @@ pub enum Unwritten {
 #[derive(Debug, Clone)]
 pub enum JournalState {
     Writable,
+    /// Entries are taken, for a while: no checkpoint of them can be published.
+    Unpublished(Arc<DiskError>),
     /// Entries are refused until there is room.
     Full(Arc<DiskError>),
     /// Entries are refused until a restart.

@@ -61,6 +61,14 @@ impl Follower {
     /// Adds the next commit; false at the end. Hashes what stands on disk, so that a leaf that was damaged on its way there
     /// is found before its checkpoint is published. What fails can be tried again.
     pub(super) fn step(&mut self) -> Result<bool, ReadError> {
+        self.step_if(|_| Ok(()))
+    }
+
+    /// The same, for a commit that may be relied on.
+    pub(super) fn step_if(
+        &mut self,
+        check: impl FnOnce(&Frame) -> Result<(), BadFrame>,
+    ) -> Result<bool, ReadError> {
         let Some(frame) = self.walker.read_intact()? else {
             return Ok(false);
         };
@@ -68,6 +76,7 @@ impl Follower {
         if frontier.root() != frame.header.root {
             return Err(self.walker.damaged(BadFrame::Root));
         }
+        check(&frame).map_err(|cause| self.walker.damaged(cause))?;
         let last = LastCommit::of(&frame)?;
         self.tiles.append(&frame.leaves(), &growth)?;
         self.walker.pass(&frame.header);

@@ -1,4 +1,7 @@
-//! One commit as it stands in a segment: a checksummed header and the entries, each a leaf with its salted record.
+//! One commit as it stands in a segment: a checksummed header, the journal's signature, and the entries, each a leaf with its
+//! salted record.
+//!
+//! A commit of an earlier version has no signature. Nothing but a published checkpoint can speak for it.
 //!
 //! An erased record leaves zeros in its place, and its salt likewise; the highest bit of its length says that it was erased.
 //! The frame keeps its length, so that nothing that knows a place in the segment has to learn another one.
@@ -7,15 +10,23 @@ use bytes::Buf;
 use bytes::BufMut;
 use bytes::Bytes;
 
+use super::checkpoint::Checkpoint;
 use super::digest::record_commitment;
 use super::leaf::LEAF_BYTES;
 use super::merkle::Hash;
+use super::note::VerifierKey;
 
-/// Magic 4, frame length 4, first index 8, count 4, CRC-32C 4, root after the frame 32, oldest open intent 8; big-endian.
-/// The checksum covers the whole frame but its own four bytes.
+/// Magic 3, version 1, frame length 4, first index 8, count 4, CRC-32C 4, root after the frame 32, oldest open intent 8;
+/// big-endian. The checksum covers the whole frame but its own four bytes.
 pub(super) const HEADER_BYTES: usize = 64;
+/// Of the text of the checkpoint that the commit leaves, with Ed25519: behind the header.
+pub(super) const SIGNATURE_BYTES: usize = 64;
+/// What is written before the first entry.
+pub(super) const FRAME_OVERHEAD: usize = HEADER_BYTES + SIGNATURE_BYTES;
 /// Not valid UTF-8, so that no text that a caller chose can pass for the start of a frame.
-pub(super) const MAGIC: [u8; 4] = [0xff, b'L', b'B', 1];
+const MAGIC: [u8; 3] = [0xff, b'L', b'B'];
+/// Magic and version, by which the start of a frame is looked for.
+pub(super) const START_BYTES: usize = 4;
 const CRC_AT: usize = 20;
 const NONE_OPEN: u64 = u64::MAX;
 const SALT_BYTES: usize = 32;
@@ -26,9 +37,43 @@ pub(super) const ENTRY_OVERHEAD: usize = LEAF_BYTES + 32 + 4;
 pub(super) const MAX_RECORD_BYTES: usize = 64 * 1024;
 /// A commit closes when it has grown beyond this.
 pub(super) const COMMIT_BYTES: usize = 1 << 20;
-const MAX_FRAME_BYTES: usize = COMMIT_BYTES + ENTRY_OVERHEAD + MAX_RECORD_BYTES + HEADER_BYTES;
+const MAX_FRAME_BYTES: usize = COMMIT_BYTES + ENTRY_OVERHEAD + MAX_RECORD_BYTES + FRAME_OVERHEAD;
 
-/// Why bytes are not a frame.
+/// The fourth byte of a frame.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Version {
+    /// Read, and no longer written.
+    Unsigned = 1,
+    Signed = 2,
+}
+
+impl Version {
+    fn of(start: &[u8]) -> Option<Self> {
+        match start.strip_prefix(&MAGIC)? {
+            [1, ..] => Some(Self::Unsigned),
+            [2, ..] => Some(Self::Signed),
+            _ => None,
+        }
+    }
+
+    /// Where the entries begin.
+    const fn overhead(self) -> usize {
+        match self {
+            Self::Unsigned => HEADER_BYTES,
+            Self::Signed => FRAME_OVERHEAD,
+        }
+    }
+}
+
+/// Whether a frame may begin with these bytes.
+pub(super) fn is_start(bytes: &[u8]) -> bool {
+    Version::of(bytes).is_some()
+}
+
+/// A journal's signature of a commit.
+pub(super) type Signature = [u8; SIGNATURE_BYTES];
+
+/// Why bytes are not a frame, or not one that may be relied on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum BadFrame {
     #[error("no commit begins there")]
@@ -41,10 +86,17 @@ pub enum BadFrame {
     Checksum,
     #[error("its root is not that of the tree")]
     Root,
+    #[error("the oldest stream that it names as open is not the oldest that is")]
+    Open,
+    #[error("its signature is not by the journal's key")]
+    Signature,
+    #[error("it bears no signature, and no published checkpoint covers it")]
+    Unsigned,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Header {
+    version: Version,
     /// Of the whole frame, in bytes.
     pub(super) length: usize,
     /// The index of the first entry.
@@ -59,12 +111,9 @@ pub(super) struct Header {
 
 impl Header {
     pub(super) fn parse(bytes: &[u8; HEADER_BYTES]) -> Result<Self, BadFrame> {
+        let version = Version::of(bytes).ok_or(BadFrame::Magic)?;
         let mut rest = bytes.as_slice();
-        let mut magic = [0; 4];
-        rest.copy_to_slice(&mut magic);
-        if magic != MAGIC {
-            return Err(BadFrame::Magic);
-        }
+        rest.advance(START_BYTES);
         let length = rest.get_u32() as usize;
         let first = rest.get_u64();
         let count = rest.get_u32();
@@ -72,11 +121,12 @@ impl Header {
         let mut root = [0; 32];
         rest.copy_to_slice(&mut root);
         let oldest_open = Some(rest.get_u64()).filter(|&index| index != NONE_OPEN);
-        let least = HEADER_BYTES as u64 + u64::from(count) * ENTRY_OVERHEAD as u64;
+        let least = version.overhead() as u64 + u64::from(count) * ENTRY_OVERHEAD as u64;
         if count == 0 || length as u64 > MAX_FRAME_BYTES as u64 || (length as u64) < least {
             return Err(BadFrame::Length);
         }
         Ok(Self {
+            version,
             length,
             first,
             count,
@@ -131,10 +181,11 @@ impl Frame {
     /// Takes apart the `header.length` bytes of a frame.
     pub(super) fn parse(header: Header, bytes: Bytes) -> Result<Self, BadFrame> {
         let mut rest = bytes.clone();
-        if rest.len() != header.length || rest.len() < HEADER_BYTES {
+        let overhead = header.version.overhead();
+        if rest.len() != header.length || rest.len() < overhead {
             return Err(BadFrame::Length);
         }
-        rest.advance(HEADER_BYTES);
+        rest.advance(overhead);
         let mut entries = Vec::with_capacity(header.count as usize);
         for _ in 0..header.count {
             entries.push(RawEntry::parse(&mut rest).ok_or(BadFrame::Length)?);
@@ -153,6 +204,31 @@ impl Frame {
         checksum(&self.bytes) == Some(self.header.crc)
     }
 
+    /// Whether one of the keys of the journal of that name has signed the tree that the commit leaves.
+    pub(super) fn check_signature(
+        &self,
+        origin: &str,
+        trusted: &[VerifierKey],
+    ) -> Result<(), BadFrame> {
+        if self.header.version == Version::Unsigned {
+            return Err(BadFrame::Unsigned);
+        }
+        let signature = self.bytes.get(HEADER_BYTES..FRAME_OVERHEAD);
+        let text = Checkpoint {
+            origin: origin.to_owned(),
+            size: self.header.end(),
+            root: self.header.root,
+        }
+        .text();
+        let has_signed = |key: &VerifierKey| {
+            key.name() == origin && signature.is_some_and(|bytes| key.has_signed(&text, bytes))
+        };
+        match trusted.iter().any(has_signed) {
+            true => Ok(()),
+            false => Err(BadFrame::Signature),
+        }
+    }
+
     pub(super) fn entries(&self) -> &[RawEntry] {
         &self.entries
     }
@@ -162,7 +238,7 @@ impl Frame {
         let mut bytes = self.bytes.to_vec();
         let mut rest = bytes
             .as_mut_slice()
-            .get_mut(HEADER_BYTES..)
+            .get_mut(self.header.version.overhead()..)
             .unwrap_or_default();
         for index in self.header.first..self.header.end() {
             rest = skip_or_erase(rest, is_erased(index));
@@ -238,6 +314,17 @@ fn skip_or_erase(entry: &mut [u8], erase: bool) -> &mut [u8] {
     rest
 }
 
+/// What stands before the entries of a commit.
+#[derive(Debug)]
+pub(super) struct NewCommit<'a> {
+    /// The index of the first entry.
+    pub(super) first: u64,
+    pub(super) count: u32,
+    pub(super) root: &'a Hash,
+    pub(super) oldest_open: Option<u64>,
+    pub(super) signature: &'a Signature,
+}
+
 /// A frame that is being filled.
 #[derive(Debug, Default)]
 pub(super) struct FrameBuilder(Vec<u8>);
@@ -245,7 +332,7 @@ pub(super) struct FrameBuilder(Vec<u8>);
 impl FrameBuilder {
     pub(super) fn clear(&mut self) {
         self.0.clear();
-        self.0.resize(HEADER_BYTES, 0);
+        self.0.resize(FRAME_OVERHEAD, 0);
     }
 
     pub(super) fn push(&mut self, leaf: &[u8; LEAF_BYTES], salt: &[u8; 32], record: &[u8]) {
@@ -255,44 +342,32 @@ impl FrameBuilder {
         self.0.put_slice(record);
     }
 
-    /// The whole frame of `count` entries, the first of which is at `first`.
-    pub(super) fn finish(
-        &mut self,
-        first: u64,
-        count: u32,
-        root: &Hash,
-        oldest_open: Option<u64>,
-    ) -> &[u8] {
-        let length = self.0.len() as u32;
-        self.put_header(length, first, count, 0, root, oldest_open);
+    /// The whole frame.
+    pub(super) fn finish(&mut self, commit: &NewCommit<'_>) -> &[u8] {
+        self.put_header(commit, 0);
         let crc = checksum(&self.0).unwrap_or(0);
-        self.put_header(length, first, count, crc, root, oldest_open);
+        self.put_header(commit, crc);
         &self.0
     }
 
-    fn put_header(
-        &mut self,
-        length: u32,
-        first: u64,
-        count: u32,
-        crc: u32,
-        root: &Hash,
-        oldest_open: Option<u64>,
-    ) {
+    fn put_header(&mut self, commit: &NewCommit<'_>, crc: u32) {
+        let length = self.0.len() as u32;
         let Some(mut header) = self
             .0
-            .first_chunk_mut::<HEADER_BYTES>()
+            .first_chunk_mut::<FRAME_OVERHEAD>()
             .map(|h| h.as_mut_slice())
         else {
             return;
         };
         header.put_slice(&MAGIC);
+        header.put_u8(Version::Signed as u8);
         header.put_u32(length);
-        header.put_u64(first);
-        header.put_u32(count);
+        header.put_u64(commit.first);
+        header.put_u32(commit.count);
         header.put_u32(crc);
-        header.put_slice(root);
-        header.put_u64(oldest_open.unwrap_or(NONE_OPEN));
+        header.put_slice(commit.root);
+        header.put_u64(commit.oldest_open.unwrap_or(NONE_OPEN));
+        header.put_slice(commit.signature);
     }
 }
 

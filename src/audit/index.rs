@@ -2,6 +2,7 @@
 //!
 //! Whoever tampers with it can hide entries from a search, but invent none: what it names is read from the journal.
 
+mod agreement;
 mod bits;
 mod candidates;
 mod follower;
@@ -64,6 +65,8 @@ pub enum IndexError {
     },
     #[error(transparent)]
     Journal(#[from] ReadError),
+    #[error("the search index's file was deleted")]
+    Gone,
     #[error("the search index's thread cannot be started")]
     Thread(#[source] std::io::Error),
 }
@@ -183,8 +186,10 @@ impl Index {
 impl IndexError {
     /// Whether the index itself is at fault, so that only another one helps.
     fn is_damage(&self) -> bool {
-        let Self::Store(error) = self else {
-            return false;
+        let error = match self {
+            Self::Store(error) => error,
+            Self::Gone => return true,
+            Self::Folder { .. } | Self::Journal(_) | Self::Thread(_) => return false,
         };
         !matches!(
             error.sqlite_error_code(),

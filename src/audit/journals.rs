@@ -5,13 +5,17 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::sync::Mutex;
 use std::sync::MutexGuard;
+use std::sync::OnceLock;
 use std::sync::PoisonError;
+use std::time::Instant;
 
 use super::checkpoint::CheckpointError;
 use super::checkpoint::SignedCheckpoint;
 use super::note::KeyKind;
 use super::note::NoteError;
 use super::note::VerifierKey;
+use super::witness::cosigned::Cosigned;
+use super::witness::cosigned::RolledBack;
 use crate::fault::Fault;
 use crate::identity::directory::Department;
 use crate::identity::directory::Directory;
@@ -26,6 +30,8 @@ const REMEMBERED: usize = 8;
 #[derive(Debug, Default)]
 pub struct Journals {
     departments: BTreeMap<DepartmentId, Known>,
+    /// What this gateway has cosigned, from when its witness knows of them.
+    cosigned: OnceLock<Arc<Cosigned>>,
 }
 
 #[derive(Debug, Default)]
@@ -65,7 +71,10 @@ impl Journals {
             departments.insert(department.id.clone(), known);
         }
         if faults.is_empty() {
-            Ok(Self { departments })
+            Ok(Self {
+                departments,
+                cosigned: OnceLock::new(),
+            })
         } else {
             Err(faults)
         }
@@ -103,6 +112,25 @@ impl Journals {
         verified.truncate(REMEMBERED - 1);
         verified.push_front(checkpoint.clone());
         Ok(checkpoint)
+    }
+
+    /// Holds receipts against what the own witness has cosigned.
+    pub(super) fn hold_against(&self, cosigned: Arc<Cosigned>) {
+        // The first one stays: there is one witness.
+        let _ = self.cosigned.set(cosigned);
+    }
+
+    /// Whether an entry that was written after `asked` can stand there, by what the own witness has cosigned.
+    pub(super) fn check_entry(
+        &self,
+        origin: &str,
+        index: u64,
+        asked: Instant,
+    ) -> Result<(), RolledBack> {
+        match self.cosigned.get() {
+            Some(cosigned) => cosigned.check_entry(origin, index, asked),
+            None => Ok(()),
+        }
     }
 
     /// The keys that speak for one journal.

@@ -105,6 +105,19 @@ impl SpareSegment {
     }
 }
 
+/// That no checkpoint is published any more, mostly for want of space.
+#[derive(Debug)]
+pub(super) struct Stall {
+    since: Instant,
+    pub(super) cause: Arc<DiskError>,
+}
+
+impl Stall {
+    pub(super) fn has_lasted(&self, time: Duration) -> bool {
+        self.since.elapsed() >= time
+    }
+}
+
 /// Owns the tree's files and the published checkpoint.
 pub(super) struct Keeper {
     pub(super) publisher: Publisher,
@@ -177,12 +190,37 @@ impl Keeper {
             Ok(published) => {
                 self.published = checkpoint.size();
                 self.shared.published.store(Arc::new(published));
+                if self.shared.stall.swap(None).is_some() {
+                    tracing::info!("the journal's checkpoints are published again");
+                }
             }
             Err(PublishError::Read(ReadError::Disk(error))) if error.may_be_retried() => {
-                tracing::warn!(error = %chain(&error), "the journal's checkpoint is not published");
+                self.stall(error);
             }
-            Err(error) => _ = self.shared.fail(Failure::Unpublished(error)),
+            Err(error) => {
+                self.shared.fail(Failure::Unpublished(error));
+                return;
+            }
         }
+        let unpublished = checkpoint.size() - self.published;
+        metrics::gauge!("landbridge_journal_unpublished_entries").set(unpublished as f64);
+    }
+
+    fn stall(&self, cause: DiskError) {
+        let before = self.shared.stall.load();
+        if before.is_none() {
+            tracing::error!(
+                error = %chain(&cause), max_unpublished_age = ?self.shared.max_unpublished_age,
+                "the journal's checkpoint is not published; exchanges will be refused when that has lasted too long"
+            );
+        }
+        let since = before
+            .as_ref()
+            .map_or_else(Instant::now, |before| before.since);
+        let cause = Arc::new(cause);
+        self.shared
+            .stall
+            .store(Some(Arc::new(Stall { since, cause })));
     }
 }
 

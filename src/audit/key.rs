@@ -14,6 +14,8 @@ use aws_lc_rs::signature::KeyPair;
 
 use super::checkpoint::Checkpoint;
 use super::checkpoint::SignedCheckpoint;
+use super::frame::SIGNATURE_BYTES;
+use super::frame::Signature;
 use super::note;
 use super::note::KeyKind;
 use super::note::NoteError;
@@ -115,12 +117,21 @@ impl JournalKey {
 
     /// A note of a text that ends in a newline, and that no checkpoint could be.
     pub fn sign_text(&self, text: &str, origin: &str) -> Result<String, NoteError> {
-        Ok(note::sign(text, &self.0, &self.verifier(origin)?))
+        let verifier = self.verifier(origin)?;
+        Ok(note::signed(text, &self.signature(text), &verifier))
     }
 
     pub(super) fn sign(&self, checkpoint: Checkpoint, verifier: &VerifierKey) -> SignedCheckpoint {
-        let note = note::sign(&checkpoint.text(), &self.0, verifier);
-        SignedCheckpoint::new(checkpoint, note)
+        let signature = self.signature(&checkpoint.text());
+        SignedCheckpoint::signed(checkpoint, &signature, verifier)
+    }
+
+    /// Bare, as the frame of a commit has it.
+    pub(super) fn signature(&self, text: &str) -> Signature {
+        let signature = self.0.sign(text.as_bytes());
+        let bytes = signature.as_ref().first_chunk().copied();
+        // A signature of Ed25519 has no other length; one of zeros verifies nothing.
+        bytes.unwrap_or([0; SIGNATURE_BYTES])
     }
 
     #[cfg(test)]

@@ -2,7 +2,6 @@
 
 mod vkey;
 
-use aws_lc_rs::signature::Ed25519KeyPair;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 
@@ -45,9 +44,9 @@ pub struct Signer {
     pub time: Option<Moment>,
 }
 
-/// The note of a text that ends in a newline, signed under the name of `verifier`.
-pub(super) fn sign(text: &str, pair: &Ed25519KeyPair, verifier: &VerifierKey) -> String {
-    let line = signature_line(verifier, pair.sign(text.as_bytes()).as_ref());
+/// The note of a text that ends in a newline, with its signature by the key of `verifier`.
+pub(super) fn signed(text: &str, signature: &[u8], verifier: &VerifierKey) -> String {
+    let line = signature_line(verifier, signature);
     format!("{text}\n{line}\n")
 }
 

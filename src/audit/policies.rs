@@ -1,9 +1,14 @@
 //! The texts of a policy as they were in force, beside the journal.
 //!
-//! `policy/<digest>` has the text of an agreement or of a file of guardrails, under the digest by which entries name it;
+//! `policy/<digest>` has a text under the digest of its own, [`text_digest`]: of an agreement, of a file of guardrails, or a
+//! list of what was in force together, with a line for each: the digest by which entries name it, that of its text, and its
+//! name. Entries of starts and reloads name the list; so the journal says which text an agreement's digest means.
 //! `policy/in-force` has a line for each that is in force now: its digest, a space and its name.
 
 use std::collections::BTreeMap;
+use std::collections::BTreeSet;
+use std::fs;
+use std::io;
 use std::path::Path;
 use std::path::PathBuf;
 
@@ -11,9 +16,16 @@ use super::disk::Disk;
 use super::disk::DiskError;
 use super::disk::RealDisk;
 use super::disk::replace;
+use super::index::Index;
 use super::layout::Layout;
 use super::layout::read_text;
+use super::leaf::Kind;
+use super::reader::ReadError;
+use super::reader::Reader;
+use super::search::Criteria;
+use super::search::each;
 use crate::pb;
+use crate::pb::journal_record;
 use crate::policy::Part;
 use crate::policy::text_digest;
 use crate::registry::Digest;
@@ -34,6 +46,17 @@ pub struct Policies {
     folder: PathBuf,
 }
 
+/// What stands under a digest. Whoever has the folder could have written there what he likes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Kept {
+    Text(String),
+    /// Another text than the one that was kept.
+    Altered,
+    /// It was kept under an agreement's digest, as earlier versions did: nothing on record says that this is the text.
+    Unproven(String),
+    Nothing,
+}
+
 /// What has changed, as an entry tells it.
 #[derive(Debug, Default, Clone, PartialEq)]
 pub struct Changes {
@@ -49,14 +72,43 @@ impl Policies {
         }
     }
 
-    /// The text that is kept under a digest.
-    pub fn text(&self, digest: &[u8]) -> Result<Option<String>, DiskError> {
-        read_text(&self.folder.join(hex(digest)))
+    /// The text that has this digest.
+    pub fn read(&self, digest: &Digest) -> Result<Kept, DiskError> {
+        self.look(digest, |text| match text_digest(&text) == *digest {
+            true => Kept::Text(text),
+            false => Kept::Altered,
+        })
     }
 
-    /// Whether a text is kept.
+    fn look(&self, digest: &Digest, judge: impl FnOnce(String) -> Kept) -> Result<Kept, DiskError> {
+        match read_text(&self.folder.join(hex(digest))) {
+            Ok(text) => Ok(text.map_or(Kept::Nothing, judge)),
+            // Only texts are kept.
+            Err(error) if error.source.kind() == io::ErrorKind::InvalidData => Ok(Kept::Altered),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Whether a text is kept, and is what it was.
     pub fn has(&self, digest: &Digest) -> bool {
-        self.folder.join(hex(digest)).exists()
+        self.read(digest)
+            .is_ok_and(|kept| matches!(kept, Kept::Text(_)))
+    }
+
+    /// Under which something is kept.
+    fn digests(&self) -> Result<Vec<Digest>, DiskError> {
+        let failed = |source| DiskError::new("list", &self.folder, source);
+        let entries = match fs::read_dir(&self.folder) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+            other => other.map_err(failed)?,
+        };
+        let mut digests = Vec::new();
+        for entry in entries {
+            let name = entry.map_err(failed)?.file_name();
+            digests.extend(name.to_str().and_then(digest_of));
+        }
+        digests.sort_unstable();
+        Ok(digests)
     }
 
     /// Keeps texts, whole or not at all each, and on disk when it comes back.
@@ -92,6 +144,108 @@ impl Policies {
         let lines: String = lines.collect();
         replace(&RealDisk, &self.folder.join(IN_FORCE), lines.as_bytes())
     }
+}
+
+/// The texts of which a journal says that they were in force.
+#[derive(Debug, Default)]
+pub struct TextsOnRecord {
+    /// The digest that entries have of a part of the policy, and the digests of its texts: notes in an agreement change the
+    /// text and not what it means.
+    texts: BTreeMap<Digest, BTreeSet<Digest>>,
+    lists: BTreeSet<Digest>,
+}
+
+impl TextsOnRecord {
+    /// By the entries of all starts and reloads.
+    pub fn of(journal: &Path, index: Option<&Index>) -> Result<Self, ReadError> {
+        let (mut known, policies) = (Self::default(), Policies::beside(journal));
+        for kind in [Kind::Lifecycle, Kind::Policy] {
+            let criteria = Criteria {
+                kind: Some(kind),
+                ..Criteria::default()
+            };
+            each(&Reader::open(journal), index, &criteria, None, |hit| {
+                known.lists.extend(hit.told().and_then(list_of));
+                true
+            })?;
+        }
+        known.read_lists(&policies)?;
+        Ok(known)
+    }
+
+    /// An entry of the journal; its lists are read when all are known.
+    pub(super) fn note(&mut self, record: &journal_record::Kind) {
+        self.lists.extend(list_of(record));
+    }
+
+    pub(super) fn read_lists(&mut self, policies: &Policies) -> Result<(), DiskError> {
+        for list in &self.lists {
+            let Kept::Text(lines) = policies.read(list)? else {
+                continue;
+            };
+            for (part, text) in lines.lines().filter_map(listed) {
+                self.texts.entry(part).or_default().insert(text);
+            }
+        }
+        Ok(())
+    }
+
+    /// The text of an agreement or of guardrails, by the digest that entries have of it.
+    pub fn text(&self, policies: &Policies, part: &Digest) -> Result<Kept, DiskError> {
+        let Some(texts) = self.texts.get(part) else {
+            return Ok(match policies.read(part)? {
+                Kept::Altered => policies.look(part, Kept::Unproven)?,
+                // A digest that is the text's own.
+                other => other,
+            });
+        };
+        let mut found = Kept::Nothing;
+        for text in texts {
+            match policies.read(text)? {
+                Kept::Nothing => {}
+                Kept::Text(text) => return Ok(Kept::Text(text)),
+                other => found = other,
+            }
+        }
+        Ok(found)
+    }
+
+    /// How many texts are kept that nothing on record speaks for; the first digest whose text is another than it was.
+    pub(super) fn check(&self, policies: &Policies) -> Result<(u64, Option<Digest>), DiskError> {
+        let mut unproven = 0;
+        for digest in policies.digests()? {
+            if matches!(policies.read(&digest)?, Kept::Text(_) | Kept::Nothing) {
+                continue;
+            }
+            let mut texts = self.texts.values().flatten();
+            if self.lists.contains(&digest) || texts.any(|text| *text == digest) {
+                return Ok((unproven, Some(digest)));
+            }
+            unproven += 1;
+        }
+        Ok((unproven, None))
+    }
+}
+
+/// The list of what was in force, by its digest: an entry of a start or a reload has it.
+fn list_of(record: &journal_record::Kind) -> Option<Digest> {
+    let list = match record {
+        journal_record::Kind::Lifecycle(record) => &record.in_force,
+        journal_record::Kind::Policy(record) => &record.in_force,
+        _ => return None,
+    };
+    list.as_ref().try_into().ok()
+}
+
+/// The list of the parts of a policy, whose digest goes on record.
+pub fn list<'a>(parts: impl Iterator<Item = Part<'a>>) -> String {
+    let line = |part: Part<'_>| format!("{} {} {}\n", hex(part.digest), hex(part.text), part.name);
+    parts.map(line).collect()
+}
+
+fn listed(line: &str) -> Option<(Digest, Digest)> {
+    let mut words = line.split(' ');
+    Some((digest_of(words.next()?)?, digest_of(words.next()?)?))
 }
 
 impl Changes {
@@ -159,16 +313,45 @@ mod tests {
     }
 
     #[test]
-    fn a_text_is_found_by_its_digest() {
+    fn a_text_is_read_by_its_own_digest_and_no_other() {
         let dir = temporary();
         let policies = Policies::beside(dir.path());
-        assert_eq!(policies.text(&[7; 32]).unwrap(), None);
-        let text = ([7; 32], "id = \"A-1\"\n".to_owned());
-        policies.keep([text].into_iter()).unwrap();
-        assert!(policies.has(&[7; 32]));
-        assert_eq!(
-            policies.text(&[7; 32]).unwrap().as_deref(),
-            Some("id = \"A-1\"\n")
-        );
+        let (text, other) = ("id = \"A-1\"\n".to_owned(), "id = \"A-2\"\n");
+        let digest = text_digest(&text);
+        assert_eq!(policies.read(&digest).unwrap(), Kept::Nothing);
+        policies.keep([(digest, text.clone())].into_iter()).unwrap();
+        assert!(policies.has(&digest));
+        assert_eq!(policies.read(&digest).unwrap(), Kept::Text(text));
+        fs::write(dir.path().join("policy").join(hex(&digest)), other).unwrap();
+        assert!(!policies.has(&digest));
+        assert_eq!(policies.read(&digest).unwrap(), Kept::Altered);
+    }
+
+    #[test]
+    fn what_is_on_record_says_which_text_an_agreement_had() {
+        let dir = temporary();
+        let policies = Policies::beside(dir.path());
+        let (text, agreement) = ("id = \"A-1\"\n".to_owned(), [7; 32]);
+        let list = format!("{} {} A-1\n", hex(&agreement), hex(&text_digest(&text)));
+        let [text_at, list_at] = [&text, &list].map(|text| text_digest(text));
+        let texts = [(text_at, text.clone()), (list_at, list)];
+        policies.keep(texts.into_iter()).unwrap();
+        // What an earlier version kept, or somebody laid there.
+        policies
+            .keep([(agreement, "id = \"A-9\"\n".to_owned())].into_iter())
+            .unwrap();
+        let mut known = TextsOnRecord::default();
+        let before = known.text(&policies, &agreement).unwrap();
+        assert!(matches!(before, Kept::Unproven(_)), "{before:?}");
+        known.note(&journal_record::Kind::Lifecycle(pb::LifecycleRecord {
+            in_force: list_at.to_vec().into(),
+            ..pb::LifecycleRecord::default()
+        }));
+        known.read_lists(&policies).unwrap();
+        assert_eq!(known.text(&policies, &agreement).unwrap(), Kept::Text(text));
+        assert_eq!(known.check(&policies).unwrap(), (1, None));
+        fs::write(dir.path().join("policy").join(hex(&text_at)), "edited").unwrap();
+        assert_eq!(known.text(&policies, &agreement).unwrap(), Kept::Altered);
+        assert_eq!(known.check(&policies).unwrap().1, Some(text_at));
     }
 }

@@ -1,5 +1,7 @@
 //! A provider's receipt, held against its journal's key, its tree and the exchange itself.
 
+use std::time::Instant;
+
 use super::IS_NULL;
 use super::PeerLeaf;
 use super::checkpoint::CheckpointError;
@@ -11,6 +13,7 @@ use super::leaf::Outcome;
 use super::leaf::Role;
 use super::merkle;
 use super::merkle::Hash;
+use super::witness::cosigned::RolledBack;
 use crate::fault::shown;
 use crate::name::DepartmentId;
 use crate::name::ExchangeId;
@@ -21,6 +24,8 @@ use crate::registry::Digest;
 pub struct Expected<'a> {
     pub provider: &'a DepartmentId,
     pub exchange: ExchangeId,
+    /// When this side began with the exchange: the provider's entry is younger.
+    pub begun: Instant,
     /// The kinds of entry that may stand for the answer.
     pub kinds: &'a [Kind],
     /// The outcomes that the answer, as it came, may have at the provider.
@@ -50,6 +55,8 @@ pub enum BadReceipt {
         "the receipt's path does not lead from its leaf at {index} to the root of {size} entries"
     )]
     Path { index: u64, size: u64 },
+    #[error("the provider's journal is not the one that this gateway has witnessed")]
+    RolledBack(#[from] RolledBack),
     #[error("the receipt's leaf cannot be read")]
     Leaf(#[from] BadLeaf),
     #[error("the receipt is of another exchange")]
@@ -73,6 +80,7 @@ impl VerifiedReceipt {
     ) -> Result<Self, BadReceipt> {
         let receipt = receipt.ok_or(BadReceipt::Missing)?;
         let leaf_hash = prove(receipt, journals, expected.provider)?;
+        journals.check_entry(&receipt.origin, receipt.index, expected.begun)?;
         let leaf = Leaf::parse(&receipt.leaf)?;
         if leaf.exchange != Some(expected.exchange) {
             return Err(BadReceipt::OtherExchange);

@@ -1,10 +1,11 @@
-//! What is done before a journal takes entries: its tail is cut back to the last complete commit, and what it published must
-//! still be there.
+//! What is done before a journal takes entries: its tail is cut back to the last complete commit, which its key must have
+//! signed, and what it published or witnesses have seen must still be there.
 
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::fs::OpenOptions;
 use std::fs::TryLockError;
+use std::path::PathBuf;
 
 use super::JournalError;
 use super::Recovery;
@@ -14,6 +15,7 @@ use super::disk::DiskError;
 use super::follow::Follower;
 use super::follow::LastCommit;
 use super::frame::BadFrame;
+use super::frame::Frame;
 use super::layout::Layout;
 use super::leaf::Kind;
 use super::merkle::Frontier;
@@ -56,15 +58,20 @@ pub(super) fn recover(
     }
     disk.flush_dir(layout.root())?;
     let lock = lock(layout)?;
-    let published = published(layout, verifier)?;
+    let published = read_own(layout.signed(), layout.read_signed()?, verifier)?;
+    let witnessed = read_own(layout.witnessed(), layout.read_witnessed()?, verifier)?;
     if layout.list_segments()?.is_empty() {
         create_first(disk, layout, segment_bytes)?;
     }
 
     let (mut follower, rebuilt) = resume(disk, layout, published.as_ref())?;
-    let cut_bytes = follow_to_end(&mut follower)?;
+    let covered = published.as_ref().map_or(0, SignedCheckpoint::size);
+    let cut_bytes = follow_to_end(&mut follower, covered, verifier)?;
     let entries = follower.frontier().size();
     check_published(layout, published.as_ref(), entries)?;
+    if let Some(witnessed) = &witnessed {
+        check_beginning(layout, witnessed, entries)?;
+    }
 
     let (first, position) = follower.walker().position();
     let segment = Segment::open(disk, &layout.segment(first), position)?;
@@ -106,20 +113,18 @@ fn lock(layout: &Layout) -> Result<File, JournalError> {
     }
 }
 
-/// The published checkpoint, which must be this journal's own.
-fn published(
-    layout: &Layout,
+/// A checkpoint that was kept, which must be this journal's own.
+fn read_own(
+    path: PathBuf,
+    note: Option<String>,
     verifier: &VerifierKey,
 ) -> Result<Option<SignedCheckpoint>, JournalError> {
-    let Some(note) = layout.read_signed()? else {
+    let Some(note) = note else {
         return Ok(None);
     };
     SignedCheckpoint::open(&note, std::slice::from_ref(verifier))
         .map(Some)
-        .map_err(|source| JournalError::Published {
-            path: layout.signed(),
-            source,
-        })
+        .map_err(|source| JournalError::Published { path, source })
 }
 
 fn create_first(disk: &dyn Disk, layout: &Layout, segment_bytes: u64) -> Result<(), JournalError> {
@@ -177,10 +182,19 @@ fn walk_to(
     }
 }
 
-/// Follows all complete commits. Gives the bytes of a torn one behind them.
-fn follow_to_end(follower: &mut Follower) -> Result<u64, JournalError> {
+/// Follows all complete commits, of which those that nothing published covers must bear the journal's signature. Gives the
+/// bytes of a torn one behind them.
+fn follow_to_end(
+    follower: &mut Follower,
+    covered: u64,
+    verifier: &VerifierKey,
+) -> Result<u64, JournalError> {
+    let is_proven = |frame: &Frame| match frame.header.end() <= covered {
+        true => Ok(()),
+        false => frame.check_signature(verifier.name(), std::slice::from_ref(verifier)),
+    };
     loop {
-        match follower.step() {
+        match follower.step_if(is_proven) {
             Ok(true) => {}
             Ok(false) => return Ok(follower.walker().torn_bytes()?),
             // A checksum that fits and a root that does not was not torn by a crash.
@@ -190,6 +204,13 @@ fn follow_to_end(follower: &mut Follower) -> Result<u64, JournalError> {
                     ..
                 },
             ) => return Err(error.into()),
+            // Nor was what a checksum fits and no signature: whoever wrote it has not the journal's key.
+            Err(
+                error @ ReadError::Damaged {
+                    cause: BadFrame::Signature | BadFrame::Unsigned,
+                    ..
+                },
+            ) => return Err(JournalError::Unproven(error)),
             Err(error @ ReadError::Damaged { .. }) => {
                 return match follower.walker().is_torn_tail()? {
                     true => Ok(follower.walker().torn_bytes()?),
@@ -217,6 +238,15 @@ fn check_published(
             }),
         };
     };
+    check_beginning(layout, checkpoint, entries)
+}
+
+/// What the checkpoint was signed for must be the beginning of the journal.
+fn check_beginning(
+    layout: &Layout,
+    checkpoint: &SignedCheckpoint,
+    entries: u64,
+) -> Result<(), JournalError> {
     if entries < checkpoint.size() {
         return Err(JournalError::CutBack {
             signed: checkpoint.size(),

@@ -14,7 +14,8 @@ use super::frame::BadFrame;
 use super::frame::Frame;
 use super::frame::HEADER_BYTES;
 use super::frame::Header;
-use super::frame::MAGIC;
+use super::frame::START_BYTES;
+use super::frame::is_start;
 use super::layout::Layout;
 use super::leaf::BadLeaf;
 
@@ -205,7 +206,7 @@ impl Scanner {
 
     fn find_later(&mut self, next: u64) -> Result<bool, DiskError> {
         self.offset += 1;
-        while let Some(skip) = self.find_magic()? {
+        while let Some(skip) = self.find_start()? {
             self.offset += skip;
             let first = match self
                 .bytes(self.offset, HEADER_BYTES)?
@@ -226,18 +227,18 @@ impl Scanner {
     }
 
     /// How far from the offset the next frame may begin.
-    fn find_magic(&mut self) -> Result<Option<u64>, DiskError> {
+    fn find_start(&mut self) -> Result<Option<u64>, DiskError> {
         let mut skipped = 0;
         loop {
             let at = self.offset + skipped;
-            if self.bytes(at, 4)?.is_none() {
+            if self.bytes(at, START_BYTES)?.is_none() {
                 return Ok(None);
             }
             let window = self.ahead(at);
-            if let Some(found) = window.windows(4).position(|bytes| bytes == MAGIC) {
+            if let Some(found) = window.windows(START_BYTES).position(is_start) {
                 return Ok(Some(skipped + found as u64));
             }
-            skipped += window.len() as u64 - 3;
+            skipped += (window.len() - START_BYTES + 1) as u64;
         }
     }
 

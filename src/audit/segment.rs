@@ -8,7 +8,7 @@ use std::time::Instant;
 use super::disk::Disk;
 use super::disk::DiskError;
 use super::disk::DiskFile;
-use super::frame::HEADER_BYTES;
+use super::frame::FRAME_OVERHEAD;
 use super::layout::Layout;
 
 /// An idle gateway's journal starts small; each further segment doubles up to the greatest size.
@@ -47,7 +47,7 @@ impl Segment {
 
     /// The bytes that entries may still take.
     pub(super) fn room(&self) -> u64 {
-        (self.capacity - self.position.min(self.capacity)).saturating_sub(HEADER_BYTES as u64)
+        (self.capacity - self.position.min(self.capacity)).saturating_sub(FRAME_OVERHEAD as u64)
     }
 
     pub(super) fn next_capacity(&self, greatest: u64) -> u64 {

@@ -8,6 +8,7 @@ mod store;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::io;
+use std::ops::RangeInclusive;
 use std::path::Path;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -15,6 +16,8 @@ use std::sync::PoisonError;
 use std::sync::RwLock;
 
 use aws_lc_rs::hmac;
+use time::Date;
+use time::Month;
 use time::UtcOffset;
 
 use super::digest::length_prefixed;
@@ -112,6 +115,31 @@ impl SubjectKeys {
         self.0.store.destroy(epoch)
     }
 
+    /// The months of that time whose key was lost, such as `2026-11`: what was on record by it can be told no more.
+    pub fn lost_between(
+        &self,
+        since: Option<Moment>,
+        until: Option<Moment>,
+    ) -> Result<Vec<String>, SubjectKeyError> {
+        let asked = months(since, until);
+        let mut lost = self.0.store.lost()?;
+        lost.retain(|epoch| asked.contains(epoch));
+        Ok(lost.into_iter().map(store::name).collect())
+    }
+
+    /// Whether a month's key is here, or gone with somebody's knowledge.
+    pub(super) fn accounts_for(&self, epoch: u32) -> bool {
+        self.0.store.accounts_for(epoch)
+    }
+
+    /// Goes on without the key of a month, such as `2026-11`, that was lost.
+    pub fn give_up(&self, month: &str) -> Result<(), SubjectKeyError> {
+        match store::parse(month) {
+            Some(epoch) => self.0.store.give_up(epoch),
+            None => Ok(()),
+        }
+    }
+
     /// The tags that a person or body had from the one time to before the other.
     pub fn subject_between(
         &self,
@@ -139,17 +167,16 @@ impl SubjectKeys {
             .collect())
     }
 
-    /// Keys of the months that entries of that time may have: an exchange that began in one may be on record in the next.
+    /// Keys of the months that entries of that time may have.
     fn between(
         &self,
         since: Option<Moment>,
         until: Option<Moment>,
     ) -> Result<Vec<Arc<MonthKey>>, SubjectKeyError> {
-        let first = since.map_or(0, |since| epoch(since).saturating_sub(1));
-        let last = until.map_or(u32::MAX, epoch);
+        let asked = months(since, until);
         let mut keys = Vec::new();
         for epoch in self.epochs()? {
-            if !(first..=last).contains(&epoch) {
+            if !asked.contains(&epoch) {
                 continue;
             }
             if let Some(key) = self.known(epoch) {
@@ -227,6 +254,28 @@ impl fmt::Debug for MonthKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("MonthKey(..)")
     }
+}
+
+/// The months that entries of that time may have: an exchange that began in one may be on record in the next.
+fn months(since: Option<Moment>, until: Option<Moment>) -> RangeInclusive<u32> {
+    let first = since.map_or(0, |since| epoch(since).saturating_sub(1));
+    first..=until.map_or(u32::MAX, epoch)
+}
+
+/// When a month begins, UTC.
+pub(super) fn first_moment(epoch: u32) -> Moment {
+    let year = 1970 + i32::try_from(epoch / 12).unwrap_or(0);
+    let month = u8::try_from(epoch % 12 + 1).unwrap_or(1);
+    let date = Month::try_from(month).and_then(|month| Date::from_calendar_date(year, month, 1));
+    // A year that no calendar has is later than all entries.
+    date.map_or(Moment::from_micros(i64::MAX), |date| {
+        Moment::from_micros(date.midnight().assume_utc().unix_timestamp() * 1_000_000)
+    })
+}
+
+/// A month as people write it: `2026-11`.
+pub(super) fn month_name(epoch: u32) -> String {
+    store::name(epoch)
 }
 
 /// Months since January 1970, UTC; 0 for what was before.

@@ -68,6 +68,7 @@ pub(super) fn settings(dir: &Path, segment_bytes: u64) -> JournalSettings {
         origin: ORIGIN.to_owned(),
         linger: Duration::ZERO,
         segment_bytes,
+        max_unpublished_age: Duration::from_secs(60),
     }
 }
 
@@ -179,6 +180,22 @@ pub(super) fn copy(from: &Path, to: &Path) {
             false => _ = fs::copy(entry.path(), to),
         }
     }
+}
+
+/// A commit as the version before signatures wrote it.
+pub(super) fn unsigned(frame: &[u8]) -> Vec<u8> {
+    let mut earlier = [&frame[..64], &frame[128..]].concat();
+    earlier[3] = 1;
+    let length = earlier.len() as u32;
+    earlier[4..8].copy_from_slice(&length.to_be_bytes());
+    sum(&mut earlier);
+    earlier
+}
+
+/// Gives a commit the checksum that fits.
+pub(super) fn sum(frame: &mut [u8]) {
+    let crc = crc32c::crc32c_append(crc32c::crc32c(&frame[..20]), &frame[24..]);
+    frame[20..24].copy_from_slice(&crc.to_be_bytes());
 }
 
 /// What fails.

@@ -1,5 +1,7 @@
 //! Who received a person's data, when, for which purpose and under which agreement.
 
+use std::collections::BTreeSet;
+
 use super::index::Index;
 use super::leaf::Outcome;
 use super::leaf::Role;
@@ -12,9 +14,13 @@ use super::search::each;
 use super::subject::SubjectKeyError;
 use super::subject::SubjectKeys;
 use super::subject::Tag;
+use super::subject::epoch;
+use super::subject::first_moment;
+use super::subject::month_name;
 use crate::clock::Moment;
 use crate::name::ExchangeId;
 use crate::pb;
+use crate::pb::journal_record;
 use crate::registry::Registry;
 
 /// Whose data, and when.
@@ -29,6 +35,8 @@ pub struct Subject {
     pub since: Option<Moment>,
     /// The first time that is too late.
     pub until: Option<Moment>,
+    /// Months of that time whose key was lost: whether anything is on record of them cannot be said.
+    pub lost: BTreeSet<String>,
 }
 
 /// Which of a person's usages are wanted.
@@ -81,6 +89,40 @@ pub struct Usages {
     pub reach: Reach,
 }
 
+/// The months of whose key the journal's entries have tags, and of which the folder knows nothing.
+pub fn lost_months(reader: &Reader, keys: &SubjectKeys) -> Result<Vec<String>, ReadError> {
+    let (Some(first), Some(last)) = (reader.entry(0)?, reader.backward()?.next().transpose()?)
+    else {
+        return Ok(Vec::new());
+    };
+    let mut lost = Vec::new();
+    for month in epoch(first.leaf.time)..=epoch(last.leaf.time) {
+        if !keys.accounts_for(month) && has_tags_of(reader, month)? {
+            lost.push(month_name(month));
+        }
+    }
+    Ok(lost)
+}
+
+/// Whether an exchange of that month names a subject by its key. Read only where the key is missing.
+fn has_tags_of(reader: &Reader, month: u32) -> Result<bool, ReadError> {
+    for stored in reader.since(first_moment(month))? {
+        let stored = stored?;
+        if epoch(stored.leaf.time) > month {
+            return Ok(false);
+        }
+        let subjects = match stored.record()?.and_then(|record| record.kind) {
+            Some(journal_record::Kind::Exchange(record)) => record.subjects,
+            Some(journal_record::Kind::StreamEnd(record)) => record.subjects,
+            _ => continue,
+        };
+        if subjects.iter().any(|tag| tag.epoch == month) {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
 impl Subject {
     /// Adds an identifier of the person, by the name of the field that holds it. With a registry at hand, the record types
     /// whose key that field is are looked for by the key, too.
@@ -92,6 +134,7 @@ impl Subject {
         id: &str,
     ) -> Result<(), SubjectKeyError> {
         let (since, until) = (self.since, self.until);
+        self.lost.extend(keys.lost_between(since, until)?);
         self.tags
             .extend(keys.subject_between(scheme, id, since, until)?);
         let schemas = registry.into_iter().flat_map(Registry::records);

@@ -26,6 +26,8 @@ use super::merkle::Frontier;
 use super::note::VerifierKey;
 use super::pace::Pace;
 use super::pace::Stopped;
+use super::policies::Policies;
+use super::policies::TextsOnRecord;
 use super::quorum::Unwitnessed;
 use super::quorum::WitnessPolicy;
 use super::quorum::Witnessed;
@@ -39,6 +41,8 @@ use super::tiles::writer::TileWriter;
 use crate::clock::Moment;
 use crate::pb;
 use crate::pb::journal_record;
+use crate::registry::Digest;
+use crate::registry::hex;
 use account::OpenStream;
 use compare::Compare;
 use withheld::Withheld;
@@ -52,7 +56,7 @@ pub struct Report {
     pub witnessed: Option<SignedCheckpoint>,
     /// By whom, as the policy counts; None without a policy.
     pub witnesses: Option<Witnessed>,
-    /// Entries that are proven, those behind the checkpoint included.
+    /// Entries that are proven: by the published checkpoint, and behind it each commit by its own signature.
     pub entries: u64,
     pub commits: u64,
     /// The first and the last entry's time.
@@ -64,9 +68,19 @@ pub struct Report {
     pub erased: u64,
     /// Streams without an end. In a journal whose gateway runs they may still be open.
     pub open_streams: Vec<u64>,
+    /// Texts of the policy that are kept and of which nothing on record says that they were in force.
+    pub unproven_texts: u64,
     /// Bytes behind the last commit: one that is just being written, or that a crash cut off before anybody was told.
     pub torn_bytes: u64,
     pub fault: Option<Fault>,
+}
+
+impl Report {
+    /// The proven entries that no published checkpoint covers: were some of them cut off, these files would not tell.
+    pub fn unpublished(&self) -> u64 {
+        let published = self.checkpoint.as_ref().map_or(0, SignedCheckpoint::size);
+        self.entries.saturating_sub(published)
+    }
 }
 
 /// Why a journal is not what it should be.
@@ -88,8 +102,14 @@ pub enum Fault {
     CutBack { published: u64, found: u64 },
     #[error("the first {size} entries do not have the root that was signed")]
     OtherRoot { size: u64 },
+    #[error(
+        "nothing proves the entries from {entry} on, which no published checkpoint covers: {cause}"
+    )]
+    Unproven { entry: u64, cause: BadFrame },
     #[error("the tree's files differ from the entries")]
     Tree(#[from] TileError),
+    #[error("the text `policy/{}` is not the one that was in force", hex(digest))]
+    Text { digest: Digest },
     #[error(transparent)]
     Stopped(#[from] Stopped),
 }
@@ -170,6 +190,7 @@ fn check_witnesses(policy: &WitnessPolicy, report: &mut Report) -> Result<(), Fa
 }
 
 struct Verifier<'a> {
+    trusted: &'a [VerifierKey],
     report: &'a mut Report,
     checkpoint: SignedCheckpoint,
     walker: Walker,
@@ -179,10 +200,12 @@ struct Verifier<'a> {
     tree: TileWriter,
     streams: BTreeMap<u64, OpenStream>,
     withheld: Withheld,
+    texts: TextsOnRecord,
+    policies: Policies,
 }
 
 impl<'a> Verifier<'a> {
-    fn new(dir: &Path, trusted: &[VerifierKey], report: &'a mut Report) -> Result<Self, Fault> {
+    fn new(dir: &Path, trusted: &'a [VerifierKey], report: &'a mut Report) -> Result<Self, Fault> {
         let layout = Layout::new(dir);
         // First: what is witnessed was published before, so the published one that is read next reaches as far.
         let witnessed = layout
@@ -201,7 +224,9 @@ impl<'a> Verifier<'a> {
             published: checkpoint.size(),
         };
         let tree = TileWriter::open(&compare, &layout, 0)?;
+        let policies = Policies::beside(dir);
         Ok(Self {
+            trusted,
             report,
             checkpoint,
             walker: Walker::start(layout.clone()),
@@ -210,6 +235,8 @@ impl<'a> Verifier<'a> {
             tree,
             streams: BTreeMap::new(),
             withheld: Withheld::default(),
+            texts: TextsOnRecord::default(),
+            policies,
         })
     }
 
@@ -218,6 +245,7 @@ impl<'a> Verifier<'a> {
         loop {
             if scope.published_only && self.frontier.size() >= self.checkpoint.size() {
                 // Nor what witnesses have seen: they may have seen more since the checkpoint was read.
+                self.check_texts()?;
                 return self.check_erased(scope.retention);
             }
             match self.step() {
@@ -238,6 +266,7 @@ impl<'a> Verifier<'a> {
             return Err(Fault::CutBack { published, found });
         }
         self.check_witnessed()?;
+        self.check_texts()?;
         self.check_erased(scope.retention)
     }
 
@@ -245,6 +274,17 @@ impl<'a> Verifier<'a> {
     fn check_erased(&self, retention: Option<&Retention>) -> Result<(), Fault> {
         match self.withheld.find(retention) {
             Some((entry, what)) => Err(Fault::Entry { entry, what }),
+            None => Ok(()),
+        }
+    }
+
+    /// The texts of the policy must be those that were in force.
+    fn check_texts(&mut self) -> Result<(), Fault> {
+        self.texts.read_lists(&self.policies)?;
+        let (unproven, altered) = self.texts.check(&self.policies)?;
+        self.report.unproven_texts = unproven;
+        match altered {
+            Some(digest) => Err(Fault::Text { digest }),
             None => Ok(()),
         }
     }
@@ -295,6 +335,17 @@ impl<'a> Verifier<'a> {
         if self.frontier.size() < size && frontier.size() > size {
             // Only whole commits are ever signed for.
             return Err(Fault::OtherRoot { size });
+        }
+        if frontier.size() > size {
+            frame
+                .check_signature(self.checkpoint.origin(), self.trusted)
+                .map_err(|cause| Fault::Unproven {
+                    entry: frame.header.first,
+                    cause,
+                })?;
+        }
+        if self.streams.keys().next().copied() != frame.header.oldest_open {
+            return Err(self.walker.damaged(BadFrame::Open).into());
         }
         self.tree
             .append(&frame.leaves(), &growth)
@@ -379,6 +430,11 @@ impl<'a> Verifier<'a> {
             (Kind::StreamEnd, Some(sealed)) => self.check_end(&leaf, sealed)?,
             (Kind::StreamEnd, None) => self.check_erased_end(&leaf)?,
             (Kind::Erasure, Some(sealed)) => self.check_erasure(entry, &leaf, sealed)?,
+            (Kind::Lifecycle | Kind::Policy, Some(sealed)) => {
+                decode(sealed)
+                    .iter()
+                    .for_each(|record| self.texts.note(record));
+            }
             _ => {}
         }
         if sealed.is_none() {

@@ -3,12 +3,12 @@
 //! C2SP tlog-witness, <https://c2sp.org/tlog-witness>. The thread `witness` owns what was cosigned and its file. Which logs
 //! there are, and by whose keys, the directory says: a log that is not there is unknown, and never trusted at first sight.
 
+pub(super) mod cosigned;
 pub mod request;
 
 mod state;
 mod thread;
 
-use std::collections::HashMap;
 use std::fs::File;
 use std::fs::TryLockError;
 use std::io;
@@ -16,8 +16,6 @@ use std::path::Path;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::OnceLock;
-use std::sync::PoisonError;
-use std::sync::RwLock;
 use std::sync::mpsc;
 use std::sync::mpsc::TrySendError;
 use std::thread::Builder;
@@ -25,7 +23,6 @@ use std::thread::Builder;
 use arc_swap::ArcSwap;
 use tokio::sync::oneshot;
 
-use super::checkpoint::Checkpoint;
 use super::checkpoint::CheckpointError;
 use super::checkpoint::SignedCheckpoint;
 use super::cosignature::CosignerKey;
@@ -41,6 +38,7 @@ use crate::clock::Clock;
 use crate::name::DepartmentId;
 use crate::name::Origin;
 use crate::registry::hex;
+use cosigned::Cosigned;
 use request::AddCheckpoint;
 use request::Malformed;
 use state::StateFile;
@@ -64,22 +62,8 @@ struct Shared {
     own: DepartmentId,
     /// Swapped whole at a reload.
     journals: ArcSwap<Journals>,
-    cosigned: Cosigned,
+    cosigned: Arc<Cosigned>,
     failed: OnceLock<Arc<DiskError>>,
-}
-
-/// What stands in the file, by the lower-case hexadecimal SHA-256 of the log's origin. Written by the thread only, and
-/// only when it is durable.
-#[derive(Debug, Default)]
-struct Cosigned(RwLock<HashMap<String, Arc<Last>>>);
-
-/// The checkpoint of a log that was cosigned last.
-#[derive(Debug, Clone, PartialEq, Eq)]
-struct Last {
-    size: u64,
-    root: merkle::Hash,
-    /// With the log's signature and this witness's cosignature.
-    note: String,
 }
 
 /// Why a witness cannot be opened.
@@ -116,7 +100,7 @@ pub enum Refused {
     #[error("the checkpoint cosigned last has {size} entries")]
     OtherOld { size: u64 },
     #[error("the checkpoint is not shown to continue the one cosigned last")]
-    Inconsistent,
+    Inconsistent { origin: String },
     #[error("too many requests wait for the witness")]
     Busy,
     /// Only a restart helps: what a failed flush has left on disk is known when it is read again.
@@ -151,7 +135,8 @@ impl Witness {
             disk.create_dir(folder)?;
         }
         let lock = lock(path)?;
-        let cosigned = Cosigned::load(path)?;
+        let cosigned = Arc::new(Cosigned::load(path)?);
+        journals.hold_against(cosigned.clone());
         let notes = cosigned.notes();
         let notes: Vec<&str> = notes.iter().map(String::as_str).collect();
         let state = StateFile::rewrite(disk, path, &notes)?;
@@ -181,6 +166,7 @@ impl Witness {
 
     /// From now on these are the logs that are known.
     pub fn know(&self, journals: Arc<Journals>) {
+        journals.hold_against(self.shared.cosigned.clone());
         self.shared.journals.store(journals);
     }
 
@@ -206,6 +192,19 @@ impl Witness {
                 TrySendError::Disconnected(_) => self.shared.ended(),
             })?;
         answer.await.unwrap_or_else(|_| Err(self.shared.ended()))
+    }
+
+    /// The same, from the department whose gateway asks: of its own journal it knows best how it goes on.
+    pub async fn add_from(&self, sender: &DepartmentId, body: &str) -> Result<String, Refused> {
+        let added = self.add(body).await;
+        if let Err(Refused::Inconsistent { origin }) = &added
+            && origin
+                .parse::<Origin>()
+                .is_ok_and(|origin| origin.department() == sender)
+        {
+            self.shared.cosigned.contradict(origin);
+        }
+        added
     }
 
     /// The note of the checkpoint cosigned last, of the log whose origin has that lower-case hexadecimal SHA-256.
@@ -247,44 +246,6 @@ impl Shared {
             Some(error) => Refused::Failed(error.clone()),
             None => Refused::Stopped,
         }
-    }
-}
-
-impl Cosigned {
-    fn load(path: &Path) -> Result<Self, WitnessError> {
-        let mut cosigned = HashMap::new();
-        for note in state::read(path)? {
-            let (log, last) = Last::read(note).map_err(|source| WitnessError::Foreign {
-                path: path.to_owned(),
-                source,
-            })?;
-            cosigned.insert(log, Arc::new(last));
-        }
-        Ok(Self(RwLock::new(cosigned)))
-    }
-
-    fn of(&self, log: &str) -> Option<Arc<Last>> {
-        let cosigned = self.0.read().unwrap_or_else(PoisonError::into_inner);
-        cosigned.get(log).cloned()
-    }
-
-    fn notes(&self) -> Vec<String> {
-        let cosigned = self.0.read().unwrap_or_else(PoisonError::into_inner);
-        cosigned.values().map(|last| last.note.clone()).collect()
-    }
-
-    fn put(&self, durable: impl IntoIterator<Item = (String, Arc<Last>)>) {
-        let mut cosigned = self.0.write().unwrap_or_else(PoisonError::into_inner);
-        cosigned.extend(durable);
-    }
-}
-
-impl Last {
-    /// From the witness's own file, which a checksum vouches for.
-    fn read(note: String) -> Result<(String, Self), CheckpointError> {
-        let (text, _) = note::split(&note)?;
-        let Checkpoint { origin, size, root } = Checkpoint::parse(text)?;
-        Ok((log_hash(&origin), Self { size, root, note }))
     }
 }
 

@@ -21,6 +21,7 @@ use super::Receipt;
 use super::Shared;
 use super::Unwritten;
 use super::checkpoint::Checkpoint;
+use super::checkpoint::SignedCheckpoint;
 use super::disk::Disk;
 use super::disk::DiskError;
 use super::edge::Commit;
@@ -29,6 +30,7 @@ use super::follow::leads_to_its_root;
 use super::frame::COMMIT_BYTES;
 use super::frame::ENTRY_OVERHEAD;
 use super::frame::FrameBuilder;
+use super::frame::NewCommit;
 use super::layout::Layout;
 use super::leaf::Leaf;
 use super::leaf::leaf_hash;
@@ -210,7 +212,12 @@ impl Writer {
 
     fn commit_all(&mut self, gathered: Vec<Pending>) -> Result<(), Failure> {
         let cannot_grow = self.shared.spare.failure();
+        let unpublished = self.shared.stalled();
         for pending in gathered {
+            if let Some(error) = unpublished.as_ref().filter(|_| pending.is_new()) {
+                pending.refuse(Unwritten::Full(error.clone()));
+                continue;
+            }
             let bytes = pending.bytes();
             if self.room() < bytes {
                 self.commit()?;
@@ -299,9 +306,20 @@ impl Writer {
             }
         }
         let root = frontier.root();
-        let frame = batch
-            .frame
-            .finish(first, count, &root, self.open.first().copied());
+        let checkpoint = Checkpoint {
+            origin: self.shared.origin.to_string(),
+            size: first + u64::from(count),
+            root,
+        };
+        // Before the commit is on disk, so that no commit is without it: what is not signed anybody could have written.
+        let signature = self.key.signature(&checkpoint.text());
+        let frame = batch.frame.finish(&NewCommit {
+            first,
+            count,
+            root: &root,
+            oldest_open: self.open.first().copied(),
+            signature: &signature,
+        });
 
         if self.commits.is_multiple_of(RECHECK_EVERY) && !leads_to_its_root(&self.frontier, frame) {
             return Err(Failure::Miscalculated);
@@ -309,15 +327,14 @@ impl Writer {
         self.commits += 1;
         // Dies before this: nothing is on disk, and nobody was told. During it: see there.
         self.segment.append(frame)?;
-        // Dies from here on: the entries are in the journal; a recovery signs and publishes their checkpoint.
+        // Dies from here on: the entries are in the journal; a recovery publishes their checkpoint.
         let before = mem::replace(&mut self.frontier, frontier);
         self.last_time = time;
-        let checkpoint = Checkpoint {
-            origin: self.shared.origin.to_string(),
-            size: first + u64::from(count),
-            root,
-        };
-        let checkpoint = Arc::new(self.key.sign(checkpoint, &self.verifier));
+        let checkpoint = Arc::new(SignedCheckpoint::signed(
+            checkpoint,
+            &signature,
+            &self.verifier,
+        ));
         self.shared.checkpoint.store(checkpoint.clone());
         // Paths are worked out by whoever sends a receipt; here each entry costs the copies of two hashes.
         let edge = Edge::new(before, completed);

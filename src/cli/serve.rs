@@ -47,12 +47,17 @@ pub(super) struct ServeArgs {
     /// For emergencies; the journal says that it was so
     #[arg(long)]
     without_witnesses: bool,
+    /// Goes on without keys that the journal shows to have been there, and that no backup has any more. What was on record by
+    /// them cannot be found again; the journal says what was lost
+    #[arg(long)]
+    accept_lost_secrets: bool,
 }
 
 impl ServeArgs {
     pub(super) fn run(self) -> Run {
         let mut config = Config::load(&self.config).map_err(Failure::Faults)?;
         config.witness.demanded = !self.without_witnesses;
+        config.journal.accept_lost = self.accept_lost_secrets;
         log(&config.log)?;
         keep_memory_off_the_disk();
         take_file_handles(&config);

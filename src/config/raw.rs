@@ -114,6 +114,8 @@ struct RawJournal {
     replica: u32,
     #[serde(default = "segment")]
     segment: String,
+    #[serde(default = "one_minute")]
+    max_unpublished_age: String,
 }
 
 #[derive(Debug, Deserialize)]
@@ -156,6 +158,10 @@ fn one_millisecond() -> String {
 
 fn first() -> u32 {
     1
+}
+
+fn one_minute() -> String {
+    "1m".to_owned()
 }
 
 fn segment() -> String {
@@ -358,6 +364,12 @@ impl RawJournal {
             None => secret.with_file_name("subjects"),
         };
         let key = neighbour(self.key, "journal.key");
+        let (setting, text) = ("journal.max_unpublished_age", &self.max_unpublished_age);
+        let max_unpublished_age = faults.parsed(setting, text, DURATION, parse_span);
+        if max_unpublished_age < Duration::from_secs(1) {
+            // Checkpoints are published once a second.
+            faults.add(setting, "must be at least 1s".to_owned());
+        }
         JournalConfig {
             post_quantum_key: post_quantum(&key),
             key,
@@ -365,6 +377,8 @@ impl RawJournal {
             subjects,
             linger: faults.parsed("journal.linger", &self.linger, DURATION, parse_span),
             segment_bytes: faults.parsed("journal.segment", &self.segment, SIZE, parse_size),
+            max_unpublished_age,
+            accept_lost: false,
             replica: self.replica,
             path,
         }

@@ -13,10 +13,12 @@ use time::Date;
 use super::Console;
 use super::page::Page;
 use super::page::fact;
+use super::policy::kept_text;
 use super::unseen::Unseen;
 use super::visitor::Visitor;
 use super::words::Language;
 use super::words::Words;
+use crate::audit::policies::Kept;
 use crate::audit::policies::Policies;
 use crate::door::operators::unread::Unread;
 use crate::exchange::snapshot::Snapshot;
@@ -54,18 +56,18 @@ pub(super) async fn show(
             h2 { (words.guardrails) }
             p { (words.guardrails_hint) }
             @for (name, text) in &guardrails {
-                details { summary { code { (name) } } pre tabindex="0" { (text) } }
+                details { summary { code { (name) } } (kept_text(text, words)) }
             }
         }
     }))
 }
 
 /// Each file of them, with its text as it is in force.
-fn guardrails(snapshot: &Snapshot, policies: &Policies) -> Result<Vec<(String, String)>, Unread> {
+fn guardrails(snapshot: &Snapshot, policies: &Policies) -> Result<Vec<(String, Kept)>, Unread> {
     let files = snapshot.policy.guardrails();
     let texts = files.map(|part| {
-        let text = policies.text(part.digest).map_err(Unread::failed)?;
-        Ok((part.name.to_owned(), text.unwrap_or_default()))
+        let text = policies.read(part.text).map_err(Unread::failed)?;
+        Ok((part.name.to_owned(), text))
     });
     texts.collect()
 }

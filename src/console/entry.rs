@@ -15,11 +15,13 @@ use super::merkle_path;
 use super::page;
 use super::page::Page;
 use super::page::fact;
+use super::policy::texts_on_record;
 use super::unseen::Unseen;
 use super::visitor::Visitor;
 use super::words::Words;
 use crate::audit::json;
 use crate::audit::note::VerifierKey;
+use crate::audit::policies::Kept;
 use crate::audit::policies::Policies;
 use crate::audit::proof::Proof;
 use crate::audit::reader::Reader;
@@ -146,9 +148,13 @@ fn look_up(journal: &Path, index: u64) -> Result<Shown, Unread> {
     });
     let policies = Policies::beside(journal);
     Ok(Shown {
-        has_text: agreement
-            .and_then(|digest| digest.try_into().ok())
-            .is_some_and(|digest| policies.has(digest)),
+        has_text: match agreement.and_then(|digest| digest.try_into().ok()) {
+            None => false,
+            Some(digest) => {
+                let text = texts_on_record(journal)?.text(&policies, digest);
+                text.map_err(Unread::failed)? != Kept::Nothing
+            }
+        },
         record,
         proof: Prover::open(journal)?.prove(index, stored.leaf_bytes())?,
         stored,

@@ -77,6 +77,7 @@ fn journal_facts(
 ) -> Markup {
     let (state, cause) = match journal.state() {
         JournalState::Writable => (words.writable, None),
+        JournalState::Unpublished(why) => (words.unpublished, Some(why.to_string())),
         JournalState::Full(why) => (words.full, Some(why.to_string())),
         JournalState::Failed(why) => (words.failed, Some(why.to_string())),
     };

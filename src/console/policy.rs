@@ -1,5 +1,6 @@
 //! The policy in time: what is spent of its quotas, and how each reload changed it.
 
+use std::path::Path as FilePath;
 use std::sync::Arc;
 
 use axum::extract::Path;
@@ -20,9 +21,12 @@ use super::unseen::Unseen;
 use super::visitor::Visitor;
 use super::words::Words;
 use crate::audit::Kind;
+use crate::audit::policies::Kept;
 use crate::audit::policies::Policies;
+use crate::audit::policies::TextsOnRecord;
 use crate::audit::reader::Reader;
 use crate::audit::search::Hit;
+use crate::door::operators::lookup;
 use crate::door::operators::unread::Unread;
 use crate::exchange::Exchange;
 use crate::exchange::snapshot::Snapshot;
@@ -79,14 +83,16 @@ pub(super) async fn changes(
             return Err(Unread::NotFound);
         };
         let policies = Policies::beside(&journal);
-        let text = |digest: &[u8]| match digest {
-            [] => Ok(Some(String::new())),
-            digest => policies.text(digest).map_err(Unread::failed),
+        let known = texts_on_record(&journal)?;
+        let text = |digest: &[u8]| match digest.try_into() {
+            Ok(digest) => known.text(&policies, digest).map_err(Unread::failed),
+            // There was none.
+            Err(_) => Ok(Kept::Text(String::new())),
         };
         let texts = record.changes.iter().map(|change| {
             Ok((
                 change.clone(),
-                text(&change.before)?.zip(text(&change.after)?),
+                [text(&change.before)?, text(&change.after)?],
             ))
         });
         let texts = texts.collect::<Result<Vec<_>, Unread>>()?;
@@ -108,8 +114,9 @@ pub(super) async fn changes(
             section {
                 h2 { (page::value(&change.name)) " " small { (kind(change, words)) } }
                 @match texts {
-                    Some((before, after)) => (difference::draw(before, after)),
-                    None => p { (words.text_not_kept) },
+                    [Kept::Text(before), Kept::Text(after)] => (difference::draw(before, after)),
+                    // What is wrong with one of them is told, and the other is shown.
+                    [before, after] => { (kept_text(before, words)) (kept_text(after, words)) }
                 }
             }
         }
@@ -125,14 +132,16 @@ pub(super) async fn text(
     let Some(digest) = digest_of(&digest) else {
         return Ok(StatusCode::NOT_FOUND.into_response());
     };
-    let policies = Policies::beside(&console.desk.journal);
+    let journal = console.desk.journal.clone();
+    let policies = Policies::beside(&journal);
     let kept = console
         .desk
         .look_up(move || {
-            policies
-                .text(&digest)
-                .map_err(Unread::failed)?
-                .ok_or(Unread::NotFound)
+            let known = texts_on_record(&journal)?;
+            match known.text(&policies, &digest).map_err(Unread::failed)? {
+                Kept::Nothing => Err(Unread::NotFound),
+                kept => Ok(kept),
+            }
         })
         .await
         .map_err(visitor.unread())?;
@@ -144,8 +153,29 @@ pub(super) async fn text(
     let words = visitor.language.words();
     Ok(Page::new(&visitor, words.as_of_then, HERE).show(&html! {
         dl .facts { (fact(words.digest, &html! { code { (told) } })) }
-        pre tabindex="0" { @for line in kept.lines() { (page::value(line)) "\n" } }
+        (kept_text(&kept, words))
     }))
+}
+
+/// Which texts the journal says were in force.
+pub(super) fn texts_on_record(journal: &FilePath) -> Result<TextsOnRecord, Unread> {
+    let index = lookup::index(journal);
+    TextsOnRecord::of(journal, index.as_ref()).map_err(Unread::failed)
+}
+
+/// A text that was in force, or why there is none to be shown as such.
+pub(super) fn kept_text(kept: &Kept, words: &Words) -> Markup {
+    let shown = |text: &str| {
+        html! { pre tabindex="0" { @for line in text.lines() { (page::value(line)) "\n" } } }
+    };
+    html! {
+        @match kept {
+            Kept::Text(text) => (shown(text)),
+            Kept::Unproven(text) => { p .state data-good="false" { (words.text_unproven) } (shown(text)) }
+            Kept::Altered => p .state data-good="false" { (words.text_altered) },
+            Kept::Nothing => p { (words.text_not_kept) },
+        }
+    }
 }
 
 /// What of each day's quota is spent.

@@ -67,6 +67,7 @@ words! {
     entries: "Entries", "条目";
     state: "State", "状态";
     writable: "is written", "正常写入";
+    unpublished: "is written, but no checkpoint can be published: soon nothing is answered", "可写入，但检查点无法发布：即将停止应答";
     full: "full: nothing is answered", "已满：不再应答";
     failed: "failed: nothing is answered", "故障：不再应答";
     witnesses: "Witnesses", "见证方";
@@ -205,6 +206,8 @@ words! {
     came: "new", "新增";
     went: "gone", "删除";
     changed: "changed", "修改";
+    text_altered: "What is kept here is not the text that was in force: it was changed since.", "此处保存的内容并非当时生效的文本：事后被改动。";
+    text_unproven: "An earlier version kept this text, or somebody put it here: nothing on record says that it was in force.", "该文本由早期版本保存或由他人放置：没有记录证明其曾经生效。";
     text_not_kept: "Its text is not kept here.", "此处未保存其文本。";
 
     propose_hint: "Edit a copy of a policy file here. It is checked as a reload would check it, and put to the questions that the journal has. Nothing is applied: take the patch away, and apply it to the file.", "在此编辑策略文件的副本。系统按重载时的规则检查，并用日志中的历史请求预演。不会生效：请下载补丁并应用到文件。";

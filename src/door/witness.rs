@@ -1,7 +1,9 @@
 //! The witness over HTTP (C2SP tlog-witness): `add-checkpoint`, and the checkpoint of a log that was cosigned last.
 //!
-//! Nobody is asked who they are beyond the door's certificate: a checkpoint speaks for itself.
+//! Nobody is asked who they are beyond the door's certificate: a checkpoint speaks for itself. Only a contradiction counts
+//! for more when it comes from the log's own department.
 
+use axum::Extension;
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
 use axum::extract::Path;
@@ -18,6 +20,8 @@ use crate::audit::witness::Refused;
 use crate::audit::witness::Witness;
 use crate::audit::witness::request::MAX_REQUEST_BYTES;
 use crate::fault::chain;
+use crate::identity::Caller;
+use crate::identity::peer::Peer;
 
 const NOTE: &str = "text/plain; charset=utf-8";
 /// Of the body of a 409, which is the size that the witness cosigned last.
@@ -33,8 +37,19 @@ pub fn routes(witness: Witness) -> Router {
         .with_state(witness)
 }
 
-async fn add(State(witness): State<Witness>, body: String) -> Response {
-    match witness.add(&body).await {
+async fn add(
+    State(witness): State<Witness>,
+    sender: Option<Extension<Peer>>,
+    body: String,
+) -> Response {
+    let added = match &sender {
+        Some(Extension(sender)) => {
+            let sender = Caller::from(sender);
+            witness.add_from(sender.department(), &body).await
+        }
+        None => witness.add(&body).await,
+    };
+    match added {
         Ok(line) => ([(CONTENT_TYPE, NOTE)], format!("{line}\n")).into_response(),
         Err(refused) => refusal(&refused),
     }
@@ -59,7 +74,7 @@ fn refusal(refused: &Refused) -> Response {
             let headers = [(CONTENT_TYPE, SIZE)];
             return (StatusCode::CONFLICT, headers, format!("{size}\n")).into_response();
         }
-        Refused::Inconsistent => StatusCode::UNPROCESSABLE_ENTITY,
+        Refused::Inconsistent { .. } => StatusCode::UNPROCESSABLE_ENTITY,
         Refused::Busy | Refused::Failed(_) | Refused::Stopped => StatusCode::SERVICE_UNAVAILABLE,
     };
     // What failed here is for the operators, who have it in the log.

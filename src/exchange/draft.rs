@@ -4,6 +4,7 @@ mod account;
 mod proof;
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use bytes::Bytes;
 use prost::Message;
@@ -46,6 +47,7 @@ const MAX_NAME: usize = 256;
 
 pub(super) struct Draft {
     begun: Moment,
+    started: Instant,
     exchange: ExchangeId,
     mode: Mode,
     side: Side,
@@ -116,6 +118,7 @@ impl Draft {
         };
         Self {
             begun: at,
+            started: Instant::now(),
             exchange,
             mode: ask.question.mode(),
             side: if relay.is_some() {

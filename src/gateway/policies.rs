@@ -9,9 +9,12 @@ use crate::audit::Unwritten;
 use crate::audit::policies::Changes;
 use crate::audit::policies::InForce;
 use crate::audit::policies::Policies;
+use crate::audit::policies::list;
 use crate::audit::policies::text_of;
 use crate::fault::chain;
 use crate::policy::PolicySet;
+use crate::policy::text_digest;
+use crate::registry::Digest;
 
 /// A policy whose texts are kept, and which is not on record yet.
 pub(super) struct NewPolicy {
@@ -19,6 +22,8 @@ pub(super) struct NewPolicy {
     entry: Option<Entry>,
     policies: Policies,
     in_force: InForce,
+    /// The digest of the list of its parts, where that is kept.
+    listed: Option<Digest>,
 }
 
 impl Gateway {
@@ -42,14 +47,20 @@ impl Gateway {
             let in_force = parts
                 .map(|part| (part.name.to_owned(), *part.digest))
                 .collect();
-            let changes = keep(&policies, policy, &in_force).unwrap_or_else(|error| {
-                not_kept(&error);
-                Changes::default()
-            });
+            let (changes, listed) = match keep(&policies, policy, &in_force) {
+                Ok((changes, listed)) => (changes, Some(listed)),
+                Err(error) => {
+                    not_kept(&error);
+                    (Changes::default(), None)
+                }
+            };
+            let entry =
+                tells(&changes).then(|| Entry::policy_applied(policy.revision(), changes, listed));
             NewPolicy {
-                entry: tells(&changes).then(|| Entry::policy_applied(policy.revision(), changes)),
+                entry,
                 policies,
                 in_force,
+                listed,
             }
         })
         .await
@@ -57,12 +68,18 @@ impl Gateway {
 }
 
 impl NewPolicy {
+    /// For the entry of a start.
+    pub(super) fn listed(&self) -> Option<Digest> {
+        self.listed
+    }
+
     /// Puts it on record, and then takes it down as what is in force: if we die between the two, it is told twice.
     pub(super) async fn tell(self, journal: &Journal) {
         let Self {
             entry,
             policies,
             in_force,
+            listed: _,
         } = self;
         if let Some(entry) = entry
             && let Err(error) = journal.append(entry).await
@@ -79,12 +96,19 @@ impl NewPolicy {
     }
 }
 
-/// Keeps what is new of the policy; tells what differs from the one before.
-fn keep(policies: &Policies, policy: &PolicySet, in_force: &InForce) -> Result<Changes, DiskError> {
-    let new = policy.parts().filter(|part| !policies.has(part.digest));
+/// Keeps what is new of the policy, and the list of its parts; tells what differs from the one before, and the list's digest.
+fn keep(
+    policies: &Policies,
+    policy: &PolicySet,
+    in_force: &InForce,
+) -> Result<(Changes, Digest), DiskError> {
+    let list = list(policy.parts());
+    let listed = text_digest(&list);
+    let new = policy.parts().filter(|part| !policies.has(part.text));
     // A file that is another by now is kept by its own reload.
-    policies.keep(new.filter_map(|part| Some((*part.digest, text_of(&part)?))))?;
-    policies.changes(in_force)
+    let texts = new.filter_map(|part| Some((*part.text, text_of(&part)?)));
+    policies.keep(texts.chain([(listed, list)]))?;
+    Ok((policies.changes(in_force)?, listed))
 }
 
 fn not_kept(error: &DiskError) {

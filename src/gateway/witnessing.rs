@@ -64,6 +64,8 @@ pub(super) struct Witnessing {
     pub(super) demanded: bool,
     /// The policy of the start, until it is on record.
     pub(super) policy: Option<NewPolicy>,
+    /// The secrets that were lost before the start.
+    pub(super) lost: Vec<String>,
 }
 
 /// How far the witnesses are.
@@ -113,7 +115,8 @@ impl Witnessing {
     async fn release(&mut self, held: HeldJournal) -> Result<(), StartError> {
         self.confirm(&held).await?;
         let journal = held.release()?;
-        started(&journal, "started", self.policy.take()).await;
+        let lost = std::mem::take(&mut self.lost);
+        started(&journal, "started", self.policy.take(), lost).await;
         Ok(())
     }
 
@@ -271,11 +274,21 @@ impl Witnessing {
 }
 
 /// Puts on record that the gateway has started and how, and the policy if that is another than before.
-pub(super) async fn started(journal: &Journal, event: &str, policy: Option<NewPolicy>) {
-    match journal
-        .append(Entry::lifecycle(event, env!("CARGO_PKG_VERSION")))
-        .await
-    {
+pub(super) async fn started(
+    journal: &Journal,
+    event: &str,
+    policy: Option<NewPolicy>,
+    lost: Vec<String>,
+) {
+    let listed = policy.as_ref().and_then(NewPolicy::listed);
+    if !lost.is_empty() {
+        tracing::warn!(
+            ?lost,
+            "started without secrets that were lost: they are made anew"
+        );
+    }
+    let entry = Entry::started(event, env!("CARGO_PKG_VERSION"), listed, lost);
+    match journal.append(entry).await {
         Ok(_) | Err(Unwritten::Closed) => {}
         Err(error) => {
             tracing::error!(error = %chain(&error), "an event of the gateway is not on record");

@@ -15,6 +15,8 @@ use tokio::time::Sleep;
 use tokio_rustls::TlsStream;
 
 use crate::identity::connections::Registration;
+use crate::identity::idle_frames::Flood;
+use crate::identity::idle_frames::IdleFrames;
 use crate::identity::peer::Peer;
 use crate::identity::socket::Socket;
 
@@ -32,6 +34,7 @@ pub struct Link {
     writing: Leash,
     /// Until the first byte is there.
     silence: Option<Pin<Box<Sleep>>>,
+    frames: IdleFrames,
     _registration: Registration,
 }
 
@@ -48,6 +51,7 @@ impl Link {
             tls: tls.into(),
             reading: Leash::of(&peer),
             writing: Leash::of(&peer),
+            frames: IdleFrames::new(),
             peer,
             silence: None,
             _registration: registration,
@@ -89,6 +93,16 @@ impl Leash {
     }
 }
 
+/// Closes the connection: the peer has been told by the protocol what it may send.
+fn flooded(peer: &Peer) -> io::Error {
+    metrics::counter!("landbridge_connections_flooded_total").increment(1);
+    tracing::warn!(peer = %peer.id(), "the connection is cut: it is flooded with pings, settings or other idle frames");
+    io::Error::new(
+        io::ErrorKind::ConnectionAborted,
+        "the peer floods the connection with frames that ask for nothing",
+    )
+}
+
 impl fmt::Debug for Link {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Link")
@@ -104,16 +118,23 @@ impl AsyncRead for Link {
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
         self.reading.check(context)?;
+        let before = buffer.filled().len();
         let read = Pin::new(&mut self.tls).poll_read(context, buffer);
-        let Some(silence) = &mut self.silence else {
-            return read;
-        };
-        if read.is_pending() {
-            ready!(silence.as_mut().poll(context));
-            return Poll::Ready(Err(io::ErrorKind::TimedOut.into()));
+        if let Some(silence) = &mut self.silence {
+            if read.is_pending() {
+                ready!(silence.as_mut().poll(context));
+                return Poll::Ready(Err(io::ErrorKind::TimedOut.into()));
+            }
+            self.silence = None;
         }
-        self.silence = None;
-        read
+        ready!(read)?;
+        let read = buffer.filled().get(before..).unwrap_or_default();
+        let Err(Flood) = self.frames.read(read) else {
+            return Poll::Ready(Ok(()));
+        };
+        // Whoever reads with an error takes it that nothing was read.
+        buffer.set_filled(before);
+        Poll::Ready(Err(flooded(&self.peer)))
     }
 }
 
@@ -124,7 +145,9 @@ impl AsyncWrite for Link {
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
         self.writing.check(context)?;
-        Pin::new(&mut self.tls).poll_write(context, bytes)
+        let written = ready!(Pin::new(&mut self.tls).poll_write(context, bytes))?;
+        self.frames.wrote(written);
+        Poll::Ready(Ok(written))
     }
 
     fn poll_write_vectored(
@@ -133,7 +156,9 @@ impl AsyncWrite for Link {
         buffers: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
         self.writing.check(context)?;
-        Pin::new(&mut self.tls).poll_write_vectored(context, buffers)
+        let written = ready!(Pin::new(&mut self.tls).poll_write_vectored(context, buffers))?;
+        self.frames.wrote(written);
+        Poll::Ready(Ok(written))
     }
 
     fn is_write_vectored(&self) -> bool {

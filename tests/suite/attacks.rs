@@ -7,6 +7,7 @@ mod files;
 mod forge;
 mod scene;
 mod signed;
+mod tail;
 
 use std::fs;
 use std::path::Path;
@@ -147,6 +148,16 @@ async fn an_index_that_hides_an_entry_is_found_out_by_the_journal_itself() {
     assert_eq!(exported.lines().count(), entries.len());
     let first = scene.first.to_string();
     assert!(exported.lines().nth(hidden).unwrap().contains(&first));
+    // One that has forgotten everything is not believed when it says that there is nothing.
+    let connection = Connection::open(&index).unwrap();
+    for forgotten in [
+        "UPDATE facet SET bits = zeroblob(512)",
+        "DELETE FROM mention",
+    ] {
+        connection.execute(forgotten, []).unwrap();
+    }
+    drop(connection);
+    assert_eq!(search(), 3, "a search does without it");
     // And without it everything is found.
     fs::remove_dir_all(scene.dir("civil").join("index")).unwrap();
     assert_eq!(search(), 3);

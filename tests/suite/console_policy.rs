@@ -2,10 +2,12 @@
 
 use std::fs;
 
+use landbridge::audit::verify::Fault;
 use landbridge::pb::journal_record::Kind;
 
 use crate::harness::World;
 use crate::harness::asked::Asked;
+use crate::harness::edit;
 use crate::harness::gateway::Page;
 use crate::harness::person::Person;
 use crate::harness::person::accounts;
@@ -113,6 +115,26 @@ async fn a_reload_is_told_text_by_text_and_an_entry_leads_to_the_text_of_its_tim
         .unwrap()
         .count();
     assert!(civil_has > 2, "{civil_has}");
+
+    // A text that was edited by hand is not shown as the one that was in force.
+    let kept = fs::read_dir(world.path("var/tax/journal/policy")).unwrap();
+    let edited = kept.map(|file| file.unwrap().path()).find(|file| {
+        fs::read_to_string(file)
+            .unwrap()
+            .contains("daily       = 40\n")
+    });
+    edit(&edited.unwrap(), "daily       = 40\n", "daily       = 90\n");
+    let text = auditor
+        .opens(&format!("/console/policy/texts/{}", digests[1]))
+        .await;
+    let told = seen(&text);
+    assert!(told.contains("it was changed since"), "{told}");
+    assert!(!told.contains("daily"), "{told}");
+    let report = world.journal("tax").report();
+    assert!(
+        matches!(report.fault, Some(Fault::Text { .. })),
+        "{report:?}"
+    );
 }
 
 #[tokio::test]

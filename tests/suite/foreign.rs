@@ -145,7 +145,16 @@ async fn duckdb_reads_an_exported_journal() {
 }
 
 fn verify(bundle: &Path) -> (bool, String) {
-    let output = run(python().arg(bundle.join("verify.py")));
+    verify_by(bundle, &bundle.with_file_name("trusted"), &[])
+}
+
+fn verify_by(bundle: &Path, keys: &Path, more: &[&str]) -> (bool, String) {
+    let mut command = python();
+    command
+        .arg(bundle.join("verify.py"))
+        .arg("--vkeys")
+        .arg(keys);
+    let output = run(command.args(more));
     let told = [output.stdout, output.stderr].concat();
     (output.status.success(), String::from_utf8(told).unwrap())
 }
@@ -197,6 +206,7 @@ fn drop_line(file: PathBuf) {
 async fn the_verifier_of_a_bundle_accepts_what_is_genuine_and_refuses_every_change() {
     let logged = Logged::new().await;
     let whole = logged.export("bundle", &[]);
+    fs::write(whole.with_file_name("trusted"), logged.vkey()).unwrap();
     let (verified, told) = verify(&whole);
     assert!(verified, "{told}");
     assert!(told.starts_with("VERIFIED: all "), "{told}");
@@ -206,6 +216,7 @@ async fn the_verifier_of_a_bundle_accepts_what_is_genuine_and_refuses_every_chan
         assert!(told.contains(expected), "{told} is not {expected}");
     }
 
+    trust_comes_from_the_caller(&logged, &whole);
     fs::rename(&whole, whole.with_extension("whole")).unwrap();
     let selection = logged.export("bundle", &["--exchange", &logged.exchange]);
     let (verified, told) = verify(&selection);
@@ -288,10 +299,6 @@ fn spoils() -> Vec<Spoil> {
                 });
             },
             "is not genuine",
-        ),
-        (
-            |bundle| fs::write(bundle.join("vkeys.txt"), "").unwrap(),
-            "no known key",
         ),
     ]
 }
@@ -401,6 +408,26 @@ async fn a_verifier_that_was_written_from_the_documents_alone_accepts_journals_a
         );
         fs::remove_dir_all(&spoiled).unwrap();
     }
+}
+
+/// Neither the bundle's keys nor its policy count, whatever they say.
+fn trust_comes_from_the_caller(logged: &Logged, bundle: &Path) {
+    let keyless = run(python().arg(bundle.join("verify.py")));
+    assert_eq!(keyless.status.code(), Some(2), "keys must be given");
+    let [others, policy] = ["others", "quorum"].map(|name| bundle.with_file_name(name));
+    fs::write(&others, logged.world.journal("tax").vkey().to_string()).unwrap();
+    let (verified, told) = verify_by(bundle, &others, &[]);
+    assert!(!verified && told.contains("no known key"), "{told}");
+    let witness = "market.example/witness+e22d4ba1+BPd/xYx+5ugY0NPYWlWGYHtYwuovdPVZ8uCKYA9ICVbG";
+    fs::write(
+        &policy,
+        format!("witness market {witness}\nquorum market\n"),
+    )
+    .unwrap();
+    let keys = bundle.with_file_name("trusted");
+    let asked = ["--policy", policy.to_str().unwrap()];
+    let (verified, told) = verify_by(bundle, &keys, &asked);
+    assert!(!verified && told.contains("fewer witnesses"), "{told}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -391,7 +391,7 @@ async fn a_compressed_message_is_not_unpacked() {
 }
 
 #[tokio::test]
-async fn a_flood_of_pings_or_settings_leaves_others_served() {
+async fn a_flood_of_pings_or_settings_is_cut_off_and_others_are_served() {
     let world = World::new().await;
     let (_civil, tax) = world.pair().await;
     let (system, asked) = (
@@ -416,8 +416,18 @@ async fn a_flood_of_pings_or_settings_leaves_others_served() {
             system.ask(&asked).await.unwrap();
         }
     };
-    // A flood that is held up has been held off, too.
-    let (_held_off, ()) = tokio::join!(flood, serve);
+    let ((pinged, changed), ()) = tokio::join!(flood, serve);
+    assert!(
+        pinged.is_ok() && changed.is_ok(),
+        "the floods went on: {pinged:?}, {changed:?}"
+    );
+    pinging.closed().await;
+    changing.closed().await;
+    let (_, metrics) = tax.page("/metrics").await;
+    assert!(
+        metrics.contains("landbridge_connections_flooded_total 2"),
+        "{metrics}"
+    );
     assert!(
         tax.memory() < before + 64,
         "{} MiB, {before} MiB before",

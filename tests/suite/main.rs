@@ -31,6 +31,7 @@ mod hostile;
 mod identity;
 mod kills;
 mod layout;
+mod lost;
 mod network;
 mod operators;
 mod oracles;

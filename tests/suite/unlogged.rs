@@ -3,12 +3,15 @@
 use std::fs;
 use std::path::Path;
 use std::process::Command;
+use std::time::Duration;
 
 use landbridge::door::operators::reader::Right;
 use tonic::Code;
 
 use crate::harness::World;
 use crate::harness::asked::Asked;
+use crate::harness::disk::Disk;
+use crate::harness::disk::FailingDisk;
 use crate::harness::gateway::Gateway;
 use crate::harness::records::Resident;
 
@@ -109,6 +112,51 @@ async fn a_full_disk_means_refusal_until_there_is_room_again() {
     system.ask(&asked).await.unwrap();
     assert_eq!(on_record(&world), given + 2);
     world.journal("tax").verified();
+}
+
+/// Entries still have room where the files of the tree and the checkpoint have none.
+#[tokio::test]
+async fn a_journal_whose_checkpoint_cannot_be_published_is_told_and_soon_refuses() {
+    let world = World::new().await;
+    let disk = FailingDisk::of(&world, "civil");
+    let mut settings = disk.settings().to_vec();
+    settings.push(("JOURNAL__MAX_UNPUBLISHED_AGE", "2s"));
+    let gateway = world.start_with("civil", &settings).await;
+    let system = world.system("civil", "counter");
+    let asked = Asked::get(&Resident(7).key())
+        .purpose("counter-service")
+        .fields(&["full_name"]);
+    system.ask(&asked).await.unwrap();
+    world.journal("civil").published().await;
+
+    disk.becomes(Disk::Full);
+    system.ask(&asked).await.unwrap();
+    gateway.becomes("/readyz", 503).await;
+    let (_, why) = gateway.page("/readyz").await;
+    assert!(why.contains("checkpoint cannot be published"), "{why}");
+    let (_, metrics) = gateway.page("/metrics").await;
+    assert!(
+        metrics.contains("landbridge_journal_unpublished_entries 1"),
+        "{metrics}"
+    );
+    let refused = loop {
+        match system.ask(&asked).await {
+            Ok(_) => tokio::time::sleep(Duration::from_millis(50)).await,
+            Err(refused) => break refused,
+        }
+    };
+    assert!(
+        refused.is(Code::Unavailable, "JOURNAL_UNAVAILABLE") && refused.retry,
+        "{refused:?}"
+    );
+    // What was answered meanwhile is proven by the signatures of its commits.
+    let report = world.journal("civil").verified();
+    assert!(report.unpublished() > 0, "{report:?}");
+
+    disk.becomes(Disk::Sound);
+    gateway.becomes("/readyz", 200).await;
+    system.ask(&asked).await.unwrap();
+    world.journal("civil").published().await;
 }
 
 #[tokio::test]

@@ -153,6 +153,64 @@ async fn a_gateway_whose_journal_was_restored_from_an_older_copy_does_not_start(
 }
 
 #[tokio::test]
+async fn a_provider_that_was_put_back_to_an_older_copy_has_no_answer_released() {
+    let world = World::witnessed(100).await;
+    let [civil, _tax, _market] = world.trio().await;
+    let (journal, older) = (
+        world.path("var/civil/journal"),
+        world.path("var/civil/older"),
+    );
+    stop(civil).await;
+    copy(&journal, &older);
+    let civil = world.start("civil").await;
+    let system = world.system("tax", "assessment");
+    for _ in 0..10 {
+        system.ask(&get()).await.unwrap();
+    }
+    let entries = world.journal("civil").entries().len() as u64;
+    cosigned_by_tax(&world, entries).await;
+    civil.kill();
+    fs::remove_dir_all(&journal).unwrap();
+    copy(&older, &journal);
+    let policy = "policy = \"witnesses/civil.policy\"";
+    edit(&world.federation.settings("civil"), policy, "");
+
+    // Nobody keeps it from going on, but whoever has witnessed more releases nothing that rests on it.
+    let _civil = world.start("civil").await;
+    let before = world.journal("tax").entries().len();
+    refused_as(&system, "RECEIPT_REFUSED").await;
+    // Nor when it has grown beyond that again.
+    while (world.journal("civil").entries().len() as u64) < entries + 3 {
+        system.ask(&get()).await.err().unwrap();
+    }
+    let released = world.journal("tax").entries();
+    let released = released[before..]
+        .iter()
+        .filter(|entry| entry.reason() == "answered");
+    assert_eq!(released.count(), 0);
+}
+
+async fn cosigned_by_tax(world: &World, entries: u64) {
+    let witness = world.peer("civil", "tax");
+    let path = format!("/witness/{}/checkpoint", log_hash("gov.example/civil/1"));
+    let mut ticks = tokio::time::interval(std::time::Duration::from_millis(50));
+    let look = async {
+        loop {
+            ticks.tick().await;
+            let (_, note) = read(&witness, &path).await;
+            let note = String::from_utf8(note).unwrap();
+            let size = note.lines().nth(1).and_then(|size| size.parse().ok());
+            if size.is_some_and(|size: u64| size >= entries) {
+                return;
+            }
+        }
+    };
+    tokio::time::timeout(crate::harness::PATIENCE, look)
+        .await
+        .unwrap();
+}
+
+#[tokio::test]
 async fn a_rewritten_journal_is_cosigned_no_more_and_does_not_start_again() {
     let world = World::witnessed(100).await;
     let [_civil, tax, _market] = world.trio().await;
@@ -171,6 +229,11 @@ async fn a_rewritten_journal_is_cosigned_no_more_and_does_not_start_again() {
         .await;
     let trouble = said["trouble"].as_str().unwrap();
     assert!(trouble.starts_with("refuses with 422"), "{trouble}");
+    // At once, not after the time that unwitnessed entries may wait.
+    tax.becomes("/readyz", 503).await;
+    let (_, why) = tax.page("/readyz").await;
+    assert!(why.contains("another history"), "{why}");
+    refused_as(&world.system("tax", "assessment"), "JOURNAL_UNAVAILABLE").await;
     let entries = world.journal("tax").entries();
     assert_eq!(entries[0].reason(), "started without witnesses");
     stop(tax).await;

@@ -200,10 +200,10 @@ fn the_text_is_what_was_signed_with_its_extension_lines() {
     assert_eq!(made.text(), made.checkpoint.text());
     let root = STANDARD.encode([0; 32]);
     let text = format!("log\n1\n{root}\nextension\n");
-    let extended = SignedCheckpoint::new(
-        Checkpoint::parse(&text).unwrap(),
-        format!("{text}\n\u{2014} log AAAAAAAA\n"),
-    );
+    let extended = SignedCheckpoint {
+        checkpoint: Checkpoint::parse(&text).unwrap(),
+        note: format!("{text}\n\u{2014} log AAAAAAAA\n"),
+    };
     assert_eq!(extended.text(), text);
 }
 

@@ -1,6 +1,7 @@
 use proptest::prelude::*;
 
 use super::*;
+use crate::audit::testing::unsigned;
 
 fn build(records: &[Vec<u8>]) -> Vec<u8> {
     let mut builder = FrameBuilder::default();
@@ -8,9 +9,18 @@ fn build(records: &[Vec<u8>]) -> Vec<u8> {
     for (n, record) in records.iter().enumerate() {
         builder.push(&[n as u8; LEAF_BYTES], &[n as u8 + 100; 32], record);
     }
-    builder
-        .finish(7, records.len() as u32, &[9; 32], Some(3))
-        .to_vec()
+    let count = records.len() as u32;
+    builder.finish(&commit(count, Some(3))).to_vec()
+}
+
+fn commit(count: u32, oldest_open: Option<u64>) -> NewCommit<'static> {
+    NewCommit {
+        first: 7,
+        count,
+        root: &[9; 32],
+        oldest_open,
+        signature: &[5; SIGNATURE_BYTES],
+    }
 }
 
 fn parse(bytes: &[u8]) -> Result<Frame, BadFrame> {
@@ -44,15 +54,32 @@ fn a_frame_is_read_as_it_was_written() {
 #[test]
 fn the_layout_is_as_described() {
     let bytes = build(&[b"record".to_vec()]);
-    assert_eq!(bytes.len(), 64 + 180 + 6);
-    assert_eq!(bytes[..4], [0xff, b'L', b'B', 1]);
-    assert_eq!(bytes[4..8], 250u32.to_be_bytes());
+    assert_eq!(bytes.len(), 128 + 180 + 6);
+    assert_eq!(bytes[..4], [0xff, b'L', b'B', 2]);
+    assert_eq!(bytes[4..8], 314u32.to_be_bytes());
     assert_eq!(bytes[8..16], 7u64.to_be_bytes());
     assert_eq!(bytes[16..20], 1u32.to_be_bytes());
     assert_eq!(bytes[24..56], [9; 32]);
     assert_eq!(bytes[56..64], 3u64.to_be_bytes());
-    assert_eq!(bytes[64 + 176..64 + 180], 6u32.to_be_bytes());
-    assert_eq!(&bytes[244..], b"record");
+    assert_eq!(bytes[64..128], [5; 64]);
+    assert_eq!(bytes[128 + 176..128 + 180], 6u32.to_be_bytes());
+    assert_eq!(&bytes[308..], b"record");
+}
+
+#[test]
+fn a_frame_of_the_earlier_version_is_read_and_is_signed_by_nobody() {
+    let signed = build(&[b"record".to_vec()]);
+    let earlier = unsigned(&signed);
+    assert_eq!(earlier[..4], [0xff, b'L', b'B', 1]);
+    let (signed, earlier) = (parse(&signed).unwrap(), parse(&earlier).unwrap());
+    assert!(earlier.is_intact());
+    assert_eq!(earlier.leaves(), signed.leaves());
+    let erased = parse(&earlier.without(|_| true)).unwrap();
+    assert!(erased.is_intact() && erased.entries()[0].sealed.is_none());
+    let key = VerifierKey::new("log", [1; 32]).unwrap();
+    let check = |frame: &Frame| frame.check_signature("log", std::slice::from_ref(&key));
+    assert_eq!(check(&earlier), Err(BadFrame::Unsigned));
+    assert_eq!(check(&signed), Err(BadFrame::Signature));
 }
 
 #[test]
@@ -68,8 +95,8 @@ fn a_frame_that_claims_too_much_is_refused() {
     assert_eq!(with(4, &64u32.to_be_bytes()), Some(BadFrame::Length));
     assert_eq!(with(16, &0u32.to_be_bytes()), Some(BadFrame::Length));
     assert_eq!(with(16, &u32::MAX.to_be_bytes()), Some(BadFrame::Length));
-    assert_eq!(with(240, &u32::MAX.to_be_bytes()), Some(BadFrame::Length));
-    assert_eq!(with(240, &5u32.to_be_bytes()), Some(BadFrame::Length));
+    assert_eq!(with(304, &u32::MAX.to_be_bytes()), Some(BadFrame::Length));
+    assert_eq!(with(304, &5u32.to_be_bytes()), Some(BadFrame::Length));
 }
 
 proptest! {
@@ -86,7 +113,7 @@ proptest! {
     fn no_bytes_make_the_parser_fail(bytes in prop::collection::vec(any::<u8>(), 0..400)) {
         let mut bytes = bytes;
         if bytes.len() > 20 {
-            bytes[..8].copy_from_slice(&[0xff, b'L', b'B', 1, 0, 0, 1, 0]);
+            bytes[..8].copy_from_slice(&[0xff, b'L', b'B', 2, 0, 0, 1, 0]);
         }
         let _ = parse(&bytes);
     }
@@ -102,7 +129,7 @@ fn erased_frame() -> (Vec<u8>, Vec<u8>) {
             &vec![b'x'; 10 * usize::from(n)],
         );
     }
-    let whole = builder.finish(7, 3, &[9; 32], Some(5)).to_vec();
+    let whole = builder.finish(&commit(3, Some(5))).to_vec();
     let frame = parse(&whole).unwrap();
     let erased = frame.without(|index| index > 7);
     (whole, erased)

@@ -4,7 +4,7 @@
 pub(super) const BLOCK: u64 = 4_096;
 const WORDS: usize = 64;
 /// Up to so many entries are stored as their numbers, more as all bits.
-const FEW: usize = 255;
+const FEW: u64 = 255;
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Bits([u64; WORDS]);
@@ -38,6 +38,11 @@ impl Bits {
         self.0.iter_mut().zip(other.0).for_each(|(a, b)| *a &= b);
     }
 
+    /// How many places there are.
+    pub(super) fn count(&self) -> u64 {
+        self.0.iter().map(|word| u64::from(word.count_ones())).sum()
+    }
+
     /// The places in the block, ascending.
     pub(super) fn places(&self) -> impl Iterator<Item = u16> {
         (0..BLOCK as u16).filter(|&place| self.has(u64::from(place)))
@@ -56,8 +61,7 @@ impl Bits {
 
     /// Few places as big-endian u16 each, many as 512 bytes of bits.
     pub(super) fn encode(&self) -> Vec<u8> {
-        let set: u32 = self.0.iter().map(|word| word.count_ones()).sum();
-        if set as usize <= FEW {
+        if self.count() <= FEW {
             self.places().flat_map(u16::to_be_bytes).collect()
         } else {
             self.0.iter().flat_map(|word| word.to_be_bytes()).collect()

@@ -1,7 +1,10 @@
 //! The thread that keeps an index behind its journal: it reads what has become durable and puts it in.
 
+use std::fs;
 use std::io;
+use std::os::unix::fs::MetadataExt;
 use std::path::Path;
+use std::path::PathBuf;
 use std::sync::mpsc;
 use std::sync::mpsc::RecvTimeoutError;
 use std::thread;
@@ -11,6 +14,7 @@ use std::time::Duration;
 use rusqlite::Connection;
 
 use super::Covered;
+use super::Index;
 use super::IndexError;
 use super::openings::Openings;
 use super::schema;
@@ -39,6 +43,9 @@ pub struct IndexFollower {
 /// What the thread works on.
 pub(super) struct Follower {
     connection: Connection,
+    /// The file that the connection has open, and which it is: under its name there may be another one by now, or none.
+    file: PathBuf,
+    inode: Option<u64>,
     covered: Covered,
     commits: Commits,
     /// Read, but not yet durable.
@@ -87,7 +94,12 @@ fn run(journal: &Path, durable: &dyn Fn() -> u64, stopped: &mpsc::Receiver<()>) 
         {
             tracing::warn!(%error, "the damaged search index cannot be deleted");
         }
-        if !matches!(stopped.recv_timeout(RETRY), Err(RecvTimeoutError::Timeout)) {
+        // Nothing is wrong with the disk where somebody has deleted the files.
+        let retry = match error {
+            IndexError::Gone => PAUSE,
+            _ => RETRY,
+        };
+        if !matches!(stopped.recv_timeout(retry), Err(RecvTimeoutError::Timeout)) {
             return;
         }
     }
@@ -113,15 +125,26 @@ impl Follower {
 
     fn resume(journal: &Path) -> Result<Option<Self>, IndexError> {
         schema::make_folder(journal).map_err(|source| folder_error(journal, source))?;
-        let Some((connection, covered)) = schema::open_to_write(&schema::file(journal))? else {
+        let file = schema::file(journal);
+        let Some((connection, covered)) = schema::open_to_write(&file)? else {
             return Ok(None);
         };
         let reader = Reader::open(journal);
+        let index = Index {
+            connection,
+            covered,
+        };
+        if !index.agrees()? {
+            return Ok(None);
+        }
+        let connection = index.connection;
         let Some(commits) = reader.commits(covered.last.as_ref())? else {
             return Ok(None);
         };
         Ok(Some(Self {
             connection,
+            inode: inode(&file),
+            file,
             covered,
             commits,
             waiting: None,
@@ -153,6 +176,9 @@ impl Follower {
 
     /// Puts in the next commits of what is durable; false if there are none.
     pub(super) fn advance(&mut self, durable: u64) -> Result<bool, IndexError> {
+        if self.inode.is_none() || inode(&self.file) != self.inode {
+            return Err(IndexError::Gone);
+        }
         let batch = self.next_batch(durable)?;
         if batch.is_empty() {
             return Ok(false);
@@ -206,6 +232,10 @@ impl Follower {
         self.covered = covered;
         Ok(())
     }
+}
+
+fn inode(file: &Path) -> Option<u64> {
+    fs::metadata(file).ok().map(|metadata| metadata.ino())
 }
 
 fn folder_error(journal: &Path, source: io::Error) -> IndexError {

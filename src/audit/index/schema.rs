@@ -1,7 +1,10 @@
 //! The index's database: where it lies, what stands in it, and whether it can be trusted to be whole.
 
 use std::fs;
+use std::fs::Permissions;
 use std::os::unix::fs::DirBuilderExt;
+use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::path::PathBuf;
 
@@ -81,6 +84,7 @@ pub(super) fn open_to_read(path: &Path) -> rusqlite::Result<Option<(Connection, 
 /// The follower's own connection. `None` if what is there must be made anew.
 pub(super) fn open_to_write(path: &Path) -> rusqlite::Result<Option<(Connection, Covered)>> {
     let fresh = !path.exists();
+    own(path)?;
     let connection = Connection::open(path)?;
     connection.execute_batch(
         "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA cache_size = -65536;
@@ -119,8 +123,22 @@ pub(super) fn flush(connection: &Connection) -> rusqlite::Result<()> {
 
 /// For its owner only: it tells who asked for whom.
 pub(super) fn make_folder(journal: &Path) -> std::io::Result<()> {
-    let mut folders = fs::DirBuilder::new();
-    folders.recursive(true).mode(0o700).create(folder(journal))
+    let (folder, mut folders) = (folder(journal), fs::DirBuilder::new());
+    folders.recursive(true).mode(0o700).create(&folder)?;
+    fs::set_permissions(folder, Permissions::from_mode(0o700))
+}
+
+/// Makes the file if it is not there, for its owner only; SQLite gives the files beside it the same mode.
+fn own(path: &Path) -> rusqlite::Result<()> {
+    let mut options = fs::OpenOptions::new();
+    let options = options.write(true).create(true).truncate(false).mode(0o600);
+    let owned = options
+        .open(path)
+        .and_then(|file| file.set_permissions(Permissions::from_mode(0o600)));
+    owned.map_err(|error| {
+        let code = rusqlite::ffi::Error::new(rusqlite::ffi::SQLITE_CANTOPEN);
+        rusqlite::Error::SqliteFailure(code, Some(error.to_string()))
+    })
 }
 
 pub(super) fn delete(journal: &Path) -> std::io::Result<()> {

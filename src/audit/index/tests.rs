@@ -139,7 +139,7 @@ fn other(draw: &Draw) -> Entry {
         1 => {
             let revision = [draw[13] % 3; 32];
             match draw[4].is_multiple_of(2) {
-                true => Entry::policy_applied(&revision, Changes::default()),
+                true => Entry::policy_applied(&revision, Changes::default(), None),
                 false => Entry::policy_refused(&revision, String::new()),
             }
         }

@@ -1,3 +1,4 @@
+use aws_lc_rs::signature::Ed25519KeyPair;
 use aws_lc_rs::signature::KeyPair;
 
 use super::*;
@@ -15,6 +16,10 @@ fn other() -> VerifierKey {
 
 fn names(note: &Note) -> Vec<&str> {
     note.signers.iter().map(|by| by.key.name()).collect()
+}
+
+fn sign(text: &str, pair: &Ed25519KeyPair, verifier: &VerifierKey) -> String {
+    signed(text, pair.sign(text.as_bytes()).as_ref(), verifier)
 }
 
 #[test]

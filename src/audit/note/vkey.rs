@@ -114,6 +114,11 @@ impl VerifierKey {
         &self.id
     }
 
+    /// Whether it is a log's key and has signed the text, of which only the bare signature is there.
+    pub(in crate::audit) fn has_signed(&self, text: &str, signature: &[u8]) -> bool {
+        self.kind == KeyKind::Ed25519 && self.verifies(text.as_bytes(), signature)
+    }
+
     /// Gives the time that the signature states, if it states one.
     pub(super) fn verify(&self, text: &str, signature: &[u8]) -> Result<Option<Moment>, NoteError> {
         let time = match self.kind {

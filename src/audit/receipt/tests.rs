@@ -44,6 +44,7 @@ fn check(
     let expected = Expected {
         provider: &"civil".parse().unwrap(),
         exchange: exchange_id(number),
+        begun: Instant::now(),
         kinds: &[Kind::Exchange],
         outcomes: &[Outcome::Answered],
         digest: &|_, _| [number as u8; 32],

@@ -7,13 +7,17 @@ use std::path::PathBuf;
 use tempfile::TempDir;
 
 use super::*;
+use crate::audit::frame::HEADER_BYTES;
 use crate::audit::testing::Flaky;
 use crate::audit::testing::Publish;
 use crate::audit::testing::copy;
 use crate::audit::testing::exchange;
 use crate::audit::testing::open;
+use crate::audit::testing::sum;
 use crate::audit::testing::temporary;
+use crate::audit::testing::unsigned;
 use crate::audit::testing::vkey;
+use crate::audit::verify::Fault;
 use crate::audit::verify::verify;
 
 /// A journal of three commits of one entry each, as a crash leaves it before it has published any.
@@ -144,6 +148,84 @@ async fn damage_before_the_last_commit_is_never_cut_off() {
         );
         assert_eq!(fs::read(segment(dir.path())).unwrap(), before);
     }
+}
+
+/// Its last commit as somebody without the key would write it, whole and with a checksum that fits.
+fn with_last(crashed: &Crashed, change: impl FnOnce(&mut Vec<u8>)) -> TempDir {
+    let [_, _, start, end] = crashed.commits;
+    let mut last = fs::read(segment(crashed.dir.path())).unwrap()[start..end].to_vec();
+    change(&mut last);
+    last.resize(end - start, 0);
+    crashed.damaged(start, &last)
+}
+
+#[tokio::test]
+async fn a_whole_commit_that_the_key_has_not_signed_is_refused_and_left_as_it_is() {
+    let crashed = Crashed::new().await;
+    let forged = with_last(&crashed, |commit| {
+        commit[HEADER_BYTES] ^= 1;
+        sum(commit);
+    });
+    let earlier = with_last(&crashed, |commit| *commit = unsigned(commit));
+    for (dir, cause) in [(forged, BadFrame::Signature), (earlier, BadFrame::Unsigned)] {
+        let before = fs::read(segment(dir.path())).unwrap();
+        let error = refusal(dir.path());
+        assert!(
+            matches!(&error, JournalError::Unproven(ReadError::Damaged { entry: 2, cause: found, .. }) if *found == cause),
+            "{error:?}"
+        );
+        assert_eq!(fs::read(segment(dir.path())).unwrap(), before);
+        let report = verify(dir.path(), &[vkey()]);
+        assert!(
+            matches!(&report.fault, Some(Fault::Unproven { entry: 2, cause: found }) if *found == cause),
+            "{:?}",
+            report.fault
+        );
+        assert_eq!((report.entries, report.unpublished()), (2, 2));
+    }
+}
+
+/// A journal of a version that signed no commits, as far as its checkpoint covers it.
+#[tokio::test]
+async fn a_published_journal_of_the_earlier_version_opens_and_goes_on_signed() {
+    let dir = temporary();
+    let (journal, _) = open(&Flaky::default(), dir.path(), Publish::Never).unwrap();
+    for n in 0..3 {
+        journal.append(exchange(n)).await.unwrap();
+    }
+    journal.close();
+    let bytes = fs::read(segment(dir.path())).unwrap();
+    let (mut earlier, mut at) = (Vec::new(), 0);
+    for _ in 0..3 {
+        let length = u32::from_be_bytes(bytes[at + 4..at + 8].try_into().unwrap()) as usize;
+        earlier.extend(unsigned(&bytes[at..at + length]));
+        at += length;
+    }
+    earlier.resize(bytes.len(), 0);
+    fs::write(segment(dir.path()), earlier).unwrap();
+    let report = verify(dir.path(), &[vkey()]);
+    assert!(report.fault.is_none(), "{:?}", report.fault);
+    assert_eq!(recover_and_go_on(dir.path()).await.entries, 3);
+}
+
+#[tokio::test]
+async fn a_journal_shorter_than_what_witnesses_have_seen_is_refused() {
+    let dir = closed().await;
+    let older = temporary();
+    copy(dir.path(), older.path());
+    let (journal, _) = open(&Flaky::default(), dir.path(), Publish::Never).unwrap();
+    journal.append(exchange(41)).await.unwrap();
+    journal.close();
+    // All is put back, the published checkpoint too, but what witnesses have cosigned.
+    let newer = Layout::new(dir.path()).signed();
+    fs::copy(newer, Layout::new(older.path()).witnessed()).unwrap();
+    assert!(matches!(
+        refusal(older.path()),
+        JournalError::CutBack {
+            signed: 41,
+            found: 40
+        }
+    ));
 }
 
 /// A closed journal of 40 entries in several segments.

@@ -55,8 +55,21 @@ pub(in crate::audit) fn each(
     if let Some(index) = index {
         let mut finding = Finding::new(reader, &demands, before, index.complete_to(), &mut take);
         finding.read_back(index.last_commit())?;
-        match finding.ask(index) {
-            Ok(()) => return Ok(finding.reach),
+        let told = finding.before;
+        let trusted = finding.ask(index).and_then(|()| {
+            // That it names nothing is believed of an index only that agrees with its journal.
+            match finding.done || finding.before != told || told == Some(0) {
+                true => Ok(true),
+                false => index.agrees(),
+            }
+        });
+        match trusted {
+            Ok(true) => return Ok(finding.reach),
+            Ok(false) => {
+                tracing::warn!(
+                    "the search index does not agree with the journal; it is done without"
+                );
+            }
             Err(IndexError::Journal(error)) => return Err(error),
             Err(error) => {
                 tracing::warn!(error = %chain(&error), "the search index is done without");

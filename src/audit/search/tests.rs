@@ -84,6 +84,7 @@ async fn journal() -> TempDir {
     let started = pb::LifecycleRecord {
         event: "started".to_owned(),
         version: "1".to_owned(),
+        ..pb::LifecycleRecord::default()
     };
     let connection = pb::ConnectionRecord {
         peer: "spiffe://gov.example/department/market/system/licensing".to_owned(),

@@ -16,6 +16,8 @@ use super::SubjectKeyError;
 
 const KEY: &str = "key";
 const DESTROYED: &str = "destroyed";
+/// The month's key was lost, and somebody has said to go on without it.
+const LOST: &str = "lost";
 
 /// A month's key; gone from memory when it is dropped.
 type Secret = Zeroizing<[u8; 32]>;
@@ -50,6 +52,28 @@ impl Store {
         let mut epochs = self.listed(KEY)?;
         epochs.retain(|&epoch| !self.is_destroyed(epoch));
         Ok(epochs)
+    }
+
+    /// The months of which a key was lost, ascending.
+    pub(super) fn lost(&self) -> Result<Vec<u32>, SubjectKeyError> {
+        match self.folder.exists() {
+            true => self.listed(LOST),
+            false => Ok(Vec::new()),
+        }
+    }
+
+    /// Whether it is known what became of a month's key: it is here, or is gone with somebody's knowledge.
+    pub(super) fn accounts_for(&self, epoch: u32) -> bool {
+        [KEY, DESTROYED, LOST]
+            .iter()
+            .any(|extension| self.path(epoch, extension).exists())
+    }
+
+    pub(super) fn give_up(&self, epoch: u32) -> Result<(), SubjectKeyError> {
+        let marker = self.path(epoch, LOST);
+        // Dies before this is durable: the next start misses the key again.
+        write(&marker, b"").map_err(|source| failed("write", &marker, source))?;
+        self.flush()
     }
 
     /// A month's key; `None` if it has none yet.
@@ -158,11 +182,11 @@ fn failed(operation: &'static str, path: &Path, source: io::Error) -> SubjectKey
 }
 
 /// A month as people write it: `2026-11`.
-fn name(epoch: u32) -> String {
+pub(super) fn name(epoch: u32) -> String {
     format!("{:04}-{:02}", 1970 + epoch / 12, epoch % 12 + 1)
 }
 
-fn parse(month: &str) -> Option<u32> {
+pub(super) fn parse(month: &str) -> Option<u32> {
     let (year, number) = month.split_once('-')?;
     let (year, number): (u32, u32) = (year.parse().ok()?, number.parse().ok()?);
     let years = year.checked_sub(1970)?.checked_mul(12)?;

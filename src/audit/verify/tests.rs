@@ -6,9 +6,11 @@ use tempfile::TempDir;
 
 use super::*;
 use crate::audit::digest::record_commitment;
+use crate::audit::frame::FRAME_OVERHEAD;
 use crate::audit::frame::FrameBuilder;
 use crate::audit::frame::HEADER_BYTES;
 use crate::audit::frame::Header;
+use crate::audit::frame::NewCommit;
 use crate::audit::leaf::LEAF_BYTES;
 use crate::audit::leaf::Outcome;
 use crate::audit::testing::Flaky;
@@ -77,7 +79,14 @@ fn forge(
     let mut builder = FrameBuilder::default();
     builder.clear();
     builder.push(&leaf, &salt, &record);
-    let forged = builder.finish(header.first, 1, &header.root, header.oldest_open);
+    let signature = bytes[at + HEADER_BYTES..at + FRAME_OVERHEAD].try_into();
+    let forged = builder.finish(&NewCommit {
+        first: header.first,
+        count: 1,
+        root: &header.root,
+        oldest_open: header.oldest_open,
+        signature: &signature.unwrap(),
+    });
     bytes[at..at + forged.len()].copy_from_slice(forged);
     fs::write(segment(dir), bytes).unwrap();
 }
@@ -133,27 +142,27 @@ async fn every_changed_byte_is_found_and_named() {
             "the commit of entry 1, at byte {at} of `{path}`, is damaged: its checksum does not match",
         ),
         (
-            HEADER_BYTES,
+            FRAME_OVERHEAD,
             "entry 1: not a journal leaf: it does not begin with `LBJ1`",
         ),
         (
-            HEADER_BYTES + 8,
+            FRAME_OVERHEAD + 8,
             "entry 1: not a journal leaf: its time is out of range",
         ),
         (
-            HEADER_BYTES + 40,
+            FRAME_OVERHEAD + 40,
             "entry 1: leaf is not the one that the tree has",
         ),
         (
-            HEADER_BYTES + 70,
+            FRAME_OVERHEAD + 70,
             "entry 1: record does not match its commitment",
         ),
         (
-            HEADER_BYTES + LEAF_BYTES,
+            FRAME_OVERHEAD + LEAF_BYTES,
             "entry 1: record does not match its commitment",
         ),
         (
-            HEADER_BYTES + LEAF_BYTES + 36,
+            FRAME_OVERHEAD + LEAF_BYTES + 36,
             "entry 1: record does not match its commitment",
         ),
     ];

@@ -5,6 +5,7 @@ use tempfile::TempDir;
 
 use super::*;
 use crate::audit::JournalKey;
+use crate::audit::checkpoint::Checkpoint;
 use crate::audit::cosignature::cosignatures;
 use crate::audit::merkle::Frontier;
 use crate::audit::merkle::Hash;
@@ -127,7 +128,7 @@ fn answer(refused: &Refused) -> Answer {
         Refused::Untrusted(_) => (403, None),
         Refused::Malformed(_) | Refused::OldTooLarge => (400, None),
         Refused::OtherOld { size } => (409, Some(*size)),
-        Refused::Inconsistent => (422, None),
+        Refused::Inconsistent { .. } => (422, None),
         Refused::Busy | Refused::Failed(_) | Refused::Stopped => (503, None),
     }
 }

@@ -4,12 +4,13 @@ use std::collections::HashMap;
 use std::iter;
 use std::sync::Arc;
 use std::sync::mpsc::Receiver;
+use std::time::Instant;
 
 use tokio::sync::oneshot;
 
-use super::Last;
 use super::Refused;
 use super::Shared;
+use super::cosigned::Last;
 use super::log_hash;
 use super::state::StateFile;
 use crate::audit::checkpoint::SignedCheckpoint;
@@ -117,6 +118,9 @@ impl Owner {
     /// The checks that depend on what was cosigned last, requests before this one in the batch included.
     fn judge(&self, submission: &Submission, fresh: &mut Fresh) -> Result<String, Refused> {
         let checkpoint = &submission.checkpoint;
+        let inconsistent = || Refused::Inconsistent {
+            origin: checkpoint.origin().to_owned(),
+        };
         let log = log_hash(checkpoint.origin());
         let last = fresh
             .get(&log)
@@ -127,19 +131,20 @@ impl Owner {
             return Err(Refused::OtherOld { size });
         }
         if checkpoint.size() == 0 && *checkpoint.root() != merkle::empty_root() {
-            return Err(Refused::Inconsistent);
+            return Err(inconsistent());
         }
         merkle::verify_consistency(
             (size, &root),
             (checkpoint.size(), checkpoint.root()),
             &submission.proof,
         )
-        .map_err(|_| Refused::Inconsistent)?;
+        .map_err(|_| inconsistent())?;
         let line = self.key.cosign(checkpoint, self.clock.now());
         let last = Last {
             size: checkpoint.size(),
             root: *checkpoint.root(),
             note: format!("{}{line}\n", checkpoint.note()),
+            since: Instant::now(),
         };
         fresh.insert(log, Arc::new(last));
         Ok(line)
@@ -150,7 +155,7 @@ fn count(verdict: &Result<String, Refused>) {
     let answer = match verdict {
         Ok(_) => "cosigned",
         Err(Refused::OtherOld { .. }) => "other_old",
-        Err(Refused::Inconsistent) => "inconsistent",
+        Err(Refused::Inconsistent { .. }) => "inconsistent",
         Err(_) => "refused",
     };
     metrics::counter!("landbridge_witness_requests_total", "answer" => answer).increment(1);

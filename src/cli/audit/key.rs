@@ -15,6 +15,7 @@ use crate::cli::exit::Failure;
 use crate::cli::exit::Run;
 use crate::cli::output::OutputOptions;
 use crate::config::Config;
+use crate::gateway::losses;
 
 #[derive(Args)]
 #[command(after_help = "Examples:
@@ -32,7 +33,8 @@ pub(super) struct KeyArgs {
 }
 
 impl KeyArgs {
-    /// Makes the keys if the gateway has not started yet, so that a department can hand them to the directory first.
+    /// Makes the keys if the gateway has not started yet, so that a department can hand them to the directory first; never
+    /// again once its journal has entries.
     pub(super) fn run(self, options: &JournalOptions, output: &OutputOptions) -> Run {
         let json = output.for_one()?;
         let Some(config) = &options.config else {
@@ -60,6 +62,7 @@ impl KeyArgs {
 
 fn journal(config: &Config) -> Result<(String, Vec<VerifierKey>), Failure> {
     let (settings, origin) = (&config.journal, config.origin().to_string());
+    losses::demand(&settings.path, &[&settings.key, &settings.post_quantum_key])?;
     let (keys, made) = JournalKeys::load_or_create(&settings.key, &settings.post_quantum_key)?;
     made.iter().try_for_each(|path| tell_made(path))?;
     let keys = keys.verifiers(&origin)?.to_vec();
@@ -68,6 +71,7 @@ fn journal(config: &Config) -> Result<(String, Vec<VerifierKey>), Failure> {
 
 fn cosigner(config: &Config) -> Result<(String, Vec<VerifierKey>), Failure> {
     let (path, name) = (&config.witness.key, config.witness_name());
+    losses::demand(&config.journal.path, &[path])?;
     let (key, made) = CosignerKey::load_or_create(path, &name)?;
     if made {
         tell_made(path)?;

@@ -119,7 +119,7 @@ impl SubjectArgs {
         if !rows.is_empty() {
             output::list(format, &rows, &header, Row::cells)?;
         }
-        tell(&found, self.offset)?;
+        tell(&found, &subject, self.offset)?;
         Ok(Exit::Done)
     }
 
@@ -178,11 +178,18 @@ fn at_hand(config: Option<&Config>) -> io::Result<(Option<Arc<Registry>>, Bases)
     }
 }
 
-fn tell(found: &Usages, offset: u64) -> io::Result<()> {
+fn tell(found: &Usages, subject: &Subject, offset: u64) -> io::Result<()> {
     let mut err = io::stderr().lock();
+    for month in &subject.lost {
+        writeln!(
+            err,
+            "it cannot be said for {month}: the key of that month was lost, and nobody can be found by it"
+        )?;
+    }
     let shown = found.usages.len() as u64;
     match found.total {
-        0 => writeln!(err, "nothing is on record")?,
+        0 if subject.lost.is_empty() => writeln!(err, "nothing is on record")?,
+        0 => writeln!(err, "nothing is on record of the other months")?,
         total if shown < total => {
             writeln!(
                 err,

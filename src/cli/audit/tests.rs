@@ -26,6 +26,7 @@ fn journal(dir: &Path) -> (String, Vec<Receipt>) {
         origin: "gov.example/civil/1".to_owned(),
         linger: Duration::ZERO,
         segment_bytes: 1 << 20,
+        max_unpublished_age: Duration::from_secs(60),
     };
     let (journal, _) = Journal::open(settings, keys, Clock::System).unwrap();
     let runtime = tokio::runtime::Builder::new_current_thread()

@@ -78,7 +78,7 @@ fn write(report: &Report, place: &Place, to: &mut impl Write) -> io::Result<()> 
         pairs.push((
             "checkpoint",
             format!(
-                "signed at {} entries, root {}",
+                "published at {} entries, root {}",
                 checkpoint.size(),
                 hex(checkpoint.root())
             ),
@@ -88,6 +88,16 @@ fn write(report: &Report, place: &Place, to: &mut impl Write) -> io::Result<()> 
         "proven",
         format!("{} entries in {} commits", report.entries, report.commits),
     ));
+    let unpublished = report.unpublished();
+    if unpublished > 0 {
+        pairs.push((
+            "unpublished",
+            format!(
+                "{unpublished} of them, proven by the signatures of their commits; if more were cut off behind the \
+                 checkpoint, only witnesses, receipts and the other departments know"
+            ),
+        ));
+    }
     if let Some((first, last)) = report.times {
         pairs.push(("from", when::shown(first, place.offset)));
         pairs.push(("to", when::shown(last, place.offset)));
@@ -112,6 +122,15 @@ fn write(report: &Report, place: &Place, to: &mut impl Write) -> io::Result<()> 
     }
     if !report.open_streams.is_empty() {
         pairs.push(("open streams", report.open_streams.len().to_string()));
+    }
+    if report.unproven_texts > 0 {
+        pairs.push((
+            "policy texts",
+            format!(
+                "{} of which nothing on record says that they were in force",
+                report.unproven_texts
+            ),
+        ));
     }
     if report.torn_bytes > 0 {
         pairs.push((
@@ -145,12 +164,14 @@ fn to_json(report: &Report, place: &Place) -> serde_json::Value {
         "witnessed_size": report.witnessed.as_ref().map(SignedCheckpoint::size),
         "witnesses": report.witnesses.as_ref().map(|by| witnesses_json(by, place.offset)),
         "entries": report.entries,
+        "unpublished": report.unpublished(),
         "commits": report.commits,
         "first": report.times.map(|(first, _)| when::rfc3339(first, place.offset)),
         "last": report.times.map(|(_, last)| when::rfc3339(last, place.offset)),
         "kinds": report.kinds,
         "erased": report.erased,
         "open_streams": report.open_streams,
+        "unproven_texts": report.unproven_texts,
         "torn_bytes": report.torn_bytes,
     })
 }

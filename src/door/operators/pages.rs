@@ -38,15 +38,15 @@ async fn readyz(State(pages): State<Pages>) -> (StatusCode, String) {
         return (StatusCode::SERVICE_UNAVAILABLE, "stopping\n".to_owned());
     }
     let journal = pages.exchange.journal();
-    let unlogged = match journal.state() {
+    let not_ready = match journal.state() {
         JournalState::Writable => return standing(&journal.standing(), &pages.overdue),
-        JournalState::Full(reason) => reason.to_string(),
-        JournalState::Failed(reason) => reason.to_string(),
+        JournalState::Unpublished(reason) => {
+            format!("the journal's checkpoint cannot be published: {reason}\n")
+        }
+        JournalState::Full(reason) => format!("the journal cannot be written: {reason}\n"),
+        JournalState::Failed(reason) => format!("the journal cannot be written: {reason}\n"),
     };
-    (
-        StatusCode::SERVICE_UNAVAILABLE,
-        format!("the journal cannot be written: {unlogged}\n"),
-    )
+    (StatusCode::SERVICE_UNAVAILABLE, not_ready)
 }
 
 /// A peer that cannot be compared with keeps nobody from being answered, but is told of.

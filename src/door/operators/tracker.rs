@@ -147,7 +147,9 @@ async fn heartbeat(State(desk): State<Arc<Desk>>, headers: HeaderMap) -> Result<
         .and_then(|known| Ok(known.may(Right::Subjects)?));
     granted.map_err(|unread| unread.told("heartbeat"))?;
     let (status, message) = match desk.exchange.journal().state() {
-        JournalState::Writable => ("OK", "usages can be asked for".to_owned()),
+        JournalState::Writable | JournalState::Unpublished(_) => {
+            ("OK", "usages can be asked for".to_owned())
+        }
         // Nothing is read that cannot be put on record.
         JournalState::Full(_) | JournalState::Failed(_) => {
             ("FAIL", "the journal cannot be written".to_owned())

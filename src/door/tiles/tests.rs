@@ -23,6 +23,7 @@ async fn journal(dir: &std::path::Path) {
         origin: "gov.example/civil/1".to_owned(),
         linger: Duration::ZERO,
         segment_bytes: 4_096,
+        max_unpublished_age: Duration::from_secs(60),
     };
     let (journal, _) = Journal::open(settings, keys, Clock::System).unwrap();
     for _ in 0..3 {

@@ -60,6 +60,7 @@ impl World {
             origin: ORIGIN.to_owned(),
             linger: Duration::ZERO,
             segment_bytes: 4_096,
+            max_unpublished_age: Duration::from_secs(60),
         };
         let (journal, _) = Journal::open(settings, keys(&self.dir), Clock::System).unwrap();
         journal.append(Entry::heartbeat()).await.unwrap();

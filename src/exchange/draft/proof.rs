@@ -85,6 +85,7 @@ impl Draft {
         let expected = Expected {
             provider,
             exchange: self.exchange,
+            begun: self.started,
             kinds,
             outcomes,
             digest: &|kind, outcome| self.digest(&self.ending(kind, outcome)),

@@ -41,6 +41,13 @@ pub(super) enum Trouble {
     Unread(#[source] crate::audit::tiles::TileError),
 }
 
+impl Trouble {
+    /// Whether the witness says that it knows another history of the journal.
+    pub(super) fn is_contradiction(&self) -> bool {
+        matches!(self, Self::Ahead { .. } | Self::Refused { status: 422, .. })
+    }
+}
+
 /// What becomes of a checkpoint.
 pub(super) enum Added {
     /// Signature lines, not yet verified.

@@ -102,7 +102,10 @@ impl Witnessing {
     }
 
     /// What the witness cosigned last, if one of this journal's keys has signed it.
-    async fn last(&self, reached: &Reached) -> Result<Option<SignedCheckpoint>, Trouble> {
+    pub(super) async fn last(
+        &self,
+        reached: &Reached,
+    ) -> Result<Option<SignedCheckpoint>, Trouble> {
         let Some(note) = client::last(self.channel(reached)?, &self.origin.to_string()).await?
         else {
             return Ok(None);
@@ -123,7 +126,7 @@ impl Witnessing {
         }
     }
 
-    async fn hold_against(
+    pub(super) async fn hold_against(
         &self,
         reached: &Reached,
         last: &SignedCheckpoint,

@@ -8,6 +8,7 @@ use futures::stream::FuturesUnordered;
 use tokio::time::Instant;
 use tokio::time::timeout_at;
 
+use super::Contradiction;
 use super::Progress;
 use super::Reached;
 use super::Trouble;
@@ -72,6 +73,9 @@ impl Witnessing {
                 Ok(line) => lines.push(line),
                 Err(trouble) => {
                     self.states.failed(reached, &trouble);
+                    if trouble.is_contradiction() {
+                        self.look_into(reached).await;
+                    }
                     continue;
                 }
             }
@@ -88,6 +92,19 @@ impl Witnessing {
         drop(asked);
         self.states.measure(&witnesses.all, checkpoint.size());
         met
+    }
+
+    /// Ends the journal if the witness shows another history under this journal's own signature: each further entry would
+    /// lengthen a fork. That it merely says so ends nothing.
+    async fn look_into(&self, reached: &Reached) {
+        let Ok(Some(last)) = self.last(reached).await else {
+            return;
+        };
+        let found = self.journal().published().size();
+        match self.hold_against(reached, &last, found).await {
+            Ok(()) | Err(Contradiction::Unread(_)) => {}
+            Err(contradiction) => self.journal().contradicted(contradiction.to_string()),
+        }
     }
 
     /// The line of one witness, verified.

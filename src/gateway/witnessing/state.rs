@@ -79,15 +79,15 @@ impl WitnessStates {
         self.put(name.clone(), state);
         // Once for each trouble: it is asked again every second.
         if former.is_none_or(|former| former.trouble.as_ref() != Some(&text)) {
-            match trouble {
-                Trouble::Ahead { .. } | Trouble::Refused { status: 422, .. } => {
-                    tracing::error!(
-                        witness = name,
-                        trouble = text,
-                        "the journal contradicts what a witness has cosigned"
-                    );
+            match trouble.is_contradiction() {
+                true => tracing::error!(
+                    witness = name,
+                    trouble = text,
+                    "the journal contradicts what a witness has cosigned"
+                ),
+                false => {
+                    tracing::warn!(witness = name, trouble = text, "a witness does not cosign")
                 }
-                _ => tracing::warn!(witness = name, trouble = text, "a witness does not cosign"),
             }
         }
     }

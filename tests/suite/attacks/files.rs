@@ -13,6 +13,7 @@ use super::CUT_BACK;
 use super::OTHER_ROOT;
 use super::flip;
 use super::forge;
+use super::forge::Mark;
 use super::place;
 use super::rewrite;
 use super::scene::Scene;
@@ -38,7 +39,7 @@ const CHANGES: &[Change] = &[
         |scene, dir| {
             let mut entries = forge::entries(&scene.world, "civil");
             rewrite(&mut entries, scene.first);
-            forge::lay(dir, &entries);
+            forge::lay(dir, &entries, &Mark::Rubbish);
         },
         "the tree's files differ from the entries",
         Some("rewritten"),
@@ -61,7 +62,7 @@ const CHANGES: &[Change] = &[
         |scene, dir| {
             let mut entries = forge::entries(&scene.world, "civil");
             entries.truncate(place(&entries, scene.last));
-            forge::lay(dir, &entries);
+            forge::lay(dir, &entries, &Mark::Rubbish);
         },
         CUT_BACK,
         Some("cut back"),

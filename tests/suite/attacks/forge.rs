@@ -1,13 +1,18 @@
 //! Journals as an attacker makes them who has a department's files and, to sign them, its keys.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use landbridge::audit::Journal;
+use landbridge::audit::JournalKey;
 use landbridge::audit::JournalKeys;
 use landbridge::audit::JournalSettings;
+use landbridge::audit::Kind as LeafKind;
 use landbridge::audit::LEAF_BYTES;
 use landbridge::audit::Leaf;
 use landbridge::audit::digest::statement::Ending;
@@ -18,6 +23,7 @@ use landbridge::audit::merkle::sha256;
 use landbridge::audit::reader::Reader;
 use landbridge::clock::Clock;
 use landbridge::clock::Moment;
+use landbridge::name::ExchangeId;
 use landbridge::pb;
 use landbridge::pb::journal_record::Kind;
 use prost::Message;
@@ -110,7 +116,8 @@ pub(super) fn entries(world: &World, department: &str) -> Vec<Forged> {
 pub(super) fn sign(world: &World, department: &str, entries: &[Forged], dir: &Path) {
     // A journal without entries first, in which the entries are then found as after a crash.
     open(world, department, dir).unwrap().close();
-    lay(dir, entries);
+    let key = Signer::of(world, department);
+    lay(dir, entries, &Mark::Signed(&key));
     open(world, department, dir).unwrap().close();
 }
 
@@ -133,6 +140,7 @@ pub(super) fn open(
         origin: format!("gov.example/{department}/1"),
         linger: Duration::ZERO,
         segment_bytes: 256 << 10,
+        max_unpublished_age: Duration::from_secs(60),
     };
     Journal::open(settings, keys, Clock::System).map(|(journal, _)| journal)
 }
@@ -142,31 +150,84 @@ pub(super) fn segment(dir: &Path) -> PathBuf {
     dir.join("seg/00000000000000000000.seg")
 }
 
+/// What a forged commit bears to prove it.
+pub(super) enum Mark<'a> {
+    /// The signature of the journal's own key.
+    Signed(&'a Signer),
+    /// Bytes in the place of a signature.
+    Rubbish,
+    /// Nothing, as the commits of an earlier version.
+    Unsigned,
+}
+
+/// A journal's key, which signs what it is given.
+pub(super) struct Signer {
+    key: JournalKey,
+    origin: String,
+}
+
+impl Signer {
+    pub(super) fn of(world: &World, department: &str) -> Self {
+        let path = world.path(&format!("var/{department}/journal.key"));
+        Self {
+            key: JournalKey::load(&path).unwrap(),
+            origin: format!("gov.example/{department}/1"),
+        }
+    }
+
+    fn sign(&self, size: u64, root: &[u8; 32]) -> Vec<u8> {
+        let text = format!("{}\n{size}\n{}\n", self.origin, STANDARD.encode(root));
+        let note = self.key.sign_text(&text, &self.origin).unwrap();
+        let (_, line) = note.trim_end().rsplit_once(' ').unwrap();
+        // Behind the key's id.
+        STANDARD.decode(line).unwrap().split_off(4)
+    }
+}
+
 /// Writes these entries over the first segment, each as a commit of its own whose checksum and root are right.
-pub(super) fn lay(dir: &Path, entries: &[Forged]) {
+pub(super) fn lay(dir: &Path, entries: &[Forged], mark: &Mark<'_>) {
     let file = segment(dir);
     let length = fs::metadata(&file).unwrap().len() as usize;
     let mut tree = Frontier::default();
+    let mut open: BTreeMap<u64, Option<ExchangeId>> = BTreeMap::new();
     let mut bytes = Vec::with_capacity(length);
-    for (index, entry) in entries.iter().enumerate() {
+    for (index, entry) in (0..).zip(entries) {
         let stored = entry.stored();
         tree.push(leaf_hash(stored.first_chunk::<LEAF_BYTES>().unwrap()));
-        bytes.extend(frame(index as u64, &stored, &tree.root()));
+        match entry.leaf.kind {
+            LeafKind::Intent => _ = open.insert(index, entry.leaf.exchange),
+            LeafKind::StreamEnd => open.retain(|_, exchange| *exchange != entry.leaf.exchange),
+            _ => {}
+        }
+        let oldest_open = open.keys().next().copied();
+        bytes.extend(frame(index, &stored, &tree.root(), oldest_open, mark));
     }
     assert!(bytes.len() < length, "the first segment holds all");
     bytes.resize(length, 0);
     fs::write(file, bytes).unwrap();
 }
 
-fn frame(index: u64, entry: &[u8], root: &[u8; 32]) -> Vec<u8> {
-    let mut frame = vec![0xff, b'L', b'B', 1];
-    frame.extend((64 + entry.len() as u32).to_be_bytes());
+fn frame(
+    index: u64,
+    entry: &[u8],
+    root: &[u8; 32],
+    oldest_open: Option<u64>,
+    mark: &Mark<'_>,
+) -> Vec<u8> {
+    let (version, mark) = match mark {
+        Mark::Signed(signer) => (2, signer.sign(index + 1, root)),
+        Mark::Rubbish => (2, vec![7; 64]),
+        Mark::Unsigned => (1, Vec::new()),
+    };
+    let mut frame = vec![0xff, b'L', b'B', version];
+    let length = 64 + mark.len() + entry.len();
+    frame.extend((length as u32).to_be_bytes());
     frame.extend(index.to_be_bytes());
     frame.extend(1u32.to_be_bytes());
     frame.extend([0; 4]);
     frame.extend(root);
-    // No stream is open.
-    frame.extend([0xff; 8]);
+    frame.extend(oldest_open.unwrap_or(u64::MAX).to_be_bytes());
+    frame.extend(mark);
     frame.extend(entry);
     let crc = crc32c::crc32c_append(crc32c::crc32c(&frame[..20]), &frame[24..]);
     frame[20..24].copy_from_slice(&crc.to_be_bytes());

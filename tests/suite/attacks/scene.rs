@@ -153,7 +153,7 @@ impl Scene {
         {
             Ok(_) => 200,
             Err(Refused::OtherOld { size }) if size == known => 409,
-            Err(Refused::Inconsistent) => 422,
+            Err(Refused::Inconsistent { .. }) => 422,
             Err(other) => panic!("{other}"),
         }
     }

@@ -92,6 +92,8 @@ fn an_export_has_the_leaf_of_what_was_erased() {
 fn verified(bundle: &Path) -> String {
     let told = std::process::Command::new("python3")
         .arg(bundle.join("verify.py"))
+        .arg("--vkeys")
+        .arg(bundle.join("vkeys.txt"))
         .output()
         .unwrap();
     let told = String::from_utf8(told.stdout).unwrap();

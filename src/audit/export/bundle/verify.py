@@ -49,13 +49,13 @@ def climb(hash, index, last, path):
         index, last = index >> 1, last >> 1
     return hash if last == 0 else None
 
-def verify(folder, vkeys):
+def verify(folder, vkeys, policy):
     text, _, lines = (folder / "checkpoint").read_text("utf-8").rpartition("\n\n")
     origin, size, root = text.split("\n")[:3]
     seen, size, root = signers(text.encode() + b"\n", lines, vkeys), int(size), base64.b64decode(root)
     demand(any(vkey.startswith(origin + "+") and time is None for vkey, time in seen.items()), f"no known key of {origin} has signed the checkpoint")
-    policy, proofs, schema = folder / "policy", folder / "proofs", read_schema((folder / "journal.proto").read_text("utf-8"))
-    demand(not policy.exists() or enough(policy.read_text("utf-8"), seen), "fewer witnesses have cosigned the checkpoint than the policy asks for")
+    proofs, schema = folder / "proofs", read_schema((folder / "journal.proto").read_text("utf-8"))
+    demand(policy is None or enough(policy, seen), "fewer witnesses have cosigned the checkpoint than the policy asks for")
     peaks, count, gone, erased = [], 0, set(), set()
     with open(folder / "leaves.bin", "rb") as leaves, open(folder / "records.jsonl", encoding="utf-8") as records:
         for count, line in enumerate(records, 1):
@@ -82,10 +82,15 @@ def verify(folder, vkeys):
     while len(peaks) > 1: peaks.append(node(*reversed([peaks.pop(), peaks.pop()])))
     demand(proofs.exists() or (count == size and (peaks or [sha()])[0] == root), f"these {count} entries are not the {size} whose root was signed")
     cosigners = ", ".join(f"{vkey.split('+')[0]} at {utc(time * 10**6)}" for vkey, time in seen.items() if time is not None)
-    return f"{'each of the' if proofs.exists() else 'all'} {count} entries of {origin}, whose journal was signed at {size} entries and cosigned by {cosigners or 'nobody'}" + (f"; {len(gone)} records are not here, " + ("and a selection does not show why" if proofs.exists() else "erased as later entries say") if gone else "")
+    return f"{'each of the' if proofs.exists() else 'all'} {count} entries of {origin}, whose journal was signed at {size} entries and cosigned by {cosigners or 'nobody whose key was given'}, " + ("as the policy asks" if policy else "with no policy to say whose cosignatures suffice") + (f"; {len(gone)} records are not here, " + ("and a selection does not show why" if proofs.exists() else "erased as later entries say") if gone else "")
 
 parser = argparse.ArgumentParser(description=__doc__)
-parser.add_argument("--vkeys", type=pathlib.Path, metavar="FILE", help="the public keys that you trust, one a line [default: vkeys.txt of the bundle]")
-folder = pathlib.Path(__file__).resolve().parent
-try: print("VERIFIED:", verify(folder, (parser.parse_args().vkeys or folder / "vkeys.txt").read_text("utf-8").split()))
+# Not those of the bundle: whoever made it up would have put his own there.
+parser.add_argument("--vkeys", type=pathlib.Path, metavar="FILE", required=True, help="the public keys that you trust, one a line: from the federation's directory, or from the departments themselves")
+parser.add_argument("--policy", type=pathlib.Path, metavar="FILE", help="whose cosignatures must be there (C2SP tlog-policy), with their keys; without it nothing is demanded of witnesses")
+given = parser.parse_args()
+try:
+    policy = given.policy and given.policy.read_text("utf-8")
+    witnesses = [words[2] for words in map(str.split, (policy or "").splitlines()) if words[:1] == ["witness"]]
+    print("VERIFIED:", verify(pathlib.Path(__file__).resolve().parent, given.vkeys.read_text("utf-8").split() + witnesses, policy))
 except (OSError, ValueError, LookupError) as error: demand(False, f"the bundle is damaged: {error!r}")

@@ -102,6 +102,7 @@ fn open(dir: &Path) -> Journal {
         origin: ORIGIN.to_owned(),
         linger: Duration::ZERO,
         segment_bytes: 1 << 20,
+        max_unpublished_age: Duration::from_secs(60),
     };
     Journal::open(settings, keys, Clock::fixed(NOON)).unwrap().0
 }
