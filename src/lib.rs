@@ -4,6 +4,7 @@
 
 pub mod pb;
 pub mod fault;
+pub mod text;
 pub mod name;
 pub mod clock;
 pub mod identity;

@@ -15,6 +15,8 @@ use std::sync::PoisonError;
 use std::sync::RwLock;
 
 use aws_lc_rs::hmac;
+use time::Date;
+use time::Month;
 use time::UtcOffset;
 
 use super::digest::length_prefixed;
@@ -34,6 +36,18 @@ struct Shared {
     store: Store,
     /// What has been read or made, by month.
     known: RwLock<BTreeMap<u32, Arc<MonthKey>>>,
+}
+
+/// Tags of subjects that one entry lists; a transfer of more is one in bulk.
+pub const MAX_SUBJECTS: usize = 100;
+
+/// What has become of a month's key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum KeyState {
+    Held,
+    /// With the month's last record, whose retention had ended.
+    Destroyed,
+    Missing,
 }
 
 /// One month's key.
@@ -101,6 +115,16 @@ impl SubjectKeys {
     /// The months that have a key, ascending.
     pub fn epochs(&self) -> Result<Vec<u32>, SubjectKeyError> {
         self.0.store.epochs()
+    }
+
+    /// What has become of a month's key.
+    pub fn state(&self, epoch: u32) -> Result<KeyState, SubjectKeyError> {
+        match self.0.store.read(epoch) {
+            Ok(Some(_)) => Ok(KeyState::Held),
+            Ok(None) => Ok(KeyState::Missing),
+            Err(SubjectKeyError::Destroyed { .. }) => Ok(KeyState::Destroyed),
+            Err(error) => Err(error),
+        }
     }
 
     /// Destroys a month's key for good: what its tags are of can be told no more. To be called when the month's last record
@@ -227,6 +251,25 @@ pub fn epoch(at: Moment) -> u32 {
     let date = at.date(UtcOffset::UTC);
     let months = (date.year() - 1970) * 12 + i32::from(u8::from(date.month())) - 1;
     u32::try_from(months).unwrap_or(0)
+}
+
+/// When a month begins, and when the next one does.
+pub fn month_of(epoch: u32) -> (Moment, Moment) {
+    let begins = |epoch: u32| {
+        let year = i32::try_from(1970 + epoch / 12).unwrap_or(i32::MAX);
+        let month = u8::try_from(epoch % 12 + 1)
+            .ok()
+            .and_then(|month| Month::try_from(month).ok());
+        let day = month.and_then(|month| Date::from_calendar_date(year, month, 1).ok());
+        let seconds = day.map_or(i64::MAX, |day| day.midnight().assume_utc().unix_timestamp());
+        Moment::from_micros(seconds.saturating_mul(1_000_000))
+    };
+    (begins(epoch), begins(epoch.saturating_add(1)))
+}
+
+/// A month as people write it: `2026-11`.
+pub fn month_name(epoch: u32) -> String {
+    format!("{:04}-{:02}", 1970 + epoch / 12, epoch % 12 + 1)
 }
 
 #[cfg(test)]

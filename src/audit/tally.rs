@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 
 use time::UtcOffset;
 
+use super::leaf::Kind as LeafKind;
 use super::leaf::Leaf;
 use super::leaf::Outcome;
 use super::leaf::Role;
@@ -40,15 +41,20 @@ pub struct Line {
     pub record_type: String,
 }
 
-/// What came of exchanges that have ended.
+/// What came of exchanges that have ended. Of a provider only that is said which it has answered for.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Sum {
     pub answered: u64,
-    /// By an agreement, a limit or a guardrail.
+    /// By the provider: by an agreement, a limit or a guardrail.
     pub denied: u64,
-    /// Everything else: nobody answered, the source failed, the answer was cut short or not proven.
+    /// The source failed, or the answer was cut short or not proven.
     pub failed: u64,
+    /// Refused by the asker's own gateway, so that it did not reach the provider, or broken off by the asker's client.
+    pub by_asker: u64,
+    /// Nobody answered: whether it reached the provider is not on record.
+    pub unanswered: u64,
     pub records: u64,
+    /// Of what the provider has answered for.
     pub latencies: Latencies,
 }
 
@@ -98,9 +104,9 @@ pub fn tally(
             .entry(ended.line.clone())
             .or_insert_with(|| Series::of(period));
         for series in [line, &mut all] {
-            series.whole.add(leaf.outcome, &ended);
+            series.whole.add(leaf, &ended);
             if let Some(slot) = series.slots.get_mut(period.slot(leaf.time)) {
-                slot.add(leaf.outcome, &ended);
+                slot.add(leaf, &ended);
             }
         }
     })?;
@@ -140,9 +146,14 @@ struct Ended {
     line: Line,
     records: u64,
     latency_us: u64,
+    reason: String,
 }
 
 impl Ended {
+    fn is_by_asker(&self) -> bool {
+        self.reason.starts_with("CLIENT_")
+    }
+
     /// None for an entry by which no exchange ended.
     fn of(leaf: &Leaf, record: pb::JournalRecord, own: &DepartmentId) -> Option<Self> {
         match record.kind? {
@@ -154,6 +165,7 @@ impl Ended {
                 },
                 records: record.records,
                 latency_us: record.latency_us,
+                reason: record.reason,
             }),
             Kind::StreamEnd(record) => Some(Self {
                 line: Line {
@@ -166,6 +178,7 @@ impl Ended {
                 },
                 records: record.records,
                 latency_us: record.latency_us,
+                reason: record.reason,
             }),
             _ => None,
         }
@@ -206,17 +219,23 @@ impl Period {
 }
 
 impl Sum {
-    fn add(&mut self, outcome: Outcome, ended: &Ended) {
-        match outcome {
-            Outcome::Answered => self.answered += 1,
-            Outcome::Denied => self.denied += 1,
-            Outcome::None
-            | Outcome::ProviderError
-            | Outcome::NoAnswer
-            | Outcome::ReceiptRefused
-            | Outcome::CutShort => self.failed += 1,
-        }
+    fn add(&mut self, leaf: &Leaf, ended: &Ended) {
+        let has_reached =
+            leaf.role == Role::Provider || leaf.kind == LeafKind::StreamEnd || leaf.peer.is_some();
         self.records += ended.records;
+        match (leaf.outcome, has_reached) {
+            (Outcome::CutShort, true) if ended.is_by_asker() => return self.by_asker += 1,
+            (Outcome::NoAnswer, _) | (Outcome::CutShort, false) => return self.unanswered += 1,
+            (Outcome::Denied | Outcome::ProviderError | Outcome::None, false) => {
+                return self.by_asker += 1;
+            }
+            (Outcome::Answered, _) => self.answered += 1,
+            (Outcome::Denied, true) => self.denied += 1,
+            (Outcome::ReceiptRefused, _)
+            | (Outcome::CutShort | Outcome::ProviderError | Outcome::None, true) => {
+                self.failed += 1
+            }
+        }
         self.latencies.add(ended.latency_us);
     }
 
@@ -225,12 +244,15 @@ impl Sum {
         self.answered += other.answered;
         self.denied += other.denied;
         self.failed += other.failed;
+        self.by_asker += other.by_asker;
+        self.unanswered += other.unanswered;
         self.records += other.records;
         for (&step, &count) in &other.latencies.0 {
             *self.latencies.0.entry(step).or_default() += count;
         }
     }
 
+    /// Those that the provider has answered for.
     pub fn requests(&self) -> u64 {
         self.answered + self.denied + self.failed
     }

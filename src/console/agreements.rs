@@ -11,6 +11,7 @@ use maud::html;
 use time::Date;
 
 use super::Console;
+use super::page;
 use super::page::Page;
 use super::page::fact;
 use super::unseen::Unseen;
@@ -54,7 +55,7 @@ pub(super) async fn show(
             h2 { (words.guardrails) }
             p { (words.guardrails_hint) }
             @for (name, text) in &guardrails {
-                details { summary { code { (name) } } pre tabindex="0" { (text) } }
+                details { summary { code { (name) } } pre tabindex="0" { @for line in text.lines() { (page::value(line)) "\n" } } }
             }
         }
     }))
@@ -119,10 +120,10 @@ fn article(agreement: &Agreement, snapshot: &Snapshot, today: Date, language: La
     };
     html! {
         article id=(agreement.id) {
-            h2 { (agreement.title) " " small { code { (agreement.id) } @if let Some(state) = state { " · " (state) } } }
+            h2 { (page::value(&agreement.title)) " " small { code { (agreement.id) } @if let Some(state) = state { " · " (state) } } }
             dl .facts {
-                (fact(words.legal_basis, &html! { (agreement.legal_basis) }))
-                (fact(words.accountable, &html! { (agreement.accountable) }))
+                (fact(words.legal_basis, &page::value(&agreement.legal_basis)))
+                (fact(words.accountable, &page::value(&agreement.accountable)))
                 (fact(words.file, &html! { code { (agreement.file) } }))
             }
             @for grant in &agreement.grants { (sentence(agreement, grant, snapshot, language)) }

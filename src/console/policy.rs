@@ -103,7 +103,7 @@ pub(super) async fn changes(
             (fact(words.policy_revision, &html! { code { (hex(&record.revision)) } }))
             (fact(words.outcome, &applied(&record, words)))
         }
-        @if !record.detail.is_empty() { pre tabindex="0" { (record.detail) } }
+        @if !record.detail.is_empty() { pre tabindex="0" { @for line in record.detail.lines() { (page::value(line)) "\n" } } }
         @for (change, texts) in &texts {
             section {
                 h2 { (page::value(&change.name)) " " small { (kind(change, words)) } }

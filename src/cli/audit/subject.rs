@@ -14,13 +14,11 @@ use super::criteria::Identifier;
 use super::criteria::KeysArgs;
 use super::search::tell_reach;
 use super::unreadable;
+use super::whom::Whom;
 use crate::audit::usage::Pick;
-use crate::audit::usage::Subject;
 use crate::audit::usage::Usage;
 use crate::audit::usage::Usages;
 use crate::audit::usage::usages;
-use crate::cli::exit::Exit;
-use crate::cli::exit::Failure;
 use crate::cli::exit::Run;
 use crate::cli::output;
 use crate::cli::output::OutputOptions;
@@ -38,8 +36,12 @@ use crate::registry::Registry;
   landbridge audit subject --config config/civil.toml national_id=990101199001011234 head_national_id=990101199001011234 --since 2026-01-01
   landbridge audit subject --config config/market.toml credit_code=91110000000000001X --attempts --json
 
-An identifier is looked for under the name of the field that holds it; one person may have several. Entries name nobody:
-they are found with the department's monthly keys, and not without.
+An identifier is looked for under the name of the field that holds it: the subject or the key of a record type, and no other
+name. One person may have several. Spellings that differ in case, width or white space are one, unless the registry says
+otherwise. Entries name nobody: they are found with the department's monthly keys, and not without.
+
+What the answer does not tell is said beside it: months whose key is missing (exit code 3), months that were erased, transfers
+of more people than an entry lists, and what this department received without the field that says whose it is.
 
 Listed is what was received: by this department, as the consumer, or from it, as the provider. `--attempts` adds requests
 by which nothing was received. Officers are left out unless `--officers` asks for them: a person has no right to their
@@ -94,14 +96,18 @@ impl SubjectArgs {
     pub(super) fn run(self, place: &Place, output: &OutputOptions) -> Run {
         let format = output.for_lists();
         let (registry, bases) = at_hand(place.config.as_ref())?;
-        let subject = self.subject(place, registry.as_deref())?;
+        let now = Clock::System.now();
+        let moment = |when: When| when.moment(place.offset, now);
+        let period = (self.since.map(moment), self.until.map(moment));
+        let whom = Whom::find(&self.who, period, &self.keys, place, registry)?;
         let pick = Pick {
             attempts: self.attempts,
             offset: self.offset,
             limit: self.limit,
         };
         let index = place.index();
-        let found = usages(&place.reader(), index.as_ref(), &subject, pick).map_err(unreadable)?;
+        let found =
+            usages(&place.reader(), index.as_ref(), &whom.person, pick).map_err(unreadable)?;
         let rows: Vec<_> = found
             .usages
             .iter()
@@ -120,36 +126,12 @@ impl SubjectArgs {
             output::list(format, &rows, &header, Row::cells)?;
         }
         tell(&found, self.offset)?;
-        Ok(Exit::Done)
+        whom.tell(found.total == 0, index.as_ref(), place)
     }
-
-    fn subject(&self, place: &Place, registry: Option<&Registry>) -> Result<Subject, Failure> {
-        let now = Clock::System.now();
-        let moment = |when: When| when.moment(place.offset, now);
-        let mut subject = Subject {
-            since: self.since.map(moment),
-            until: self.until.map(moment),
-            ..Subject::default()
-        };
-        let keys = self.keys.open(place)?;
-        for Identifier { scheme, id } in &self.who {
-            subject.add(&keys, registry, scheme, id)?;
-        }
-        match subject.is_unknown() {
-            true => Err(no_key()),
-            false => Ok(subject),
-        }
-    }
-}
-
-/// There is no key for the time that is asked for.
-pub(super) fn no_key() -> Failure {
-    let failure = Failure::usage("there is no key for any month of that time");
-    failure.mend("the folder of the keys has one file a month, such as `2026-11.key`; a month whose records were erased has none")
 }
 
 /// The registry and the agreements of the settings, if there are settings. What is broken there does not hide the ledger.
-fn at_hand(config: Option<&Config>) -> io::Result<(Option<Arc<Registry>>, Bases)> {
+pub(super) fn at_hand(config: Option<&Config>) -> io::Result<(Option<Arc<Registry>>, Bases)> {
     let Some(config) = config else {
         return Ok((None, Bases::new()));
     };
@@ -182,7 +164,7 @@ fn tell(found: &Usages, offset: u64) -> io::Result<()> {
     let mut err = io::stderr().lock();
     let shown = found.usages.len() as u64;
     match found.total {
-        0 => writeln!(err, "nothing is on record")?,
+        0 => {}
         total if shown < total => {
             writeln!(
                 err,

@@ -54,6 +54,12 @@ const COUNT: RangeInclusive<u64> = 1..=u32::MAX as u64;
 /// The ledger counts the records of a day in 40 bits.
 const DAILY: RangeInclusive<u64> = 1..=1_000_000_000_000;
 
+/// The keys of a grant.
+#[cfg(test)]
+pub(super) fn keys() -> Vec<&'static str> {
+    FORM.keys().collect()
+}
+
 /// Compiles a grant; none when its record type is at fault.
 pub(super) fn compile(
     registry: &Registry,
