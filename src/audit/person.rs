@@ -148,13 +148,26 @@ impl Person {
         registry: Option<&Registry>,
         now: Moment,
     ) -> Result<Gaps, GapsError> {
+        let mut gaps = self.months(reader, index, keys, now)?;
+        self.count_bulk(reader, index, registry, &mut gaps)?;
+        self.count_unattributed(reader, index, registry, &mut gaps)?;
+        Ok(gaps)
+    }
+
+    /// The months of which an answer tells nothing.
+    pub fn months(
+        &self,
+        reader: &Reader,
+        index: Option<&Index>,
+        keys: &SubjectKeys,
+        now: Moment,
+    ) -> Result<Gaps, GapsError> {
         let mut gaps = Gaps::default();
         let Some(first) = reader.entry(0)? else {
             return Ok(gaps);
         };
-        let since = self
-            .since
-            .map_or(first.leaf.time, |since| since.max(first.leaf.time));
+        let begun = first.leaf.time;
+        let since = self.since.map_or(begun, |since| since.max(begun));
         let until = self.until.map_or(now, |until| until.min(now));
         for month in epoch(since)..=epoch(until) {
             match keys.state(month)? {
@@ -166,8 +179,6 @@ impl Person {
                 KeyState::Missing => {}
             }
         }
-        self.count_bulk(reader, index, registry, &mut gaps)?;
-        self.count_unattributed(reader, index, registry, &mut gaps)?;
         Ok(gaps)
     }
 

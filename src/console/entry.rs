@@ -8,6 +8,7 @@ use axum::extract::State;
 use axum::response::Response;
 use maud::Markup;
 use maud::html;
+use time::Date;
 use time::UtcOffset;
 
 use super::Console;
@@ -63,9 +64,10 @@ pub(super) async fn show(
     let title = format!("{} {index}", words.entry);
     let (snapshot, offset) = (console.desk.exchange.snapshot(), console.desk.offset);
     let key = console.desk.exchange.journal().verifier();
+    let today = console.desk.now().date(offset);
     Ok(Page::new(&visitor, &title, "").show(&html! {
         (story(&shown, offset, words))
-        @if let Some(record) = shown.exchange_record() { (grounds(&shown, record, &snapshot, words)) }
+        @if let Some(record) = shown.exchange_record() { (grounds(&shown, record, &snapshot, today, words)) }
         @if shown.is_policy() {
             p { a href={ "/console/policy/changes/" (index) } { (words.changes) } }
         }
@@ -222,6 +224,7 @@ fn grounds(
     shown: &Shown,
     record: &pb::ExchangeRecord,
     snapshot: &Snapshot,
+    today: Date,
     words: &Words,
 ) -> Markup {
     let masked = |field: &String| record.masked.contains(field);
@@ -241,7 +244,7 @@ fn grounds(
                 @if shown.has_text {
                     p { a href={ "/console/policy/texts/" (hex(&record.agreement_digest)) } { (words.as_of_then) } }
                 }
-                p { (then_and_now(record, &snapshot.policy, words)) }
+                p { (then_and_now(record, &snapshot.policy, today, words)) }
             }
             @if !record.fields.is_empty() {
                 h3 { (words.released) }
@@ -257,7 +260,12 @@ fn grounds(
 
 /// Whether what is in force now is what the exchange rested on. A refusal by the policy rests on no agreement's text: it
 /// names one, and the revision of the whole policy.
-fn then_and_now(record: &pb::ExchangeRecord, policy: &PolicySet, words: &Words) -> Markup {
+fn then_and_now(
+    record: &pb::ExchangeRecord,
+    policy: &PolicySet,
+    today: Date,
+    words: &Words,
+) -> Markup {
     let mut agreements = policy.agreements();
     let now = agreements.find(|one| one.id.as_str() == record.agreement);
     let then = record.agreement_digest.as_ref();
@@ -274,6 +282,7 @@ fn then_and_now(record: &pb::ExchangeRecord, policy: &PolicySet, words: &Words) 
         (text)
         @if let Some(now) = now {
             " " a href={ "/console/agreements#" (now.id) } { (page::value(&now.title)) }
+            @if now.valid_until < today { " · " (words.ended) }
         }
     }
 }

@@ -63,10 +63,8 @@ pub(super) async fn show(
     );
     Ok(Page::new(&visitor, words.flow, HERE).show(&html! {
         (period::form(HERE, period.since, period.until, offset, words))
-        @if let Some(at) = tally.stopped_at {
-            p .alert role="alert" { (words.stopped_at) " " (page::moment(at, offset)) }
-        }
-        @if tally.lines.is_empty() { p { (words.nothing_exchanged) } } @else {
+        (page::coverage(tally.coverage, offset, words))
+        @if tally.lines.is_empty() { p { (if tally.coverage.is_whole() { words.nothing_exchanged } else { words.none_among_these }) } } @else {
             (drawing.islands())
             (drawing.over_time())
             (plots::of(&tally.all, period, offset, words))

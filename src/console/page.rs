@@ -19,6 +19,7 @@ use super::session::SignedIn;
 use super::visitor::Visitor;
 use super::words::Language;
 use super::words::Words;
+use crate::audit::tally::Coverage;
 use crate::clock::Moment;
 use crate::text::is_unseen;
 use crate::text::name_of;
@@ -252,6 +253,16 @@ pub(super) fn value(text: &str) -> Markup {
                 }
             }
         }
+    }
+}
+
+/// What figures of a period leave out, if anything.
+pub(super) fn coverage(coverage: Coverage, offset: UtcOffset, words: &Words) -> Markup {
+    html! {
+        @if let Some(at) = coverage.stopped_at {
+            p .alert role="alert" { (words.stopped_at) " " (moment(at, offset)) }
+        }
+        @if coverage.erased > 0 { p .alert { (words.erased_exchanges) " " (coverage.erased) } }
     }
 }
 

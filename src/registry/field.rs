@@ -182,9 +182,10 @@ impl Field {
 
     /// Which spellings of its values are one identifier.
     pub fn identifier_form(&self) -> IdentifierForm {
-        match self.0.declared.is_exact {
-            true => IdentifierForm::Exact,
-            false => IdentifierForm::Plain,
+        match (self.0.descriptor.kind(), self.0.declared.is_exact) {
+            (Kind::String, true) => IdentifierForm::Exact,
+            (Kind::String, false) => IdentifierForm::Plain,
+            _ => IdentifierForm::Number,
         }
     }
 

@@ -11,6 +11,8 @@ use crate::text::is_unseen;
 pub enum IdentifierForm {
     /// Width, case, white space around it and invisible characters make no other identifier.
     Plain,
+    /// The number counts, not how it is written: of fields that are integers.
+    Number,
     /// Every character counts.
     Exact,
 }
@@ -18,17 +20,14 @@ pub enum IdentifierForm {
 impl IdentifierForm {
     /// The one form of all spellings: what a tag is made of.
     pub fn written(self, identifier: &str) -> Cow<'_, str> {
-        let is_written = |byte: u8| byte.is_ascii_graphic() && !byte.is_ascii_lowercase();
-        if self == Self::Exact || identifier.bytes().all(is_written) {
-            return Cow::Borrowed(identifier);
+        match self {
+            Self::Plain => plain(identifier),
+            Self::Number => match plain(identifier).parse::<i128>() {
+                Ok(number) => Cow::Owned(number.to_string()),
+                Err(_) => plain(identifier),
+            },
+            Self::Exact => Cow::Borrowed(identifier),
         }
-        let folded: String = identifier
-            .nfkc()
-            .filter(|&c| !is_unseen(c))
-            .flat_map(char::to_uppercase)
-            .nfkc()
-            .collect();
-        Cow::Owned(folded.trim().to_owned())
     }
 
     /// What to look for when it is asked for: the one form, and the spellings under which it may have been put on record
@@ -36,7 +35,7 @@ impl IdentifierForm {
     pub fn asked(self, identifier: &str) -> Vec<String> {
         let written = self.written(identifier).into_owned();
         let mut all = vec![identifier.to_owned()];
-        if self == Self::Plain {
+        if self != Self::Exact {
             all.extend([identifier.trim().to_owned(), written.to_lowercase()]);
         }
         all.retain(|one| *one != written && !one.is_empty());
@@ -47,9 +46,24 @@ impl IdentifierForm {
     }
 }
 
+fn plain(identifier: &str) -> Cow<'_, str> {
+    let is_plain = |byte: u8| byte.is_ascii_graphic() && !byte.is_ascii_lowercase();
+    if identifier.bytes().all(is_plain) {
+        return Cow::Borrowed(identifier);
+    }
+    let folded: String = identifier
+        .nfkc()
+        .filter(|&c| !is_unseen(c))
+        .flat_map(char::to_uppercase)
+        .nfkc()
+        .collect();
+    Cow::Owned(folded.trim().to_owned())
+}
+
 #[cfg(test)]
 mod tests {
     use super::IdentifierForm::Exact;
+    use super::IdentifierForm::Number;
     use super::IdentifierForm::Plain;
 
     #[test]
@@ -73,6 +87,15 @@ mod tests {
         );
         assert_eq!(Plain.written("straße"), Plain.written("STRASSE"));
         assert_eq!(Plain.written(" \u{200b} "), "");
+    }
+
+    #[test]
+    fn a_number_is_one_however_it_is_written() {
+        for spelling in ["42", " 42", "0042", "+42", "４２"] {
+            assert_eq!(Number.written(spelling), "42", "{spelling:?}");
+        }
+        assert_eq!(Number.written("-7"), "-7");
+        assert_eq!(Number.written("42a"), "42A");
     }
 
     #[test]

@@ -33,6 +33,7 @@ mod network;
 mod operators;
 mod oracles;
 mod overload;
+mod pages;
 mod posture;
 mod publication;
 mod receipts;

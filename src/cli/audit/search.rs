@@ -106,7 +106,10 @@ fn prove_all(hits: &[Hit], folder: &Path, place: &Place) -> Result<(), Failure> 
 fn tell(found: &Found) -> io::Result<()> {
     let mut err = io::stderr().lock();
     if found.hits.is_empty() {
-        writeln!(err, "no entry fits")?;
+        writeln!(
+            err,
+            "no entry fits; those whose records were erased are found by time, kind, outcome and exchange id only"
+        )?;
     }
     if let Some(last) = found.next {
         let shown = found.hits.len();

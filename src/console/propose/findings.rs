@@ -75,9 +75,7 @@ fn shifts(rehearsal: &Rehearsal, offset: UtcOffset, words: &Words) -> Markup {
         section {
             h2 { (words.rehearsal) }
             p { (words.rehearsed) " " (rehearsal.exchanges) "." @if rehearsal.unjudged > 0 { " " (words.unjudged) " " (rehearsal.unjudged) "." } }
-            @if let Some(at) = rehearsal.stopped_at {
-                p .alert role="alert" { (words.stopped_at) " " (page::moment(at, offset)) }
-            }
+            (page::coverage(rehearsal.coverage, offset, words))
             @if rehearsal.exchanges == rehearsal.unjudged { p { (words.none_judged) } }
             @else if rehearsal.shifts.is_empty() { p { (words.same_answers) } }
             @else {

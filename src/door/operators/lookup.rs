@@ -39,6 +39,15 @@ pub(crate) fn gaps(desk: &Desk, person: &Person) -> Result<Gaps, Unread> {
         .map_err(Unread::failed)
 }
 
+/// The months of which an answer about the person tells nothing.
+pub(crate) fn months(desk: &Desk, person: &Person) -> Result<Gaps, Unread> {
+    let (reader, index) = (Reader::open(&desk.journal), index(&desk.journal));
+    let keys = desk.exchange.subject_keys();
+    person
+        .months(&reader, index.as_ref(), keys, desk.now())
+        .map_err(Unread::failed)
+}
+
 /// The index, or none where it cannot be used: then everything is read, which is slow but as complete.
 pub(crate) fn index(journal: &Path) -> Option<Index> {
     Index::open(journal).unwrap_or_else(|error| {

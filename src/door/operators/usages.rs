@@ -40,11 +40,14 @@ pub(super) async fn find(
 ) -> Result<(Usages, Gaps), Unread> {
     let (own, now) = (desk.clone(), desk.now());
     desk.look_up(move || {
-        let usages = match whom {
-            For::Auditor => all(&own.journal, &question)?,
-            For::Person => shown(&own.journal, &question, &own.subjects, now)?,
-        };
-        Ok((usages, lookup::gaps(&own, &question.person)?))
+        let person = &question.person;
+        Ok(match whom {
+            For::Auditor => (all(&own.journal, &question)?, lookup::gaps(&own, person)?),
+            For::Person => {
+                let shown = shown(&own.journal, &question, &own.subjects, now)?;
+                (shown, lookup::months(&own, person)?)
+            }
+        })
     })
     .await
 }

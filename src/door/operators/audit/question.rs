@@ -39,7 +39,7 @@ pub(crate) struct Search {
     pub(crate) with_proofs: bool,
     pub(crate) action: Action,
     pub(crate) told: Told,
-    /// Who is asked about, where somebody is.
+    /// Who is asked about, where somebody is and this is the first page.
     pub(crate) about: Option<person::Person>,
 }
 
@@ -55,7 +55,7 @@ impl Search {
             person.tell("subject", &mut told);
             criteria.subjects = person.found.tags.clone();
             criteria.keys = person.found.keys.clone();
-            about = Some(person.found);
+            about = asked.cursor.is_empty().then_some(person.found);
         }
         let mut page = Page {
             before: cursor(&asked.cursor)?,
