@@ -72,7 +72,7 @@ fn guardrails(snapshot: &Snapshot, policies: &Policies) -> Result<Vec<(String, S
 }
 
 /// Consumers by record types; a cell names the agreements, and how much they release.
-fn matrix(snapshot: &Snapshot, today: Date, words: &Words) -> Markup {
+fn matrix(snapshot: &Snapshot, today: Date, words: &'static Words) -> Markup {
     let mut cells: BTreeMap<(&RecordType, &DepartmentId), Vec<(&Agreement, &Grant)>> =
         BTreeMap::new();
     for agreement in snapshot.policy.agreements() {

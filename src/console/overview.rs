@@ -61,7 +61,7 @@ pub(super) async fn show(
     Ok(
         Page::new(&visitor, words.overview, "/console").show(&html! {
             (journal_facts(desk.exchange.journal(), &progress, desk.offset, words))
-            (policy_facts(&snapshot, console.desk.now().date(offset), words))
+            (policy_facts(&snapshot, desk.now().date(desk.offset), words))
             (sources(&snapshot, checked.as_ref(), words))
             (expiries(&console.neighbours, desk.now(), desk.offset, words))
         (connected(&console.neighbours, words))

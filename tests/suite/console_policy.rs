@@ -44,10 +44,14 @@ async fn a_reload_is_told_text_by_text_and_an_entry_leads_to_the_text_of_its_tim
     let accounts = accounts(&world, "tax");
     let (mut civil, mut tax) = world.pair().await;
     let asked = Asked::get(&Resident(7).key());
-    world.system("tax", "assessment").ask(&asked).await.unwrap();
+    let refused = Asked::get(&Resident(7).key()).purpose("curiosity");
+    let system = world.system("tax", "assessment");
+    system.ask(&asked).await.unwrap();
+    system.ask(&refused).await.err().unwrap();
     world.amend("daily       = 50000", "daily       = 40");
     tokio::join!(civil.reload(), tax.reload());
-    world.system("tax", "assessment").ask(&asked).await.unwrap();
+    system.ask(&asked).await.unwrap();
+    system.ask(&refused).await.err().unwrap();
     let reload = world
         .journal("tax")
         .awaits(|entry| matches!(&entry.kind, Kind::Policy(_)).then_some(entry.index))
@@ -86,7 +90,9 @@ async fn a_reload_is_told_text_by_text_and_an_entry_leads_to_the_text_of_its_tim
     let digests: Vec<_> = rested
         .iter()
         .filter_map(|entry| match &entry.kind {
-            Kind::Exchange(record) => Some(landbridge::registry::hex(&record.agreement_digest)),
+            Kind::Exchange(record) if record.reason == "answered" => {
+                Some(landbridge::registry::hex(&record.agreement_digest))
+            }
             _ => None,
         })
         .collect();
@@ -108,6 +114,30 @@ async fn a_reload_is_told_text_by_text_and_an_entry_leads_to_the_text_of_its_tim
             404,
             "{none}"
         );
+    }
+    // What is said of then and now is so of refusals, too: they rest on no agreement's text.
+    let says = [
+        "Changed since",
+        "exactly what it was then",
+        "nothing to compare",
+        "refused by the policy that is in force now",
+    ];
+    let told = [
+        "Changed since",
+        "nothing to compare",
+        "exactly what it was then",
+        "refused by the policy that is in force now",
+    ];
+    let exchanges = rested.iter().filter(|entry| entry.exchange().is_some());
+    for (entry, told) in exchanges.zip(told) {
+        let page = auditor
+            .opens(&format!("/console/entries/{}", entry.index))
+            .await;
+        let found: Vec<_> = says
+            .into_iter()
+            .filter(|text| page.text().contains(text))
+            .collect();
+        assert_eq!(found, [told], "{}", entry.index);
     }
     let civil_has = fs::read_dir(world.path("var/civil/journal/policy"))
         .unwrap()

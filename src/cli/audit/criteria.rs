@@ -6,7 +6,6 @@ use std::slice;
 use clap::Args;
 
 use super::Place;
-use super::subject::at_hand;
 use super::whom::Whom;
 use crate::audit::Kind;
 use crate::audit::Outcome;
@@ -172,15 +171,8 @@ impl CriteriaArgs {
         let (since, until) = (self.since.map(moment), self.until.map(moment));
         let whom = match &self.subject {
             Some(who) => {
-                let (registry, _) = at_hand(place.config.as_ref())?;
                 let who = slice::from_ref(who);
-                Some(Whom::find(
-                    who,
-                    (since, until),
-                    &self.keys,
-                    place,
-                    registry,
-                )?)
+                Some(Whom::find(who, (since, until), &self.keys, place)?)
             }
             None => None,
         };

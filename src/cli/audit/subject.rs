@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 use std::io;
 use std::io::Write;
-use std::sync::Arc;
 
 use clap::Args;
 use serde_json::Value as Json;
@@ -95,11 +94,11 @@ type Bases = BTreeMap<String, (String, String)>;
 impl SubjectArgs {
     pub(super) fn run(self, place: &Place, output: &OutputOptions) -> Run {
         let format = output.for_lists();
-        let (registry, bases) = at_hand(place.config.as_ref())?;
         let now = Clock::System.now();
         let moment = |when: When| when.moment(place.offset, now);
         let period = (self.since.map(moment), self.until.map(moment));
-        let whom = Whom::find(&self.who, period, &self.keys, place, registry)?;
+        let whom = Whom::find(&self.who, period, &self.keys, place)?;
+        let bases = bases(place.config.as_ref(), whom.registry())?;
         let pick = Pick {
             attempts: self.attempts,
             offset: self.offset,
@@ -130,32 +129,30 @@ impl SubjectArgs {
     }
 }
 
-/// The registry and the agreements of the settings, if there are settings. What is broken there does not hide the ledger.
-pub(super) fn at_hand(config: Option<&Config>) -> io::Result<(Option<Arc<Registry>>, Bases)> {
-    let Some(config) = config else {
-        return Ok((None, Bases::new()));
+/// The agreements of the settings. What is broken there does not hide the ledger.
+fn bases(config: Option<&Config>, registry: Option<&Registry>) -> io::Result<Bases> {
+    let Some((config, registry)) = config.zip(registry) else {
+        return Ok(Bases::new());
     };
-    let read = || -> Result<(Arc<Registry>, Bases), Vec<Fault>> {
-        let (registry, _) = assemble::registry(config, None, Vec::new())?;
+    let read = || -> Result<Bases, Vec<Fault>> {
         let directory = assemble::directory(&config.directory)?;
         let departments: Vec<_> = directory.ids().cloned().collect();
-        let policy = assemble::policy(config, &departments, &registry, None)?;
+        let policy = assemble::policy(config, &departments, registry, None)?;
         let basis = policy.agreements().map(|agreement| {
             let told = (agreement.title.clone(), agreement.legal_basis.clone());
             (agreement.id.to_string(), told)
         });
-        let bases = basis.collect();
-        Ok((registry, bases))
+        Ok(basis.collect())
     };
     match read() {
-        Ok((registry, bases)) => Ok((Some(registry), bases)),
+        Ok(bases) => Ok(bases),
         Err(faults) => {
             let faults = faults.len();
             writeln!(
                 io::stderr(),
-                "note: without legal bases, since the registry or the agreements have faults ({faults}): see `landbridge check`"
+                "note: without legal bases, since the agreements have faults ({faults}): see `landbridge check`"
             )?;
-            Ok((None, Bases::new()))
+            Ok(Bases::new())
         }
     }
 }

@@ -16,9 +16,11 @@ use crate::cli::exit::Failure;
 use crate::cli::exit::Run;
 use crate::clock::Clock;
 use crate::clock::Moment;
+use crate::config::Config;
+use crate::gateway::assemble;
 use crate::registry::Registry;
 
-const UNCHECKED: &str = "cannot be said without the registry: whether that is the name of a field that identifies, and which records have it as their key; give the gateway's settings with `--config FILE`";
+const UNCHECKED: &str = "cannot be said without the registry: whether that is the name of a field that identifies, and which records have it as their key; it is read by the gateway's settings, `--config FILE`";
 
 pub(super) struct Whom {
     pub(super) person: Person,
@@ -33,9 +35,9 @@ impl Whom {
         (since, until): (Option<Moment>, Option<Moment>),
         keys: &KeysArgs,
         place: &Place,
-        registry: Option<Arc<Registry>>,
     ) -> Result<Self, Failure> {
         let keys = keys.open(place)?;
+        let registry = registry(place.config.as_ref())?;
         let mut person = Person::between(since, until);
         for Identifier { scheme, id } in who {
             person
@@ -47,6 +49,10 @@ impl Whom {
             keys,
             registry,
         })
+    }
+
+    pub(super) fn registry(&self) -> Option<&Registry> {
+        self.registry.as_deref()
     }
 
     /// Says what the answer does not tell. Where nothing was found, that is no answer while something cannot be told.
@@ -88,6 +94,22 @@ impl Whom {
         Failure::usage("there is no key for any month of that time").mend(format!(
             "{hint}; a month whose records were erased has none"
         ))
+    }
+}
+
+/// The registry of the settings, if there are settings. What is broken there does not hide the journal.
+fn registry(config: Option<&Config>) -> io::Result<Option<Arc<Registry>>> {
+    match config.map(|config| assemble::registry(config, None, Vec::new())) {
+        None => Ok(None),
+        Some(Ok((registry, _))) => Ok(Some(registry)),
+        Some(Err(faults)) => {
+            let faults = faults.len();
+            writeln!(
+                io::stderr(),
+                "note: without the registry, which has faults ({faults}): see `landbridge check`"
+            )?;
+            Ok(None)
+        }
     }
 }
 

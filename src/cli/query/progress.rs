@@ -30,19 +30,14 @@ impl Progress {
         let mut reached = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         reached.pages.push_back((before, cursor));
         reached.is_json = is_json;
+        reached.forget();
     }
 
     /// So many records have been printed since the beginning.
     pub(super) fn printed(&self, records: u64) {
         let mut reached = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         reached.printed = records;
-        while reached
-            .pages
-            .get(1)
-            .is_some_and(|(before, _)| *before <= records)
-        {
-            reached.pages.pop_front();
-        }
+        reached.forget();
     }
 
     /// Says how to go on from the first page that was not printed whole. Nothing where that is the beginning.
@@ -75,5 +70,15 @@ impl Progress {
         };
         // There is nobody else to tell.
         let _ = writeln!(io::stderr().lock(), "{told}");
+    }
+}
+
+impl Reached {
+    /// Leaves out the pages that were printed whole.
+    fn forget(&mut self) {
+        let next = |reached: &Self| reached.pages.get(1).map(|(before, _)| *before);
+        while next(self).is_some_and(|before| before <= self.printed) {
+            self.pages.pop_front();
+        }
     }
 }

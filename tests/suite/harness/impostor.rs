@@ -311,7 +311,7 @@ impl ExchangeService for Between {
             streams.ended.fetch_add(1, Ordering::Relaxed);
         });
         Ok(Response::new(
-            parts.chain(end.filter_map(async |()| None)).boxed(),
+            parts.chain(end.filter_map(|()| async { None })).boxed(),
         ))
     }
 
