@@ -16,6 +16,7 @@ pub mod key;
 pub mod merkle;
 pub mod note;
 pub mod pace;
+pub mod person;
 pub mod policies;
 pub mod proof;
 pub mod quorum;

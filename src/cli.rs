@@ -28,7 +28,6 @@ mod schema;
 mod serve;
 mod source;
 mod table;
-mod text;
 mod verify;
 mod when;
 
@@ -56,6 +55,7 @@ use get::GetArgs;
 use import::ImportArgs;
 use output::OutputOptions;
 use pki::PkiArgs;
+use query::Progress;
 use query::QueryArgs;
 use registry::RegistryArgs;
 use serve::ServeArgs;
@@ -161,7 +161,11 @@ impl Verb {
             Self::Check(args) => interruptible(args.run(output)),
             Self::Demo(args) => waiting(args.run()),
             Self::Get(args) => interruptible(args.run(output)),
-            Self::Query(args) => interruptible(args.run(output)),
+            Self::Query(args) => {
+                let progress = Progress::default();
+                let told = progress.clone();
+                interruptible_telling(args.run(output, progress), move || told.tell())
+            }
             Self::Verify(args) => interruptible(args.run(output)),
             Self::Count(args) => interruptible(args.run(output)),
             Self::Correction(args) => interruptible(args.run(output)),
@@ -192,6 +196,14 @@ fn waiting(verb: impl Future<Output = Run>) -> Run {
 ///
 /// The verb is on a thread of its own, so that Ctrl-C is heard also while it writes to a reader that has stopped.
 fn interruptible(verb: impl Future<Output = Run> + Send + 'static) -> Run {
+    interruptible_telling(verb, || {})
+}
+
+/// The same; when Ctrl-C ends it, something is told of it.
+fn interruptible_telling(
+    verb: impl Future<Output = Run> + Send + 'static,
+    tell: impl FnOnce(),
+) -> Run {
     let runtime = runtime::Builder::new_multi_thread()
         .worker_threads(1)
         .enable_all()
@@ -200,7 +212,10 @@ fn interruptible(verb: impl Future<Output = Run> + Send + 'static) -> Run {
     let ended = runtime.block_on(async {
         tokio::select! {
             ended = verb => ended?,
-            _ = tokio::signal::ctrl_c() => Ok(Exit::Interrupted),
+            _ = tokio::signal::ctrl_c() => {
+                tell();
+                Ok(Exit::Interrupted)
+            }
         }
     });
     runtime.shutdown_background();

@@ -10,7 +10,7 @@ mod reconciliation;
 mod registry;
 pub mod retention;
 mod source;
-mod subjects;
+pub mod subjects;
 
 use std::net::SocketAddr;
 use std::path::Path;

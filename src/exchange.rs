@@ -205,6 +205,7 @@ impl Exchange {
         draft.called_by(&caller);
         let query = ask.check(snapshot, &self.department)?;
         draft.checked(&query, self.secrets.subjects.month(draft.begun())?);
+        draft.judged_by(&snapshot.policy);
         let permit = snapshot.policy.decide(&caller, query, draft.begun())?;
         draft.permitted(&permit);
         if let Some(relay) = &ask.relay {

@@ -1,6 +1,7 @@
 //! What may be released to whom: agreements permit, guardrails forbid, and a decision names what it rests on.
 
 pub mod agreement;
+pub mod change;
 pub mod decision;
 pub mod explanation;
 pub mod ledger;
@@ -11,6 +12,7 @@ mod guardrail;
 #[cfg(test)]
 mod tests;
 
+use std::collections::BTreeMap;
 use std::collections::HashMap;
 use std::path::Path;
 use std::sync::Arc;
@@ -80,6 +82,8 @@ pub struct PolicySet {
     compiled: Vec<Compiled>,
     /// The files of guardrails, each with the digest of its text.
     guardrails: Vec<(String, Digest)>,
+    /// By the guardrails' ids, each with its reason.
+    meanings: BTreeMap<String, (String, String)>,
 }
 
 /// A part of a policy that has a file of its own.
@@ -140,7 +144,16 @@ impl PolicySet {
                 .iter()
                 .map(|file| (file.path.clone(), text_digest(&file.text)))
                 .collect(),
+            meanings: guardrails
+                .canonical()
+                .map(|(id, reason, meaning)| (id.to_owned(), (reason.to_owned(), meaning)))
+                .collect(),
         }
+    }
+
+    /// What the guardrails mean, by their ids, each with its reason.
+    fn meanings(&self) -> &BTreeMap<String, (String, String)> {
+        &self.meanings
     }
 
     /// SHA-256 over the canonical digests of all agreements, the guardrails and the registry.

@@ -6,6 +6,7 @@ pub mod extract;
 pub mod field;
 pub mod filter;
 pub mod format;
+pub mod identifier;
 pub mod lint;
 pub mod mask;
 pub mod query;

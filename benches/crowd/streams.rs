@@ -3,6 +3,7 @@
 use std::time::Instant;
 
 use anyhow::Context;
+use anyhow::ensure;
 use landbridge::pb;
 use landbridge::pb::query_records_response::Part;
 use tokio::task::JoinSet;
@@ -86,6 +87,11 @@ async fn read(mut client: Client, records: u32, begun: Instant) -> anyhow::Resul
                 first.get_or_insert_with(|| begun.elapsed().as_secs_f64());
             }
             Some(Part::Trailer(_)) => {
+                // Dropped before its end, a stream is reset.
+                ensure!(
+                    parts.message().await?.is_none(),
+                    "a stream that goes on after its trailer"
+                );
                 let first = first.context("a stream without records")?;
                 return Ok((count, first, begun.elapsed().as_secs_f64()));
             }

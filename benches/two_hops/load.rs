@@ -156,6 +156,11 @@ pub(crate) async fn stream(
                 bytes += batch.records.iter().map(|r| r.len() as u64).sum::<u64>();
             }
             Some(Part::Trailer(trailer)) => {
+                // Dropped before its end, a stream is reset.
+                ensure!(
+                    parts.message().await?.is_none(),
+                    "the stream goes on after its trailer"
+                );
                 ensure!(trailer.records == records, "records are missing");
                 ensure!(records == u64::from(residents), "there are {records} only");
                 return Ok(Streamed {

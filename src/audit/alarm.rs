@@ -9,6 +9,7 @@ use time::UtcOffset;
 
 use super::reader::ReadError;
 use super::reader::Reader;
+use super::tally::Coverage;
 use super::tally::each_record;
 use crate::clock::Moment;
 use watch::Watch;
@@ -71,8 +72,7 @@ pub struct Alarm {
 pub struct Alarms {
     /// The newest first.
     pub found: Vec<Alarm>,
-    /// Where looking stopped before the end: there were too many entries.
-    pub stopped_at: Option<Moment>,
+    pub coverage: Coverage,
 }
 
 /// Looks through what a journal has from one time up to another.
@@ -83,11 +83,11 @@ pub fn alarms(
     offset: UtcOffset,
 ) -> Result<Alarms, ReadError> {
     let mut watch = Watch::new(offset);
-    let stopped_at = each_record(reader, since, until, |leaf, record| {
+    let coverage = each_record(reader, since, until, |leaf, record| {
         watch.see(leaf, &record)
     })?;
     Ok(Alarms {
         found: watch.done(),
-        stopped_at,
+        coverage,
     })
 }

@@ -8,15 +8,20 @@ use prost_reflect::DescriptorError;
 use prost_reflect::DescriptorPool;
 use prost_reflect::DynamicMessage;
 use prost_reflect::FieldDescriptor;
+use prost_reflect::Kind;
 use prost_reflect::Value;
+use serde_json::Map;
 use serde_json::Value as Json;
 use time::UtcOffset;
 use time::format_description::well_known::Rfc3339;
 
 use super::Leaf;
+use super::leaf;
 use crate::clock::Moment;
 use crate::pb;
 use crate::registry::hex;
+
+const RECORD: &str = "landbridge.v1.JournalRecord";
 
 static POOL: LazyLock<Result<DescriptorPool, DescriptorError>> =
     LazyLock::new(|| DescriptorPool::decode(pb::DESCRIPTORS));
@@ -39,13 +44,13 @@ pub fn entry(
 ) -> Result<Json, Undescribed> {
     Ok(serde_json::json!({
         "index": index,
-        "leaf": self::leaf(leaf, offset),
+        "leaf": leaf_json(leaf, offset),
         "record": record.map(self::record).transpose()?,
     }))
 }
 
 /// A leaf; what it does not have is null.
-pub fn leaf(leaf: &Leaf, offset: UtcOffset) -> Json {
+pub fn leaf_json(leaf: &Leaf, offset: UtcOffset) -> Json {
     let digest = (leaf.exchange_digest != [0; 32]).then(|| hex(&leaf.exchange_digest));
     let peer = leaf.peer.map(|peer| {
         serde_json::json!({ "log": hex(&peer.log), "index": peer.index, "leaf_hash": hex(&peer.leaf_hash) })
@@ -63,6 +68,48 @@ pub fn leaf(leaf: &Leaf, offset: UtcOffset) -> Json {
     })
 }
 
+/// What a record is made of, for whoever reads its bytes by themselves: for each message its fields by number, each with its
+/// name, the kind of its value or the message in it, and whether it is repeated; and the words for a leaf's codes.
+pub fn layout() -> Result<Json, Undescribed> {
+    let pool = POOL.as_ref().map_err(|_| Undescribed::Schema)?;
+    let mut waiting = vec![
+        pool.get_message_by_name(RECORD)
+            .ok_or(Undescribed::Schema)?,
+    ];
+    let mut messages = Map::new();
+    while let Some(message) = waiting.pop() {
+        if messages.contains_key(message.full_name()) {
+            continue;
+        }
+        let mut fields = Map::new();
+        for field in message.fields() {
+            let kind = match field.kind() {
+                Kind::Message(inner) => {
+                    waiting.push(inner.clone());
+                    inner.full_name().to_owned()
+                }
+                Kind::Enum(_) => "enum".to_owned(),
+                // The `Debug` form of a kind is its name in the protobuf language.
+                kind => format!("{kind:?}"),
+            };
+            let layout = serde_json::json!([field.name(), kind, field.is_list()]);
+            fields.insert(field.number().to_string(), layout);
+        }
+        messages.insert(message.full_name().to_owned(), Json::Object(fields));
+    }
+    let words = |words: &mut dyn Iterator<Item = (u8, &str)>| -> Json {
+        let pairs = words.map(|(code, word)| (code.to_string(), word.into()));
+        Json::Object(pairs.collect())
+    };
+    Ok(serde_json::json!({
+        "record": RECORD,
+        "messages": messages,
+        "kinds": words(&mut leaf::Kind::ALL.iter().map(|one| (one.code(), one.as_str()))),
+        "roles": words(&mut leaf::Role::ALL.iter().map(|one| (one.code(), one.as_str()))),
+        "outcomes": words(&mut leaf::Outcome::ALL.iter().map(|one| (one.code(), one.as_str()))),
+    }))
+}
+
 fn rfc3339(moment: Moment, offset: UtcOffset) -> String {
     // Moments are of years that the format knows.
     moment.at(offset).format(&Rfc3339).unwrap_or_default()
@@ -72,7 +119,7 @@ fn rfc3339(moment: Moment, offset: UtcOffset) -> String {
 pub fn record(record: &pb::JournalRecord) -> Result<Json, Undescribed> {
     let pool = POOL.as_ref().map_err(|_| Undescribed::Schema)?;
     let message = pool
-        .get_message_by_name("landbridge.v1.JournalRecord")
+        .get_message_by_name(RECORD)
         .ok_or(Undescribed::Schema)?;
     let record = record.encode_to_vec();
     Ok(fields(&DynamicMessage::decode(message, record.as_slice())?))

@@ -177,6 +177,14 @@ impl Stored {
         self.sealed.as_ref().map(bound)
     }
 
+    /// Holds the record to its leaf: what somebody has altered is not told as what happened.
+    pub fn hold(&self) -> Result<(), ReadError> {
+        match self.is_bound() {
+            Some(false) => Err(ReadError::Altered { entry: self.index }),
+            Some(true) | None => Ok(()),
+        }
+    }
+
     /// The bytes to which the leaf commits, and their salt; `None` once they were erased.
     pub fn sealed(&self) -> Option<(&[u8; 32], &Bytes)> {
         self.sealed

@@ -7,6 +7,7 @@ use std::collections::HashMap;
 
 use super::reader::ReadError;
 use super::reader::Reader;
+use super::tally::Coverage;
 use super::tally::each_record;
 use crate::clock::Moment;
 use crate::identity::Caller;
@@ -64,8 +65,7 @@ pub struct Rehearsal {
     pub exchanges: u64,
     /// Of record types, departments or fields that are no more.
     pub unjudged: u64,
-    /// Where reading stopped before the period's end: there were too many entries.
-    pub stopped_at: Option<Moment>,
+    pub coverage: Coverage,
 }
 
 /// Puts every question of a period to both policies.
@@ -77,7 +77,7 @@ pub fn rehearse(
     registry: &Registry,
 ) -> Result<Rehearsal, ReadError> {
     let mut asked: HashMap<Question, (u64, Moment)> = HashMap::new();
-    let stopped_at = each_record(reader, since, until, |leaf, record| {
+    let coverage = each_record(reader, since, until, |leaf, record| {
         if let Some(Kind::Exchange(record)) = record.kind {
             let (exchanges, last) = asked.entry(Question::of(record)).or_insert((0, leaf.time));
             *exchanges += 1;
@@ -85,7 +85,7 @@ pub fn rehearse(
         }
     })?;
     let mut rehearsal = Rehearsal {
-        stopped_at,
+        coverage,
         ..Rehearsal::default()
     };
     for (question, (exchanges, last)) in asked {

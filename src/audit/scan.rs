@@ -42,6 +42,10 @@ pub enum ReadError {
         #[source]
         source: BadLeaf,
     },
+    #[error(
+        "the record of entry {entry} is not the one to which its leaf commits; see `landbridge audit verify`"
+    )]
+    Altered { entry: u64 },
     #[error("the record of entry {entry} cannot be read")]
     Record {
         entry: u64,

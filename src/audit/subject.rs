@@ -39,6 +39,18 @@ struct Shared {
     known: RwLock<BTreeMap<u32, Arc<MonthKey>>>,
 }
 
+/// Tags of subjects that one entry lists; a transfer of more is one in bulk.
+pub const MAX_SUBJECTS: usize = 100;
+
+/// What has become of a month's key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum KeyState {
+    Held,
+    /// With the month's last record, whose retention had ended.
+    Destroyed,
+    Missing,
+}
+
 /// One month's key.
 pub struct MonthKey {
     epoch: u32,
@@ -107,24 +119,22 @@ impl SubjectKeys {
         self.0.store.epochs()
     }
 
+    /// What has become of a month's key.
+    pub fn state(&self, epoch: u32) -> Result<KeyState, SubjectKeyError> {
+        match self.0.store.read(epoch) {
+            Ok(Some(_)) => Ok(KeyState::Held),
+            Ok(None) => Ok(KeyState::Missing),
+            Err(SubjectKeyError::Destroyed { .. }) => Ok(KeyState::Destroyed),
+            Err(error) => Err(error),
+        }
+    }
+
     /// Destroys a month's key for good: what its tags are of can be told no more. To be called when the month's last record
     /// is erased.
     pub fn destroy(&self, epoch: u32) -> Result<(), SubjectKeyError> {
         let mut known = self.0.known.write().unwrap_or_else(PoisonError::into_inner);
         known.remove(&epoch);
         self.0.store.destroy(epoch)
-    }
-
-    /// The months of that time whose key was lost, such as `2026-11`: what was on record by it can be told no more.
-    pub fn lost_between(
-        &self,
-        since: Option<Moment>,
-        until: Option<Moment>,
-    ) -> Result<Vec<String>, SubjectKeyError> {
-        let asked = months(since, until);
-        let mut lost = self.0.store.lost()?;
-        lost.retain(|epoch| asked.contains(epoch));
-        Ok(lost.into_iter().map(store::name).collect())
     }
 
     /// Whether a month's key is here, or gone with somebody's knowledge.
@@ -262,27 +272,30 @@ fn months(since: Option<Moment>, until: Option<Moment>) -> RangeInclusive<u32> {
     first..=until.map_or(u32::MAX, epoch)
 }
 
-/// When a month begins, UTC.
-pub(super) fn first_moment(epoch: u32) -> Moment {
-    let year = 1970 + i32::try_from(epoch / 12).unwrap_or(0);
-    let month = u8::try_from(epoch % 12 + 1).unwrap_or(1);
-    let date = Month::try_from(month).and_then(|month| Date::from_calendar_date(year, month, 1));
-    // A year that no calendar has is later than all entries.
-    date.map_or(Moment::from_micros(i64::MAX), |date| {
-        Moment::from_micros(date.midnight().assume_utc().unix_timestamp() * 1_000_000)
-    })
-}
-
-/// A month as people write it: `2026-11`.
-pub(super) fn month_name(epoch: u32) -> String {
-    store::name(epoch)
-}
-
 /// Months since January 1970, UTC; 0 for what was before.
 pub fn epoch(at: Moment) -> u32 {
     let date = at.date(UtcOffset::UTC);
     let months = (date.year() - 1970) * 12 + i32::from(u8::from(date.month())) - 1;
     u32::try_from(months).unwrap_or(0)
+}
+
+/// When a month begins, and when the next one does.
+pub fn month_of(epoch: u32) -> (Moment, Moment) {
+    let begins = |epoch: u32| {
+        let year = i32::try_from(1970 + epoch / 12).unwrap_or(i32::MAX);
+        let month = u8::try_from(epoch % 12 + 1)
+            .ok()
+            .and_then(|month| Month::try_from(month).ok());
+        let day = month.and_then(|month| Date::from_calendar_date(year, month, 1).ok());
+        let seconds = day.map_or(i64::MAX, |day| day.midnight().assume_utc().unix_timestamp());
+        Moment::from_micros(seconds.saturating_mul(1_000_000))
+    };
+    (begins(epoch), begins(epoch.saturating_add(1)))
+}
+
+/// A month as people write it: `2026-11`.
+pub fn month_name(epoch: u32) -> String {
+    format!("{:04}-{:02}", 1970 + epoch / 12, epoch % 12 + 1)
 }
 
 #[cfg(test)]

@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 
 use time::UtcOffset;
 
+use super::leaf::Kind as LeafKind;
 use super::leaf::Leaf;
 use super::leaf::Outcome;
 use super::leaf::Role;
@@ -40,15 +41,20 @@ pub struct Line {
     pub record_type: String,
 }
 
-/// What came of exchanges that have ended.
+/// What came of exchanges that have ended. Of a provider only that is said which it has answered for.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Sum {
     pub answered: u64,
-    /// By an agreement, a limit or a guardrail.
+    /// By the provider: by an agreement, a limit or a guardrail.
     pub denied: u64,
-    /// Everything else: nobody answered, the source failed, the answer was cut short or not proven.
+    /// The source failed, or the answer was cut short or not proven.
     pub failed: u64,
+    /// Refused by the asker's own gateway, so that it did not reach the provider, or broken off by the asker's client.
+    pub by_asker: u64,
+    /// Nobody answered: whether it reached the provider is not on record.
+    pub unanswered: u64,
     pub records: u64,
+    /// Of what the provider has answered for.
     pub latencies: Latencies,
 }
 
@@ -70,8 +76,23 @@ pub struct Tally {
     pub all: Series,
     /// By provider.
     pub corrections: BTreeMap<String, Corrections>,
-    /// Where counting stopped before the period's end: there were too many entries.
+    pub coverage: Coverage,
+}
+
+/// How much of a period was read.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Coverage {
+    /// Where reading stopped before the period's end: there were too many entries.
     pub stopped_at: Option<Moment>,
+    /// Exchanges that are not among what was read: their records were erased.
+    pub erased: u64,
+}
+
+impl Coverage {
+    /// Whether what was not found is not there.
+    pub fn is_whole(&self) -> bool {
+        *self == Self::default()
+    }
 }
 
 /// Counts what ended in a period, as the gateway of `own` saw it.
@@ -84,7 +105,7 @@ pub fn tally(
     let mut lines: BTreeMap<Line, Series> = BTreeMap::new();
     let mut all = Series::of(period);
     let mut courses = Courses::default();
-    let stopped_at = each_record(reader, period.since, period.until, |leaf, record| {
+    let coverage = each_record(reader, period.since, period.until, |leaf, record| {
         if let Some(Kind::Correction(correction)) = &record.kind {
             return courses.take(correction, own, leaf.time.date(offset));
         }
@@ -98,9 +119,9 @@ pub fn tally(
             .entry(ended.line.clone())
             .or_insert_with(|| Series::of(period));
         for series in [line, &mut all] {
-            series.whole.add(leaf.outcome, &ended);
+            series.whole.add(leaf, &ended);
             if let Some(slot) = series.slots.get_mut(period.slot(leaf.time)) {
-                slot.add(leaf.outcome, &ended);
+                slot.add(leaf, &ended);
             }
         }
     })?;
@@ -108,31 +129,34 @@ pub fn tally(
         lines,
         all,
         corrections: courses.count(),
-        stopped_at,
+        coverage,
     })
 }
 
-/// Gives what a journal has from one time up to another, in the order of time, but for what is erased. Tells where it stopped
-/// before the end, if there were more than `MOST_ENTRIES`.
+/// Gives what a journal has from one time up to another, in the order of time, but for what is erased, and at most
+/// `MOST_ENTRIES`.
 pub(super) fn each_record(
     reader: &Reader,
     since: Moment,
     until: Moment,
     mut take: impl FnMut(&Leaf, pb::JournalRecord),
-) -> Result<Option<Moment>, ReadError> {
+) -> Result<Coverage, ReadError> {
+    let mut coverage = Coverage::default();
     for (read, stored) in (0..).zip(reader.since(since)?) {
         let stored = stored?;
         if stored.leaf.time >= until {
             break;
         }
         if read >= MOST_ENTRIES {
-            return Ok(Some(stored.leaf.time));
+            coverage.stopped_at = Some(stored.leaf.time);
+            break;
         }
-        if let Some(record) = stored.record()? {
-            take(&stored.leaf, record);
+        match stored.record()? {
+            Some(record) => take(&stored.leaf, record),
+            None => coverage.erased += u64::from(stored.leaf.outcome != Outcome::None),
         }
     }
-    Ok(None)
+    Ok(coverage)
 }
 
 /// An exchange that has ended.
@@ -140,9 +164,14 @@ struct Ended {
     line: Line,
     records: u64,
     latency_us: u64,
+    reason: String,
 }
 
 impl Ended {
+    fn is_by_asker(&self) -> bool {
+        self.reason.starts_with("CLIENT_")
+    }
+
     /// None for an entry by which no exchange ended.
     fn of(leaf: &Leaf, record: pb::JournalRecord, own: &DepartmentId) -> Option<Self> {
         match record.kind? {
@@ -154,6 +183,7 @@ impl Ended {
                 },
                 records: record.records,
                 latency_us: record.latency_us,
+                reason: record.reason,
             }),
             Kind::StreamEnd(record) => Some(Self {
                 line: Line {
@@ -166,6 +196,7 @@ impl Ended {
                 },
                 records: record.records,
                 latency_us: record.latency_us,
+                reason: record.reason,
             }),
             _ => None,
         }
@@ -206,17 +237,23 @@ impl Period {
 }
 
 impl Sum {
-    fn add(&mut self, outcome: Outcome, ended: &Ended) {
-        match outcome {
-            Outcome::Answered => self.answered += 1,
-            Outcome::Denied => self.denied += 1,
-            Outcome::None
-            | Outcome::ProviderError
-            | Outcome::NoAnswer
-            | Outcome::ReceiptRefused
-            | Outcome::CutShort => self.failed += 1,
-        }
+    fn add(&mut self, leaf: &Leaf, ended: &Ended) {
+        let has_reached =
+            leaf.role == Role::Provider || leaf.kind == LeafKind::StreamEnd || leaf.peer.is_some();
         self.records += ended.records;
+        match (leaf.outcome, has_reached) {
+            (Outcome::CutShort, true) if ended.is_by_asker() => return self.by_asker += 1,
+            (Outcome::NoAnswer, _) | (Outcome::CutShort, false) => return self.unanswered += 1,
+            (Outcome::Denied | Outcome::ProviderError | Outcome::None, false) => {
+                return self.by_asker += 1;
+            }
+            (Outcome::Answered, _) => self.answered += 1,
+            (Outcome::Denied, true) => self.denied += 1,
+            (Outcome::ReceiptRefused, _)
+            | (Outcome::CutShort | Outcome::ProviderError | Outcome::None, true) => {
+                self.failed += 1
+            }
+        }
         self.latencies.add(ended.latency_us);
     }
 
@@ -225,12 +262,15 @@ impl Sum {
         self.answered += other.answered;
         self.denied += other.denied;
         self.failed += other.failed;
+        self.by_asker += other.by_asker;
+        self.unanswered += other.unanswered;
         self.records += other.records;
         for (&step, &count) in &other.latencies.0 {
             *self.latencies.0.entry(step).or_default() += count;
         }
     }
 
+    /// Those that the provider has answered for.
     pub fn requests(&self) -> u64 {
         self.answered + self.denied + self.failed
     }
@@ -278,6 +318,126 @@ fn top(step: u32) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::audit::leaf::PeerEntry;
+
+    #[test]
+    fn a_provider_is_counted_only_what_it_has_answered_for() {
+        let peer = Some(PeerEntry {
+            log: [1; 8],
+            index: 7,
+            leaf_hash: [2; 32],
+        });
+        // The side, what came of it, whether the provider's entry is known, the reason; then what is counted.
+        let rows = [
+            (Role::Provider, Outcome::Denied, None, "DENIED", "denied"),
+            (
+                Role::Consumer,
+                Outcome::Answered,
+                peer,
+                "answered",
+                "answered",
+            ),
+            (Role::Consumer, Outcome::Denied, peer, "DENIED", "denied"),
+            (
+                Role::Consumer,
+                Outcome::Denied,
+                None,
+                "SYSTEM_NOT_GRANTED",
+                "by asker",
+            ),
+            (
+                Role::Consumer,
+                Outcome::ProviderError,
+                peer,
+                "SOURCE_MISFIT",
+                "failed",
+            ),
+            (
+                Role::Consumer,
+                Outcome::ProviderError,
+                None,
+                "INTERNAL",
+                "by asker",
+            ),
+            (
+                Role::Consumer,
+                Outcome::NoAnswer,
+                None,
+                "PROVIDER_UNREACHABLE",
+                "unanswered",
+            ),
+            (
+                Role::Consumer,
+                Outcome::ReceiptRefused,
+                None,
+                "RECEIPT_REFUSED",
+                "failed",
+            ),
+            (
+                Role::Consumer,
+                Outcome::CutShort,
+                peer,
+                "CLIENT_GONE",
+                "by asker",
+            ),
+            (
+                Role::Consumer,
+                Outcome::CutShort,
+                None,
+                "CLIENT_GONE",
+                "unanswered",
+            ),
+            (
+                Role::Consumer,
+                Outcome::CutShort,
+                peer,
+                "PEER_REVOKED",
+                "failed",
+            ),
+        ];
+        for (role, outcome, peer, reason, counted) in rows {
+            let leaf = Leaf {
+                kind: LeafKind::Exchange,
+                role,
+                outcome,
+                time: Moment::from_micros(0),
+                exchange: None,
+                exchange_digest: [0; 32],
+                record_commitment: [0; 32],
+                peer,
+                asker: None,
+            };
+            let ended = Ended {
+                line: Line {
+                    consumer: "tax".to_owned(),
+                    provider: "civil".to_owned(),
+                    record_type: "civil.v1.Resident".to_owned(),
+                },
+                records: 0,
+                latency_us: 1,
+                reason: reason.to_owned(),
+            };
+            let mut sum = Sum::default();
+            sum.add(&leaf, &ended);
+            let told = [
+                ("answered", sum.answered),
+                ("denied", sum.denied),
+                ("failed", sum.failed),
+                ("by asker", sum.by_asker),
+                ("unanswered", sum.unanswered),
+            ];
+            for (name, count) in told {
+                assert_eq!(
+                    count,
+                    u64::from(name == counted),
+                    "{outcome} {reason}: {name}"
+                );
+            }
+            let is_charged = matches!(counted, "answered" | "denied" | "failed");
+            assert_eq!(sum.requests(), u64::from(is_charged));
+            assert_eq!(sum.latencies.within(50), u64::from(is_charged));
+        }
+    }
 
     #[test]
     fn a_latency_is_known_to_an_eighth() {

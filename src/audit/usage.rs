@@ -5,39 +5,20 @@ use std::collections::BTreeSet;
 use super::index::Index;
 use super::leaf::Outcome;
 use super::leaf::Role;
+use super::person::Person;
 use super::reader::ReadError;
 use super::reader::Reader;
 use super::search::Criteria;
 use super::search::Hit;
 use super::search::Reach;
 use super::search::each;
-use super::subject::SubjectKeyError;
 use super::subject::SubjectKeys;
-use super::subject::Tag;
 use super::subject::epoch;
-use super::subject::first_moment;
 use super::subject::month_name;
+use super::subject::month_of;
 use crate::clock::Moment;
 use crate::name::ExchangeId;
-use crate::pb;
 use crate::pb::journal_record;
-use crate::registry::Registry;
-
-/// Whose data, and when.
-#[derive(Clone, Default)]
-pub struct Subject {
-    /// The person's tags, as `SubjectKeys::subject_between` gives them.
-    pub tags: Vec<pb::SubjectTag>,
-    /// Tags of the keys of the person's own records, as `SubjectKeys::record_key_between` gives them, for what names no
-    /// subject: verifications, and requests that were refused.
-    pub keys: Vec<Tag>,
-    /// The earliest time.
-    pub since: Option<Moment>,
-    /// The first time that is too late.
-    pub until: Option<Moment>,
-    /// Months of that time whose key was lost: whether anything is on record of them cannot be said.
-    pub lost: BTreeSet<String>,
-}
 
 /// Which of a person's usages are wanted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -106,7 +87,7 @@ pub fn lost_months(reader: &Reader, keys: &SubjectKeys) -> Result<Vec<String>, R
 
 /// Whether an exchange of that month names a subject by its key. Read only where the key is missing.
 fn has_tags_of(reader: &Reader, month: u32) -> Result<bool, ReadError> {
-    for stored in reader.since(first_moment(month))? {
+    for stored in reader.since(month_of(month).0)? {
         let stored = stored?;
         if epoch(stored.leaf.time) > month {
             return Ok(false);
@@ -123,50 +104,22 @@ fn has_tags_of(reader: &Reader, month: u32) -> Result<bool, ReadError> {
     Ok(false)
 }
 
-impl Subject {
-    /// Adds an identifier of the person, by the name of the field that holds it. With a registry at hand, the record types
-    /// whose key that field is are looked for by the key, too.
-    pub fn add(
-        &mut self,
-        keys: &SubjectKeys,
-        registry: Option<&Registry>,
-        scheme: &str,
-        id: &str,
-    ) -> Result<(), SubjectKeyError> {
-        let (since, until) = (self.since, self.until);
-        self.lost.extend(keys.lost_between(since, until)?);
-        self.tags
-            .extend(keys.subject_between(scheme, id, since, until)?);
-        let schemas = registry.into_iter().flat_map(Registry::records);
-        for schema in schemas.filter(|schema| schema.key().path().as_str() == scheme) {
-            let tags = keys.record_key_between(schema.name(), id, since, until)?;
-            self.keys.extend(tags);
-        }
-        Ok(())
-    }
-
-    /// Whether no tag was found: there is no key of that time.
-    pub fn is_unknown(&self) -> bool {
-        self.tags.is_empty() && self.keys.is_empty()
-    }
-}
-
 /// A person's usages.
 pub fn usages(
     reader: &Reader,
     index: Option<&Index>,
-    subject: &Subject,
+    person: &Person,
     pick: Pick,
 ) -> Result<Usages, ReadError> {
     let criteria = Criteria {
-        subjects: subject.tags.clone(),
-        keys: subject.keys.clone(),
-        since: subject.since,
-        until: subject.until,
+        subjects: person.tags.clone(),
+        keys: person.keys.clone(),
+        since: person.since,
+        until: person.until,
         ..Criteria::default()
     };
     // Open criteria would find everything.
-    let nobody = subject.is_unknown();
+    let nobody = person.is_unknown();
     let (mut total, mut usages) = (0, Vec::new());
     let reach = each(reader, index, &criteria, nobody.then_some(0), |hit| {
         let usage = Usage::of(&hit).filter(|usage| usage.received || pick.attempts);
@@ -225,13 +178,6 @@ impl std::fmt::Debug for Usage {
         f.debug_struct("Usage")
             .field("index", &self.index)
             .finish_non_exhaustive()
-    }
-}
-
-/// Nothing of it is shown: it is about a person.
-impl std::fmt::Debug for Subject {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("Subject(..)")
     }
 }
 

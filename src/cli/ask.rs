@@ -18,10 +18,10 @@ use super::client::MAX_MESSAGE;
 use super::exit::Failure;
 use super::output::OutputOptions;
 use super::schema;
-use super::text::printable;
 use crate::clock::Clock;
 use crate::pb;
 use crate::pb::exchange_service_client::ExchangeServiceClient;
+use crate::text::visible;
 
 /// Taken by `get`, `query`, `verify` and `count`.
 #[derive(Args)]
@@ -171,7 +171,7 @@ impl Account {
         if !info.masked.is_empty() {
             parts.push(format!("masked {}", info.masked.join(", ")));
         }
-        let mut line = printable(&parts.join(" · ")).into_owned();
+        let mut line = visible(&parts.join(" · ")).into_owned();
         if !self.next_cursor.is_empty() {
             line.push_str(&format!(
                 "\nthere are more: `--cursor {}`, or `--all`",

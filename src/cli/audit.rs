@@ -17,6 +17,7 @@ mod token;
 mod verify;
 mod verify_proof;
 mod which;
+mod whom;
 
 use std::io;
 use std::io::Write;
@@ -29,7 +30,6 @@ use time::UtcOffset;
 use super::exit::Failure;
 use super::exit::Run;
 use super::output::OutputOptions;
-use super::text::printable;
 use super::when;
 use crate::audit::JournalKey;
 use crate::audit::checkpoint::Checkpoint;
@@ -40,6 +40,7 @@ use crate::audit::reader::ReadError;
 use crate::audit::reader::Reader;
 use crate::config::Config;
 use crate::fault::chain;
+use crate::text::visible;
 use expire::ExpireArgs;
 use export::ExportArgs;
 use key::KeyArgs;
@@ -210,7 +211,7 @@ impl Place {
         match Index::open(&self.dir) {
             Ok(index) => index,
             Err(error) => {
-                let told = printable(&chain(&error)).into_owned();
+                let told = visible(&chain(&error)).into_owned();
                 // The answer will be right, and late.
                 let _ = writeln!(
                     io::stderr(),

@@ -20,12 +20,12 @@ use tonic::transport::Uri;
 use tower::service_fn;
 
 use super::exit::Failure;
-use super::text::printable;
 use crate::clock::Clock;
 use crate::identity::connector::Connector;
 use crate::identity::directory::Endpoint;
 use crate::identity::material::Material;
 use crate::identity::material::MaterialPaths;
+use crate::text::visible;
 
 pub(super) use failure::refused;
 
@@ -169,7 +169,7 @@ impl Gateway {
         let answer = answer.map_err(|status| self.failed(&status))?;
         let notice = answer.metadata().get("landbridge-deprecated");
         if let Some(notice) = notice.and_then(|notice| notice.to_str().ok()) {
-            let notice = printable(notice);
+            let notice = visible(notice);
             writeln!(io::stderr(), "note: this record type ends: {notice}")?;
         }
         Ok(answer.into_inner())

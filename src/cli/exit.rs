@@ -6,9 +6,9 @@ use std::io::Write;
 use std::process::ExitCode;
 
 use super::refused::Refused;
-use super::text::printable;
 use crate::fault::Fault;
 use crate::fault::chain;
+use crate::text::visible;
 
 /// The exit codes, as scripts rely on them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -149,15 +149,15 @@ impl Failure {
     fn write(&self, to: &mut impl Write) -> io::Result<()> {
         match self {
             Self::Error { error, mend, .. } => {
-                writeln!(to, "error: {}", printable(&chain(error.as_ref())))?;
+                writeln!(to, "error: {}", visible(&chain(error.as_ref())))?;
                 match mend {
-                    Some(mend) => writeln!(to, "mend: {}", printable(mend)),
+                    Some(mend) => writeln!(to, "mend: {}", visible(mend)),
                     None => Ok(()),
                 }
             }
             Self::Faults(faults) => {
                 for fault in faults {
-                    writeln!(to, "error: {}", printable(&fault.to_string()))?;
+                    writeln!(to, "error: {}", visible(&fault.to_string()))?;
                 }
                 Ok(())
             }

@@ -17,7 +17,6 @@ use super::exit::Failure;
 use super::exit::Run;
 use super::output::OutputOptions;
 use super::table::Table;
-use super::text::printable;
 use super::when;
 use super::when::When;
 use crate::clock::Clock;
@@ -35,6 +34,7 @@ use crate::registry::query::Query;
 use crate::registry::query::Raw;
 use crate::registry::query::RawSelection;
 use crate::registry::schema::RecordSchema;
+use crate::text::visible;
 
 #[derive(Args)]
 #[command(after_help = "Examples:
@@ -185,7 +185,7 @@ fn write(explanation: &Explanation, at: &str, to: &mut impl Write) -> io::Result
                 to,
                 "denied: {}: {}",
                 denial.reason,
-                printable(&denial.message)
+                visible(&denial.message)
             )?;
         }
         (None, Some(chosen)) => {

@@ -1,7 +1,12 @@
 //! `query`: the records that a filter selects, as they come.
 
+mod progress;
+
 use std::io;
 use std::io::Stdout;
+use std::io::Write;
+use std::time::Duration;
+use std::time::Instant;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -19,6 +24,8 @@ use super::output::OutputOptions;
 use super::rows::Rows;
 use crate::pb;
 use crate::pb::query_records_response::Part;
+use crate::text::visible;
+pub(super) use progress::Progress;
 
 #[derive(Args)]
 #[command(after_help = "Examples:
@@ -28,9 +35,10 @@ use crate::pb::query_records_response::Part;
 
 A filter is written in CEL and may use only fields that are released unmasked, or, by equality, those that are open to \
 look-up: `landbridge catalog show <record type>` says which. Every page of `--all` is an exchange of its own in both \
-journals.
+journals. Where the gateway says that it is asked too often, `--all` waits as long as it says, up to a minute at a time. \
+When it stops before the end, by Ctrl-C too, it says on the standard error output with which `--cursor` to go on.
 
-Exit codes: 0 the answer is whole, 1 it is not, 2 denied, 64 bad usage.")]
+Exit codes: 0 the answer is whole, 1 it is not, 2 denied, 64 bad usage, 130 interrupted.")]
 pub(super) struct QueryArgs {
     /// The full name of the record type, such as `civil.v1.Resident`; `landbridge catalog` lists them
     #[arg(value_name = "RECORD TYPE")]
@@ -64,8 +72,15 @@ fn cursor(text: &str) -> Result<Bytes, String> {
         .map_err(|_| "not base64: copy the cursor whole".to_owned())
 }
 
+/// The longest that is waited because the gateway says so: a quota that is spent until tomorrow ends the answer.
+const LONGEST_WAIT: Duration = Duration::from_secs(60);
+/// How often people are told how far it is.
+const TOLD_EVERY: Duration = Duration::from_secs(5);
+
 /// One question after another, to one output.
 struct Pages {
+    progress: Progress,
+    told: Instant,
     asking: Asking,
     args: QueryArgs,
     output: OutputOptions,
@@ -74,10 +89,12 @@ struct Pages {
 }
 
 impl QueryArgs {
-    pub(super) async fn run(self, output: OutputOptions) -> Run {
+    pub(super) async fn run(self, output: OutputOptions, progress: Progress) -> Run {
         let asking = self.ask.open(&self.record).await?;
         let cursor = self.cursor.clone().unwrap_or_default();
         let mut pages = Pages {
+            progress,
+            told: Instant::now(),
             asking,
             args: self,
             output,
@@ -86,6 +103,9 @@ impl QueryArgs {
         let ended = pages.all(cursor).await;
         // What came before a failure was released, and is in both journals.
         pages.finish()?;
+        if ended.is_err() {
+            pages.progress.tell();
+        }
         ended?.print(&pages.output)?;
         Ok(Exit::Done)
     }
@@ -96,7 +116,9 @@ impl Pages {
     async fn all(&mut self, mut cursor: Bytes) -> Result<Account, Failure> {
         let (mut exchanges, mut records) = (0, 0);
         loop {
-            let account = self.page(cursor.clone()).await?;
+            let is_json = self.output.is_json();
+            self.progress.page(records, cursor.clone(), is_json);
+            let account = self.page_in_time(&cursor).await?;
             exchanges += 1;
             records += account.records.unwrap_or(0);
             if !self.args.all || account.next_cursor.is_empty() {
@@ -110,10 +132,37 @@ impl Pages {
                 let again = "the gateway gives the same cursor again: the answer would never end";
                 return Err(anyhow::anyhow!(again).into());
             }
-            if self.output.is_json() {
+            if is_json {
                 account.print(&self.output)?;
+            } else if self.told.elapsed() >= TOLD_EVERY {
+                self.told = Instant::now();
+                writeln!(
+                    io::stderr(),
+                    "{records} records so far, in {exchanges} exchanges"
+                )?;
             }
             cursor = account.next_cursor;
+        }
+    }
+
+    /// A page; with `--all`, as soon as the gateway lets it be asked for.
+    async fn page_in_time(&mut self, cursor: &Bytes) -> Result<Account, Failure> {
+        loop {
+            let refused = match self.page(cursor.clone()).await {
+                Err(Failure::Refused(refused)) if self.args.all => refused,
+                ended => return ended,
+            };
+            let Some(wait) = refused.retry().filter(|&wait| wait <= LONGEST_WAIT) else {
+                return Err(Failure::Refused(refused));
+            };
+            if wait >= Duration::from_secs(1) && !self.output.is_json() {
+                let (reason, seconds) = (visible(refused.reason()), wait.as_secs());
+                writeln!(
+                    io::stderr(),
+                    "{reason}: waiting {seconds} s, as the gateway says"
+                )?;
+            }
+            tokio::time::sleep(wait).await;
         }
     }
 
@@ -148,6 +197,15 @@ impl Pages {
                     account.records = Some(trailer.records);
                     account.closed = trailer.receipt;
                     account.next_cursor = trailer.next_cursor;
+                    // Read to its end: a stream that is dropped before is reset, and whoever resets many is cut off.
+                    let more = stream.message().await;
+                    if more
+                        .map_err(|status| self.asking.gateway.failed(&status))?
+                        .is_some()
+                    {
+                        let more = "the stream went on after its trailer: the answer is not to be relied on";
+                        return Err(anyhow::anyhow!(more).into());
+                    }
                     return Ok(account);
                 }
                 None => {
@@ -182,10 +240,16 @@ impl Pages {
         for record in &batch.records {
             rows.row(record)?;
         }
-        Ok(rows.flush()?)
+        rows.flush()?;
+        self.progress.printed(rows.printed());
+        Ok(())
     }
 
     fn finish(&mut self) -> io::Result<()> {
-        self.rows.take().map_or(Ok(()), Rows::finish)
+        let Some(rows) = self.rows.take() else {
+            return Ok(());
+        };
+        self.progress.printed(rows.finish()?);
+        Ok(())
     }
 }

@@ -11,7 +11,7 @@ use tonic_types::StatusExt;
 
 use super::exit::Exit;
 use super::table::Table;
-use super::text::printable;
+use crate::text::visible;
 
 /// The gateway answered, and the answer is no.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -50,6 +50,15 @@ impl Refused {
         })
     }
 
+    pub(super) fn reason(&self) -> &str {
+        &self.reason
+    }
+
+    /// After how long it may be asked again.
+    pub(super) fn retry(&self) -> Option<Duration> {
+        self.retry
+    }
+
     /// Denied where an agreement, a guardrail or a limit forbids it; failed where something is wrong.
     pub(super) fn exit(&self) -> Exit {
         match self.code {
@@ -68,8 +77,8 @@ impl Refused {
         writeln!(
             to,
             "{verb}: {}: {}",
-            printable(&self.reason),
-            printable(&self.message)
+            visible(&self.reason),
+            visible(&self.message)
         )?;
         let mut pairs = Vec::new();
         pairs.extend(self.location.iter().map(|at| ("request", at.clone())));

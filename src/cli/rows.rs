@@ -21,6 +21,8 @@ pub(super) struct Rows<W: Write> {
     columns: Columns,
     sink: Sink<W>,
     any_masked_shown: bool,
+    /// Rows that were given.
+    given: u64,
 }
 
 enum Sink<W: Write> {
@@ -53,11 +55,13 @@ impl<W: Write> Rows<W> {
             columns,
             sink,
             any_masked_shown: false,
+            given: 0,
         })
     }
 
     pub(super) fn row(&mut self, encoded: &[u8]) -> anyhow::Result<()> {
         let record = record::to_json(&self.message, encoded)?;
+        self.given += 1;
         match &mut self.sink {
             Sink::Json(out) => {
                 serde_json::to_writer(&mut *out, &record).map_err(io::Error::from)?;
@@ -88,7 +92,16 @@ impl<W: Write> Rows<W> {
         }
     }
 
-    pub(super) fn finish(mut self) -> io::Result<()> {
+    /// How many rows the reader can see: those of a table that waits are not among them.
+    pub(super) fn printed(&self) -> u64 {
+        match &self.sink {
+            Sink::Json(_) | Sink::Csv(_) => self.given,
+            Sink::Table(_, _, waiting) => self.given.saturating_sub(*waiting as u64),
+        }
+    }
+
+    /// Prints what waits; gives the number of all rows.
+    pub(super) fn finish(mut self) -> io::Result<u64> {
         if let Sink::Table(out, table, rows) = &mut self.sink {
             if *rows > 0 {
                 writeln!(out, "{table}")?;
@@ -97,7 +110,8 @@ impl<W: Write> Rows<W> {
                 writeln!(out, "* masked by the agreement")?;
             }
         }
-        self.flush()
+        self.flush()?;
+        Ok(self.given)
     }
 }
 

@@ -2,11 +2,10 @@
 
 use std::fmt;
 
+use crate::text::visible;
 use comfy_table::ContentArrangement;
 use comfy_table::TableComponent;
 use comfy_table::presets::NOTHING;
-
-use super::text::printable;
 
 pub(super) struct Table(comfy_table::Table);
 
@@ -16,7 +15,7 @@ impl Table {
         table.0.set_header(
             header
                 .iter()
-                .map(|title| printable(title.as_ref()).into_owned()),
+                .map(|title| visible(title.as_ref()).into_owned()),
         );
         table
     }
@@ -43,7 +42,7 @@ impl Table {
 
     pub(super) fn row(&mut self, cells: &[String]) {
         self.0
-            .add_row(cells.iter().map(|cell| printable(cell).into_owned()));
+            .add_row(cells.iter().map(|cell| visible(cell).into_owned()));
     }
 }
 

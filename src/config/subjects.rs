@@ -4,15 +4,19 @@ use std::time::Duration;
 
 use serde::Deserialize;
 
+use super::Config;
 use super::faults::Faults;
 use super::quantity::DELAY;
 use super::quantity::parse_delay;
+use crate::audit::person::schemes;
 use crate::door::operators::visibility::Rule;
 use crate::door::operators::visibility::Visibility;
+use crate::fault::Fault;
 use crate::name::DepartmentId;
 use crate::name::FieldPath;
 use crate::name::Purpose;
 use crate::name::RecordType;
+use crate::registry::Registry;
 
 /// The longest reason that a rule may give, in characters.
 const MAX_REASON: usize = 256;
@@ -89,6 +93,28 @@ impl RawRule {
             reason: self.reason,
         }
     }
+}
+
+/// Fields that people are asked about by, and that identify nobody in the registry: every such question is refused.
+pub fn unknown_schemes(config: &Config, registry: &Registry) -> Vec<Fault> {
+    let known = schemes(registry);
+    let asked = config
+        .subjects
+        .iter()
+        .flat_map(|subjects| &subjects.schemes);
+    asked
+        .filter(|&scheme| !known.contains(scheme))
+        .map(|scheme| Fault {
+            file: config.file.display().to_string(),
+            line: 0,
+            column: 0,
+            key: "subjects.schemes".to_owned(),
+            message: format!(
+                "`{scheme}` is the subject or the key of no record type, so nobody can be asked about by it; those that are: {}",
+                known.iter().map(String::as_str).collect::<Vec<_>>().join(", ")
+            ),
+        })
+        .collect()
 }
 
 #[cfg(test)]

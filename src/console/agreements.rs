@@ -11,6 +11,7 @@ use maud::html;
 use time::Date;
 
 use super::Console;
+use super::page;
 use super::page::Page;
 use super::page::fact;
 use super::policy::kept_text;
@@ -48,7 +49,7 @@ pub(super) async fn show(
     let today = console.desk.now().date(console.desk.offset);
     let words = language.words();
     Ok(Page::new(&visitor, words.who_gets_what, HERE).show(&html! {
-        (matrix(&snapshot, words))
+        (matrix(&snapshot, today, words))
         @for agreement in snapshot.policy.agreements() {
             (article(agreement, &snapshot, today, language))
         }
@@ -73,7 +74,7 @@ fn guardrails(snapshot: &Snapshot, policies: &Policies) -> Result<Vec<(String, K
 }
 
 /// Consumers by record types; a cell names the agreements, and how much they release.
-fn matrix(snapshot: &Snapshot, words: &Words) -> Markup {
+fn matrix(snapshot: &Snapshot, today: Date, words: &'static Words) -> Markup {
     let mut cells: BTreeMap<(&RecordType, &DepartmentId), Vec<(&Agreement, &Grant)>> =
         BTreeMap::new();
     for agreement in snapshot.policy.agreements() {
@@ -99,7 +100,8 @@ fn matrix(snapshot: &Snapshot, words: &Words) -> Markup {
                         @for consumer in &consumers { td {
                             @for (agreement, grant) in cells.get(&(*record, *consumer)).into_iter().flatten() {
                                 a href={ "#" (agreement.id) } { (agreement.id) } " "
-                                small { (modes(grant, words)) " · " (grant.released.len()) " " (words.fields) }
+                                small { (modes(grant, words)) " · " (grant.released.len()) " " (words.fields)
+                                    @if let Some(state) = state(agreement, today, words) { " · " (state) } }
                                 br;
                             }
                         } }
@@ -110,21 +112,26 @@ fn matrix(snapshot: &Snapshot, words: &Words) -> Markup {
     }
 }
 
-fn article(agreement: &Agreement, snapshot: &Snapshot, today: Date, language: Language) -> Markup {
-    let words = language.words();
-    let state = if today > agreement.valid_until {
+/// Why it grants nothing today, if so.
+fn state(agreement: &Agreement, today: Date, words: &'static Words) -> Option<&'static str> {
+    if today > agreement.valid_until {
         Some(words.ended)
     } else if today < agreement.valid_from {
         Some(words.not_begun)
     } else {
         None
-    };
+    }
+}
+
+fn article(agreement: &Agreement, snapshot: &Snapshot, today: Date, language: Language) -> Markup {
+    let words = language.words();
+    let state = state(agreement, today, words);
     html! {
         article id=(agreement.id) {
-            h2 { (agreement.title) " " small { code { (agreement.id) } @if let Some(state) = state { " · " (state) } } }
+            h2 { (page::value(&agreement.title)) " " small { code { (agreement.id) } @if let Some(state) = state { " · " (state) } } }
             dl .facts {
-                (fact(words.legal_basis, &html! { (agreement.legal_basis) }))
-                (fact(words.accountable, &html! { (agreement.accountable) }))
+                (fact(words.legal_basis, &page::value(&agreement.legal_basis)))
+                (fact(words.accountable, &page::value(&agreement.accountable)))
                 (fact(words.file, &html! { code { (agreement.file) } }))
             }
             @for grant in &agreement.grants { (sentence(agreement, grant, snapshot, language)) }

@@ -55,10 +55,8 @@ pub(super) async fn show(
     Ok(Page::new(&visitor, words.alarms, HERE).show(&html! {
         p { (words.alarms_hint) }
         (period::form(HERE, since, until, offset, words))
-        @if let Some(at) = found.stopped_at {
-            p .alert role="alert" { (words.stopped_at) " " (page::moment(at, offset)) }
-        }
-        @if found.found.is_empty() { p { (words.no_alarms) } } @else { (table(&found.found, offset, words)) }
+        (page::coverage(found.coverage, offset, words))
+        @if found.found.is_empty() { p { (if found.coverage.is_whole() { words.no_alarms } else { words.none_among_these }) } } @else { (table(&found.found, offset, words)) }
     }))
 }
 

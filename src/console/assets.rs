@@ -1,5 +1,6 @@
 //! Style, script and icon: part of the program, and kept by browsers until it changes.
 
+use std::borrow::Cow;
 use std::sync::LazyLock;
 
 use aws_lc_rs::digest;
@@ -10,6 +11,7 @@ use axum::http::header;
 use axum::response::IntoResponse;
 use axum::response::Response;
 
+use crate::audit::json;
 use crate::registry::hex;
 
 pub(super) static STYLE: LazyLock<Asset> = LazyLock::new(|| {
@@ -20,11 +22,10 @@ pub(super) static STYLE: LazyLock<Asset> = LazyLock::new(|| {
     )
 });
 pub(super) static SCRIPT: LazyLock<Asset> = LazyLock::new(|| {
-    Asset::new(
-        "js",
-        "text/javascript; charset=utf-8",
-        include_str!("console.js"),
-    )
+    // How records are laid out is part of the script, as the code is that reads them by it.
+    let layout = json::layout().map_or_else(|_| "null".to_owned(), |layout| layout.to_string());
+    let script = format!("{}const LAYOUT = {layout};\n", include_str!("console.js"));
+    Asset::new("js", "text/javascript; charset=utf-8", script)
 });
 pub(super) static ICON: LazyLock<Asset> =
     LazyLock::new(|| Asset::new("svg", "image/svg+xml", include_str!("icon.svg")));
@@ -33,11 +34,12 @@ pub(super) static ICON: LazyLock<Asset> =
 pub(super) struct Asset {
     name: String,
     kind: &'static str,
-    text: &'static str,
+    text: Cow<'static, str>,
 }
 
 impl Asset {
-    fn new(extension: &str, kind: &'static str, text: &'static str) -> Self {
+    fn new(extension: &str, kind: &'static str, text: impl Into<Cow<'static, str>>) -> Self {
+        let text = text.into();
         let digest = hex(digest::digest(&digest::SHA256, text.as_bytes()).as_ref());
         let stem: String = digest.chars().take(16).collect();
         Self {
@@ -62,5 +64,5 @@ pub(super) async fn show(Path(name): Path<String>) -> Response {
         (header::CACHE_CONTROL, "public, max-age=31536000, immutable"),
         (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
     ];
-    (headers, asset.text).into_response()
+    (headers, asset.text.as_bytes()).into_response()
 }

@@ -1,7 +1,5 @@
-//! The policy as it would be with one of its files changed, and who would get what by it.
+//! The policy as it would be with one of its files changed.
 
-use std::collections::BTreeMap;
-use std::collections::BTreeSet;
 use std::path::Path;
 
 use time::UtcOffset;
@@ -16,25 +14,9 @@ use crate::policy::Part;
 use crate::policy::PolicyFile;
 use crate::policy::PolicyInput;
 use crate::policy::PolicySet;
-use crate::registry::query::Mode;
 
 /// As files of guardrails end.
 const GUARDRAILS: &str = ".cedar";
-
-/// Who may get a record type in which mode.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct Way {
-    pub(super) consumer: String,
-    pub(super) record_type: String,
-    pub(super) mode: Mode,
-}
-
-/// The fields, each with its mask, that somebody would get or get no more.
-#[derive(Debug, Default, PartialEq, Eq)]
-pub(super) struct Moved {
-    pub(super) gained: BTreeSet<String>,
-    pub(super) lost: BTreeSet<String>,
-}
 
 /// Compiles what is in force with one file in place of its former self, or as a new one.
 pub(super) fn compile(
@@ -90,46 +72,4 @@ fn text_in_force(part: &Part<'_>, kept: &Policies) -> Result<String, Fault> {
             key: part.name.to_owned(),
             message: "is not what is in force, and its former text is not kept".to_owned(),
         })
-}
-
-/// Who would get other fields than now.
-pub(super) fn moved(before: &PolicySet, after: &PolicySet) -> BTreeMap<Way, Moved> {
-    let (before, after) = (ways(before), ways(after));
-    let none = BTreeSet::new();
-    let mut all = BTreeMap::new();
-    for way in before.keys().chain(after.keys()) {
-        let (old, new) = (
-            before.get(way).unwrap_or(&none),
-            after.get(way).unwrap_or(&none),
-        );
-        if old != new {
-            let moved = Moved {
-                gained: new.difference(old).cloned().collect(),
-                lost: old.difference(new).cloned().collect(),
-            };
-            all.insert(way.clone(), moved);
-        }
-    }
-    all
-}
-
-fn ways(policy: &PolicySet) -> BTreeMap<Way, BTreeSet<String>> {
-    let mut ways: BTreeMap<_, BTreeSet<_>> = BTreeMap::new();
-    for agreement in policy.agreements() {
-        for grant in &agreement.grants {
-            for &mode in &grant.modes {
-                let way = Way {
-                    consumer: agreement.consumer.to_string(),
-                    record_type: grant.schema.name().to_string(),
-                    mode,
-                };
-                let fields = grant.released.iter().map(|released| match released.mask {
-                    None => released.field.path().to_string(),
-                    Some(mask) => format!("{} ({mask})", released.field.path()),
-                });
-                ways.entry(way).or_default().extend(fields);
-            }
-        }
-    }
-    ways
 }

@@ -8,6 +8,7 @@ use axum::extract::State;
 use axum::response::Response;
 use maud::Markup;
 use maud::html;
+use time::Date;
 use time::UtcOffset;
 
 use super::Console;
@@ -37,6 +38,7 @@ use crate::door::operators::unread::Unread;
 use crate::exchange::snapshot::Snapshot;
 use crate::pb;
 use crate::pb::journal_record::Kind;
+use crate::policy::PolicySet;
 use crate::registry::hex;
 
 /// Entries of one exchange in one journal: it has at most two, which are one hit.
@@ -64,9 +66,10 @@ pub(super) async fn show(
     let title = format!("{} {index}", words.entry);
     let (snapshot, offset) = (console.desk.exchange.snapshot(), console.desk.offset);
     let key = console.desk.exchange.journal().verifier();
+    let today = console.desk.now().date(offset);
     Ok(Page::new(&visitor, &title, "").show(&html! {
         (story(&shown, offset, words))
-        @if let Some(record) = shown.exchange_record() { (grounds(&shown, record, &snapshot, words)) }
+        @if let Some(record) = shown.exchange_record() { (grounds(&shown, record, &snapshot, today, words)) }
         @if shown.is_policy() {
             p { a href={ "/console/policy/changes/" (index) } { (words.changes) } }
         }
@@ -187,6 +190,11 @@ impl Shown {
     }
 }
 
+/// What the page tells of the entry, marked for the script to hold against the bytes that are proven.
+fn told(what: &str, text: Markup) -> Markup {
+    html! { span data-told=(what) { (text) } }
+}
+
 fn story(shown: &Shown, offset: UtcOffset, words: &Words) -> Markup {
     let Stored { index, leaf, .. } = &shown.stored;
     let of_exchange = shown.exchange.iter().find(|hit| hit.index == *index);
@@ -196,16 +204,17 @@ fn story(shown: &Shown, offset: UtcOffset, words: &Words) -> Markup {
     };
     html! {
         dl .facts {
-            (fact(words.time, &page::moment(row.time, offset)))
-            (fact(words.side, &html! { (row.side) }))
-            (fact(words.who, &page::value(&row.who)))
-            (fact(words.what, &page::value(&row.what)))
-            (fact(words.outcome, &html! { span .outcome data-outcome=(leaf.outcome.as_str()) { (row.outcome) } }))
+            (fact(words.time, &told("time", page::moment(row.time, offset))))
+            (fact(words.side, &told("side", html! { (row.side) })))
+            (fact(words.who, &told("who", page::value(&row.who))))
+            (fact(words.what, &told("what", page::value(&row.what))))
+            (fact(words.outcome, &told("outcome", html! { span .outcome data-outcome=(leaf.outcome.as_str()) { (page::value(&row.outcome)) } })))
             @if let Some(exchange) = row.exchange {
-                (fact(words.exchange_id, &html! { code { (exchange) } }))
+                (fact(words.exchange_id, &told("exchange", html! { code { (exchange) } })))
             }
         }
         @if shown.record.is_none() { p .alert { (words.erased) } }
+        @if shown.stored.is_bound() == Some(false) { p .alert role="alert" { (words.altered) } }
         @if shown.exchange.len() > 1 {
             section {
                 h2 { (words.whole_story) }
@@ -221,41 +230,65 @@ fn grounds(
     shown: &Shown,
     record: &pb::ExchangeRecord,
     snapshot: &Snapshot,
+    today: Date,
     words: &Words,
 ) -> Markup {
-    let mut agreements = snapshot.policy.agreements();
-    let now = agreements.find(|one| one.id.as_str() == record.agreement);
     let masked = |field: &String| record.masked.contains(field);
     html! {
         section {
             h2 { (words.ground) }
             dl .facts {
-                (fact(words.agreement, &html! { code { (record.agreement) } }))
-                (fact(words.purpose, &page::value(&record.purpose)))
-                (fact(words.case_reference, &page::value(&record.case_reference)))
-                (fact(words.officer, &page::value(&record.officer)))
-                (fact(words.policy_revision, &html! { code { (hex(&record.policy_revision)) } }))
+                (fact(words.agreement, &html! { code { (told("agreement", page::value(&record.agreement))) } }))
+                (fact(words.purpose, &told("purpose", page::value(&record.purpose))))
+                (fact(words.case_reference, &told("case_reference", page::value(&record.case_reference))))
+                (fact(words.officer, &told("officer", page::value(&record.officer))))
+                (fact(words.policy_revision, &html! {
+                    @if record.policy_revision.is_empty() { (words.not_recorded) } @else { code { (told("policy_revision", html! { (hex(&record.policy_revision)) })) } }
+                }))
             }
             @if !record.agreement.is_empty() {
                 @if shown.has_text {
                     p { a href={ "/console/policy/texts/" (hex(&record.agreement_digest)) } { (words.as_of_then) } }
                 }
-                p { @match now {
-                    None => (words.not_in_force),
-                    Some(now) if now.digest.as_slice() == record.agreement_digest.as_ref() => {
-                        (words.same_as_then) " " a href={ "/console/agreements#" (now.id) } { (now.title) }
-                    }
-                    Some(now) => { (words.changed_since) " " a href={ "/console/agreements#" (now.id) } { (now.title) } }
-                } }
+                p { (then_and_now(record, &snapshot.policy, today, words)) }
             }
             @if !record.fields.is_empty() {
                 h3 { (words.released) }
                 ul .tags {
                     @for field in &record.fields {
-                        li { code { (field) } @if masked(field) { " " small { (words.masked) } } }
+                        li data-told="field" data-masked[masked(field)] { code { (page::value(field)) } @if masked(field) { " " small { (words.masked) } } }
                     }
                 }
             }
+        }
+    }
+}
+
+/// Whether what is in force now is what the exchange rested on. A refusal by the policy rests on no agreement's text: it
+/// names one, and the revision of the whole policy.
+fn then_and_now(
+    record: &pb::ExchangeRecord,
+    policy: &PolicySet,
+    today: Date,
+    words: &Words,
+) -> Markup {
+    let mut agreements = policy.agreements();
+    let now = agreements.find(|one| one.id.as_str() == record.agreement);
+    let then = record.agreement_digest.as_ref();
+    let text = match now {
+        None => words.not_in_force,
+        Some(now) if now.digest.as_slice() == then => words.same_as_then,
+        Some(_) if !then.is_empty() => words.changed_since,
+        Some(_) if policy.revision().as_slice() == record.policy_revision.as_ref() => {
+            words.same_policy
+        }
+        Some(_) => words.nothing_to_compare,
+    };
+    html! {
+        (text)
+        @if let Some(now) = now {
+            " " a href={ "/console/agreements#" (now.id) } { (page::value(&now.title)) }
+            @if now.valid_until < today { " · " (words.ended) }
         }
     }
 }
@@ -286,6 +319,9 @@ fn proven(shown: &Shown, key: &VerifierKey, words: &Words) -> Markup {
     };
     let (index, leaf) = (shown.stored.index, shown.stored.leaf_bytes());
     let verified = proof.prove(leaf, std::slice::from_ref(key));
+    let sealed = shown.stored.sealed();
+    let (salt, record) =
+        sealed.map_or_else(Default::default, |(salt, record)| (hex(salt), hex(record)));
     html! {
         section {
             h2 { (words.proof) }
@@ -299,10 +335,13 @@ fn proven(shown: &Shown, key: &VerifierKey, words: &Words) -> Markup {
             p .key { (words.key_hint) ": " code { (key) } }
             div #proof data-index=(index) data-leaf=(hex(leaf)) data-note=(proof.note) data-key=(key)
                 data-path=(proof.path.iter().map(|hash| hex(hash)).collect::<Vec<_>>().join(" "))
-                data-computing=(words.computing) data-proven=(words.proven) data-path-only=(words.path_only)
-                data-refuted=(words.refuted) data-unsigned=(words.unsigned) {
+                data-salt=(salt) data-record=(record)
+                data-computing=(words.computing) data-proven=(words.proven) data-proven-leaf=(words.proven_leaf)
+                data-path-only=(words.path_only) data-refuted=(words.refuted) data-unsigned=(words.unsigned)
+                data-unbound=(words.unbound) data-misread=(words.misread) data-insecure=(words.insecure) {
                 button #verify type="button" hidden { (words.verify_now) }
                 p #verdict role="status" {}
+                section #read hidden { h3 { (words.proven_record) } pre tabindex="0" {} }
             }
             p {
                 a href={ "/console/entries/" (index) "/proof" } download { (words.download_proof) } " "
@@ -317,7 +356,7 @@ fn whole(shown: &Shown, offset: UtcOffset, words: &Words) -> Markup {
     html! {
         details {
             summary { (words.all_of_it) }
-            pre tabindex="0" { (shown.json(offset)) }
+            pre #whole tabindex="0" { (shown.json(offset)) }
         }
     }
 }

@@ -30,6 +30,7 @@ use super::words::Words;
 use crate::audit::Kind;
 use crate::audit::Outcome;
 use crate::audit::Role;
+use crate::audit::person::Gaps;
 use crate::audit::row::Row;
 use crate::audit::search::Found;
 use crate::door::operators::audit::question::Search;
@@ -82,7 +83,7 @@ async fn search(
     asked: &Asked,
 ) -> Result<(Found, Histogram), Unread> {
     let desk = &console.desk;
-    let found = find(console, visitor, asked.request(desk.offset)?).await?;
+    let (found, _) = find(console, visitor, asked.request(desk.offset)?).await?;
     let (journal, now) = (desk.journal.clone(), desk.now());
     let [since, until] =
         ["since", "until"].map(|end| period::picked(end, asked.get(end), desk.offset));
@@ -93,24 +94,28 @@ async fn search(
     Ok((found, histogram))
 }
 
-/// What fits, once it is on record that it was looked at.
+/// What fits, and of a person what that does not tell, once it is on record that it was looked at.
 pub(super) async fn find(
     console: &Console,
     visitor: &Visitor,
     request: pb::SearchRequest,
-) -> Result<Found, Unread> {
+) -> Result<(Found, Gaps), Unread> {
     let search = Search::read(&request, &console.desk)?;
     let (query, action) = (search.told.to_string(), search.action);
-    let journal = console.desk.journal.clone();
-    let found = console
+    let own = console.desk.clone();
+    let (found, gaps) = console
         .desk
-        .look_up(move || lookup::entries(&journal, &search.criteria, search.page))
+        .look_up(move || {
+            let found = lookup::entries(&own.journal, &search.criteria, search.page)?;
+            let gaps = search.about.map(|person| lookup::gaps(&own, &person));
+            Ok((found, gaps.transpose()?.unwrap_or_default()))
+        })
         .await?;
     let entries = found.hits.len() as u64;
     let _on_record = console
         .record(&visitor.who, action, query, entries, request.mandate)
         .await?;
-    Ok(found)
+    Ok((found, gaps))
 }
 
 impl Asked {
@@ -319,8 +324,8 @@ fn line(row: &Row, outcome: Outcome, offset: UtcOffset) -> Markup {
             td { (page::value(&row.who)) }
             td { (page::value(&row.what)) }
             td { (page::value(&row.purpose)) }
-            td { (row.agreement) }
-            td { span .outcome data-outcome=(outcome.as_str()) { (row.outcome) } }
+            td { (page::value(&row.agreement)) }
+            td { span .outcome data-outcome=(outcome.as_str()) { (page::value(&row.outcome)) } }
         }
     }
 }

@@ -63,10 +63,8 @@ pub(super) async fn show(
     );
     Ok(Page::new(&visitor, words.flow, HERE).show(&html! {
         (period::form(HERE, period.since, period.until, offset, words))
-        @if let Some(at) = tally.stopped_at {
-            p .alert role="alert" { (words.stopped_at) " " (page::moment(at, offset)) }
-        }
-        @if tally.lines.is_empty() { p { (words.nothing_exchanged) } } @else {
+        (page::coverage(tally.coverage, offset, words))
+        @if tally.lines.is_empty() { p { (if tally.coverage.is_whole() { words.nothing_exchanged } else { words.none_among_these }) } } @else {
             (drawing.islands())
             (drawing.over_time())
             (plots::of(&tally.all, period, offset, words))
@@ -140,7 +138,10 @@ fn review(tally: &Tally, fresh: &BTreeMap<RecordType, pb::Offer>, words: &Words)
             th scope="row" { (name) }
             td { (sum.requests()) } td { (sum.answered) } td { (share(sum.denied, sum)) } td { (share(sum.failed, sum)) }
             td { (sum.records) }
-            @for percent in [50, 95, 99] { td { (millis(sum.latencies.within(percent))) } }
+            @for percent in [50, 95, 99] {
+                td { @if sum.requests() > 0 { (millis(sum.latencies.within(percent))) } @else { "–" } }
+            }
+            td { (sum.by_asker) } td { (sum.unanswered) }
             td { (corrections) } td { (fresh) }
         } }
     };
@@ -151,6 +152,7 @@ fn review(tally: &Tally, fresh: &BTreeMap<RecordType, pb::Offer>, words: &Words)
                     th scope="col" { (words.provider) } th scope="col" { (words.requests) } th scope="col" { (words.answered) }
                     th scope="col" { (words.denied) } th scope="col" { (words.failed_share) } th scope="col" { (words.records) }
                     th scope="col" { "p50, ms" } th scope="col" { "p95, ms" } th scope="col" { "p99, ms" }
+                    th scope="col" { (words.by_asker) } th scope="col" { (words.unanswered) }
                     th scope="col" { (words.corrections_in_time) } th scope="col" { (words.fresh_as_of) }
                 } }
                 @for (provider, sum) in &providers {
@@ -199,6 +201,8 @@ fn table(tally: &Tally) -> Result<Vec<u8>, csv::Error> {
         "p50_us",
         "p95_us",
         "p99_us",
+        "by_asker",
+        "unanswered",
     ])?;
     for (line, Series { whole: sum, .. }) in &tally.lines {
         let Line {
@@ -215,6 +219,8 @@ fn table(tally: &Tally) -> Result<Vec<u8>, csv::Error> {
             sum.latencies.within(50),
             sum.latencies.within(95),
             sum.latencies.within(99),
+            sum.by_asker,
+            sum.unanswered,
         ];
         let words = [provider, consumer, record_type].map(Clone::clone);
         table.write_record(

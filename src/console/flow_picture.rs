@@ -175,7 +175,7 @@ fn whole(number: f64) -> i64 {
 }
 
 fn told(sum: &Sum, words: &Words) -> String {
-    format!(
+    let mut told = format!(
         "{} {}, {} {}, {} {}, {} {}",
         sum.answered,
         words.answered,
@@ -185,5 +185,14 @@ fn told(sum: &Sum, words: &Words) -> String {
         words.failed_share,
         sum.records,
         words.records
-    )
+    );
+    for (number, text) in [
+        (sum.by_asker, words.by_asker),
+        (sum.unanswered, words.unanswered),
+    ] {
+        if number > 0 {
+            told.push_str(&format!("; {number} {text}"));
+        }
+    }
+    told
 }

@@ -8,6 +8,7 @@ use axum::extract::State;
 use axum::response::Response;
 use maud::Markup;
 use maud::html;
+use time::Date;
 use time::UtcOffset;
 use tokio::time::timeout;
 
@@ -60,7 +61,7 @@ pub(super) async fn show(
     Ok(
         Page::new(&visitor, words.overview, "/console").show(&html! {
             (journal_facts(desk.exchange.journal(), &progress, desk.offset, words))
-            (policy_facts(&snapshot, words))
+            (policy_facts(&snapshot, desk.now().date(desk.offset), words))
             (sources(&snapshot, checked.as_ref(), words))
             (expiries(&console.neighbours, desk.now(), desk.offset, words))
         (connected(&console.neighbours, words))
@@ -125,14 +126,18 @@ fn reached(reached: Option<&Reached>, offset: UtcOffset) -> Markup {
     }
 }
 
-fn policy_facts(snapshot: &Snapshot, words: &Words) -> Markup {
+fn policy_facts(snapshot: &Snapshot, today: Date, words: &Words) -> Markup {
+    let agreements = snapshot.policy.agreements();
+    let in_force = agreements
+        .filter(|agreement| (agreement.valid_from..=agreement.valid_until).contains(&today))
+        .count();
     html! {
         section {
             h2 { (words.agreements) }
             dl .facts {
                 (fact(words.policy_revision, &html! { code { (hex(snapshot.policy.revision())) } }))
                 (fact(words.in_force, &html! {
-                    a href="/console/agreements" { (snapshot.policy.agreements().count()) }
+                    a href="/console/agreements" { (in_force) }
                 }))
             }
         }

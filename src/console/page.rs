@@ -19,7 +19,10 @@ use super::session::SignedIn;
 use super::visitor::Visitor;
 use super::words::Language;
 use super::words::Words;
+use crate::audit::tally::Coverage;
 use crate::clock::Moment;
+use crate::text::is_unseen;
+use crate::text::name_of;
 
 /// Nothing from anywhere else, nothing inline, in nobody's frame.
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; \
@@ -99,7 +102,7 @@ impl<'a> Page<'a> {
                 }
             }
         };
-        (self.status, headers(), page.into_string()).into_response()
+        (self.status, headers(), seen(page.into_string())).into_response()
     }
 
     fn header(&self, words: &Words) -> Markup {
@@ -150,7 +153,7 @@ impl<'a> Page<'a> {
 
 /// A part of a page, for the script to put in place.
 pub(super) fn part(content: Markup) -> Response {
-    (headers(), content.into_string()).into_response()
+    (headers(), seen(content.into_string())).into_response()
 }
 
 /// A file to take away.
@@ -208,6 +211,33 @@ pub(super) fn moment(at: Moment, offset: UtcOffset) -> Markup {
     html! { time datetime=(text.replace(' ', "T")) { (text) } }
 }
 
+/// A page in which nothing stands unseen, whoever wrote it and wherever it is told. What is filled in stays as it was typed.
+fn seen(page: String) -> String {
+    let is_hidden = |c: char| is_unseen(c) && !matches!(c, '\n' | '\t');
+    if !page.contains(is_hidden) {
+        return page;
+    }
+    let mut out = String::with_capacity(page.len() + 64);
+    let (mut in_tag, mut is_typed) = (false, false);
+    for (at, c) in page.char_indices() {
+        match c {
+            '<' => {
+                let tag = page.get(at..).unwrap_or_default();
+                is_typed =
+                    tag.starts_with("<textarea") || (is_typed && !tag.starts_with("</textarea"));
+                in_tag = true;
+            }
+            '>' => in_tag = false,
+            _ => {}
+        }
+        match is_hidden(c) && !in_tag && !is_typed {
+            true => out.push_str(&name_of(c)),
+            false => out.push(c),
+        }
+    }
+    out
+}
+
 /// A text that somebody else wrote. What would turn the direction of reading, break the line or stand unseen is written out
 /// instead, e.g. as ⟨U+202E⟩.
 pub(super) fn value(text: &str) -> Markup {
@@ -218,7 +248,7 @@ pub(super) fn value(text: &str) -> Markup {
                     None => (piece),
                     Some(last) => {
                         (piece.trim_end_matches(last))
-                        span .unseen { (format!("⟨U+{:04X}⟩", u32::from(last))) }
+                        span .unseen { (name_of(last)) }
                     }
                 }
             }
@@ -226,15 +256,29 @@ pub(super) fn value(text: &str) -> Markup {
     }
 }
 
-/// Control characters, and those of Unicode that format and show nothing themselves (general category Cf, as far as texts
-/// of people may have them).
-fn is_unseen(c: char) -> bool {
-    c.is_control()
-        || matches!(c, '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}'
-            | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}')
+/// What figures of a period leave out, if anything.
+pub(super) fn coverage(coverage: Coverage, offset: UtcOffset, words: &Words) -> Markup {
+    html! {
+        @if let Some(at) = coverage.stopped_at {
+            p .alert role="alert" { (words.stopped_at) " " (moment(at, offset)) }
+        }
+        @if coverage.erased > 0 { p .alert { (words.erased_exchanges) " " (coverage.erased) } }
+    }
 }
 
 /// A term with what it is, in a list of such.
 pub(super) fn fact(term: &str, value: &Markup) -> Markup {
     html! { div { dt { (term) } dd { (value) } } }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::seen;
+
+    #[test]
+    fn nothing_stands_unseen_in_a_page_and_what_was_typed_stays() {
+        let page = "<h2 title=\"\u{202e}\">a\u{202e}b\u{200b}</h2>\n<textarea>\u{202e}</textarea>\u{2066}<input value=\"\u{202e}\">";
+        let shown = "<h2 title=\"\u{202e}\">a⟨U+202E⟩b⟨U+200B⟩</h2>\n<textarea>\u{202e}</textarea>⟨U+2066⟩<input value=\"\u{202e}\">";
+        assert_eq!(seen(page.to_owned()), shown);
+    }
 }

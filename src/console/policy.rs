@@ -109,7 +109,7 @@ pub(super) async fn changes(
             (fact(words.policy_revision, &html! { code { (hex(&record.revision)) } }))
             (fact(words.outcome, &applied(&record, words)))
         }
-        @if !record.detail.is_empty() { pre tabindex="0" { (record.detail) } }
+        @if !record.detail.is_empty() { pre tabindex="0" { @for line in record.detail.lines() { (page::value(line)) "\n" } } }
         @for (change, texts) in &texts {
             section {
                 h2 { (page::value(&change.name)) " " small { (kind(change, words)) } }
@@ -226,10 +226,10 @@ fn quotas(snapshot: &Snapshot, exchange: &Exchange, words: &Words) -> Markup {
 }
 
 fn reloads(hits: &[Hit], offset: UtcOffset, words: &Words) -> Markup {
-    let all = hits.iter().filter_map(|hit| match hit.told()? {
-        Record::Policy(record) => Some((hit, record)),
+    let record = |hit: &'_ Hit| match hit.told() {
+        Some(Record::Policy(record)) => Some(record.clone()),
         _ => None,
-    });
+    };
     html! {
         section {
             h2 { (words.reloads) }
@@ -240,13 +240,19 @@ fn reloads(hits: &[Hit], offset: UtcOffset, words: &Words) -> Markup {
                             th scope="col" { "#" } th scope="col" { (words.time) } th scope="col" { (words.outcome) }
                             th scope="col" { (words.policy_revision) } th scope="col" { (words.changes) }
                         } }
-                        tbody { @for (hit, record) in all {
+                        tbody { @for hit in hits {
                             tr {
+                              @if let Some(record) = record(hit) {
                                 th scope="row" { a href={ (HERE) "/changes/" (hit.index) } { (hit.index) } }
                                 td .time { (page::moment(hit.leaf.time, offset)) }
-                                td { (applied(record, words)) }
+                                td { (applied(&record, words)) }
                                 td { code { (hex(&record.revision).get(..12).unwrap_or_default()) } }
                                 td { ul .tags { @for change in &record.changes { li { (page::value(&change.name)) " " small { (kind(change, words)) } } } } }
+                              } @else {
+                                th scope="row" { a href={ "/console/entries/" (hit.index) } { (hit.index) } }
+                                td .time { (page::moment(hit.leaf.time, offset)) }
+                                td colspan="3" { (words.erased) }
+                              }
                             }
                         } }
                     }

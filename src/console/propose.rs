@@ -30,6 +30,8 @@ use crate::door::operators::unread::Unread;
 use crate::exchange::snapshot::Snapshot;
 use crate::fault::Fault;
 use crate::policy::PolicyFile;
+use crate::policy::change::Change;
+use crate::policy::change::changes;
 use crate::text;
 
 const HERE: &str = "/console/propose";
@@ -71,7 +73,10 @@ struct Target {
 /// What a check finds.
 enum Checked {
     Refused(Vec<Fault>),
-    Accepted { moved: Markup, rehearsal: Rehearsal },
+    Accepted {
+        changes: Vec<Change>,
+        rehearsal: Rehearsal,
+    },
 }
 
 pub(super) async fn show(
@@ -113,7 +118,7 @@ pub(super) async fn check(
         )
         .await
         .map_err(visitor.unread())?;
-    let checked = rehearsed(&console, &target, &text, days, words)
+    let checked = rehearsed(&console, &target, &text, days)
         .await
         .map_err(visitor.unread())?;
     Ok(Page::new(&visitor, words.propose, HERE).show(&html! {
@@ -207,7 +212,6 @@ async fn rehearsed(
     target: &Target,
     text: &str,
     days: u16,
-    words: &'static Words,
 ) -> Result<Checked, Unread> {
     let edited = PolicyFile {
         path: target.path.clone(),
@@ -226,7 +230,7 @@ async fn rehearsed(
         let reader = Reader::open(&journal);
         let rehearsal = rehearsal::rehearse(&reader, since, until, policies, &snapshot.registry);
         Ok(Checked::Accepted {
-            moved: findings::moved(&snapshot, &candidate, words),
+            changes: changes(&snapshot.policy, &candidate),
             rehearsal: rehearsal.map_err(Unread::failed)?,
         })
     })

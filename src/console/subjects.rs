@@ -16,12 +16,16 @@ use zeroize::Zeroizing;
 use super::Console;
 use super::exchanges;
 use super::fields::free;
+use super::fields::one_of;
 use super::page::Page;
 use super::unseen::Unseen;
 use super::visitor::Visitor;
 use super::words::Words;
+use crate::audit::person::Gaps;
+use crate::audit::person::schemes;
 use crate::audit::search::Found;
 use crate::door::operators::unread::Unread;
+use crate::exchange::snapshot::Snapshot;
 use crate::pb;
 
 const HERE: &str = "/console/subjects";
@@ -47,7 +51,7 @@ pub(super) async fn show(
         .await
         .map_err(visitor.unread())?;
     let words = visitor.language.words();
-    let form = form(&Asked::default(), words);
+    let form = form(&Asked::default(), &console.desk.exchange.snapshot(), words);
     Ok(Page::new(&visitor, words.subjects, HERE).show(&form))
 }
 
@@ -61,7 +65,8 @@ pub(super) async fn search(
     let visitor = visitor.reads_journal()?;
     let words = visitor.language.words();
     let found = match find(&console, &visitor, &asked).await {
-        Ok(found) => html! {
+        Ok((found, gaps)) => html! {
+            @for gap in told(&gaps, words) { p .alert role="alert" { (gap) } }
             @if found.next.is_some() { p .alert role="alert" { (words.more_than) " " (MOST) } }
             (exchanges::table(&found, console.desk.offset, words))
         },
@@ -71,17 +76,21 @@ pub(super) async fn search(
         Err(unread) => return Err(visitor.unread()(unread)),
     };
     Ok(Page::new(&visitor, words.subjects, HERE).show(&html! {
-        (form(&asked, words))
+        (form(&asked, &console.desk.exchange.snapshot(), words))
         (found)
     }))
 }
 
-async fn find(console: &Console, visitor: &Visitor, asked: &Asked) -> Result<Found, Unread> {
+async fn find(
+    console: &Console,
+    visitor: &Visitor,
+    asked: &Asked,
+) -> Result<(Found, Gaps), Unread> {
     let request = pb::SearchRequest {
         mandate: asked.mandate.trim().to_owned(),
         subject: Some(pb::Subject {
             scheme: asked.scheme.trim().to_owned(),
-            identifier: asked.identifier.trim().to_owned(),
+            identifier: asked.identifier.as_str().to_owned(),
         }),
         limit: MOST,
         ..pb::SearchRequest::default()
@@ -89,12 +98,38 @@ async fn find(console: &Console, visitor: &Visitor, asked: &Asked) -> Result<Fou
     exchanges::find(console, visitor, request).await
 }
 
-fn form(asked: &Asked, words: &Words) -> Markup {
+/// What the list does not tell.
+fn told(gaps: &Gaps, words: &Words) -> Vec<String> {
+    let mut told = Vec::new();
+    for (months, text) in [
+        (&gaps.without_key, words.without_key),
+        (&gaps.erased, words.erased_months),
+    ] {
+        if !months.is_empty() {
+            told.push(format!("{text} {}", months.join(", ")));
+        }
+    }
+    if gaps.bulk > 0 {
+        told.push(format!("{} {}", words.bulk, gaps.bulk));
+    }
+    if gaps.unattributed > 0 {
+        let more = if gaps.has_more { "+" } else { "" };
+        told.push(format!(
+            "{} {}{more}",
+            words.unattributed, gaps.unattributed
+        ));
+    }
+    told
+}
+
+fn form(asked: &Asked, snapshot: &Snapshot, words: &Words) -> Markup {
+    let schemes = schemes(&snapshot.registry);
+    let schemes: Vec<_> = schemes.iter().map(String::as_str).collect();
     html! {
         p { (words.subjects_hint) }
         form .search method="post" action=(HERE) {
             div .fields {
-                (free(words.scheme, "scheme", &asked.scheme))
+                (one_of(words.scheme, "scheme", &asked.scheme, &schemes, words))
                 (free(words.identifier, "identifier", &asked.identifier))
                 (free(words.mandate, "mandate", &asked.mandate))
             }

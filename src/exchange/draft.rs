@@ -18,12 +18,14 @@ use crate::audit::Role as Side;
 use crate::audit::digest::Lp;
 use crate::audit::digest::statement;
 use crate::audit::receipt::VerifiedReceipt;
+use crate::audit::subject::MAX_SUBJECTS;
 use crate::audit::subject::MonthKey;
 use crate::clock::Moment;
 use crate::identity::Caller;
 use crate::name::DepartmentId;
 use crate::name::ExchangeId;
 use crate::pb;
+use crate::policy::PolicySet;
 use crate::policy::decision::Permit;
 use crate::policy::decision::Role;
 use crate::policy::ledger::Guess;
@@ -38,8 +40,6 @@ use crate::registry::value::Literal;
 use crate::registry::wire::Malformed;
 use crate::source::peer::evidence::Evidence;
 
-/// Tags of subjects that one entry lists; beyond that a transfer counts as one in bulk.
-const MAX_SUBJECTS: usize = 100;
 /// Fields that one entry lists of a request: no proper one names more.
 const MAX_FIELDS: usize = 256;
 /// Bytes of a name that is not known to be one.
@@ -169,6 +169,11 @@ impl Draft {
         self.compare();
     }
 
+    /// Notes the policy by which it is permitted or denied.
+    pub(super) fn judged_by(&mut self, policy: &PolicySet) {
+        self.record.policy_revision = policy.revision().to_vec().into();
+    }
+
     pub(super) fn permitted(&mut self, permit: &Permit) {
         let agreement = permit.agreement();
         let released = permit.released();
@@ -182,7 +187,6 @@ impl Draft {
         record.agreement = agreement.id.to_string();
         record.agreement_digest = agreement.digest.to_vec().into();
         record.grant = u32::try_from(permit.grant_number()).unwrap_or(u32::MAX);
-        record.policy_revision = permit.revision().to_vec().into();
         record.fields = released
             .iter()
             .map(|r| r.field.path().to_string())
@@ -297,8 +301,11 @@ impl Draft {
             return Ok(());
         }
         if let Some(value) = value_of(raw, subject)? {
-            let tag = month.subject(&scheme(subject), &text(&value));
-            self.record.subjects.push(tag);
+            let identifier = text(&value);
+            let written = subject.identifier_form().written(&identifier);
+            self.record
+                .subjects
+                .push(month.subject(scheme(subject), &written));
         }
         Ok(())
     }
@@ -416,6 +423,6 @@ fn text(value: &Literal) -> String {
 }
 
 /// What kind of identifier a subject is: the name of the field that holds it, the same in every record type.
-fn scheme(subject: &Field) -> String {
-    subject.descriptor().name().to_owned()
+fn scheme(subject: &Field) -> &str {
+    subject.own_name()
 }

@@ -18,6 +18,7 @@ use crate::audit::journals::Journals;
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::config::retention::unknown_types;
+use crate::config::subjects::unknown_schemes;
 use crate::exchange::offers::Offers;
 use crate::exchange::snapshot::Snapshot;
 use crate::fault::Fault;
@@ -80,12 +81,13 @@ pub struct Trusted {
 
 impl Assembled {
     /// What an administrator should know though nothing is refused for it: certificates that end, providers that
-    /// cannot be asked because nobody could verify their receipts, and classes of retention that fit nothing.
+    /// cannot be asked because nobody could verify their receipts, and what the settings name that the registry does not have.
     pub fn warnings(&self, config: &Config) -> Vec<Fault> {
         let materials = [&self.systems, &self.peers].into_iter();
         let mut warnings: Vec<Fault> = materials.flat_map(Material::warnings).cloned().collect();
         warnings.extend(unnamed(config, &self.systems));
         warnings.extend(unknown_types(config, &self.snapshot.registry));
+        warnings.extend(unknown_schemes(config, &self.snapshot.registry));
         warnings.extend(unpublished(config, &self.snapshot));
         let consumed = self.snapshot.policy.agreements().filter(|agreement| {
             agreement.consumer == config.department && agreement.provider != config.department

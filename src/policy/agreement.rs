@@ -30,6 +30,8 @@ use crate::registry::schema::RecordSchema;
 pub(super) use canonical::Canonical;
 pub(super) use compile::Compiled;
 pub(super) use compile::compile;
+#[cfg(test)]
+pub(super) use compile::keys;
 
 /// A data-sharing agreement between one provider and one consumer.
 #[derive(Debug)]

@@ -9,6 +9,7 @@ use prost_reflect::FieldDescriptor;
 use prost_reflect::Kind;
 use prost_reflect::MessageDescriptor;
 
+use super::identifier::IdentifierForm;
 use super::mask::Mask;
 use crate::name::FieldPath;
 use crate::name::RecordType;
@@ -42,6 +43,7 @@ pub(super) struct Declared {
     pub(super) title: String,
     pub(super) title_zh: String,
     pub(super) description: String,
+    pub(super) is_exact: bool,
 }
 
 impl Default for Declared {
@@ -52,6 +54,7 @@ impl Default for Declared {
             title: String::new(),
             title_zh: String::new(),
             description: String::new(),
+            is_exact: false,
         }
     }
 }
@@ -122,6 +125,12 @@ impl Field {
         &self.0.numbers
     }
 
+    /// The last segment of the path.
+    pub fn own_name(&self) -> &str {
+        let path = self.0.path.as_str();
+        path.rsplit_once('.').map_or(path, |(_, name)| name)
+    }
+
     /// The descriptor of the field itself.
     pub fn descriptor(&self) -> &FieldDescriptor {
         &self.0.descriptor
@@ -169,6 +178,15 @@ impl Field {
 
     pub fn title_zh(&self) -> &str {
         &self.0.declared.title_zh
+    }
+
+    /// Which spellings of its values are one identifier.
+    pub fn identifier_form(&self) -> IdentifierForm {
+        match (self.0.descriptor.kind(), self.0.declared.is_exact) {
+            (Kind::String, true) => IdentifierForm::Exact,
+            (Kind::String, false) => IdentifierForm::Plain,
+            _ => IdentifierForm::Number,
+        }
     }
 
     /// The field's comment.

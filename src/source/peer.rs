@@ -4,6 +4,8 @@ pub mod channel;
 pub mod evidence;
 pub mod refusal;
 
+use std::time::Duration;
+
 use bytes::Bytes;
 use tokio::time::timeout;
 use tonic::Request;
@@ -26,6 +28,9 @@ use refusal::refused;
 
 /// The largest message that a peer may send: a batch of records, or one record.
 const MAX_MESSAGE: usize = 16 * 1024 * 1024;
+
+/// How long the end of a stream is waited for, once its trailer is there.
+const END: Duration = Duration::from_secs(1);
 
 /// Asks the provider's gateway for what the permit allows.
 pub(super) async fn fetch(
@@ -260,6 +265,9 @@ impl PeerRows {
                 part: Some(Part::Trailer(trailer)),
             })) => {
                 self.trailer = Some(trailer);
+                // What comes of it does not matter: a stream that is dropped before its end is reset, and gateways end
+                // connections on which many are.
+                let _ = timeout(END, stream.message()).await;
                 Ok(None)
             }
             Ok(Some(_)) => Err(SourceError::Garbled("a second header, or an empty part")),

@@ -130,7 +130,9 @@ async function proves(page) {
   assert.equal(await page.$("main script, main img, main iframe"), null);
   await page.click("#verify");
   await page.waitForSelector("#verdict[data-good=true]");
-  assert.match(await text(page, "#verdict"), /^Proven: the leaf leads to the root, and the journal's key has signed/);
+  assert.match(await text(page, "#verdict"), /^Proven: the record is the one to which the leaf commits, the leaf leads to the root, and the journal's key has signed/);
+  const read = JSON.parse(await text(page, "#read pre"));
+  assert.equal(read.record.exchange.case_reference, shown);
   await page.screenshot({ path: `${given.pictures}/entry-verified.png`, fullPage: true });
 
   const changed = async (change) => {
@@ -151,12 +153,30 @@ async function proves(page) {
     dataset.note = lines.map((line, place) => place < 3 || place === own ? line : "").join("\n")
       .replace(/(....)(=*)\n*$/, (_, tail, fill) => `${tail === "AAAA" ? "BBBB" : "AAAA"}${fill}\n`);
   }), /^NOT proven: the signature/);
+
+  // What the page says is held against the record that is proven, and the record against its leaf.
+  const shows = (name, value) => changed(`document.querySelector('[data-told="${name}"]').textContent = "${value}"`);
+  for (const [name, value] of [["officer", "somebody else"], ["who", "market/permits \u2192 civil"], ["what", "count civil.v1.Resident"],
+    ["case_reference", ""], ["purpose", "arrears"], ["agreement", "CIV-TAX-2027-01"], ["time", "2026-01-01 00:00:00"]]) {
+    assert.equal(await shows(name, value), `NOT proven: this page says otherwise than the record that is proven, of: ${name}`);
+  }
+  assert.match(await changed(() => document.querySelector('[data-told="field"]').remove()), /^NOT proven: this page says otherwise .*: field/);
+  assert.match(await changed(() => {
+    const whole = document.getElementById("whole");
+    whole.textContent = whole.textContent.replace('"assessment"', '"audit"');
+  }), /^NOT proven: this page says otherwise .*: system$/);
+  assert.match(await changed(() => {
+    const { dataset } = document.getElementById("proof");
+    // "tax" becomes "tay", in the record's own bytes.
+    dataset.record = dataset.record.replace("746178", "746179");
+  }), /^NOT proven: the record is not the one/);
+  assert.match(await changed(() => Object.defineProperty(crypto, "subtle", { value: undefined })), /^NOT checked: browsers compute hashes only/);
 }
 
 async function flows(page) {
   await page.goto(`${CONSOLE}/flow`);
   await look(page, "flow");
-  assert.match(await text(page, ".bridge title"), /^civil → tax: 111 answered, 12 refused, 0 failed, \d+ records$/);
+  assert.match(await text(page, ".bridge title"), /^civil → tax: 111 answered, 0 refused, 0 failed, \d+ records; 12 ended by the asker$/);
   assert.match(await text(page, ".figures tbody th"), /^civil$/);
   assert.equal((await page.$$(".plots .curve")).length, 3);
   const paper = await page.pdf({ path: `${given.pictures}/flow.pdf`, preferCSSPageSize: true });
@@ -168,7 +188,7 @@ async function flows(page) {
 
 async function asksForSubjects(page) {
   await page.goto(`${CONSOLE}/subjects`);
-  await page.type("#scheme", "national_id");
+  await page.select("#scheme", "national_id");
   await page.type("#identifier", "990101199001019999");
   await Promise.all([page.waitForNavigation(), page.click(".search button")]);
   assert.equal(page.url(), `${CONSOLE}/subjects`);

@@ -36,6 +36,7 @@ mod network;
 mod operators;
 mod oracles;
 mod overload;
+mod pages;
 mod paths;
 mod posture;
 mod publication;

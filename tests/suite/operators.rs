@@ -1,5 +1,6 @@
 //! The operators' door for auditors: rights, the tree over HTTP, search, proofs, and what a person is told.
 
+mod persons;
 mod reading;
 mod subjects;
 mod tree;
@@ -438,7 +439,7 @@ async fn an_exchange_is_proven_by_its_id_and_what_is_wrong_with_a_question_is_sa
                 subject: subject("990101199001011234"),
                 ..Default::default()
             },
-            "subject.scheme: is not the name of a field",
+            "subject.scheme: `…` is no field that identifies; those that do are ",
         ),
     ];
     for (asked, sentence) in wrong {
@@ -452,7 +453,7 @@ async fn an_exchange_is_proven_by_its_id_and_what_is_wrong_with_a_question_is_sa
     }
     // Nobody by that name: not everybody.
     let asked = pb::SearchRequest {
-        subject: subject("nothing"),
+        subject: subject("national_id"),
         ..Default::default()
     };
     assert_eq!(auditor.search(asked).await.unwrap().entries.len(), 0);

@@ -19,7 +19,7 @@ use crate::audit::reader::commits::Mark;
 use crate::audit::scan::CommitAt;
 
 /// Counted up with every change of the tables or of what is put into them; another version is made anew.
-const VERSION: i32 = 3;
+const VERSION: i32 = 4;
 /// In `state.boot` when everything has been flushed.
 const FLUSHED: &str = "flushed";
 /// In `state.boot` where it cannot be told: an index that was not flushed is made anew.

@@ -16,6 +16,7 @@ use crate::audit::Journal;
 use crate::audit::OpenEntry;
 use crate::audit::PeerLeaf;
 use crate::audit::StreamEnd;
+use crate::audit::person::Person;
 use crate::audit::policies::Changes;
 use crate::audit::search::Criteria;
 use crate::audit::search::Hit;
@@ -31,7 +32,6 @@ use crate::audit::testing::open_at;
 use crate::audit::testing::record_of;
 use crate::audit::testing::temporary;
 use crate::audit::usage::Pick;
-use crate::audit::usage::Subject;
 use crate::audit::usage::usages;
 use crate::clock::Clock;
 use crate::pb;
@@ -265,10 +265,10 @@ fn all(dir: &Path, index: Option<&Index>, criteria: &Criteria) -> Vec<(u64, Opti
 }
 
 fn ledger(dir: &Path, index: Option<&Index>, offset: u64) -> (u64, Vec<(u64, bool)>) {
-    let subject = Subject {
+    let subject = Person {
         tags: vec![tag(1), tag(2)],
         keys: vec![[3; 16]],
-        ..Subject::default()
+        ..Person::default()
     };
     let pick = Pick {
         attempts: true,

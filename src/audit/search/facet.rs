@@ -148,7 +148,7 @@ impl Hit {
                 each(mention, text.as_bytes());
             }
         }
-        if record.subjects.is_empty() && of_end.is_empty() && !record.key_tag.is_empty() {
+        if !record.key_tag.is_empty() {
             each(Mention::Key, &record.key_tag);
         }
     }

@@ -150,6 +150,7 @@ impl<'a> Finding<'a> {
 
     fn look_at(&mut self, stored: &Stored) -> Result<(), ReadError> {
         if stored.leaf.kind == Kind::StreamEnd {
+            stored.hold()?;
             if let Some(end) = End::of(stored)? {
                 self.ends.insert(end.record.opened_at, end);
             }
@@ -159,6 +160,7 @@ impl<'a> Finding<'a> {
         if !self.is_past(stored.index) || !self.demands.leaf_fits(&stored.leaf) {
             return Ok(());
         }
+        stored.hold()?;
         let hit = Hit {
             end,
             ..Hit::alone(stored)?
@@ -210,6 +212,7 @@ impl<'a> Finding<'a> {
             let Some(stored) = stored.filter(|_| self.is_past(opening)) else {
                 continue;
             };
+            stored.hold()?;
             let hit = Hit::alone(&stored)?.ended(end);
             if self.demands.fits(&hit) {
                 hits.push(hit);
@@ -222,7 +225,11 @@ impl<'a> Finding<'a> {
 /// Reads an entry that the index names, and its closing one.
 fn read(reader: &Reader, index: &Index, candidate: Candidate) -> Result<Option<Hit>, IndexError> {
     let entry = |entry| -> Result<Option<Stored>, IndexError> {
-        Ok(reader.entry_near(index.near(entry)?, entry)?)
+        let stored = reader.entry_near(index.near(entry)?, entry)?;
+        if let Some(stored) = &stored {
+            stored.hold()?;
+        }
+        Ok(stored)
     };
     let Some(stored) = entry(candidate.index)? else {
         return Ok(None);

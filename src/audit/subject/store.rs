@@ -13,6 +13,7 @@ use std::path::PathBuf;
 use zeroize::Zeroizing;
 
 use super::SubjectKeyError;
+use super::month_name;
 
 const KEY: &str = "key";
 const DESTROYED: &str = "destroyed";
@@ -79,7 +80,9 @@ impl Store {
     /// A month's key; `None` if it has none yet.
     pub(super) fn read(&self, epoch: u32) -> Result<Option<Secret>, SubjectKeyError> {
         if self.is_destroyed(epoch) {
-            return Err(SubjectKeyError::Destroyed { month: name(epoch) });
+            return Err(SubjectKeyError::Destroyed {
+                month: month_name(epoch),
+            });
         }
         let path = self.path(epoch, KEY);
         match fs::read(&path).map(Zeroizing::new) {
@@ -137,7 +140,8 @@ impl Store {
     }
 
     fn path(&self, epoch: u32, extension: &str) -> PathBuf {
-        self.folder.join(format!("{}.{extension}", name(epoch)))
+        self.folder
+            .join(format!("{}.{extension}", month_name(epoch)))
     }
 
     fn listed(&self, extension: &str) -> Result<Vec<u32>, SubjectKeyError> {
@@ -181,15 +185,10 @@ fn failed(operation: &'static str, path: &Path, source: io::Error) -> SubjectKey
     }
 }
 
-/// A month as people write it: `2026-11`.
-pub(super) fn name(epoch: u32) -> String {
-    format!("{:04}-{:02}", 1970 + epoch / 12, epoch % 12 + 1)
-}
-
 pub(super) fn parse(month: &str) -> Option<u32> {
     let (year, number) = month.split_once('-')?;
     let (year, number): (u32, u32) = (year.parse().ok()?, number.parse().ok()?);
     let years = year.checked_sub(1970)?.checked_mul(12)?;
     let epoch = years.checked_add(number.checked_sub(1)?)?;
-    (name(epoch) == month).then_some(epoch)
+    (month_name(epoch) == month).then_some(epoch)
 }

@@ -3,6 +3,7 @@ use tempfile::TempDir;
 use super::*;
 use crate::audit::Entry;
 use crate::audit::StreamEnd;
+use crate::audit::subject::SubjectKeys;
 use crate::audit::testing::Flaky;
 use crate::audit::testing::NOON;
 use crate::audit::testing::Publish;
@@ -13,6 +14,8 @@ use crate::audit::testing::open_at;
 use crate::audit::testing::record_of;
 use crate::audit::testing::temporary;
 use crate::clock::Clock;
+use crate::pb;
+use crate::registry::Registry;
 
 const WHO: &str = "990101199001011234";
 
@@ -98,7 +101,7 @@ async fn journal(keys: &SubjectKeys) -> TempDir {
 
 fn found(
     dir: &TempDir,
-    subject: &Subject,
+    subject: &Person,
     attempts: bool,
     offset: u64,
     limit: usize,
@@ -127,8 +130,8 @@ fn registry() -> Registry {
         .unwrap()
 }
 
-fn person(keys: &SubjectKeys, registry: Option<&Registry>) -> Subject {
-    let mut subject = Subject::default();
+fn person(keys: &SubjectKeys, registry: Option<&Registry>) -> Person {
+    let mut subject = Person::default();
     subject.add(keys, registry, "credit_code", WHO).unwrap();
     subject
 }
@@ -159,8 +162,8 @@ async fn without_a_registry_only_named_subjects_are_found() {
 async fn nobodys_tags_find_nothing() {
     let (_folder, keys) = keys();
     let dir = journal(&keys).await;
-    assert!(Subject::default().is_unknown());
-    assert_eq!(found(&dir, &Subject::default(), true, 0, 10), (0, vec![]));
+    assert!(Person::default().is_unknown());
+    assert_eq!(found(&dir, &Person::default(), true, 0, 10), (0, vec![]));
     keys.destroy(682).unwrap();
     assert!(person(&keys, Some(&registry())).is_unknown());
 }

@@ -1,11 +1,12 @@
 //! What entries are looked for, as people type it.
 
 use std::path::PathBuf;
+use std::slice;
 
 use clap::Args;
 
 use super::Place;
-use super::subject::no_key;
+use super::whom::Whom;
 use crate::audit::Kind;
 use crate::audit::Outcome;
 use crate::audit::Role;
@@ -160,20 +161,28 @@ impl KeysArgs {
 }
 
 impl CriteriaArgs {
-    pub(super) fn criteria(self, place: &Place, now: Moment) -> Result<Criteria, Failure> {
+    /// With the person who is asked about, if somebody is.
+    pub(super) fn criteria(
+        self,
+        place: &Place,
+        now: Moment,
+    ) -> Result<(Criteria, Option<Whom>), Failure> {
         let moment = |when: When| when.moment(place.offset, now);
         let (since, until) = (self.since.map(moment), self.until.map(moment));
-        let subjects = match &self.subject {
-            Some(Identifier { scheme, id }) => {
-                let keys = self.keys.open(place)?;
-                keys.subject_between(scheme, id, since, until)?
+        let whom = match &self.subject {
+            Some(who) => {
+                let who = slice::from_ref(who);
+                Some(Whom::find(who, (since, until), &self.keys, place)?)
             }
-            None => Vec::new(),
+            None => None,
         };
-        if self.subject.is_some() && subjects.is_empty() {
-            return Err(no_key());
-        }
-        Ok(Criteria {
+        let (subjects, keys) = match &whom {
+            // Open criteria would find everything.
+            Some(whom) if whom.person.is_unknown() => return Err(whom.no_key(place)),
+            Some(whom) => (whom.person.tags.clone(), whom.person.keys.clone()),
+            None => Default::default(),
+        };
+        let criteria = Criteria {
             kind: self.kind,
             role: self.role,
             peer: self.peer,
@@ -194,11 +203,12 @@ impl CriteriaArgs {
             until,
             exchange: self.exchange,
             subjects,
-            keys: Vec::new(),
+            keys,
             min_records: self.min_records,
             min_bytes: self.min_bytes,
             min_latency_us: self.min_latency.saturating_mul(1_000),
-        })
+        };
+        Ok((criteria, whom))
     }
 }
 

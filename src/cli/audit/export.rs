@@ -88,8 +88,9 @@ impl ExportArgs {
         let of_settings = || place.config.as_ref()?.witness.policy.clone();
         let policy = self.witnesses.or_else(of_settings);
         let policy = policy.map(std::fs::read_to_string).transpose()?;
+        let (criteria, whom) = self.criteria.criteria(place, Clock::System.now())?;
         let selection = Selection {
-            criteria: self.criteria.criteria(place, Clock::System.now())?,
+            criteria,
             from: self.from,
             to: self.to,
         };
@@ -112,7 +113,10 @@ impl ExportArgs {
         match written {
             Ok(written) => {
                 tell(&written, &self.out, json)?;
-                Ok(Exit::Done)
+                match &whom {
+                    Some(whom) => whom.tell(false, place.index().as_ref(), place),
+                    None => Ok(Exit::Done),
+                }
             }
             Err(error) => not_written(error),
         }

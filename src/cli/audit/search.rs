@@ -62,7 +62,7 @@ impl SearchArgs {
             before: self.after,
             limit: self.limit,
         };
-        let criteria = self.criteria.criteria(place, Clock::System.now())?;
+        let (criteria, whom) = self.criteria.criteria(place, Clock::System.now())?;
         let index = place.index();
         let found = find(&place.reader(), index.as_ref(), &criteria, page).map_err(unreadable)?;
         let hits = &found.hits;
@@ -72,15 +72,18 @@ impl SearchArgs {
             format => output::list(format, &rows(hits, place), &entry::HEADER, Clone::clone)?,
         }
         tell(&found)?;
-        match &self.proofs {
-            Some(folder) => prove_all(hits, folder, place),
+        if let Some(folder) = &self.proofs {
+            prove_all(hits, folder, place)?;
+        }
+        match &whom {
+            Some(whom) => whom.tell(hits.is_empty(), index.as_ref(), place),
             None => Ok(Exit::Done),
         }
     }
 }
 
 /// All of them, or a failure: what has come since the last checkpoint cannot be proven yet.
-fn prove_all(hits: &[Hit], folder: &Path, place: &Place) -> Run {
+fn prove_all(hits: &[Hit], folder: &Path, place: &Place) -> Result<(), Failure> {
     let checkpoints = Checkpoints::read(place)?;
     fs::create_dir_all(folder).with_context(|| format!("cannot create `{}`", folder.display()))?;
     let reader = place.reader();
@@ -97,13 +100,16 @@ fn prove_all(hits: &[Hit], folder: &Path, place: &Place) -> Run {
         let file = folder.join(format!("{index}{EXTENSION}"));
         write(&file, &entry, checkpoint, place)?;
     }
-    Ok(Exit::Done)
+    Ok(())
 }
 
 fn tell(found: &Found) -> io::Result<()> {
     let mut err = io::stderr().lock();
     if found.hits.is_empty() {
-        writeln!(err, "no entry fits")?;
+        writeln!(
+            err,
+            "no entry fits; those whose records were erased are found by time, kind, outcome and exchange id only"
+        )?;
     }
     if let Some(last) = found.next {
         let shown = found.hits.len();

@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 use std::io;
 use std::io::Write;
-use std::sync::Arc;
 
 use clap::Args;
 use serde_json::Value as Json;
@@ -14,13 +13,11 @@ use super::criteria::Identifier;
 use super::criteria::KeysArgs;
 use super::search::tell_reach;
 use super::unreadable;
+use super::whom::Whom;
 use crate::audit::usage::Pick;
-use crate::audit::usage::Subject;
 use crate::audit::usage::Usage;
 use crate::audit::usage::Usages;
 use crate::audit::usage::usages;
-use crate::cli::exit::Exit;
-use crate::cli::exit::Failure;
 use crate::cli::exit::Run;
 use crate::cli::output;
 use crate::cli::output::OutputOptions;
@@ -38,8 +35,12 @@ use crate::registry::Registry;
   landbridge audit subject --config config/civil.toml national_id=990101199001011234 head_national_id=990101199001011234 --since 2026-01-01
   landbridge audit subject --config config/market.toml credit_code=91110000000000001X --attempts --json
 
-An identifier is looked for under the name of the field that holds it; one person may have several. Entries name nobody:
-they are found with the department's monthly keys, and not without.
+An identifier is looked for under the name of the field that holds it: the subject or the key of a record type, and no other
+name. One person may have several. Spellings that differ in case, width or white space are one, unless the registry says
+otherwise. Entries name nobody: they are found with the department's monthly keys, and not without.
+
+What the answer does not tell is said beside it: months whose key is missing (exit code 3), months that were erased, transfers
+of more people than an entry lists, and what this department received without the field that says whose it is.
 
 Listed is what was received: by this department, as the consumer, or from it, as the provider. `--attempts` adds requests
 by which nothing was received. Officers are left out unless `--officers` asks for them: a person has no right to their
@@ -93,15 +94,19 @@ type Bases = BTreeMap<String, (String, String)>;
 impl SubjectArgs {
     pub(super) fn run(self, place: &Place, output: &OutputOptions) -> Run {
         let format = output.for_lists();
-        let (registry, bases) = at_hand(place.config.as_ref())?;
-        let subject = self.subject(place, registry.as_deref())?;
+        let now = Clock::System.now();
+        let moment = |when: When| when.moment(place.offset, now);
+        let period = (self.since.map(moment), self.until.map(moment));
+        let whom = Whom::find(&self.who, period, &self.keys, place)?;
+        let bases = bases(place.config.as_ref(), whom.registry())?;
         let pick = Pick {
             attempts: self.attempts,
             offset: self.offset,
             limit: self.limit,
         };
         let index = place.index();
-        let found = usages(&place.reader(), index.as_ref(), &subject, pick).map_err(unreadable)?;
+        let found =
+            usages(&place.reader(), index.as_ref(), &whom.person, pick).map_err(unreadable)?;
         let rows: Vec<_> = found
             .usages
             .iter()
@@ -119,77 +124,44 @@ impl SubjectArgs {
         if !rows.is_empty() {
             output::list(format, &rows, &header, Row::cells)?;
         }
-        tell(&found, &subject, self.offset)?;
-        Ok(Exit::Done)
-    }
-
-    fn subject(&self, place: &Place, registry: Option<&Registry>) -> Result<Subject, Failure> {
-        let now = Clock::System.now();
-        let moment = |when: When| when.moment(place.offset, now);
-        let mut subject = Subject {
-            since: self.since.map(moment),
-            until: self.until.map(moment),
-            ..Subject::default()
-        };
-        let keys = self.keys.open(place)?;
-        for Identifier { scheme, id } in &self.who {
-            subject.add(&keys, registry, scheme, id)?;
-        }
-        match subject.is_unknown() {
-            true => Err(no_key()),
-            false => Ok(subject),
-        }
+        tell(&found, self.offset)?;
+        whom.tell(found.total == 0, index.as_ref(), place)
     }
 }
 
-/// There is no key for the time that is asked for.
-pub(super) fn no_key() -> Failure {
-    let failure = Failure::usage("there is no key for any month of that time");
-    failure.mend("the folder of the keys has one file a month, such as `2026-11.key`; a month whose records were erased has none")
-}
-
-/// The registry and the agreements of the settings, if there are settings. What is broken there does not hide the ledger.
-fn at_hand(config: Option<&Config>) -> io::Result<(Option<Arc<Registry>>, Bases)> {
-    let Some(config) = config else {
-        return Ok((None, Bases::new()));
+/// The agreements of the settings. What is broken there does not hide the ledger.
+fn bases(config: Option<&Config>, registry: Option<&Registry>) -> io::Result<Bases> {
+    let Some((config, registry)) = config.zip(registry) else {
+        return Ok(Bases::new());
     };
-    let read = || -> Result<(Arc<Registry>, Bases), Vec<Fault>> {
-        let (registry, _) = assemble::registry(config, None, Vec::new())?;
+    let read = || -> Result<Bases, Vec<Fault>> {
         let directory = assemble::directory(&config.directory)?;
         let departments: Vec<_> = directory.ids().cloned().collect();
-        let policy = assemble::policy(config, &departments, &registry, None)?;
+        let policy = assemble::policy(config, &departments, registry, None)?;
         let basis = policy.agreements().map(|agreement| {
             let told = (agreement.title.clone(), agreement.legal_basis.clone());
             (agreement.id.to_string(), told)
         });
-        let bases = basis.collect();
-        Ok((registry, bases))
+        Ok(basis.collect())
     };
     match read() {
-        Ok((registry, bases)) => Ok((Some(registry), bases)),
+        Ok(bases) => Ok(bases),
         Err(faults) => {
             let faults = faults.len();
             writeln!(
                 io::stderr(),
-                "note: without legal bases, since the registry or the agreements have faults ({faults}): see `landbridge check`"
+                "note: without legal bases, since the agreements have faults ({faults}): see `landbridge check`"
             )?;
-            Ok((None, Bases::new()))
+            Ok(Bases::new())
         }
     }
 }
 
-fn tell(found: &Usages, subject: &Subject, offset: u64) -> io::Result<()> {
+fn tell(found: &Usages, offset: u64) -> io::Result<()> {
     let mut err = io::stderr().lock();
-    for month in &subject.lost {
-        writeln!(
-            err,
-            "it cannot be said for {month}: the key of that month was lost, and nobody can be found by it"
-        )?;
-    }
     let shown = found.usages.len() as u64;
     match found.total {
-        0 if subject.lost.is_empty() => writeln!(err, "nothing is on record")?,
-        0 => writeln!(err, "nothing is on record of the other months")?,
+        0 => {}
         total if shown < total => {
             writeln!(
                 err,

@@ -18,7 +18,7 @@ use crate::cli::exit::Exit;
 use crate::cli::exit::Failure;
 use crate::cli::exit::Run;
 use crate::cli::output::OutputOptions;
-use crate::cli::text::printable;
+use crate::text::visible;
 
 #[derive(Args)]
 pub(super) struct TailArgs {
@@ -87,12 +87,13 @@ async fn follow(reader: &Reader, next: u64, json: bool, place: &Place) -> Run {
 }
 
 fn print(stored: &Stored, json: bool, place: &Place) -> Result<(), Failure> {
+    stored.hold().map_err(unreadable)?;
     let record = stored.record().map_err(unreadable)?;
     let line = if json {
         json::entry(stored.index, &stored.leaf, record.as_ref(), place.offset)?.to_string()
     } else {
         let row = Row::new(stored.index, &stored.leaf, record.as_ref(), None);
-        printable(&entry::line(row, place.offset)).into_owned()
+        visible(&entry::line(row, place.offset)).into_owned()
     };
     Ok(writeln!(io::stdout(), "{line}")?)
 }

@@ -20,10 +20,10 @@ use crate::cli::exit::Exit;
 use crate::cli::exit::Run;
 use crate::cli::output::OutputOptions;
 use crate::cli::table::Table;
-use crate::cli::text::printable;
 use crate::cli::when;
 use crate::fault::chain;
 use crate::registry::hex;
+use crate::text::visible;
 
 #[derive(Args)]
 pub(super) struct VerifyArgs {
@@ -144,7 +144,7 @@ fn write(report: &Report, place: &Place, to: &mut impl Write) -> io::Result<()> 
         Some(fault) => writeln!(
             to,
             "THE JOURNAL DOES NOT VERIFY: {}",
-            printable(&chain(fault))
+            visible(&chain(fault))
         ),
     }
 }

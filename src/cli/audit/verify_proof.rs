@@ -32,9 +32,9 @@ use crate::cli::exit::Failure;
 use crate::cli::exit::Run;
 use crate::cli::output::OutputOptions;
 use crate::cli::table::Table;
-use crate::cli::text::printable;
 use crate::fault::chain;
 use crate::registry::hex;
+use crate::text::visible;
 
 #[derive(Args)]
 #[command(after_help = "Examples:
@@ -169,7 +169,7 @@ fn write(
         Err(fault) => writeln!(
             to,
             "{file}: THE PROOF DOES NOT HOLD: {}",
-            printable(&chain(fault))
+            visible(&chain(fault))
         ),
     }
 }
@@ -196,7 +196,7 @@ impl Proven {
             "index": self.index,
             "size": checkpoint.size(),
             "root": hex(checkpoint.root()),
-            "leaf": json::leaf(&self.leaf, offset),
+            "leaf": json::leaf_json(&self.leaf, offset),
             "witnesses": self.witnessed.as_ref().map(|witnessed| witnesses_json(witnessed, offset)),
         })
     }

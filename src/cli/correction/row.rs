@@ -3,7 +3,6 @@
 use serde::Serialize;
 use time::UtcOffset;
 
-use crate::cli::text::printable;
 use crate::cli::when;
 use crate::correction::answer;
 use crate::correction::digest;
@@ -11,6 +10,7 @@ use crate::correction::moment;
 use crate::pb;
 use crate::pb::CorrectionState;
 use crate::registry::hex;
+use crate::text::visible;
 
 pub(super) const CORRECTIONS: [&str; 7] = [
     "correction",
@@ -84,7 +84,7 @@ impl CorrectionRow {
             &self.field,
             &statement,
         ]
-        .map(|cell| printable(cell).into_owned())
+        .map(|cell| visible(cell).into_owned())
         .to_vec()
     }
 
@@ -107,7 +107,7 @@ impl CorrectionRow {
             ("answered", &self.answered),
             ("digest", &self.digest),
         ]
-        .map(|(name, value)| (name, printable(value).into_owned()))
+        .map(|(name, value)| (name, visible(value).into_owned()))
         .to_vec()
     }
 }
@@ -152,7 +152,7 @@ impl NoticeRow {
             &self.field,
             &self.exchange,
         ]
-        .map(|cell| printable(cell).into_owned())
+        .map(|cell| visible(cell).into_owned())
         .to_vec()
     }
 }

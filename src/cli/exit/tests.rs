@@ -55,7 +55,10 @@ fn an_error_does_not_steer_the_terminal() {
     let failure = Failure::usage("bad\u{1b}[2J\nname");
     assert_eq!(
         said(&failure),
-        (Exit::Usage, "error: bad\\u{1b}[2J\\nname\n".to_owned())
+        (
+            Exit::Usage,
+            "error: bad⟨U+001B⟩[2J⟨U+000A⟩name\n".to_owned()
+        )
     );
 }
 

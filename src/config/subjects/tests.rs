@@ -8,7 +8,7 @@ fn checked(text: &str) -> Result<Visibility, Vec<String>> {
     let raw: RawSubjects = toml::from_str(text).unwrap();
     let mut faults = Faults::of(Path::new("civil.toml"), "");
     let visibility = raw.check(&mut faults);
-    let told = |found: Vec<crate::fault::Fault>| found.iter().map(ToString::to_string).collect();
+    let told = |found: Vec<Fault>| found.iter().map(ToString::to_string).collect();
     faults.unless(visibility).map_err(told)
 }
 

@@ -1,7 +1,5 @@
 //! What a check and a rehearsal have found, as people read it.
 
-use std::collections::BTreeSet;
-
 use maud::Markup;
 use maud::html;
 use time::UtcOffset;
@@ -10,11 +8,10 @@ use super::Checked;
 use crate::audit::rehearsal::Rehearsal;
 use crate::audit::rehearsal::Shift;
 use crate::audit::rehearsal::Turn;
-use crate::console::candidate;
 use crate::console::page;
 use crate::console::words::Words;
-use crate::exchange::snapshot::Snapshot;
-use crate::policy::PolicySet;
+use crate::policy::change::Change;
+use crate::policy::change::Effect;
 
 /// The most questions that are listed.
 const MAX_SHIFTS: usize = 200;
@@ -27,35 +24,38 @@ pub(super) fn told(checked: &Checked, offset: UtcOffset, words: &Words) -> Marku
                 ul .faults { @for fault in faults { li { (page::value(&fault.to_string())) } } }
             }
         },
-        Checked::Accepted { moved, rehearsal } => html! {
+        Checked::Accepted { changes, rehearsal } => html! {
             section {
                 h2 { span .state data-good="true" { (words.would_be_accepted) } }
-                (moved)
+                (granted(changes, words))
             }
             (shifts(rehearsal, offset, words))
         },
     }
 }
 
-/// Who would get other fields, whoever has asked so far.
-pub(super) fn moved(snapshot: &Snapshot, candidate: &PolicySet, words: &Words) -> Markup {
-    let moved = candidate::moved(&snapshot.policy, candidate);
-    let fields = |fields: &BTreeSet<String>| {
-        html! { ul .tags { @for field in fields { li { code { (field) } } } } }
+/// What the change does to what is granted: what widens first, and red.
+fn granted(changes: &[Change], words: &Words) -> Markup {
+    let effect = |change: &Change| match change.effect {
+        Effect::Widens => (words.widens, Some("false")),
+        Effect::Alters => (words.alters, None),
+        Effect::Narrows => (words.narrows, Some("true")),
     };
     html! {
         h3 { (words.access) }
-        @if moved.is_empty() { p { (words.same_access) } } @else {
+        @if changes.is_empty() { p { (words.same_access) } } @else {
             div .wide tabindex="0" role="region" aria-label=(words.access) {
                 table {
                     thead { tr {
-                        th scope="col" { (words.consumer) } th scope="col" { (words.record_type) } th scope="col" { (words.mode) }
-                        th scope="col" { (words.gains) } th scope="col" { (words.loses) }
+                        th scope="col" { (words.effect) } th scope="col" { (words.place) } th scope="col" { (words.key) }
+                        th scope="col" { (words.now) } th scope="col" { (words.then) }
                     } }
-                    tbody { @for (way, moved) in &moved {
-                        tr {
-                            th scope="row" { (way.consumer) } td { code { (way.record_type) } } td { (way.mode.as_str()) }
-                            td { (fields(&moved.gained)) } td { (fields(&moved.lost)) }
+                    tbody { @for change in changes {
+                        @let (text, good) = effect(change);
+                        tr .widens[change.effect == Effect::Widens] {
+                            th scope="row" { span .state data-good=[good] { (text) } }
+                            td { (page::value(&change.place)) } td { code { (change.key) } }
+                            td { (page::value(&change.before)) } td { (page::value(&change.after)) }
                         }
                     } }
                 }
@@ -75,10 +75,10 @@ fn shifts(rehearsal: &Rehearsal, offset: UtcOffset, words: &Words) -> Markup {
         section {
             h2 { (words.rehearsal) }
             p { (words.rehearsed) " " (rehearsal.exchanges) "." @if rehearsal.unjudged > 0 { " " (words.unjudged) " " (rehearsal.unjudged) "." } }
-            @if let Some(at) = rehearsal.stopped_at {
-                p .alert role="alert" { (words.stopped_at) " " (page::moment(at, offset)) }
-            }
-            @if rehearsal.shifts.is_empty() { p { (words.same_answers) } } @else {
+            (page::coverage(rehearsal.coverage, offset, words))
+            @if rehearsal.exchanges == rehearsal.unjudged { p { (words.none_judged) } }
+            @else if rehearsal.shifts.is_empty() { p { (words.same_answers) } }
+            @else {
                 div .wide tabindex="0" role="region" aria-label=(words.rehearsal) {
                     table {
                         thead { tr {

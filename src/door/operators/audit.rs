@@ -3,7 +3,6 @@
 mod entry;
 pub(crate) mod question;
 
-use std::path::Path;
 use std::pin::Pin;
 use std::sync::Arc;
 
@@ -40,6 +39,7 @@ pub(super) struct AuditDoor {
 /// A page of what was found.
 struct Page {
     complete_to: u64,
+    gaps: Option<pb::Gaps>,
     entries: Vec<pb::JournalEntry>,
     cursor: Vec<u8>,
 }
@@ -58,8 +58,8 @@ impl AuditDoor {
         }
         let search = Search::read(asked, &self.desk)?;
         let (query, action) = (search.told.to_string(), search.action);
-        let journal = self.desk.journal.clone();
-        let page = self.desk.look_up(move || find(&journal, &search)).await?;
+        let own = self.desk.clone();
+        let page = self.desk.look_up(move || find(&own, &search)).await?;
         let reading = Reading {
             action,
             query,
@@ -82,7 +82,7 @@ impl AuditDoor {
             .may(Right::Subjects)?;
         let asked = request.get_ref();
         let (question, told) = question::usages(asked, &self.desk)?;
-        let answer = usages::find(&self.desk, question, For::Auditor).await?;
+        let (answer, gaps) = usages::find(&self.desk, question, For::Auditor).await?;
         let snapshot = self.desk.exchange.snapshot();
         let now = self.desk.now();
         let reading = Reading {
@@ -104,6 +104,7 @@ impl AuditDoor {
                 })
                 .collect(),
             complete_to: answer.reach.complete_to,
+            gaps: Some(entry::gaps(gaps)),
         })
     }
 
@@ -163,7 +164,12 @@ fn reached(reached: &Reached) -> pb::Reached {
 }
 
 /// A page with its proofs.
-fn find(journal: &Path, search: &Search) -> Result<Page, Unread> {
+fn find(desk: &Desk, search: &Search) -> Result<Page, Unread> {
+    let journal = desk.journal.as_path();
+    let gaps = match &search.about {
+        Some(person) => Some(entry::gaps(lookup::gaps(desk, person)?)),
+        None => None,
+    };
     let found = lookup::entries(journal, &search.criteria, search.page)?;
     let prover = match search.with_proofs {
         true => Some(Prover::open(journal)?),
@@ -180,6 +186,7 @@ fn find(journal: &Path, search: &Search) -> Result<Page, Unread> {
     let cursor = found.next.map(|next| next.to_be_bytes().to_vec());
     Ok(Page {
         complete_to: found.reach.complete_to,
+        gaps,
         entries,
         cursor: cursor.unwrap_or_default(),
     })
@@ -189,6 +196,7 @@ impl Page {
     fn stream(self, _on_record: OnRecord) -> PageStream {
         let header = Part::Header(pb::SearchHeader {
             complete_to: self.complete_to,
+            gaps: self.gaps,
         });
         let trailer = Part::Trailer(pb::SearchTrailer {
             cursor: self.cursor.into(),

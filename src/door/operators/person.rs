@@ -5,65 +5,18 @@ use std::slice;
 use super::desk::Desk;
 use super::told::Told;
 use super::unread::Unread;
-use crate::audit::usage;
+use crate::audit::person;
+use crate::audit::person::PersonError;
 use crate::clock::Moment;
-use crate::exchange::snapshot::Snapshot;
-use crate::name::FieldPath;
-use crate::name::RecordType;
 use crate::pb;
-use crate::registry::field::Field;
-
-/// The longest identifier, in bytes.
-const MAX_BYTES: usize = 128;
-/// The longest scheme, in bytes.
-const MAX_SCHEME: usize = 64;
+use crate::registry::identifier::IdentifierForm;
 
 /// The tags of one identifier.
 pub(super) struct Person {
     /// Those of every month in question.
-    pub(super) subject: usage::Subject,
+    pub(super) found: person::Person,
     /// This month's, with its scheme, for the journal's account of the question.
     shown: Vec<(String, pb::SubjectTag)>,
-}
-
-/// The record types whose key is that identifier: what they are asked by says whom it is about, also where no record was
-/// given.
-fn own_records(schemes: &[String], snapshot: &Snapshot) -> Vec<RecordType> {
-    let names = |field: &Field| {
-        schemes
-            .iter()
-            .any(|scheme| scheme == field.descriptor().name())
-    };
-    snapshot
-        .registry
-        .records()
-        .filter(|schema| {
-            let key = schema.key();
-            names(key)
-                && schema
-                    .subject()
-                    .is_some_and(|subject| subject.path() == key.path())
-        })
-        .map(|schema| schema.name().clone())
-        .collect()
-}
-
-/// The journal keeps the scheme, so it must be a field's name and not an identifier that went astray.
-fn scheme(given: &str) -> Result<Option<String>, Unread> {
-    if given.is_empty() {
-        return Ok(None);
-    }
-    let is_name = given.len() <= MAX_SCHEME
-        && given
-            .parse::<FieldPath>()
-            .is_ok_and(|path| path.segments().count() == 1);
-    if !is_name {
-        return Err(Unread::invalid(
-            "subject.scheme",
-            "is not the name of a field",
-        ));
-    }
-    Ok(Some(given.to_owned()))
 }
 
 /// From the first moment, before the second.
@@ -76,10 +29,9 @@ impl Person {
         period: Period,
         desk: &Desk,
     ) -> Result<Self, Unread> {
-        let own = scheme(&subject.scheme)?;
-        let schemes = match &own {
-            Some(scheme) => slice::from_ref(scheme),
-            None => desk.subjects.schemes.as_slice(),
+        let schemes = match subject.scheme.is_empty() {
+            false => slice::from_ref(&subject.scheme),
+            true => desk.subjects.schemes.as_slice(),
         };
         if schemes.is_empty() {
             let why = "say which field identifies, such as `national_id`: the settings have no [subjects] to go by";
@@ -102,28 +54,20 @@ impl Person {
         (since, until): Period,
         desk: &Desk,
     ) -> Result<Self, Unread> {
-        if identifier.is_empty() || identifier.len() > MAX_BYTES {
-            let why = format!("an identifier has 1 to {MAX_BYTES} bytes");
-            return Err(Unread::invalid(field, why));
-        }
         let keys = desk.exchange.subject_keys();
         let now = keys.month(desk.now()).map_err(Unread::failed)?;
-        let mut subject = usage::Subject {
-            since,
-            until,
-            ..usage::Subject::default()
-        };
+        let snapshot = desk.exchange.snapshot();
+        let mut found = person::Person::between(since, until);
         let mut shown = Vec::new();
+        let written = IdentifierForm::Plain.written(identifier);
         for scheme in schemes {
-            let tags = keys.subject_between(scheme, identifier, since, until);
-            subject.tags.extend(tags.map_err(Unread::failed)?);
-            shown.push((scheme.clone(), now.subject(scheme, identifier)));
+            // Only a field's name goes on record: an identifier that went astray is none.
+            found
+                .add(keys, Some(&snapshot.registry), scheme, identifier)
+                .map_err(|error| unread(field, error))?;
+            shown.push((scheme.clone(), now.subject(scheme, &written)));
         }
-        for record in own_records(schemes, &desk.exchange.snapshot()) {
-            let keys = keys.record_key_between(&record, identifier, since, until);
-            subject.keys.extend(keys.map_err(Unread::failed)?);
-        }
-        Ok(Self { subject, shown })
+        Ok(Self { found, shown })
     }
 
     /// Tells whom it is about to those who have the key, and to nobody else.
@@ -131,5 +75,13 @@ impl Person {
         for (scheme, tag) in &self.shown {
             told.person(key, scheme, tag);
         }
+    }
+}
+
+fn unread(field: &'static str, error: PersonError) -> Unread {
+    match error {
+        PersonError::UnknownScheme { .. } => Unread::invalid("subject.scheme", error.to_string()),
+        PersonError::NoIdentifier => Unread::invalid(field, error.to_string()),
+        PersonError::Keys(error) => Unread::failed(error),
     }
 }

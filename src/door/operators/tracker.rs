@@ -84,7 +84,15 @@ async fn find_usage(
 async fn found(desk: &Arc<Desk>, headers: &HeaderMap, uri: &Uri) -> Result<Response, Unread> {
     let granted = desk.know(headers)?.may(Right::Subjects)?;
     let asked = Asked::read(headers, uri.query().unwrap_or_default(), desk)?;
-    let answer = usages::find(desk, asked.question, For::Person).await?;
+    let (answer, gaps) = usages::find(desk, asked.question, For::Person).await?;
+    if gaps.is_unanswerable() {
+        // The protocol has no place for what cannot be said: a number of usages would be taken for all of them.
+        let why = format!(
+            "cannot be said for {}: ask for a period without these months",
+            gaps.without_key.join(", ")
+        );
+        return Err(Unread::invalid("periodStart", why));
+    }
     let reading = Reading {
         action: Action::Subject,
         query: asked.told.to_string(),

@@ -9,8 +9,9 @@ use super::unread::Unread;
 use super::visibility::Hidden;
 use super::visibility::Use;
 use super::visibility::Visibility;
+use crate::audit::person::Gaps;
+use crate::audit::person::Person;
 use crate::audit::usage::Pick;
-use crate::audit::usage::Subject;
 use crate::audit::usage::Usage;
 use crate::audit::usage::Usages;
 use crate::clock::Moment;
@@ -18,7 +19,7 @@ use crate::identity::directory::Directory;
 
 /// One page of a person's usages.
 pub(super) struct Question {
-    pub(super) subject: Subject,
+    pub(super) person: Person,
     /// How many of the newest are left out.
     pub(super) offset: u64,
     pub(super) limit: usize,
@@ -36,11 +37,17 @@ pub(super) async fn find(
     desk: &Arc<Desk>,
     question: Question,
     whom: For,
-) -> Result<Usages, Unread> {
+) -> Result<(Usages, Gaps), Unread> {
     let (own, now) = (desk.clone(), desk.now());
-    desk.look_up(move || match whom {
-        For::Auditor => all(&own.journal, &question),
-        For::Person => shown(&own.journal, &question, &own.subjects, now),
+    desk.look_up(move || {
+        let person = &question.person;
+        Ok(match whom {
+            For::Auditor => (all(&own.journal, &question)?, lookup::gaps(&own, person)?),
+            For::Person => {
+                let shown = shown(&own.journal, &question, &own.subjects, now)?;
+                (shown, lookup::months(&own, person)?)
+            }
+        })
     })
     .await
 }
@@ -51,7 +58,7 @@ fn all(journal: &Path, question: &Question) -> Result<Usages, Unread> {
         offset: question.offset,
         limit: question.limit,
     };
-    lookup::usages(journal, &question.subject, pick)
+    lookup::usages(journal, &question.person, pick)
 }
 
 /// Without those that a rule hides. Which page one is on depends on the rules, so all are found before pages are made.
@@ -66,7 +73,7 @@ fn shown(
         offset: 0,
         limit: usize::MAX,
     };
-    let mut found = lookup::usages(journal, &question.subject, pick)?;
+    let mut found = lookup::usages(journal, &question.person, pick)?;
     found
         .usages
         .retain(|usage| hidden(usage, rules, now).is_none());

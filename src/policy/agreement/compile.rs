@@ -58,6 +58,12 @@ const FORM: Form = Form {
     optional: &[],
 };
 
+/// The keys of an agreement, and those of a grant.
+#[cfg(test)]
+pub(in crate::policy) fn keys() -> Vec<&'static str> {
+    FORM.keys().chain(grant::keys()).collect()
+}
+
 /// Where each id was first seen.
 type Defined = HashMap<AgreementId, String>;
 

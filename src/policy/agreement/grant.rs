@@ -63,6 +63,12 @@ const DAILY: RangeInclusive<u64> = 1..=1_000_000_000_000;
 /// The ledger remembers each filter of a day.
 const FILTERS: RangeInclusive<u64> = 1..=100_000;
 
+/// The keys of a grant.
+#[cfg(test)]
+pub(super) fn keys() -> Vec<&'static str> {
+    FORM.keys().collect()
+}
+
 /// Compiles a grant; none when its record type is at fault.
 pub(super) fn compile(
     registry: &Registry,

@@ -21,7 +21,7 @@ pub(super) struct Form {
 }
 
 impl Form {
-    fn keys(&self) -> impl Iterator<Item = &'static str> {
+    pub(super) fn keys(&self) -> impl Iterator<Item = &'static str> {
         let required = self.required.iter().map(|(key, _)| *key);
         required.chain(self.optional.iter().copied())
     }

@@ -118,6 +118,7 @@ impl Reader {
 
     fn declared(&mut self, field: &FieldDescriptor, sites: &Sites<'_>) -> Declared {
         let options = self.field_options(field);
+        let identifier = options.identifier();
         let mask = match mask(&options.mask, field) {
             Ok(mask) => mask,
             Err(message) => {
@@ -135,6 +136,7 @@ impl Reader {
             title: options.title,
             title_zh: options.title_zh,
             description: sites.comment(field.path()),
+            is_exact: identifier == pb::IdentifierForm::Exact,
         }
     }
 

@@ -8,6 +8,7 @@ use proptest::proptest;
 
 use crate::registry::Digest;
 use crate::registry::Registry;
+use crate::registry::identifier::IdentifierForm;
 use crate::registry::tests::THING;
 use crate::registry::tests::compile;
 use crate::registry::tests::faults;
@@ -16,6 +17,28 @@ use crate::registry::tests::faults;
 fn faults_with(part: &str, replacement: &str) -> Vec<String> {
     assert!(THING.contains(part));
     faults(&[("thing.proto", &THING.replace(part, replacement))])
+}
+
+#[test]
+fn a_field_says_which_spellings_of_its_values_are_one() {
+    let form = |text: &str| {
+        let registry = compile(&[("test/v1/thing.proto", text)]).unwrap();
+        registry
+            .record("test.v1.Thing")
+            .unwrap()
+            .key()
+            .identifier_form()
+    };
+    assert_eq!(form(THING), IdentifierForm::Plain);
+    let exact = "string id = 1 [(landbridge.v1.field) = { identifier: IDENTIFIER_FORM_EXACT }]";
+    assert_eq!(
+        form(&THING.replace("string id = 1", exact)),
+        IdentifierForm::Exact
+    );
+    assert_eq!(
+        form(&THING.replace("string id = 1", "int64 id = 1")),
+        IdentifierForm::Number
+    );
 }
 
 #[test]

@@ -4,6 +4,9 @@ use std::convert::Infallible;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::Mutex;
+use std::sync::atomic::AtomicU64;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
 
 use bytes::Bytes;
 use futures::Stream;
@@ -52,7 +55,17 @@ type Lie = Arc<dyn Fn(&mut Told) + Send + Sync>;
 /// Ends with the test's runtime.
 pub(crate) struct Impostor {
     lie: Arc<Mutex<Lie>>,
+    streams: Arc<Streams>,
 }
+
+#[derive(Default)]
+struct Streams {
+    begun: AtomicU64,
+    ended: AtomicU64,
+}
+
+/// How long after its trailer a stream ends: an asker that does not wait for that resets it.
+const END: Duration = Duration::from_millis(50);
 
 /// What somebody sends who speaks no protocol at all, or only the outer ones.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -68,6 +81,7 @@ pub(crate) enum Babble {
 struct Between {
     honest: ExchangeServiceClient<Channel>,
     lie: Arc<Mutex<Lie>>,
+    streams: Arc<Streams>,
 }
 
 impl Told {
@@ -100,12 +114,35 @@ impl Impostor {
     /// Has the certificate of `department`, whose honest gateway runs, and stands in the directory in its place.
     pub(crate) async fn of(world: &World, department: &str, asked_by: &str) -> Self {
         let listener = in_place_of(world, department).await;
+        let honest = world.peer(asked_by, department).client();
+        Self::between(honest, listener, acceptor(world, department, "peers"))
+    }
+
+    /// At a port of its own, where systems find it, with the certificate of `department`'s systems door.
+    pub(crate) async fn before_systems(
+        world: &World,
+        department: &str,
+        system: &str,
+    ) -> (Self, u16) {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let honest = world.system(department, system).client();
+        let tls = acceptor(world, department, "systems");
+        (Self::between(honest, listener, tls), port)
+    }
+
+    fn between(
+        honest: ExchangeServiceClient<Channel>,
+        listener: TcpListener,
+        tls: TlsAcceptor,
+    ) -> Self {
         let lie: Arc<Mutex<Lie>> = Arc::new(Mutex::new(Arc::new(|_: &mut Told| {})));
+        let streams = Arc::new(Streams::default());
         let between = Between {
-            honest: world.peer(asked_by, department).client(),
+            honest,
             lie: lie.clone(),
+            streams: streams.clone(),
         };
-        let tls = acceptor(world, department);
         let tasks = TaskTracker::new();
         let connections = tasks.clone();
         tasks.spawn(async move {
@@ -123,7 +160,13 @@ impl Impostor {
                 });
             }
         });
-        Self { lie }
+        Self { lie, streams }
+    }
+
+    /// Of the streams that it has begun, how many the asker read to their end.
+    pub(crate) fn streams(&self) -> (u64, u64) {
+        let Streams { begun, ended } = &*self.streams;
+        (begun.load(Ordering::Relaxed), ended.load(Ordering::Relaxed))
     }
 
     /// From now on every message of an answer goes through this.
@@ -135,7 +178,7 @@ impl Impostor {
 /// Stands in the directory in a department's place, with its certificate, and babbles.
 pub(crate) async fn babble(world: &World, department: &str, babble: Babble) {
     let listener = in_place_of(world, department).await;
-    let tls = acceptor(world, department);
+    let tls = acceptor(world, department, "peers");
     let tasks = TaskTracker::new();
     let connections = tasks.clone();
     tasks.spawn(async move {
@@ -190,8 +233,8 @@ async fn in_place_of(world: &World, department: &str) -> TcpListener {
     listener
 }
 
-fn acceptor(world: &World, department: &str) -> TlsAcceptor {
-    let shown = world.shown(department, "peers");
+fn acceptor(world: &World, department: &str, door: &str) -> TlsAcceptor {
+    let shown = world.shown(department, door);
     let mut config = ServerConfig::builder_with_provider(Arc::new(
         rustls::crypto::aws_lc_rs::default_provider(),
     ))
@@ -261,7 +304,15 @@ impl ExchangeService for Between {
             },
             Err(status) => Err(between.refuse(status)),
         });
-        Ok(Response::new(parts.boxed()))
+        let streams = self.streams.clone();
+        streams.begun.fetch_add(1, Ordering::Relaxed);
+        let end = stream::once(async move {
+            tokio::time::sleep(END).await;
+            streams.ended.fetch_add(1, Ordering::Relaxed);
+        });
+        Ok(Response::new(
+            parts.chain(end.filter_map(|()| async { None })).boxed(),
+        ))
     }
 
     async fn verify_record(

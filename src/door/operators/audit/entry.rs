@@ -2,6 +2,7 @@
 
 use prost_types::Timestamp;
 
+use crate::audit::person::Gaps;
 use crate::audit::proof::Proof;
 use crate::audit::search::End;
 use crate::audit::search::Hit;
@@ -35,6 +36,16 @@ fn end(end: End) -> pb::StreamEnd {
         outcome: end.leaf.outcome.as_str().to_owned(),
         leaf: end.leaf.encode().to_vec().into(),
         record: Some(end.record),
+    }
+}
+
+pub(super) fn gaps(gaps: Gaps) -> pb::Gaps {
+    pb::Gaps {
+        without_key: gaps.without_key,
+        erased: gaps.erased,
+        bulk: gaps.bulk,
+        unattributed: gaps.unattributed,
+        has_more: gaps.has_more,
     }
 }
 

@@ -8,6 +8,7 @@ use prost_types::Timestamp;
 use crate::audit::Kind;
 use crate::audit::Outcome;
 use crate::audit::Role;
+use crate::audit::person;
 use crate::audit::search::Criteria;
 use crate::audit::search::Page;
 use crate::clock::Moment;
@@ -38,20 +39,23 @@ pub(crate) struct Search {
     pub(crate) with_proofs: bool,
     pub(crate) action: Action,
     pub(crate) told: Told,
+    /// Who is asked about, where somebody is and this is the first page.
+    pub(crate) about: Option<person::Person>,
 }
 
 impl Search {
     pub(crate) fn read(asked: &pb::SearchRequest, desk: &Desk) -> Result<Self, Unread> {
         let mut told = Told::default();
         let mut criteria = criteria(asked, &mut told)?;
-        let mut action = Action::Search;
+        let (mut action, mut about) = (Action::Search, None);
         if let Some(subject) = &asked.subject {
             action = Action::Subject;
             let period = (criteria.since, criteria.until);
             let person = Person::asked(subject, period, desk)?;
             person.tell("subject", &mut told);
-            criteria.subjects = person.subject.tags;
-            criteria.keys = person.subject.keys;
+            criteria.subjects = person.found.tags.clone();
+            criteria.keys = person.found.keys.clone();
+            about = asked.cursor.is_empty().then_some(person.found);
         }
         let mut page = Page {
             before: cursor(&asked.cursor)?,
@@ -69,6 +73,7 @@ impl Search {
             with_proofs: asked.with_proofs,
             action,
             told,
+            about,
         })
     }
 }
@@ -128,7 +133,7 @@ pub(super) fn usages(
     let limit = limit(asked.limit)?;
     told.number("limit", limit as u64);
     let question = usages::Question {
-        subject: person.subject,
+        person: person.found,
         offset: asked.offset.into(),
         limit,
     };

@@ -10,6 +10,7 @@ use crate::door::operators::person::Person;
 use crate::door::operators::told::Told;
 use crate::door::operators::unread::Unread;
 use crate::door::operators::usages;
+use crate::registry::identifier::IdentifierForm;
 
 /// Usages of a page, unless fewer are asked for.
 const LIMIT: usize = 1_000;
@@ -51,7 +52,7 @@ impl Asked {
         told.number("limit", limit as u64);
         Ok(Self {
             question: usages::Question {
-                subject: person.subject,
+                person: person.found,
                 offset: offset as u64,
                 limit,
             },
@@ -70,6 +71,11 @@ fn person_who_asks(user: &str, desk: &Desk) -> Result<Person, Unread> {
 fn person(field: &'static str, code: &str, period: Period, desk: &Desk) -> Result<Person, Unread> {
     let settings = &desk.subjects;
     let prefix = settings.user_code_prefix.as_str();
-    let identifier = code.strip_prefix(prefix).unwrap_or(code);
+    let written = |text| IdentifierForm::Plain.written(text);
+    let (plain_code, plain_prefix) = (written(code), written(prefix));
+    let identifier = code
+        .strip_prefix(prefix)
+        .or_else(|| plain_code.strip_prefix(plain_prefix.as_ref()))
+        .unwrap_or(code);
     Person::identified(field, identifier, &settings.schemes, period, desk)
 }
