@@ -109,7 +109,10 @@ async fn doubles_are_refused_and_counted(fixture: Fixture) {
         assert_eq!(misfit(pages(&fixture, &by_key_down, limit).await), TWICE);
         // Apart from one another they lose nothing: each has a place of its own.
         let whole = pages(&fixture, &by_number, limit).await.unwrap();
-        assert_eq!(keys(&fixture, &whole), ["A", "P1", "Z", "M", "P1", "N", "P1"]);
+        assert_eq!(
+            keys(&fixture, &whole),
+            ["A", "P1", "Z", "M", "P1", "N", "P1"]
+        );
     }
     let doubled = fixture.get(&Literal::Text("P1".into())).await;
     assert_eq!(misfit(doubled), TWICE);
