@@ -160,6 +160,15 @@ impl Sources {
         }
     }
 
+    /// What fits the live tables today and may not fit one day, as far as `check` has looked at them.
+    pub fn warnings(&self) -> Vec<Fault> {
+        let warnings = self.own.iter().map(|source| match source {
+            Own::Database(bindings) => bindings.warnings(),
+            Own::Service(_) => Vec::new(),
+        });
+        warnings.flatten().collect()
+    }
+
     /// The record types that this department can answer for, each with the latest value that tells how fresh it is, as far
     /// as its source says. A source that cannot be asked now says nothing.
     pub async fn offers(&self, registry: &Registry) -> Vec<(RecordType, Option<Literal>)> {

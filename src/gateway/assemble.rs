@@ -84,6 +84,7 @@ impl Assembled {
         let mut warnings: Vec<Fault> = materials.flat_map(Material::warnings).cloned().collect();
         warnings.extend(unknown_types(config, &self.snapshot.registry));
         warnings.extend(unpublished(config, &self.snapshot));
+        warnings.extend(in_settings(config, self.snapshot.sources.warnings()));
         let consumed = self.snapshot.policy.agreements().filter(|agreement| {
             agreement.consumer == config.department && agreement.provider != config.department
         });

@@ -1,5 +1,6 @@
 //! Records out of a PostgreSQL, MySQL or SQLite database.
 
+mod address;
 mod batch;
 mod binding;
 mod codec;
@@ -7,13 +8,13 @@ mod database;
 mod encode;
 mod error;
 pub mod inspection;
-mod lease;
 mod live;
 mod mysql;
 mod narrow;
 mod operand;
 mod order;
 mod plan;
+mod pool;
 mod position;
 mod postgres;
 pub mod settings;
@@ -183,18 +184,24 @@ impl Bound {
     ) -> Result<&Result<Arc<Binding>, Vec<String>>, SourceError> {
         self.settled
             .get_or_try_init(|| async {
-                let live = database.columns(&self.table).await?;
+                let unread = |error| match error {
+                    SourceError::Failed(cause) => Ok(vec![format!(
+                        "table `{}` cannot be read: {cause}",
+                        self.table
+                    )]),
+                    error => Err(error),
+                };
+                let live = match database.columns(&self.table).await {
+                    Ok(live) => live,
+                    Err(error) => return unread(error).map(Err),
+                };
                 let binding = match self.settle(database, &live) {
-                    Ok(binding) => binding,
+                    Ok(binding) => Arc::new(binding),
                     Err(faults) => return Ok(Err(faults)),
                 };
                 match database.probe(Plan::probe(&binding)).await {
-                    Ok(()) => Ok(Ok(Arc::new(binding))),
-                    Err(SourceError::Failed(cause)) => Ok(Err(vec![format!(
-                        "table `{}` cannot be read: {cause}",
-                        self.table
-                    )])),
-                    Err(error) => Err(error),
+                    Ok(()) => Ok(Ok(binding)),
+                    Err(error) => unread(error).map(Err),
                 }
             })
             .await
@@ -259,6 +266,20 @@ impl SqlBindings {
     pub(super) fn unordered(&self, record: &RecordType, expr: &Expr) -> Option<FieldPath> {
         let settled = self.records.get(record)?.settled.get()?;
         settled.as_ref().ok()?.unordered(expr)
+    }
+
+    /// What fits the live tables today and may not fit one day, as far as `check` has looked at them. `file` is empty.
+    pub fn warnings(&self) -> Vec<Fault> {
+        let settled = self.records.values().filter_map(|bound| {
+            let binding = bound.settled.get()?.as_ref().ok()?;
+            Some((bound.number, binding))
+        });
+        settled
+            .flat_map(|(number, binding)| {
+                let warnings = binding.warnings.iter();
+                warnings.map(move |warning| self.database.fault(number, "columns", warning.clone()))
+            })
+            .collect()
     }
 
     /// Begins an answer: for a key its record is read at once, for a query nothing is read before it is asked for.

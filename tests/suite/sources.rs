@@ -154,11 +154,66 @@ async fn residents_come_from_postgresql() {
 }
 
 #[tokio::test]
+async fn residents_come_through_a_transaction_pooler() {
+    let (world, server) = (World::new().await, Server::postgres());
+    server.run::<Postgres>(POSTGRES).await;
+    let pooler = server.behind_pgbouncer("transaction");
+    world.read_residents_from(&pooler.url);
+    all_modes_answer(&world).await;
+}
+
+#[tokio::test]
 async fn residents_come_from_mariadb() {
     let (world, server) = (World::new().await, Server::mariadb());
     server.run::<MySql>(MARIADB).await;
     world.read_residents_from(&server.url);
     all_modes_answer(&world).await;
+}
+
+/// What `landbridge check` says of civil's settings, once everything has been asked.
+fn told_by_check(world: &World) -> String {
+    let output = Command::new(env!("CARGO_BIN_EXE_landbridge"))
+        .args(["check", "--config"])
+        .arg(world.federation.settings("civil"))
+        .output()
+        .unwrap();
+    assert!(!output.status.success());
+    String::from_utf8(output.stderr).unwrap() + &String::from_utf8(output.stdout).unwrap()
+}
+
+#[tokio::test]
+async fn options_of_a_url_that_change_what_is_read_are_told_by_the_check() {
+    let world = World::new().await;
+    for (url, option) in [
+        ("mysql://a:secret@db/x?timezone=%2B08:00", "timezone"),
+        (
+            "postgres://a:secret@db/x?options=-c%20search_path%3Dold",
+            "options",
+        ),
+        ("sqlite:../var/civil/civil.sqlite?immutable=1", "immutable"),
+    ] {
+        world.read_residents_from(url);
+        let told = told_by_check(&world);
+        let told = told.split_whitespace().collect::<Vec<_>>().join(" ");
+        let expected = format!(
+            "civil.toml: source[population].url: the URL's option `{option}` may change what is read"
+        );
+        assert!(told.contains(&expected), "{told}");
+        assert!(!told.contains("secret"), "{told}");
+    }
+}
+
+#[tokio::test]
+async fn a_pooler_that_keeps_no_transaction_is_told_by_the_check() {
+    let (world, server) = (World::new().await, Server::postgres());
+    server.run::<Postgres>(POSTGRES).await;
+    let pooler = server.behind_pgbouncer("statement");
+    world.read_residents_from(&pooler.url);
+    let told = told_by_check(&world);
+    assert!(
+        told.contains("must keep a transaction on one connection"),
+        "{told}"
+    );
 }
 
 #[tokio::test]

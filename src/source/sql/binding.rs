@@ -10,6 +10,7 @@ use super::codec::Codec;
 use super::codec::Want;
 use super::live::LiveColumn;
 use super::live::Uniqueness;
+use super::plan::Output;
 use super::settings::Identifier;
 use super::settings::RecordSettings;
 use super::settings::Table;
@@ -25,6 +26,8 @@ pub(super) struct Column {
     pub(super) target: Target,
     pub(super) name: Identifier,
     pub(super) codec: Codec,
+    /// How it comes back in an answer.
+    pub(super) output: Arc<Output>,
     pub(super) uniqueness: Uniqueness,
     pub(super) in_utf8: bool,
     /// Of a text of MySQL.
@@ -53,6 +56,8 @@ pub(super) struct Binding {
     pub(super) table: Table,
     /// By field number.
     bound: Vec<Bound>,
+    /// What fits today and may not fit one day.
+    pub(super) warnings: Vec<String>,
 }
 
 #[derive(Debug)]
@@ -101,6 +106,7 @@ impl Binding {
             table,
             live,
             faults: Vec::new(),
+            warnings: Vec::new(),
         };
         let bound = settling.fields(None);
         if settling.faults.is_empty() {
@@ -109,6 +115,7 @@ impl Binding {
                 dialect,
                 table: table.clone(),
                 bound,
+                warnings: settling.warnings,
             })
         } else {
             Err(settling.faults)
@@ -186,6 +193,7 @@ struct Settling<'a> {
     table: &'a Table,
     live: &'a [LiveColumn],
     faults: Vec<String>,
+    warnings: Vec<String>,
 }
 
 impl Settling<'_> {
@@ -257,6 +265,20 @@ impl Settling<'_> {
         let shown = column.shown.clone();
         let collation = column.collation.clone();
         let descriptor = field.descriptor();
+        if chosen.is_ok()
+            && let Kind::Enum(values) = descriptor.kind()
+        {
+            let is_lacking = |label: &&String| values.get_value_by_name(label).is_none();
+            let lacking: Vec<_> = column.labels.iter().filter(is_lacking).cloned().collect();
+            if !lacking.is_empty() {
+                self.warnings.push(format!(
+                    "column `{name}` of table `{}` may hold `{}`, which {} does not have: a record with it cannot be read",
+                    self.table,
+                    lacking.join("`, `"),
+                    values.full_name()
+                ));
+            }
+        }
         match chosen {
             Ok(codec) => Some(Bound::Column(Arc::new(Column {
                 target: Target {
@@ -269,6 +291,7 @@ impl Settling<'_> {
                     is_decimal: field.is_decimal(),
                 },
                 field,
+                output: Arc::new(Output::of(self.dialect, &identifier, &codec)),
                 name: identifier,
                 codec,
                 uniqueness,

@@ -1,6 +1,10 @@
 //! What a table looks like in the database at this moment.
 
+use std::sync::Arc;
+
 use super::Dialect;
+use super::codec::Codec;
+use super::plan::Output;
 use super::settings::Identifier;
 
 /// A column that the gateway's role may read.
@@ -16,6 +20,8 @@ pub(super) struct LiveColumn {
     pub(super) element: Option<String>,
     /// Of a text of MySQL: its character set and collation.
     pub(super) collation: Option<(Identifier, Identifier)>,
+    /// Of a PostgreSQL enum type, or an array of one: what its values are called.
+    pub(super) labels: Vec<String>,
     pub(super) uniqueness: Uniqueness,
     /// The database keeps its texts in UTF-8, in which their bytes go as the characters do.
     pub(super) in_utf8: bool,
@@ -51,13 +57,17 @@ impl LiveColumn {
     }
 }
 
-/// Takes the schema or NULL, then the table. An index of a table from which others inherit says nothing of their rows.
+/// Takes the schema or an empty text, then the table. An index of a table from which others inherit says nothing of
+/// their rows.
 pub(super) const POSTGRES: &str = r#"
-SELECT a.attname::text,
-       CASE WHEN b.typtype = 'e' THEN 'enum' ELSE b.typname::text END,
-       format_type(a.atttypid, a.atttypmod),
-       CASE WHEN e.typtype = 'e' THEN 'enum' ELSE e.typname::text END,
-       u.is_unique, u.is_unique AND u.in_order, current_setting('server_encoding') IN ('UTF8', 'SQL_ASCII')
+SELECT a.attname::text AS name,
+       CASE WHEN b.typtype = 'e' THEN 'enum' ELSE b.typname::text END AS kind,
+       format_type(a.atttypid, a.atttypmod) AS shown,
+       CASE WHEN e.typtype = 'e' THEN 'enum' ELSE e.typname::text END AS element,
+       (SELECT string_agg(l.enumlabel, chr(31) ORDER BY l.enumsortorder) FROM pg_enum l
+         WHERE l.enumtypid IN (b.oid, e.oid)) AS labels,
+       u.is_unique, u.is_unique AND u.in_order AS in_order,
+       current_setting('server_encoding') IN ('UTF8', 'SQL_ASCII') AS in_utf8
   FROM pg_attribute a
   JOIN pg_type t ON t.oid = a.atttypid
   JOIN pg_type b ON b.oid = CASE WHEN t.typtype = 'd' THEN t.typbasetype ELSE t.oid END
@@ -69,10 +79,40 @@ SELECT a.attname::text,
           AND i.indnkeyatts = 1 AND i.indkey[0] = a.attnum
           AND NOT EXISTS (SELECT 1 FROM pg_inherits h JOIN pg_class p ON p.oid = h.inhparent
                            WHERE h.inhparent = a.attrelid AND p.relkind = 'r')) u
- WHERE a.attrelid = to_regclass(coalesce(quote_ident($1) || '.', '') || quote_ident($2))
+ WHERE a.attrelid = to_regclass(coalesce(quote_ident(nullif($1, '')) || '.', '') || quote_ident($2))
    AND a.attnum > 0 AND NOT a.attisdropped
    AND has_column_privilege(a.attrelid, a.attnum, 'SELECT')
 "#;
+
+pub(super) const BETWEEN_LABELS: char = '\x1f';
+
+pub(super) fn postgres_outputs() -> Vec<Arc<Output>> {
+    let texts = ["name", "kind", "shown", "element", "labels"].map(|name| (name, Codec::Rendered));
+    let truths = ["is_unique", "in_order", "in_utf8"].map(|name| (name, Codec::Boolean));
+    outputs(texts.into_iter().chain(truths))
+}
+
+/// Takes the time limit of a statement in milliseconds. Tells the server process, and whether the transaction is as the
+/// gateway has begun it.
+pub(super) const POSTGRES_STATE: &str = r#"
+SELECT pg_backend_pid()::text AS process,
+       current_setting('transaction_read_only') = 'on' AND current_setting('TimeZone') = 'UTC'
+       AND EXISTS (SELECT 1 FROM pg_settings WHERE name = 'statement_timeout' AND setting::bigint = $1) AS is_set
+"#;
+
+pub(super) fn postgres_state_outputs() -> Vec<Arc<Output>> {
+    outputs([("process", Codec::Rendered), ("is_set", Codec::Boolean)])
+}
+
+fn outputs(columns: impl IntoIterator<Item = (&'static str, Codec)>) -> Vec<Arc<Output>> {
+    let output = |(name, codec): (&str, _)| {
+        Arc::new(Output {
+            name: name.to_owned(),
+            codec,
+        })
+    };
+    columns.into_iter().map(output).collect()
+}
 
 /// Takes the schema or NULL, then the table. An index of a table that stands for others says nothing of their rows.
 pub(super) const MYSQL: &str = r#"

@@ -1,6 +1,7 @@
 //! SQLite: read-only connections on threads that may wait for a disk.
 
 use std::cmp::Ordering;
+use std::path::Path;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::Mutex;
@@ -16,7 +17,6 @@ use rusqlite::types::ToSql;
 use rusqlite::types::ToSqlOutput;
 use rusqlite::types::Value;
 use rusqlite::types::ValueRef;
-use sqlx::sqlite::SqliteConnectOptions;
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 use tokio::runtime::Handle;
@@ -29,12 +29,15 @@ use super::encode::Cell;
 use super::encode::Row;
 use super::encode::Unfit;
 use super::error::Driver;
+use super::error::Foreign;
+use super::error::Late;
 use super::error::judge_sqlite;
 use super::live;
 use super::live::LiveColumn;
 use super::live::Uniqueness;
 use super::operand::DECIMALS;
 use super::operand::TEXTS;
+use super::plan::Output;
 use super::plan::Plan;
 use super::settings::SqlSettings;
 use super::settings::Table;
@@ -71,15 +74,14 @@ struct Lease {
 }
 
 impl SqliteFile {
-    pub(super) fn of(url: &str, settings: &SqlSettings) -> Result<Self, sqlx::Error> {
-        let options = url.parse::<SqliteConnectOptions>()?;
-        Ok(Self(Arc::new(Shared {
-            path: options.get_filename().to_owned(),
+    pub(super) fn of(path: &Path, settings: &SqlSettings) -> Self {
+        Self(Arc::new(Shared {
+            path: path.to_owned(),
             busy: settings.acquire_timeout,
             acquire: settings.acquire_timeout,
             idle: Mutex::default(),
             places: Arc::new(Semaphore::new(settings.pool as usize)),
-        })))
+        }))
     }
 
     /// Runs the work on a thread of its own. Whoever drops this stops it within a few thousand steps.
@@ -90,8 +92,7 @@ impl SqliteFile {
     ) -> Result<T, SourceError> {
         let place = tokio::time::timeout(self.0.acquire, self.0.places.clone().acquire_owned());
         let Ok(Ok(place)) = place.await else {
-            let late = Driver("find a free connection in time");
-            return Err(SourceError::Unavailable(Box::new(late)));
+            return Err(SourceError::Unavailable(Box::new(Late(self.0.acquire))));
         };
         let (file, watch) = (self.clone(), Watch::default());
         let stop = Arc::clone(&watch.0);
@@ -187,6 +188,7 @@ pub(super) async fn columns(
                 kind: live::affinity(&declared).to_owned(),
                 shown: declared,
                 element: None,
+                labels: Vec::new(),
                 collation: None,
             })
         })?;
@@ -218,20 +220,7 @@ fn uniqueness(
     Ok(Uniqueness::of(true, in_order))
 }
 
-pub(super) async fn probe(
-    file: &SqliteFile,
-    sql: String,
-    timeout: Duration,
-) -> Result<(), SourceError> {
-    let work = move |connection: &Connection, _: &AtomicBool| {
-        let failed = |error| judge_sqlite(&error, timeout);
-        let mut statement = connection.prepare(&sql).map_err(failed)?;
-        statement.raw_query().next().map(|_| ()).map_err(failed)
-    };
-    file.run(timeout, work).await
-}
-
-/// Reads the few records of a key.
+/// Reads the few records of a key, and of a probe none.
 pub(super) async fn get(
     file: &SqliteFile,
     plan: Arc<Plan>,
@@ -242,6 +231,9 @@ pub(super) async fn get(
         let mut batch = Batch::default();
         let mut statement = connection.prepare_cached(&plan.sql).map_err(failed)?;
         bind(&mut statement, &plan.args).map_err(failed)?;
+        if !fits(&statement, &plan.outputs) {
+            return Err(SourceError::Failed(Box::new(Foreign::Columns)));
+        }
         let mut rows = statement.raw_query();
         while let Some(row) = rows.next().map_err(failed)? {
             batch.push(&plan, row)?;
@@ -265,6 +257,9 @@ pub(super) async fn drive(
         let mut batch = Batch::default();
         let mut statement = connection.prepare(&plan.sql).map_err(failed)?;
         bind(&mut statement, &plan.args).map_err(failed)?;
+        if !fits(&statement, &plan.outputs) {
+            return Err(SourceError::Failed(Box::new(Foreign::Columns)));
+        }
         let mut rows = statement.raw_query();
         while let Some(row) = rows.next().map_err(failed)? {
             batch.push(&plan, row)?;
@@ -279,6 +274,12 @@ pub(super) async fn drive(
         Ok(())
     };
     file.run(timeout, work).await
+}
+
+/// By number and name; each value is looked at by itself.
+fn fits(statement: &Statement<'_>, outputs: &[Arc<Output>]) -> bool {
+    let names = (0..statement.column_count()).map(|index| statement.column_name(index).ok());
+    names.eq(outputs.iter().map(|output| Some(output.name.as_str())))
 }
 
 fn bind(statement: &mut Statement<'_>, args: &[Arg]) -> rusqlite::Result<()> {

@@ -141,6 +141,11 @@ impl Wrap {
 
 /// Quotes a name. Identifiers hold no quotes, so nothing needs escaping.
 pub(super) fn quoted(dialect: Dialect, name: &Identifier) -> String {
+    quote(dialect, name.as_str())
+}
+
+/// Quotes a name that holds no quotes.
+pub(super) fn quote(dialect: Dialect, name: &str) -> String {
     match dialect {
         Dialect::Postgres | Dialect::Sqlite => format!("\"{name}\""),
         Dialect::MySql => format!("`{name}`"),

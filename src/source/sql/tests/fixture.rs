@@ -175,6 +175,12 @@ const SQLITE: [&str; 24] = [
     "ANY",
 ];
 
+/// Of a column of the table.
+pub(super) fn postgres_type(column: &str) -> &'static str {
+    let index = COLUMNS.iter().position(|name| *name == column).unwrap();
+    POSTGRES[index]
+}
+
 #[derive(Debug, Clone)]
 pub(super) enum Value {
     Null,
@@ -209,7 +215,7 @@ pub(super) fn settings(toml: &str) -> SqlSettings {
     toml::from_str(toml).unwrap()
 }
 
-const SETTINGS: &str = r#"
+pub(super) const SETTINGS: &str = r#"
 name = "test"
 pool = 4
 statement_timeout = "5s"
