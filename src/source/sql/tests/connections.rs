@@ -321,13 +321,10 @@ async fn a_character_that_the_database_cannot_hold_matches_nothing() {
         .await
         .unwrap();
     assert_eq!(one.len(), 1);
-    // The database lets everything through, and the gate decides.
-    for filter in [
-        "name == '𠮷'",
-        "name == '𠮷' || name == '王'",
-        "name < '𠮷'",
-    ] {
-        let found = fixture.narrowed(&fixture.filter(filter)).await.unwrap();
-        assert_eq!(found.len(), 2, "{filter}");
+    for (filter, passing) in [("name == '𠮷'", 0), ("name == '𠮷' || name == '王'", 1)] {
+        let filter = fixture.filter(filter);
+        let found = fixture.narrowed(&filter).await.unwrap();
+        let passes = |record: &&bytes::Bytes| filter.matches(record).unwrap();
+        assert_eq!(found.iter().filter(passes).count(), passing);
     }
 }

@@ -122,7 +122,7 @@ async fn pass(
             server.write_all_buf(&mut up).await?;
         }
         while let Some(packet) = whole_packet(&mut up) {
-            if packet[3..5] == PREPARE {
+            if packet.get(3..5) == Some(PREPARE.as_slice()) {
                 reset(server).await?;
             }
             server.write_all(&packet).await?;
