@@ -104,6 +104,12 @@ pub(super) fn postgres_state_outputs() -> Vec<Arc<Output>> {
     outputs([("process", Codec::Rendered), ("is_set", Codec::Boolean)])
 }
 
+pub(super) const POSTGRES_PROCESS: &str = "SELECT pg_backend_pid()::text AS process";
+
+pub(super) fn postgres_process_outputs() -> Vec<Arc<Output>> {
+    outputs([("process", Codec::Rendered)])
+}
+
 fn outputs(columns: impl IntoIterator<Item = (&'static str, Codec)>) -> Vec<Arc<Output>> {
     let output = |(name, codec): (&str, _)| {
         Arc::new(Output {

@@ -1,4 +1,8 @@
-//! PostgreSQL: each read is a transaction of its own, which cannot write; answers are read through a server-side cursor.
+//! PostgreSQL: transactions that cannot write; answers are read through a server-side cursor.
+//!
+//! A pooler may give every transaction to another server process, and let other clients change what a process has been
+//! told. So a transaction brings along all that it needs. Only a session that is the gateway's own, with nobody in
+//! between, keeps settings and statements for look-ups; each of those then proves that it runs in that very session.
 
 mod connect;
 mod session;
@@ -6,7 +10,6 @@ mod tls;
 mod value;
 
 use std::fmt;
-use std::future::Future;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::sync::atomic::Ordering;
@@ -17,6 +20,7 @@ use bytes::Bytes;
 use super::address::Address;
 use super::batch::Batch;
 use super::batch::rows_for_batch;
+use super::error::Driver;
 use super::error::Foreign;
 use super::error::is_unholdable;
 use super::error::refused;
@@ -46,8 +50,7 @@ pub(super) struct Postgres {
     statement_timeout: Duration,
     /// How long the server waits for the next word within a transaction.
     pause: Duration,
-    /// A statement that a session had prepared was not there, or one that it had not: its transactions come to several
-    /// server processes. Statements are kept prepared no longer.
+    /// There is a pooler in between: no session is the gateway's own.
     is_shared: AtomicBool,
 }
 
@@ -74,8 +77,10 @@ pub(super) fn pool(address: Address, settings: &SqlSettings) -> PgPool {
 impl Backend for Postgres {
     type Connection = Session;
 
-    fn open(&self, address: &Address) -> impl Future<Output = Result<Session, SourceError>> + Send {
-        connect::open(address, self.statement_timeout)
+    async fn open(&self, address: &Address) -> Result<Session, SourceError> {
+        let mut session = connect::open(address, self.statement_timeout).await?;
+        self.claim(&mut session).await?;
+        Ok(session)
     }
 
     async fn is_usable(&self, session: &mut Session, _: Duration) -> bool {
@@ -88,32 +93,65 @@ impl Backend for Postgres {
 }
 
 impl Postgres {
-    /// Begins a transaction that rests on nothing that a session was told before: a pooler may have given that to another
-    /// session, or have let another client change this one.
+    /// Makes the session the gateway's own, if it is with the very process that the login told of: poolers tell of none, or
+    /// of one that they make up.
+    async fn claim(&self, session: &mut Session) -> Result<(), SourceError> {
+        if self.is_shared.load(Ordering::Relaxed) {
+            return Ok(());
+        }
+        let failed = |broken| judged(broken, self.statement_timeout);
+        session.ask(live::POSTGRES_PROCESS, &[], None)?;
+        session.flush().await?;
+        let (outputs, mut process) = (live::postgres_process_outputs(), None);
+        let mut answer = Answer::to(&outputs);
+        while let Some(row) = session.next(&mut answer).await.map_err(failed)? {
+            process = row.text(0);
+        }
+        if process != Some(session.process().to_string()) {
+            self.is_shared.store(true, Ordering::Relaxed);
+            return Ok(());
+        }
+        let mut mark = [0; 16];
+        aws_lc_rs::rand::fill(&mut mark)
+            .map_err(|_| SourceError::Failed(Box::new(Driver("make a random number"))))?;
+        let mark = format!("{:032x}", u128::from_be_bytes(mark));
+        let settings = self.settings(session, "SESSION");
+        session.put(&format!(
+            "SET default_transaction_read_only = on;{settings};SET landbridge.session = '{mark}'"
+        ))?;
+        session.flush().await?;
+        session.ended().await.map_err(failed)?;
+        session.take_mark(mark.into());
+        Ok(())
+    }
+
+    /// Begins a transaction that rests on nothing that the session was told before.
     fn begin(&self, session: &mut Session, isolation: Isolation) -> Result<(), SourceError> {
         let isolation = match isolation {
             Isolation::OneStatement => "READ COMMITTED",
             Isolation::WholeAnswer => "REPEATABLE READ",
         };
-        // Lets the server notice, while it works on a statement, that the gateway has hung up.
-        let watch = if session.version() >= 14 {
-            "SET LOCAL client_connection_check_interval = 1000;"
-        } else {
-            ""
-        };
+        let settings = self.settings(session, "LOCAL");
         session.put(&format!(
-            "BEGIN ISOLATION LEVEL {isolation} READ ONLY;SET LOCAL statement_timeout = {};{watch}\
-             SET LOCAL lock_timeout = 1000;SET LOCAL idle_in_transaction_session_timeout = {};\
-             SET LOCAL client_encoding = 'UTF8';SET LOCAL TimeZone = 'UTC';SET LOCAL DateStyle = 'ISO, MDY';\
-             SET LOCAL search_path TO DEFAULT;SET LOCAL role TO DEFAULT",
-            self.statement_timeout.as_millis(),
-            self.pause.as_millis(),
+            "BEGIN ISOLATION LEVEL {isolation} READ ONLY;{settings}"
         ))
     }
 
-    fn name(&self, statement: &Statement<'_>) -> Option<Name> {
-        let is_shared = self.is_shared.load(Ordering::Relaxed);
-        (!is_shared).then(|| Name::of(statement.sql, statement.args))
+    fn settings(&self, session: &Session, scope: &str) -> String {
+        // Lets the server notice, while it works on a statement, that the gateway has hung up.
+        let watch = if session.version() >= 14 {
+            format!("SET {scope} client_connection_check_interval = 1000;")
+        } else {
+            String::new()
+        };
+        format!(
+            "SET {scope} statement_timeout = {};{watch}SET {scope} lock_timeout = 1000;\
+             SET {scope} idle_in_transaction_session_timeout = {};SET {scope} client_encoding = 'UTF8';\
+             SET {scope} TimeZone = 'UTC';SET {scope} DateStyle = 'ISO, MDY';\
+             SET {scope} search_path TO DEFAULT;SET {scope} role TO DEFAULT",
+            self.statement_timeout.as_millis(),
+            self.pause.as_millis(),
+        )
     }
 }
 
@@ -253,28 +291,65 @@ async fn transact(
 ) -> Result<(), SourceError> {
     let session = lease.connection()?;
     let postgres = pool.backend();
-    let mut name = postgres.name(statement);
-    loop {
-        postgres.begin(session, Isolation::OneStatement)?;
-        session.ask(statement.sql, statement.args, name)?;
-        session.put("COMMIT")?;
-        session.flush().await?;
-        // Each answer is read to its end, so that the session can go on; the first refusal is the one that tells.
-        let begun = passed(session.begun().await)?;
-        let read = passed(read(session, statement, &mut each).await)?;
-        let ended = passed(session.ended().await)?;
-        let Some(code) = begun.or(read).or(ended) else {
-            return Ok(());
-        };
-        match (code.as_str(), name) {
-            // Not prepared here, or prepared already: another server process than last time.
-            ("26000" | "42P05", Some(_)) => postgres.is_shared.store(true, Ordering::Relaxed),
+    if let Some(mark) = session.mark()
+        && !postgres.is_shared.load(Ordering::Relaxed)
+    {
+        match transact_marked(session, mark, statement, &mut each).await? {
+            None => return Ok(()),
+            // Another session than ours, in which the mark or the statement is not known, or is another's.
+            Some(code) if matches!(code.as_str(), "42704" | "26000" | "42P05") => {
+                postgres.is_shared.store(true, Ordering::Relaxed);
+            }
             // The table has changed since the statement was prepared.
-            ("0A000", Some(name)) => session.close(name)?,
-            _ => return Err(refused(code, timeout)),
+            Some(code) if code == "0A000" => {}
+            Some(code) => return Err(refused(code, timeout)),
         }
-        name = None;
     }
+    postgres.begin(session, Isolation::OneStatement)?;
+    session.ask(statement.sql, statement.args, None)?;
+    session.put("COMMIT")?;
+    session.flush().await?;
+    // Each answer is read to its end, so that the session can go on; the first refusal is the one that tells.
+    let begun = passed(session.begun().await)?;
+    let read = passed(read(session, statement, &mut each).await)?;
+    let ended = passed(session.ended().await)?;
+    match begun.or(read).or(ended) {
+        None => Ok(()),
+        Some(code) => Err(refused(code, timeout)),
+    }
+}
+
+/// The same in a session that is the gateway's own, where settings and statements are kept. Returns the code of a refusal.
+async fn transact_marked(
+    session: &mut Session,
+    mark: Arc<str>,
+    statement: &Statement<'_>,
+    each: &mut impl FnMut(&PgRow<'_>) -> Result<(), SourceError>,
+) -> Result<Option<String>, SourceError> {
+    let mut args = statement.args.to_vec();
+    args.push(Arg::Text(mark));
+    // An error where the session has another mark or none: nobody sets what is looked for then.
+    let sql = format!(
+        "SELECT * FROM ({}) AS answer WHERE CASE WHEN current_setting('landbridge.session', true) = ${} \
+         THEN true ELSE CAST(current_setting('landbridge.of_another') AS boolean) END",
+        statement.sql,
+        args.len()
+    );
+    let name = Name::of(&sql, &args);
+    let is_unproven = session.is_unproven();
+    if is_unproven {
+        session.put("")?;
+    }
+    session.ask(&sql, &args, Some(name))?;
+    session.flush().await?;
+    if is_unproven {
+        passed(session.proven().await)?;
+    }
+    let refusal = passed(read(session, statement, each).await)?;
+    if refusal.as_deref() == Some("0A000") {
+        session.close(name)?;
+    }
+    Ok(refusal)
 }
 
 async fn read(

@@ -139,6 +139,7 @@ impl Login<'_> {
                     self.session
                         .take_version(status.value().unwrap_or_default());
                 }
+                Message::BackendKeyData(key) => self.session.take_process(key.process_id()),
                 Message::ReadyForQuery(ready) => {
                     self.session.take_status(ready.status());
                     return Ok(());
@@ -182,7 +183,7 @@ impl Login<'_> {
             Message::AuthenticationGss
             | Message::AuthenticationSspi
             | Message::AuthenticationKerberosV5 => return Err(unknown()),
-            // The key by which a statement could be cancelled, and remarks.
+            // That all is well, and remarks.
             _ => Ok(()),
         }
         .map_err(Unreachable::broken)?;

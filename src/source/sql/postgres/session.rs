@@ -1,8 +1,7 @@
-//! A session with a PostgreSQL server, of which nothing is taken to hold beyond one transaction.
+//! A session with a PostgreSQL server, and the messages that go over it.
 //!
-//! A pooler may give every transaction to another server process. So each transaction is begun together with all that it
-//! needs, and goes out in one piece. A statement is kept prepared under a name that is made of its text: wherever that
-//! name is known it means this statement. And each answer's columns are compared with those that were asked for.
+//! Each answer's columns are compared with those that were asked for before a byte of it is used. A statement is kept
+//! prepared under a name that is made of its text: wherever that name is known it means this statement.
 
 use std::collections::VecDeque;
 use std::future::poll_fn;
@@ -64,6 +63,10 @@ pub(in crate::source::sql) struct Session {
     timeout: Duration,
     /// The server's main version.
     version: u32,
+    /// The number of the server's process, as it was told at the login.
+    process: i32,
+    /// What the gateway has set in the session, if it is its own.
+    mark: Option<Arc<str>>,
     /// How many answers have not come to their end.
     owed: usize,
     status: u8,
@@ -170,6 +173,8 @@ impl Session {
             outbound: BytesMut::new(),
             timeout,
             version: 0,
+            process: 0,
+            mark: None,
             owed: 1,
             status: b'?',
             is_unproven: false,
@@ -192,6 +197,26 @@ impl Session {
         let end = text.find(|c: char| !c.is_ascii_digit());
         let major = text.get(..end.unwrap_or(text.len())).unwrap_or_default();
         self.version = major.parse().unwrap_or(0);
+    }
+
+    pub(super) fn process(&self) -> i32 {
+        self.process
+    }
+
+    pub(super) fn take_process(&mut self, process: i32) {
+        self.process = process;
+    }
+
+    pub(super) fn mark(&self) -> Option<Arc<str>> {
+        self.mark.clone()
+    }
+
+    pub(super) fn take_mark(&mut self, mark: Arc<str>) {
+        self.mark = Some(mark);
+    }
+
+    pub(super) fn is_unproven(&self) -> bool {
+        self.is_unproven
     }
 
     pub(super) fn take_status(&mut self, status: u8) {
@@ -285,15 +310,9 @@ impl Session {
         refused(code(error), self.timeout)
     }
 
-    /// Reads the answer of what began a transaction. What has waited must show soon that its server is still there.
+    /// Reads the answer of what began a transaction.
     pub(super) async fn begun(&mut self) -> Result<(), Broken> {
-        if self.is_unproven {
-            let begun = timeout(LIVENESS, self.left_and_begun()).await;
-            begun.map_err(|_| Unreachable::lost())??;
-            self.is_unproven = false;
-        } else {
-            self.left_and_begun().await?;
-        }
+        self.proven().await?;
         if self.status == b'T' {
             Ok(())
         } else {
@@ -301,7 +320,19 @@ impl Session {
         }
     }
 
-    async fn left_and_begun(&mut self) -> Result<(), Broken> {
+    /// Reads the answer of what went out first. What has waited must show soon that its server is still there.
+    pub(super) async fn proven(&mut self) -> Result<(), Broken> {
+        if self.is_unproven {
+            let first = timeout(LIVENESS, self.left_and_first()).await;
+            first.map_err(|_| Unreachable::lost())??;
+            self.is_unproven = false;
+            Ok(())
+        } else {
+            self.left_and_first().await
+        }
+    }
+
+    async fn left_and_first(&mut self) -> Result<(), Broken> {
         if std::mem::take(&mut self.has_left) {
             self.ended().await?;
         }
