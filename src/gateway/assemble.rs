@@ -379,7 +379,8 @@ async fn sources(
     let (faults, unasked) = sources.check().await;
     for (source, error) in unasked {
         // A source that is down is no fault of the settings: it may come back, and the gateway need not.
-        tracing::warn!(source, %error, "a source could not be checked");
+        let error = crate::fault::chain(&error);
+        tracing::warn!(source, error, "a source could not be checked");
     }
     if faults.is_empty() {
         Ok(sources)
