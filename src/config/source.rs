@@ -9,17 +9,18 @@ use crate::source::service::settings::Address;
 use crate::source::service::settings::ServiceSettings;
 use crate::source::sql::settings::DatabaseUrl;
 use crate::source::sql::settings::SqlSettings;
-use crate::text;
+use crate::source::sql::settings::UrlFile;
 
 pub(super) fn check(
-    settings: SqlSettings,
+    mut settings: SqlSettings,
     file: &Path,
     faults: &mut Faults<'_>,
 ) -> Option<SourceConfig> {
+    settings.url_file = settings.url_file.map(|path| beside(file, path));
     let url = match (&settings.url, &settings.url_file) {
         (Some(url), None) => url.clone(),
-        (None, Some(from)) => match text::read(&beside(file, from.clone())) {
-            Ok(text) => DatabaseUrl::new(text.trim().to_owned()),
+        (None, Some(from)) => match UrlFile(from.clone()).read_now() {
+            Ok(url) => url,
             Err(error) => {
                 faults.add(
                     "source",

@@ -40,6 +40,7 @@ use crate::publication::shelf::Shelf;
 use crate::redact::Redactions;
 use crate::registry::Registry;
 use crate::source::Sources;
+use crate::source::goes_by_characters;
 use crate::source::peer::channel::Peers;
 use crate::source::service::ServiceSource;
 use crate::source::sql::SqlSource;
@@ -89,6 +90,7 @@ impl Assembled {
         warnings.extend(unknown_types(config, &self.snapshot.registry));
         warnings.extend(unknown_schemes(config, &self.snapshot.registry));
         warnings.extend(unpublished(config, &self.snapshot));
+        warnings.extend(in_settings(config, self.snapshot.sources.warnings()));
         let consumed = self.snapshot.policy.agreements().filter(|agreement| {
             agreement.consumer == config.department && agreement.provider != config.department
         });
@@ -236,6 +238,9 @@ pub async fn assemble(
         }
         None => None,
     };
+    if let (Some(policy), Some((sources, ..))) = (&files.policy, &sources) {
+        faults.extend(rows_without_order(config, policy, sources));
+    }
     match (files.policy, sources, files.witnesses) {
         (Some(policy), Some((sources, refused, offers)), Some(witnesses)) if faults.is_empty() => {
             Ok(Assembled {
@@ -257,6 +262,25 @@ pub async fn assemble(
         }
         _ => Err(faults),
     }
+}
+
+/// The row rules of this department's own records that ask an order which a field has not in its database.
+fn rows_without_order(config: &Config, policy: &PolicySet, sources: &Sources) -> Vec<Fault> {
+    let mut faults = Vec::new();
+    let own = policy
+        .agreements()
+        .filter(|agreement| agreement.provider == config.department);
+    for agreement in own {
+        for (number, grant) in agreement.grants.iter().enumerate() {
+            let rows = grant.rows.as_ref();
+            let path = rows.and_then(|rows| sources.unordered(grant.schema.name(), rows));
+            faults.extend(path.map(|path| Fault {
+                file: agreement.file.clone(),
+                ..Fault::of_setting(format!("grant[{number}].rows"), goes_by_characters(&path))
+            }));
+        }
+    }
+    faults
 }
 
 /// What comes of files alone, as far as it does.
@@ -378,7 +402,8 @@ async fn sources(
     let (faults, unasked) = sources.check().await;
     for (source, error) in unasked {
         // A source that is down is no fault of the settings: it may come back, and the gateway need not.
-        tracing::warn!(source, %error, "a source could not be checked");
+        let error = crate::fault::chain(&error);
+        tracing::warn!(source, error, "a source could not be checked");
     }
     if faults.is_empty() {
         Ok(sources)

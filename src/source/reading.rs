@@ -2,6 +2,8 @@
 
 use std::future::Future;
 use std::pin::Pin;
+use std::sync::atomic::AtomicBool;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -39,7 +41,7 @@ impl Reading {
     {
         let (sender, batches) = mpsc::channel(1);
         Self {
-            driver: Some(Box::pin(drive(Outlet { sender }))),
+            driver: Some(Box::pin(drive(Outlet::new(sender)))),
             batches,
             patience,
             lifetime,
@@ -95,9 +97,22 @@ impl Reading {
 /// Where a driver puts its batches.
 pub(super) struct Outlet {
     sender: mpsc::Sender<Vec<Bytes>>,
+    has_sent: AtomicBool,
 }
 
 impl Outlet {
+    fn new(sender: mpsc::Sender<Vec<Bytes>>) -> Self {
+        Self {
+            sender,
+            has_sent: AtomicBool::new(false),
+        }
+    }
+
+    /// Whether the reader may have seen a part of the answer.
+    pub(super) fn has_sent(&self) -> bool {
+        self.has_sent.load(Ordering::Relaxed)
+    }
+
     /// Waits until the reader has taken all that was sent.
     pub(super) async fn taken(&self) {
         // An error means that the reader is gone, and the driver with it.
@@ -106,6 +121,7 @@ impl Outlet {
 
     pub(super) async fn send(&self, records: Vec<Bytes>) {
         if !records.is_empty() {
+            self.has_sent.store(true, Ordering::Relaxed);
             // As above.
             _ = self.sender.send(records).await;
         }

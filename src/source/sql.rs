@@ -1,18 +1,20 @@
 //! Records out of a PostgreSQL, MySQL or SQLite database.
 
+mod address;
 mod batch;
 mod binding;
 mod codec;
 mod database;
 mod encode;
 mod error;
-mod lease;
+pub mod inspection;
 mod live;
 mod mysql;
 mod narrow;
 mod operand;
 mod order;
 mod plan;
+mod pool;
 mod position;
 mod postgres;
 pub mod settings;
@@ -34,11 +36,13 @@ use super::Records;
 use super::SourceError;
 use crate::fault::Fault;
 use crate::fault::nearest;
+use crate::name::FieldPath;
 use crate::name::RecordType;
 use crate::policy::decision::Permit;
 use crate::registry::Registry;
 use crate::registry::extract::value_of;
 use crate::registry::field::Field;
+use crate::registry::filter::Expr;
 use crate::registry::query::Order;
 use crate::registry::schema::RecordSchema;
 use crate::registry::value::Literal;
@@ -46,7 +50,10 @@ use crate::source::reading::Reading;
 use binding::Binding;
 use binding::Place;
 use database::Database;
+use inspection::Inspection;
+use inspection::Misfits;
 use live::LiveColumn;
+use live::Uniqueness;
 pub(super) use plan::Ask;
 use plan::Plan;
 pub use position::ForeignPosition;
@@ -55,6 +62,7 @@ pub use position::Position;
 use settings::RecordSettings;
 use settings::SqlSettings;
 use settings::Table;
+use settings::UniqueBy;
 
 /// Which SQL a database speaks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -90,8 +98,11 @@ struct Bound {
 #[error("{0}")]
 struct Unsettled(String);
 
-/// A record type's records, whole, batch by batch.
-pub struct Scan(Reading);
+/// A record type's records, whole, batch by batch. Rows that are no records are noted, and do not end it.
+pub struct Scan {
+    reading: Reading,
+    inspection: Arc<Inspection>,
+}
 
 impl fmt::Debug for Scan {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -102,7 +113,12 @@ impl fmt::Debug for Scan {
 impl Scan {
     /// The next records, each encoded; `None` at the end.
     pub async fn next(&mut self) -> Result<Option<Vec<Bytes>>, SourceError> {
-        self.0.next().await
+        self.reading.next().await
+    }
+
+    /// The rows that were no records so far.
+    pub fn misfits(&self) -> Misfits {
+        self.inspection.misfits()
     }
 }
 
@@ -168,18 +184,24 @@ impl Bound {
     ) -> Result<&Result<Arc<Binding>, Vec<String>>, SourceError> {
         self.settled
             .get_or_try_init(|| async {
-                let live = database.columns(&self.table).await?;
+                let unread = |error| match error {
+                    SourceError::Failed(cause) => Ok(vec![format!(
+                        "table `{}` cannot be read: {cause}",
+                        self.table
+                    )]),
+                    error => Err(error),
+                };
+                let live = match database.columns(&self.table).await {
+                    Ok(live) => live,
+                    Err(error) => return unread(error).map(Err),
+                };
                 let binding = match self.settle(database, &live) {
-                    Ok(binding) => binding,
+                    Ok(binding) => Arc::new(binding),
                     Err(faults) => return Ok(Err(faults)),
                 };
                 match database.probe(Plan::probe(&binding)).await {
-                    Ok(()) => Ok(Ok(Arc::new(binding))),
-                    Err(SourceError::Failed(cause)) => Ok(Err(vec![format!(
-                        "table `{}` cannot be read: {cause}",
-                        self.table
-                    )])),
-                    Err(error) => Err(error),
+                    Ok(()) => Ok(Ok(binding)),
+                    Err(error) => unread(error).map(Err),
                 }
             })
             .await
@@ -191,13 +213,22 @@ impl Bound {
         };
         let dialect = database.dialect();
         let binding = Binding::settle(&self.schema, dialect, settings, &self.table, live)?;
-        match binding.place(self.schema.key().path()) {
-            Some(Place::Column(_)) => Ok(binding),
-            _ => Err(vec![format!(
-                "the key `{}` has no column; name it under `columns`",
-                self.schema.key().path()
-            )]),
+        let key = self.schema.key().path();
+        let column = match binding.place(key) {
+            Some(Place::Column(column)) => column,
+            _ => {
+                return Err(vec![format!(
+                    "the key `{key}` has no column; name it under `columns`"
+                )]);
+            }
+        };
+        if column.uniqueness == Uniqueness::Nothing && settings.unique == UniqueBy::Index {
+            return Err(vec![format!(
+                "nothing keeps the key `{key}` unique in table `{}`, so records could be lost or mistaken: make its column `{}` the primary key or give it a unique index of its own; for a view or a table that cannot have one, write `unique = \"declared\"` and have `landbridge source check` count",
+                self.table, column.name
+            )]);
         }
+        Ok(binding)
     }
 }
 
@@ -230,6 +261,27 @@ impl SqlBindings {
         Ok(faults)
     }
 
+    /// The first field of which the expression asks an order that its texts do not have in this database; `None` too where
+    /// the database could not be asked yet, whose gateway then refuses the question.
+    pub(super) fn unordered(&self, record: &RecordType, expr: &Expr) -> Option<FieldPath> {
+        let settled = self.records.get(record)?.settled.get()?;
+        settled.as_ref().ok()?.unordered(expr)
+    }
+
+    /// What fits the live tables today and may not fit one day, as far as `check` has looked at them. `file` is empty.
+    pub fn warnings(&self) -> Vec<Fault> {
+        let settled = self.records.values().filter_map(|bound| {
+            let binding = bound.settled.get()?.as_ref().ok()?;
+            Some((bound.number, binding))
+        });
+        settled
+            .flat_map(|(number, binding)| {
+                let warnings = binding.warnings.iter();
+                warnings.map(move |warning| self.database.fault(number, "columns", warning.clone()))
+            })
+            .collect()
+    }
+
     /// Begins an answer: for a key its record is read at once, for a query nothing is read before it is asked for.
     ///
     /// The database is asked for no more than may pass the permit's gate, which the caller must still apply.
@@ -245,18 +297,40 @@ impl SqlBindings {
         Ok(Records::new(permit, Cursor::Own(reading)))
     }
 
-    /// Begins to read every record with every field, for those who keep the source: no permit is behind it.
+    /// Begins to read every record with every field, for those who keep the source: no permit is behind it. Where no index
+    /// keeps the key unique, rows come in its order, so that each key that is there again is noticed.
     pub async fn scan(&self, schema: &RecordSchema) -> Result<Scan, SourceError> {
         let fields = schema.leaves();
+        let binding = self.settled(schema.name()).await?;
+        let is_proven = matches!(
+            binding.place(schema.key().path()),
+            Some(Place::Column(column)) if column.uniqueness != Uniqueness::Nothing
+        );
+        let by_key = Order {
+            field: schema.key().clone(),
+            descending: false,
+        };
         let ask = Ask {
             wanted: fields.iter().map(|field| field.path()).collect(),
             key: None,
             gate: None,
-            order: Vec::new(),
+            order: if is_proven { Vec::new() } else { vec![by_key] },
             after: None,
             limit: u32::MAX,
         };
-        Ok(Scan(self.read(schema.name(), &ask).await?))
+        let plan = Plan::of(binding, &ask)?;
+        let inspection = Arc::new(Inspection::default());
+        let reading = match plan {
+            None => Reading::done(Vec::new()),
+            Some(plan) => self.database.read(Plan {
+                inspection: Some(Arc::clone(&inspection)),
+                ..plan
+            }),
+        };
+        Ok(Scan {
+            reading,
+            inspection,
+        })
     }
 
     /// The latest value of the field that tells how fresh a record type's records are; `None` where the settings name none,
@@ -289,6 +363,16 @@ impl SqlBindings {
     }
 
     async fn read(&self, record: &RecordType, ask: &Ask<'_>) -> Result<Reading, SourceError> {
+        let binding = self.settled(record).await?;
+        let plan = Plan::of(binding, ask)?;
+        match plan {
+            None => Ok(Reading::done(Vec::new())),
+            Some(plan) if ask.key.is_some() => self.database.get(plan).await,
+            Some(plan) => Ok(self.database.read(plan)),
+        }
+    }
+
+    async fn settled(&self, record: &RecordType) -> Result<&Arc<Binding>, SourceError> {
         let failed = |message: String| SourceError::Failed(Box::new(Unsettled(message)));
         let Some(bound) = self.records.get(record) else {
             let names = self.records.keys().map(RecordType::as_str);
@@ -297,15 +381,9 @@ impl SqlBindings {
                 .unwrap_or_default();
             return Err(failed(format!("the source has no {record}{suggestion}")));
         };
-        let binding = match bound.settled(&self.database).await? {
-            Ok(binding) => binding,
-            Err(faults) => return Err(failed(faults.join("; "))),
-        };
-        let plan = Plan::of(binding, ask).map_err(|e| SourceError::Failed(Box::new(e)))?;
-        match plan {
-            None => Ok(Reading::done(Vec::new())),
-            Some(plan) if ask.key.is_some() => self.database.get(plan).await,
-            Some(plan) => Ok(self.database.read(plan)),
+        match bound.settled(&self.database).await? {
+            Ok(binding) => Ok(binding),
+            Err(faults) => Err(failed(faults.join("; "))),
         }
     }
 }

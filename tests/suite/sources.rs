@@ -3,6 +3,10 @@
 mod service;
 
 use std::fs;
+use std::io::BufRead;
+use std::io::BufReader;
+use std::process::Command;
+use std::process::Stdio;
 
 use sqlx::MySql;
 use sqlx::Postgres;
@@ -150,11 +154,66 @@ async fn residents_come_from_postgresql() {
 }
 
 #[tokio::test]
+async fn residents_come_through_a_transaction_pooler() {
+    let (world, server) = (World::new().await, Server::postgres());
+    server.run::<Postgres>(POSTGRES).await;
+    let pooler = server.behind_pgbouncer("transaction");
+    world.read_residents_from(&pooler.url);
+    all_modes_answer(&world).await;
+}
+
+#[tokio::test]
 async fn residents_come_from_mariadb() {
     let (world, server) = (World::new().await, Server::mariadb());
     server.run::<MySql>(MARIADB).await;
     world.read_residents_from(&server.url);
     all_modes_answer(&world).await;
+}
+
+/// What `landbridge check` says of civil's settings, once everything has been asked.
+fn told_by_check(world: &World) -> String {
+    let output = Command::new(env!("CARGO_BIN_EXE_landbridge"))
+        .args(["check", "--config"])
+        .arg(world.federation.settings("civil"))
+        .output()
+        .unwrap();
+    assert!(!output.status.success());
+    String::from_utf8(output.stderr).unwrap() + &String::from_utf8(output.stdout).unwrap()
+}
+
+#[tokio::test]
+async fn options_of_a_url_that_change_what_is_read_are_told_by_the_check() {
+    let world = World::new().await;
+    for (url, option) in [
+        ("mysql://a:secret@db/x?timezone=%2B08:00", "timezone"),
+        (
+            "postgres://a:secret@db/x?options=-c%20search_path%3Dold",
+            "options",
+        ),
+        ("sqlite:../var/civil/civil.sqlite?immutable=1", "immutable"),
+    ] {
+        world.read_residents_from(url);
+        let told = told_by_check(&world);
+        let told = told.split_whitespace().collect::<Vec<_>>().join(" ");
+        let expected = format!(
+            "civil.toml: source[population].url: the URL's option `{option}` may change what is read"
+        );
+        assert!(told.contains(&expected), "{told}");
+        assert!(!told.contains("secret"), "{told}");
+    }
+}
+
+#[tokio::test]
+async fn a_pooler_that_keeps_no_transaction_is_told_by_the_check() {
+    let (world, server) = (World::new().await, Server::postgres());
+    server.run::<Postgres>(POSTGRES).await;
+    let pooler = server.behind_pgbouncer("statement");
+    world.read_residents_from(&pooler.url);
+    let told = told_by_check(&world);
+    assert!(
+        told.contains("must keep a transaction on one connection"),
+        "{told}"
+    );
 }
 
 #[tokio::test]
@@ -241,6 +300,233 @@ async fn a_row_that_does_not_fit_its_schema_is_the_providers_error_and_is_not_pa
         );
     }
     system.ask(&Asked::get(&Resident(9).key())).await.unwrap();
+}
+
+/// A `landbridge` verb with civil's settings: how it ends, and what it prints to either end.
+fn landbridge(world: &World, verb: &[&str]) -> (Option<i32>, String) {
+    let output = Command::new(env!("CARGO_BIN_EXE_landbridge"))
+        .args(verb)
+        .arg("--config")
+        .arg(world.federation.settings("civil"))
+        .output()
+        .unwrap();
+    let told = [output.stdout, output.stderr].concat();
+    (output.status.code(), String::from_utf8(told).unwrap())
+}
+
+/// Residents in a table without a primary key, R0000000007 three times.
+async fn residents_without_a_key(world: &World) -> Server {
+    let server = Server::postgres();
+    let table = POSTGRES.replace("resident_id text PRIMARY KEY", "resident_id text");
+    server.run::<Postgres>(table).await;
+    let again = "INSERT INTO residents SELECT r.* FROM residents r, generate_series(1, 2) WHERE resident_id = 'R0000000007'";
+    server.run::<Postgres>(again).await;
+    world.read_residents_from(&server.url);
+    server
+}
+
+#[tokio::test]
+async fn a_table_whose_key_nothing_keeps_unique_is_refused_until_its_owner_declares_it() {
+    let world = World::new().await;
+    let _server = residents_without_a_key(&world).await;
+    let (exit, told) = landbridge(&world, &["check"]);
+    assert_eq!(exit, Some(64), "{told}");
+    assert!(
+        told.contains("nothing keeps the key `resident_id` unique in table `residents`"),
+        "{told}"
+    );
+
+    let settings = world.federation.settings("civil");
+    let text = fs::read_to_string(&settings).unwrap();
+    fs::write(&settings, format!("{text}unique = \"declared\"\n")).unwrap();
+    let (exit, told) = landbridge(&world, &["check"]);
+    assert_eq!(exit, Some(0), "{told}");
+    let (exit, told) = landbridge(&world, &["source", "check"]);
+    assert_eq!(exit, Some(1), "{told}");
+    let lines: Vec<_> = told.lines().collect();
+    assert_eq!(
+        lines,
+        [
+            "civil.v1.Resident: 2 of 102 rows do not fit: `resident_id` is the key of several rows",
+            "    R0000000007, R0000000007",
+            "civil.v1.Resident: 102 rows of `population`; 2 are not as the registry demands",
+        ]
+    );
+
+    let _gateways = world.pair().await;
+    let system = world.system("tax", "assessment");
+    let asked = Asked::get(&Resident(7).key());
+    let refused = system.ask(&asked).await.err().unwrap();
+    assert!(refused.is(Code::Internal, "SOURCE_MISFIT"), "{refused:?}");
+    for limit in [1, 2, 3, 4, 100] {
+        let (mut cursor, mut records) = (bytes::Bytes::new(), 0);
+        let refused = loop {
+            let page = Asked::query("").limit(limit).after(&cursor);
+            match system.ask(&page).await {
+                Ok(page) => {
+                    records += page.records.len();
+                    cursor = page.trailer.next_cursor;
+                    assert!(!cursor.is_empty(), "{limit}: an end after {records}");
+                }
+                Err(refused) => break refused,
+            }
+        };
+        assert!(refused.is(Code::Internal, "SOURCE_MISFIT"), "{refused:?}");
+        // 1 and 3 come before 7; 5 has moved.
+        assert!(records <= 3, "{limit}: {records}");
+    }
+}
+
+/// Residents of whom the database keeps as a number what the schema calls a text.
+async fn residents_with_a_number_for_a_name(world: &World) -> Server {
+    let server = Server::postgres();
+    let table = POSTGRES
+        .replace(
+            "full_name varchar(100) NOT NULL",
+            "full_name numeric NOT NULL",
+        )
+        .replace("'王' || n", "n");
+    server.run::<Postgres>(table).await;
+    world.read_residents_from(&server.url);
+    server
+}
+
+#[tokio::test]
+async fn a_number_that_is_shared_as_a_text_has_no_order_unless_its_schema_says_so() {
+    let world = World::new().await;
+    let _server = residents_with_a_number_for_a_name(&world).await;
+    let (exit, told) = landbridge(&world, &["check"]);
+    assert_eq!(exit, Some(0), "{told}");
+    let _gateways = world.pair().await;
+    let system = world.system("tax", "assessment");
+    for asked in [
+        Asked::query("full_name > \"5\""),
+        Asked::query("!(full_name <= \"5\")"),
+        Asked::query("").order("full_name"),
+    ] {
+        let refused = system.ask(&asked).await.err().unwrap();
+        assert!(
+            refused.is(Code::InvalidArgument, "FIELD_UNORDERED"),
+            "{refused:?}"
+        );
+        assert_eq!(
+            refused.message,
+            "`full_name` has no order in the provider's database as its values have: ask for `==` or `in`; where it is a text that holds a decimal number, its schema may say so (`format: TEXT_FORMAT_DECIMAL`)"
+        );
+    }
+    let same = system
+        .ask(&Asked::query("full_name == \"7\""))
+        .await
+        .unwrap();
+    assert_eq!(same.records.len(), 1);
+
+    // A row rule that asks for it is refused before it is in force.
+    let agreement = world.path("config/agreements/CIV-TAX-2026-01.toml");
+    let text = fs::read_to_string(&agreement).unwrap();
+    let at = text.find("rows").unwrap();
+    let end = at + text[at..].find('\n').unwrap();
+    let text = format!("{}rows = 'full_name > \"5\"'{}", &text[..at], &text[end..]);
+    fs::write(&agreement, text).unwrap();
+    let (exit, told) = landbridge(&world, &["check"]);
+    assert_eq!(exit, Some(64), "{told}");
+    assert!(
+        told.contains("CIV-TAX-2026-01.toml") && told.contains("`full_name` has no order"),
+        "{told}"
+    );
+}
+
+#[tokio::test]
+async fn a_source_check_goes_on_behind_rows_that_do_not_fit_and_names_their_keys() {
+    let world = World::with_residents(5000).await;
+    let database = world.path("var/civil/civil.sqlite");
+    for broken in [
+        "UPDATE residents SET full_name = x'ff' WHERE CAST(substr(resident_id, 2) AS INTEGER) % 100 = 7",
+        "UPDATE residents SET status = 'STATUS_UNHEARD_OF' WHERE resident_id = 'R0000000001'",
+        "UPDATE residents SET resident_id = NULL WHERE resident_id = 'R0000000002'",
+        "UPDATE residents SET resident_id = '' WHERE resident_id = 'R0000000003'",
+    ] {
+        records::run(&database, broken).await;
+    }
+    let arguments = ["source", "check", "--record", "civil.v1.Resident"];
+    let (exit, told) = landbridge(&world, &arguments);
+    assert_eq!(exit, Some(1), "{told}");
+    let lines: Vec<_> = told.lines().collect();
+    assert_eq!(
+        lines,
+        [
+            "civil.v1.Resident: 50 of 5,000 rows do not fit: `full_name` is not text",
+            "    R0000000007, R0000000107, R0000000207, R0000000307, R0000000407, R0000000507, R0000000607, R0000000707, R0000000807, R0000000907, and 40 more",
+            "civil.v1.Resident: 1 of 5,000 rows do not fit: `resident_id` is NULL, and it is the key",
+            "civil.v1.Resident: 1 of 5,000 rows do not fit: `resident_id` is empty, and it is the key",
+            "civil.v1.Resident: 1 of 5,000 rows do not fit: `status` is not the name of a value of its enum",
+            "    R0000000001",
+            "civil.v1.Resident: 5,000 rows of `population`; 53 are not as the registry demands",
+        ]
+    );
+    let (exit, told) = landbridge(&world, &[&arguments[..], &["--json"]].concat());
+    assert_eq!(exit, Some(1));
+    let report: serde_json::Value = serde_json::from_str(&told).unwrap();
+    assert_eq!(
+        (&report["rows"], &report["failing"]),
+        (&5000.into(), &53.into())
+    );
+    assert_eq!(report["misfits"][0]["rows"], 50);
+    assert_eq!(report["misfits"][0]["keys"][1], "R0000000107");
+    assert_eq!(report["misfits"][3]["field"], "status");
+    assert_eq!(report.get("ended"), None);
+
+    // What cannot be read at all is no success either.
+    records::run(&database, "ALTER TABLE households RENAME TO homes").await;
+    let (exit, told) = landbridge(
+        &world,
+        &["source", "check", "--record", "civil.v1.Household"],
+    );
+    assert_eq!(exit, Some(1), "{told}");
+    assert!(
+        told.starts_with("civil.v1.Household: not all rows of `population` were read: ")
+            && !told.contains("as the registry demands"),
+        "{told}"
+    );
+}
+
+#[tokio::test]
+async fn a_source_check_that_is_stopped_says_how_far_it_came() {
+    let (world, server) = (World::new().await, Server::postgres());
+    server.run::<Postgres>(POSTGRES).await;
+    // Each row takes as long as its reader has patience.
+    let slow = "ALTER TABLE residents RENAME TO all_residents; CREATE FUNCTION slow(t text) RETURNS text AS 'SELECT pg_sleep(0.05)::text || t' LANGUAGE sql; CREATE VIEW residents AS SELECT resident_id, slow(full_name) AS full_name, national_id, gender, birth_date, ethnic_group, status, address, household_id, former_names, phone, height_cm, registered_at, attributes FROM all_residents a, generate_series(1, 1) WHERE resident_id > ''";
+    server.run::<Postgres>(slow).await;
+    world.read_residents_from(&server.url);
+    let settings = world.federation.settings("civil");
+    let text = fs::read_to_string(&settings).unwrap();
+    fs::write(&settings, format!("{text}unique = \"declared\"\n")).unwrap();
+    let mut check = Command::new(env!("CARGO_BIN_EXE_landbridge"))
+        .args(["source", "check", "--config"])
+        .arg(&settings)
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    // Progress is told when two seconds have gone.
+    let mut told = BufReader::new(check.stderr.take().unwrap());
+    let mut line = String::new();
+    told.read_line(&mut line).unwrap();
+    assert!(
+        line.starts_with("civil.v1.Resident: ") && line.ends_with(" rows so far\n"),
+        "{line}"
+    );
+    let pid = check.id().to_string();
+    let sent = Command::new("kill").args(["-INT", &pid]).status().unwrap();
+    assert!(sent.success());
+    let output = check.wait_with_output().unwrap();
+    assert_eq!(output.status.code(), Some(130));
+    let told = String::from_utf8(output.stdout).unwrap();
+    assert!(
+        told.starts_with(
+            "civil.v1.Resident: not all rows of `population` were read: stopped by Ctrl-C; of "
+        ) && told.ends_with(" that were, none was found amiss\n"),
+        "{told}"
+    );
 }
 
 #[tokio::test]

@@ -9,6 +9,8 @@ use super::codec;
 use super::codec::Codec;
 use super::codec::Want;
 use super::live::LiveColumn;
+use super::live::Uniqueness;
+use super::plan::Output;
 use super::settings::Identifier;
 use super::settings::RecordSettings;
 use super::settings::Table;
@@ -24,7 +26,10 @@ pub(super) struct Column {
     pub(super) target: Target,
     pub(super) name: Identifier,
     pub(super) codec: Codec,
-    pub(super) unique: bool,
+    /// How it comes back in an answer.
+    pub(super) output: Arc<Output>,
+    pub(super) uniqueness: Uniqueness,
+    pub(super) in_utf8: bool,
     /// Of a text of MySQL.
     pub(super) collation: Option<(Identifier, Identifier)>,
 }
@@ -38,6 +43,9 @@ pub(super) struct Target {
     /// The field has presence: a value that is the type's default is written, too.
     pub(super) states_default: bool,
     pub(super) packed: bool,
+    /// The field is the record's key, which every record states.
+    pub(super) is_key: bool,
+    pub(super) is_decimal: bool,
 }
 
 /// How one record type is read from one table of one registry revision.
@@ -48,6 +56,8 @@ pub(super) struct Binding {
     pub(super) table: Table,
     /// By field number.
     bound: Vec<Bound>,
+    /// What fits today and may not fit one day.
+    pub(super) warnings: Vec<String>,
 }
 
 #[derive(Debug)]
@@ -96,6 +106,7 @@ impl Binding {
             table,
             live,
             faults: Vec::new(),
+            warnings: Vec::new(),
         };
         let bound = settling.fields(None);
         if settling.faults.is_empty() {
@@ -104,6 +115,7 @@ impl Binding {
                 dialect,
                 table: table.clone(),
                 bound,
+                warnings: settling.warnings,
             })
         } else {
             Err(settling.faults)
@@ -181,6 +193,7 @@ struct Settling<'a> {
     table: &'a Table,
     live: &'a [LiveColumn],
     faults: Vec<String>,
+    warnings: Vec<String>,
 }
 
 impl Settling<'_> {
@@ -248,9 +261,24 @@ impl Settling<'_> {
             return None;
         };
         let chosen = codec::choose(self.dialect, column, field.descriptor());
-        let (unique, shown) = (column.unique, column.shown.clone());
+        let (uniqueness, in_utf8) = (column.uniqueness, column.in_utf8);
+        let shown = column.shown.clone();
         let collation = column.collation.clone();
         let descriptor = field.descriptor();
+        if chosen.is_ok()
+            && let Kind::Enum(values) = descriptor.kind()
+        {
+            let is_lacking = |label: &&String| values.get_value_by_name(label).is_none();
+            let lacking: Vec<_> = column.labels.iter().filter(is_lacking).cloned().collect();
+            if !lacking.is_empty() {
+                self.warnings.push(format!(
+                    "column `{name}` of table `{}` may hold `{}`, which {} does not have: a record with it cannot be read",
+                    self.table,
+                    lacking.join("`, `"),
+                    values.full_name()
+                ));
+            }
+        }
         match chosen {
             Ok(codec) => Some(Bound::Column(Arc::new(Column {
                 target: Target {
@@ -259,11 +287,15 @@ impl Settling<'_> {
                     kind: descriptor.kind(),
                     states_default: descriptor.supports_presence(),
                     packed: descriptor.is_packed(),
+                    is_key: field.path() == self.schema.key().path(),
+                    is_decimal: field.is_decimal(),
                 },
                 field,
+                output: Arc::new(Output::of(self.dialect, &identifier, &codec)),
                 name: identifier,
                 codec,
-                unique,
+                uniqueness,
+                in_utf8,
                 collation,
             }))),
             Err(mend) => {

@@ -4,16 +4,17 @@ use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
-use sqlx::MySqlPool;
-use sqlx::PgPool;
-
 use super::Dialect;
-use super::batch::Batch;
-use super::error::judge;
+use super::address::Address;
+use super::address::BadAddress;
+use super::address::Place;
 use super::live::LiveColumn;
 use super::mysql;
+use super::mysql::MySql;
 use super::plan::Plan;
+use super::pool;
 use super::postgres;
+use super::postgres::Postgres;
 use super::settings::RecordSettings;
 use super::settings::SqlSettings;
 use super::settings::Table;
@@ -33,28 +34,30 @@ pub(super) struct Database {
 
 #[derive(Debug)]
 pub(super) enum Pool {
-    Postgres(PgPool),
-    MySql(MySqlPool),
+    Postgres(pool::Pool<Postgres>),
+    MySql(pool::Pool<MySql>),
     Sqlite(SqliteFile),
 }
 
 impl Database {
     pub(super) fn open(settings: SqlSettings, url: &str) -> Result<Self, Fault> {
-        let scheme = url.split(':').next().unwrap_or_default();
-        let bad =
-            |message: &str| Fault::of_setting(format!("source[{}].url", settings.name), message);
-        let malformed = |_| bad("this is not a database URL such as `postgres://reader@host/name`");
-        let pool = match scheme {
-            "postgres" | "postgresql" => {
-                Pool::Postgres(postgres::pool(url, &settings).map_err(malformed)?)
-            }
-            "mysql" | "mariadb" => Pool::MySql(mysql::pool(url, &settings).map_err(malformed)?),
-            "sqlite" => Pool::Sqlite(SqliteFile::of(url, &settings).map_err(malformed)?),
-            _ => {
-                return Err(bad(
-                    "a source's URL begins with `postgres:`, `mysql:`, `mariadb:` or `sqlite:`",
-                ));
-            }
+        let bad = |error: BadAddress| {
+            let key = if settings.url_file.is_some() {
+                "url_file"
+            } else {
+                "url"
+            };
+            Fault::of_setting(
+                format!("source[{}].{key}", settings.name),
+                error.to_string(),
+            )
+        };
+        let address = Address::parse(url).map_err(bad)?;
+        let pool = match (address.dialect, &address.place) {
+            (Dialect::Postgres, _) => Pool::Postgres(postgres::pool(address, &settings)),
+            (Dialect::MySql, _) => Pool::MySql(mysql::pool(address, &settings)),
+            (Dialect::Sqlite, Place::File(path)) => Pool::Sqlite(SqliteFile::of(path, &settings)),
+            (Dialect::Sqlite, _) => return Err(bad(BadAddress::NotAUrl)),
         };
         Ok(Self { settings, pool })
     }
@@ -105,25 +108,26 @@ impl Database {
 
     pub(super) async fn columns(&self, table: &Table) -> Result<Vec<LiveColumn>, SourceError> {
         let patience = self.patience();
-        let judged = |error| judge(error, patience);
         let columns = async {
             match &self.pool {
-                Pool::Postgres(pool) => postgres::columns(pool, table).await.map_err(judged),
-                Pool::MySql(pool) => mysql::columns(pool, table).await.map_err(judged),
+                Pool::Postgres(pool) => postgres::columns(pool, table, patience).await,
+                Pool::MySql(pool) => mysql::columns(pool, table, patience).await,
                 Pool::Sqlite(file) => sqlite::columns(file, table.clone(), patience).await,
             }
         };
         self.in_time(columns).await
     }
 
-    pub(super) async fn probe(&self, sql: String) -> Result<(), SourceError> {
+    pub(super) async fn probe(&self, plan: Plan) -> Result<(), SourceError> {
         let patience = self.patience();
-        let judged = |error| judge(error, patience);
         let probe = async {
             match &self.pool {
-                Pool::Postgres(pool) => postgres::probe(pool, sql).await.map_err(judged),
-                Pool::MySql(pool) => mysql::probe(pool, sql).await.map_err(judged),
-                Pool::Sqlite(file) => sqlite::probe(file, sql, patience).await,
+                Pool::Postgres(pool) => postgres::probe(pool, &plan, patience).await,
+                Pool::MySql(pool) => mysql::get(pool, &plan, patience).await.map(|_| ()),
+                Pool::Sqlite(file) => {
+                    let plan = Arc::new(plan);
+                    sqlite::get(file, plan, patience).await.map(|_| ())
+                }
             }
         };
         self.in_time(probe).await
@@ -140,36 +144,18 @@ impl Database {
         }
     }
 
-    /// Reads at once the record of a key. A connection may have died in the pool: what failed for want of one is tried
-    /// once more.
+    /// Reads at once the record of a key.
     pub(super) async fn get(&self, plan: Plan) -> Result<Reading, SourceError> {
-        let plan = Arc::new(plan);
-        let mut read = self.get_once(&plan).await;
-        if matches!(read, Err(SourceError::Unavailable(_))) {
-            read = self.get_once(&plan).await;
-        }
-        let mut batch = read?;
-        if batch.len() > 1 {
-            let schema = &plan.binding.schema;
-            return Err(SourceError::Misfit(format!(
-                "{}: several rows have the same `{}`",
-                schema.name(),
-                schema.key().path()
-            )));
-        }
-        Ok(Reading::done(batch.take()))
-    }
-
-    async fn get_once(&self, plan: &Arc<Plan>) -> Result<Batch, SourceError> {
-        let patience = self.patience();
+        let (plan, patience) = (Arc::new(plan), self.patience());
         let read = async {
             match &self.pool {
-                Pool::Postgres(pool) => postgres::get(pool, plan, patience).await,
-                Pool::MySql(pool) => mysql::get(pool, plan, patience).await,
+                Pool::Postgres(pool) => postgres::get(pool, &plan, patience).await,
+                Pool::MySql(pool) => mysql::get(pool, &plan, patience).await,
                 Pool::Sqlite(file) => sqlite::get(file, plan.clone(), patience).await,
             }
         };
-        self.in_time(read).await
+        let mut batch = self.in_time(read).await?;
+        Ok(Reading::done(batch.take()))
     }
 
     pub(super) fn read(&self, plan: Plan) -> Reading {

@@ -1,26 +1,35 @@
 //! The order in which records come, in which every record has one place: what was asked, then the key.
 
+use std::cmp;
+
 use prost_reflect::Kind;
 
 use super::Dialect;
 use super::binding::Binding;
 use super::binding::Place;
 use super::codec::Codec;
+use super::live::Uniqueness;
+use super::narrow::default_of;
 use super::operand;
+use super::operand::DECIMALS;
 use super::operand::Operand;
 use super::position::Position;
 use super::statement::Arg;
 use super::statement::Fragment;
 use super::statement::Wrap;
 use super::statement::quoted;
+use crate::name::FieldPath;
+use crate::registry::decimal::Parts;
+use crate::registry::extract::Extractor;
+use crate::registry::extract::Reading;
 use crate::registry::field::Field;
+use crate::registry::filter::Expr;
+use crate::registry::filter::Op;
 use crate::registry::query::Order;
+use crate::registry::scalar::Found;
 use crate::registry::value::Literal;
-
-/// A field by which this source cannot order records.
-#[derive(Debug, thiserror::Error)]
-#[error("records cannot be ordered by `{0}`: its column does not sort as the field's values do")]
-pub(super) struct Unordered(String);
+use crate::registry::wire::Malformed;
+use crate::source::SourceError;
 
 /// One expression of ORDER BY; never NULL, save for the key, which every record has.
 struct Term {
@@ -41,12 +50,15 @@ impl Binding {
         &self,
         order: &[Order],
         after: Option<&Position>,
-    ) -> Result<Ordering, Unordered> {
+    ) -> Result<Ordering, SourceError> {
         let mut terms = Vec::new();
         let mut position = Vec::new();
         for (i, by) in order.iter().enumerate() {
-            let unordered = || Unordered(by.field.path().to_string());
+            let unordered = || SourceError::Unordered(by.field.path().clone());
             let place = self.place(by.field.path()).ok_or_else(unordered)?;
+            if self.goes_by_characters(&by.field) {
+                return Err(unordered());
+            }
             let term = self.term(by, place).ok_or_else(unordered)?;
             if let Some(value) = after.and_then(|position| position.values().get(i)) {
                 position.push(self.value(&by.field, place, value).ok_or_else(unordered)?);
@@ -55,6 +67,32 @@ impl Binding {
         }
         let position = after.map(|_| position);
         Ok(Ordering { terms, position })
+    }
+
+    /// Whether the field is a text that its column keeps as a number, which the schema does not say: its order would be
+    /// that of its characters, in which 100 comes before 20.
+    fn goes_by_characters(&self, field: &Field) -> bool {
+        let place = self.place(field.path());
+        matches!(place, Some(Place::Column(column)) if column.codec == Codec::Decimal)
+            && !field.is_decimal()
+    }
+
+    /// The first field of which the expression asks an order that its texts do not have.
+    pub(super) fn unordered(&self, expr: &Expr) -> Option<FieldPath> {
+        match expr {
+            Expr::All(parts) | Expr::Any(parts) => {
+                parts.iter().find_map(|part| self.unordered(part))
+            }
+            Expr::Not(inner) => self.unordered(inner),
+            Expr::Compare { field, op, .. } if !matches!(op, Op::Eq | Op::Ne) => {
+                self.goes_by_characters(field).then(|| field.path().clone())
+            }
+            Expr::Compare { .. }
+            | Expr::In { .. }
+            | Expr::StartsWith { .. }
+            | Expr::Has { .. }
+            | Expr::Constant(_) => None,
+        }
     }
 
     fn term(&self, by: &Order, place: Place<'_>) -> Option<Term> {
@@ -68,9 +106,12 @@ impl Binding {
             let name = quoted(dialect, &column.name);
             match &column.codec {
                 Codec::InstantText => {
-                    let text = format!("rtrim(rtrim({name}, 'Z'), '0')");
+                    let fraction =
+                        format!("rtrim(rtrim(rtrim(substr({name}, 20), 'Z'), '0'), '.')");
                     return Some(term(
-                        format!("COALESCE({text}, '1970-01-01T00:00:')"),
+                        format!(
+                            "COALESCE(substr({name}, 1, 19) || {fraction}, '1970-01-01T00:00:00')"
+                        ),
                         Wrap::NONE,
                     ));
                 }
@@ -83,16 +124,37 @@ impl Binding {
         }
         let operand = Operand::of(dialect, place, &by.field)?;
         let is_key = by.field.path() == self.schema.key().path();
-        let unique = matches!(place, Place::Column(column) if column.unique);
+        let in_order = has_own_order(place);
         Some(match operand {
             // The column's own order has no ties, and an index.
             Operand::Text {
                 plain: Some(plain), ..
-            } if is_key && unique => term(plain.sql, plain.wrap),
+            } if is_key && in_order => term(plain.sql, plain.wrap),
             Operand::Text { bytes, wrap, .. } if is_key => term(bytes, wrap),
-            Operand::Text { bytes, wrap, .. } => term(format!("COALESCE({bytes}, '')"), wrap),
-            Operand::Value { sql, wrap } if is_key => term(sql, wrap),
-            Operand::Value { sql, wrap } => {
+            Operand::Text { bytes, wrap, .. } => {
+                let empty = match (dialect, place) {
+                    (Dialect::Postgres, Place::Column(column) | Place::Within(column))
+                        if !column.in_utf8 =>
+                    {
+                        "''::bytea"
+                    }
+                    _ => "''",
+                };
+                term(format!("COALESCE({bytes}, {empty})"), wrap)
+            }
+            Operand::Value { sql, wrap, .. } if is_key => term(sql, wrap),
+            // A collation stands outside.
+            Operand::Value { wrap, .. } if by.field.is_decimal() && dialect == Dialect::Sqlite => {
+                let Place::Column(column) = place else {
+                    return None;
+                };
+                let name = quoted(dialect, &column.name);
+                term(
+                    format!("COALESCE(NULLIF(+{name}, ''), '0') COLLATE {DECIMALS}"),
+                    wrap,
+                )
+            }
+            Operand::Value { sql, wrap, .. } => {
                 let default = default_sql(dialect, &by.field, &wrap)?;
                 term(format!("COALESCE({sql}, {default})"), wrap)
             }
@@ -110,7 +172,9 @@ impl Binding {
                 operand::instant_sort_text(*seconds, *nanos).map(|text| Arg::Text(text.into()))
             }
             // The key is compared as its column's type, of which not every text is a value.
-            Literal::Text(text) if column.unique && field.path() == self.schema.key().path() => {
+            Literal::Text(text)
+                if has_own_order(place) && field.path() == self.schema.key().path() =>
+            {
                 match Operand::of(self.dialect, place, field)? {
                     Operand::Text {
                         plain: Some(plain), ..
@@ -121,6 +185,77 @@ impl Binding {
             value => Operand::arg(self.dialect, value),
         }
     }
+}
+
+/// The order of an answer by the values that its records show, the key aside: the database's must be the same, or records
+/// were lost where the next answer goes on.
+pub(super) struct Line {
+    extractor: Extractor,
+    terms: Vec<LineTerm>,
+}
+
+struct LineTerm {
+    slot: usize,
+    absent: Literal,
+    is_decimal: bool,
+    descending: bool,
+}
+
+impl Line {
+    /// `order` ends with the key. `None` where it has nothing else.
+    pub(super) fn of(order: &[Order]) -> Option<Self> {
+        let (_, terms) = order.split_last()?;
+        let (extractor, slots) = Extractor::of(terms.iter().map(|by| &by.field));
+        let terms: Vec<_> = terms
+            .iter()
+            .zip(slots)
+            .map(|(by, slot)| {
+                Some(LineTerm {
+                    slot,
+                    absent: default_of(&by.field)?,
+                    is_decimal: by.field.is_decimal(),
+                    descending: by.descending,
+                })
+            })
+            .collect::<Option<_>>()?;
+        (!terms.is_empty()).then_some(Self { extractor, terms })
+    }
+
+    /// Whether one record may come behind another.
+    pub(super) fn lets_follow(&self, last: &[u8], next: &[u8]) -> Result<bool, Malformed> {
+        let (last, next) = (self.extractor.read(last)?, self.extractor.read(next)?);
+        for term in &self.terms {
+            let ordering = term.of(&last).place(&term.of(&next));
+            let ordering = match term.descending {
+                true => ordering.map(cmp::Ordering::reverse),
+                false => ordering,
+            };
+            match ordering {
+                Some(cmp::Ordering::Equal) => {}
+                Some(cmp::Ordering::Less) => return Ok(true),
+                Some(cmp::Ordering::Greater) | None => return Ok(false),
+            }
+        }
+        Ok(true)
+    }
+}
+
+impl LineTerm {
+    fn of<'a>(&'a self, record: &Reading<'_, 'a>) -> Found<'a> {
+        match record.value(self.slot) {
+            Found::Nothing => Found::of(&self.absent),
+            Found::Text("") if self.is_decimal => Found::of(&self.absent),
+            Found::Text(text) if self.is_decimal => {
+                Parts::of(text).map_or(Found::Text(text), Found::Decimal)
+            }
+            value => value,
+        }
+    }
+}
+
+/// Whether the column's own order, which an index has, is without ties.
+fn has_own_order(place: Place<'_>) -> bool {
+    matches!(place, Place::Column(column) if column.uniqueness == Uniqueness::Order)
 }
 
 /// The numbers of an enum's names. The names are the schema's, which are identifiers.
@@ -142,18 +277,25 @@ fn default_sql(dialect: Dialect, field: &Field, wrap: &Wrap) -> Option<String> {
         (Kind::Bytes, _) => "x''".to_owned(),
         (Kind::Message(_), Dialect::Sqlite) => "0".to_owned(),
         (Kind::Message(_), _) => wrap.around("'1970-01-01 00:00:00'"),
+        (Kind::String, _) if field.is_decimal() => "0".to_owned(),
         (Kind::String, _) => return None,
         _ => "0".to_owned(),
     })
 }
 
 impl Ordering {
-    /// What lies behind the position: greater in the first term, or equal in it and behind in those that follow.
+    /// What lies at the position or behind it: greater in the first term, or equal in it and so on in those that follow.
+    /// The record at the position has been sent; that there is no second one, its reader sees.
     pub(super) fn condition(&self) -> Option<Fragment> {
         let args = self.position.as_ref()?;
         let mut behind: Option<Fragment> = None;
         for (term, arg) in self.terms.iter().zip(args).rev() {
-            let sign = if term.descending { '<' } else { '>' };
+            let sign = match (term.descending, &behind) {
+                (true, None) => "<=",
+                (false, None) => ">=",
+                (true, Some(_)) => "<",
+                (false, Some(_)) => ">",
+            };
             let further =
                 Fragment::of(format!("{} {sign} ", term.sql)).then(term.wrap.of(arg.clone()));
             behind = Some(match behind {

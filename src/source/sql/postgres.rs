@@ -1,121 +1,254 @@
-//! PostgreSQL: read-only sessions, and answers read through a server-side cursor.
+//! PostgreSQL: transactions that cannot write; answers are read through a server-side cursor.
+//!
+//! A pooler may give every transaction to another server process, and let other clients change what a process has been
+//! told. So a transaction brings along all that it needs. Only a session that is the gateway's own, with nobody in
+//! between, keeps settings and statements for look-ups; each of those then proves that it runs in that very session.
 
+mod connect;
+mod session;
+mod tls;
+mod value;
+
+use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use futures::TryStreamExt;
-use sqlx::Arguments as _;
-use sqlx::AssertSqlSafe;
-use sqlx::ConnectOptions;
-use sqlx::Connection as _;
-use sqlx::Executor as _;
-use sqlx::PgPool;
-use sqlx::Postgres;
-use sqlx::Row as _;
-use sqlx::ValueRef as _;
-use sqlx::postgres::PgArguments;
-use sqlx::postgres::PgConnectOptions;
-use sqlx::postgres::PgPoolOptions;
-use sqlx::postgres::PgRow;
-use time::Date;
+use bytes::Bytes;
 
+use super::address::Address;
 use super::batch::Batch;
 use super::batch::rows_for_batch;
-use super::codec::Codec;
-use super::encode::Cell;
-use super::encode::Row;
-use super::encode::Unfit;
 use super::error::Driver;
-use super::error::judge;
-use super::lease::Lease;
-use super::lease::acquire;
+use super::error::Foreign;
+use super::error::is_unholdable;
+use super::error::refused;
 use super::live;
 use super::live::LiveColumn;
+use super::live::Uniqueness;
+use super::plan::Output;
 use super::plan::Plan;
+use super::pool::Backend;
+use super::pool::Lease;
+use super::pool::Pool;
+use super::settings::Identifier;
 use super::settings::SqlSettings;
 use super::settings::Table;
 use super::statement::Arg;
 use crate::source::SourceError;
 use crate::source::reading::Outlet;
+use session::Answer;
+use session::Broken;
+use session::Name;
+use session::PgRow;
+use session::Session;
 
-pub(super) fn pool(url: &str, settings: &SqlSettings) -> Result<PgPool, sqlx::Error> {
-    let timeout = settings.statement_timeout.as_millis().to_string();
-    let idle = settings.answer_timeout.min(Duration::from_secs(120));
-    let options = url
-        .parse::<PgConnectOptions>()?
-        .application_name("landbridge")
-        .options([
-            ("default_transaction_read_only", "on"),
-            ("statement_timeout", &timeout),
-            ("lock_timeout", "1000"),
-            (
-                "idle_in_transaction_session_timeout",
-                &idle.as_millis().to_string(),
-            ),
-        ])
-        .disable_statement_logging();
-    // A dead connection is found on its first use, which is tried again.
-    Ok(PgPoolOptions::new()
-        .max_connections(settings.pool)
-        .acquire_timeout(settings.acquire_timeout)
-        .test_before_acquire(false)
-        .after_connect(|connection, _| Box::pin(watch_the_client(connection)))
-        .connect_lazy_with(options))
+/// How the gateway works with a server.
+#[derive(Debug)]
+pub(super) struct Postgres {
+    statement_timeout: Duration,
+    /// How long the server waits for the next word within a transaction.
+    pause: Duration,
+    /// There is a pooler in between: no session is the gateway's own.
+    is_shared: AtomicBool,
 }
 
-/// Lets the server notice, while it works on a statement, that the gateway has hung up (PostgreSQL 14 and later).
-async fn watch_the_client(connection: &mut sqlx::PgConnection) -> Result<(), sqlx::Error> {
-    connection
-        .execute(
-            "SELECT set_config(name, '1000', false) FROM pg_settings WHERE name = 'client_connection_check_interval'",
+type PgPool = Pool<Postgres>;
+type PgLease = Lease<Postgres>;
+
+/// What the rows of one statement see.
+#[derive(Debug, Clone, Copy)]
+enum Isolation {
+    OneStatement,
+    /// The cursor's fetches, too, see one state of the data.
+    WholeAnswer,
+}
+
+pub(super) fn pool(address: Address, settings: &SqlSettings) -> PgPool {
+    let postgres = Postgres {
+        statement_timeout: settings.statement_timeout,
+        pause: settings.answer_timeout.min(Duration::from_secs(120)),
+        is_shared: AtomicBool::new(false),
+    };
+    Pool::new(postgres, address, settings)
+}
+
+impl Backend for Postgres {
+    type Connection = Session;
+
+    async fn open(&self, address: &Address) -> Result<Session, SourceError> {
+        let mut session = connect::open(address, self.statement_timeout).await?;
+        self.claim(&mut session).await?;
+        Ok(session)
+    }
+
+    async fn is_usable(&self, session: &mut Session, _: Duration) -> bool {
+        session.is_silent().await
+    }
+
+    fn leave(&self, session: &mut Session) -> bool {
+        session.leave()
+    }
+}
+
+impl Postgres {
+    /// Makes the session the gateway's own, if it is with the very process that the login told of: poolers tell of none, or
+    /// of one that they make up.
+    async fn claim(&self, session: &mut Session) -> Result<(), SourceError> {
+        if self.is_shared.load(Ordering::Relaxed) {
+            return Ok(());
+        }
+        let failed = |broken| judged(broken, self.statement_timeout);
+        session.ask(live::POSTGRES_PROCESS, &[], None)?;
+        session.flush().await?;
+        let (outputs, mut process) = (live::postgres_process_outputs(), None);
+        let mut answer = Answer::to(&outputs);
+        while let Some(row) = session.next(&mut answer).await.map_err(failed)? {
+            process = row.text(0);
+        }
+        if process != Some(session.process().to_string()) {
+            self.is_shared.store(true, Ordering::Relaxed);
+            return Ok(());
+        }
+        let mut mark = [0; 16];
+        aws_lc_rs::rand::fill(&mut mark)
+            .map_err(|_| SourceError::Failed(Box::new(Driver("make a random number"))))?;
+        let mark = format!("{:032x}", u128::from_be_bytes(mark));
+        let settings = self.settings(session, "SESSION");
+        session.put(&format!(
+            "SET default_transaction_read_only = on;{settings};SET landbridge.session = '{mark}'"
+        ))?;
+        session.flush().await?;
+        session.ended().await.map_err(failed)?;
+        session.take_mark(mark.into());
+        Ok(())
+    }
+
+    /// Begins a transaction that rests on nothing that the session was told before.
+    fn begin(&self, session: &mut Session, isolation: Isolation) -> Result<(), SourceError> {
+        let isolation = match isolation {
+            Isolation::OneStatement => "READ COMMITTED",
+            Isolation::WholeAnswer => "REPEATABLE READ",
+        };
+        let settings = self.settings(session, "LOCAL");
+        session.put(&format!(
+            "BEGIN ISOLATION LEVEL {isolation} READ ONLY;{settings}"
+        ))
+    }
+
+    fn settings(&self, session: &Session, scope: &str) -> String {
+        // Lets the server notice, while it works on a statement, that the gateway has hung up.
+        let watch = if session.version() >= 14 {
+            format!("SET {scope} client_connection_check_interval = 1000;")
+        } else {
+            String::new()
+        };
+        format!(
+            "SET {scope} statement_timeout = {};{watch}SET {scope} lock_timeout = 1000;\
+             SET {scope} idle_in_transaction_session_timeout = {};SET {scope} client_encoding = 'UTF8';\
+             SET {scope} TimeZone = 'UTC';SET {scope} DateStyle = 'ISO, MDY';\
+             SET {scope} search_path TO DEFAULT;SET {scope} role TO DEFAULT",
+            self.statement_timeout.as_millis(),
+            self.pause.as_millis(),
         )
-        .await
-        .map(|_| ())
+    }
 }
 
-pub(super) async fn columns(pool: &PgPool, table: &Table) -> Result<Vec<LiveColumn>, sqlx::Error> {
-    let rows = sqlx::query(live::POSTGRES)
-        .bind(table.schema.as_ref().map(|schema| schema.as_str()))
-        .bind(table.name.as_str())
-        .fetch_all(pool)
-        .await?;
-    rows.iter()
-        .map(|row| {
-            Ok(LiveColumn {
-                name: row.try_get(0)?,
-                kind: row.try_get(1)?,
-                shown: row.try_get(2)?,
-                element: row.try_get(3)?,
+/// The server's refusal as an error of the source.
+fn judged(broken: Broken, timeout: Duration) -> SourceError {
+    match broken {
+        Broken::Refused(code) => refused(code, timeout),
+        Broken::Lost(error) => error,
+    }
+}
+
+pub(super) async fn columns(
+    pool: &PgPool,
+    table: &Table,
+    timeout: Duration,
+) -> Result<Vec<LiveColumn>, SourceError> {
+    let text = |text: &str| Arg::Text(text.into());
+    let schema = table.schema.as_ref().map_or("", Identifier::as_str);
+    let args = [text(schema), text(table.name.as_str())];
+    let outputs = live::postgres_outputs();
+    let statement = Statement {
+        sql: live::POSTGRES,
+        args: &args,
+        outputs: &outputs,
+    };
+    let read = |lease: PgLease| async {
+        let mut columns = Vec::new();
+        let each = |row: &PgRow<'_>| {
+            columns.push(LiveColumn {
+                name: row.text(0).unwrap_or_default(),
+                kind: row.text(1).unwrap_or_default(),
+                shown: row.text(2).unwrap_or_default(),
+                element: row.text(3),
                 collation: None,
-                unique: row.try_get(4)?,
-            })
-        })
+                labels: divided(row.text(4)),
+                uniqueness: Uniqueness::of(row.is_true(5), row.is_true(6)),
+                in_utf8: row.is_true(7),
+            });
+            Ok(())
+        };
+        transact(lease, pool, &statement, each, timeout).await?;
+        Ok(columns)
+    };
+    pool.with(read, || true).await
+}
+
+fn divided(labels: Option<String>) -> Vec<String> {
+    let labels = labels.unwrap_or_default();
+    let labels = labels.split(live::BETWEEN_LABELS);
+    labels
+        .filter(|label| !label.is_empty())
+        .map(str::to_owned)
         .collect()
 }
 
-pub(super) async fn probe(pool: &PgPool, sql: String) -> Result<(), sqlx::Error> {
-    sqlx::raw_sql(AssertSqlSafe(sql))
-        .execute(pool)
-        .await
-        .map(|_| ())
+/// Reads no row, and finds out whether a transaction and what is set within it hold from one round trip to the next.
+pub(super) async fn probe(
+    pool: &PgPool,
+    plan: &Plan,
+    timeout: Duration,
+) -> Result<(), SourceError> {
+    let probe = |lease: PgLease| probe_once(lease, pool, plan, timeout);
+    pool.with(probe, || true).await
 }
 
-fn arguments(args: &[Arg]) -> Result<PgArguments, SourceError> {
-    let mut bound = PgArguments::default();
-    for arg in args {
-        let added = match arg {
-            Arg::Text(text) => bound.add(&**text),
-            Arg::Integer(value) => bound.add(*value),
-            Arg::Unsigned(value) => match i64::try_from(*value) {
-                Ok(value) => bound.add(value),
-                Err(e) => Err(e.into()),
-            },
-            Arg::Number(value) => bound.add(*value),
-            Arg::Boolean(value) => bound.add(*value),
-            Arg::Data(bytes) => bound.add(&**bytes),
-        };
-        added.map_err(|_| SourceError::Failed(Box::new(Driver("bind a value"))))?;
+async fn probe_once(
+    mut lease: PgLease,
+    pool: &PgPool,
+    plan: &Plan,
+    timeout: Duration,
+) -> Result<(), SourceError> {
+    let failed = |broken| judged(broken, timeout);
+    let session = lease.connection()?;
+    let postgres = pool.backend();
+    postgres.begin(session, Isolation::WholeAnswer)?;
+    session.flush().await?;
+    session.begun().await.map_err(failed)?;
+    let limit = i64::try_from(postgres.statement_timeout.as_millis()).unwrap_or(i64::MAX);
+    let (args, outputs) = ([Arg::Integer(limit)], live::postgres_state_outputs());
+    let mut seen = Vec::new();
+    for _ in 0..2 {
+        session.ask(live::POSTGRES_STATE, &args, None)?;
+        session.flush().await?;
+        let mut answer = Answer::to(&outputs);
+        while let Some(row) = session.next(&mut answer).await.map_err(failed)? {
+            seen.push((row.text(0), row.is_true(1)));
+        }
     }
-    Ok(bound)
+    if !matches!(seen.as_slice(), [(first, true), (second, true)] if first == second) {
+        return Err(failed(session.foreign(Foreign::Transaction)));
+    }
+    session.ask(&plan.sql, &[], None)?;
+    session.put("COMMIT")?;
+    session.flush().await?;
+    let mut answer = Answer::to(&plan.outputs);
+    while session.next(&mut answer).await.map_err(failed)?.is_some() {}
+    session.ended().await.map_err(failed)
 }
 
 /// Reads the few records of a key.
@@ -124,18 +257,120 @@ pub(super) async fn get(
     plan: &Plan,
     timeout: Duration,
 ) -> Result<Batch, SourceError> {
-    let failed = |error| judge(error, timeout);
-    let mut batch = Batch::default();
-    let mut lease = Lease::new(acquire(pool).await.map_err(failed)?);
-    lease.at_work = true;
-    let query = sqlx::query_with(AssertSqlSafe(plan.sql.clone()), arguments(&plan.args)?);
-    let mut rows = query.fetch(&mut *lease.connection);
-    while let Some(row) = rows.try_next().await.map_err(failed)? {
-        batch.push(plan, &row)?;
+    let statement = Statement {
+        sql: &plan.sql,
+        args: &plan.args,
+        outputs: &plan.outputs,
+    };
+    let read = |lease: PgLease| async {
+        let mut batch = Batch::default();
+        let each = |row: &PgRow<'_>| batch.push(plan, row);
+        transact(lease, pool, &statement, each, timeout).await?;
+        Ok(batch)
+    };
+    match pool.with(read, || true).await {
+        // No record has a key that the database cannot hold.
+        Err(error) if is_unholdable(&error) => Ok(Batch::default()),
+        outcome => outcome,
     }
-    drop(rows);
-    lease.at_work = false;
-    Ok(batch)
+}
+
+struct Statement<'s> {
+    sql: &'s str,
+    args: &'s [Arg],
+    outputs: &'s [Arc<Output>],
+}
+
+/// One statement as a transaction of its own, in one round trip.
+async fn transact(
+    mut lease: PgLease,
+    pool: &PgPool,
+    statement: &Statement<'_>,
+    mut each: impl FnMut(&PgRow<'_>) -> Result<(), SourceError>,
+    timeout: Duration,
+) -> Result<(), SourceError> {
+    let session = lease.connection()?;
+    let postgres = pool.backend();
+    if let Some(mark) = session.mark()
+        && !postgres.is_shared.load(Ordering::Relaxed)
+    {
+        match transact_marked(session, mark, statement, &mut each).await? {
+            None => return Ok(()),
+            // Another session than ours, in which the mark or the statement is not known, or is another's.
+            Some(code) if matches!(code.as_str(), "42704" | "26000" | "42P05") => {
+                postgres.is_shared.store(true, Ordering::Relaxed);
+            }
+            // The table has changed since the statement was prepared.
+            Some(code) if code == "0A000" => {}
+            Some(code) => return Err(refused(code, timeout)),
+        }
+    }
+    postgres.begin(session, Isolation::OneStatement)?;
+    session.ask(statement.sql, statement.args, None)?;
+    session.put("COMMIT")?;
+    session.flush().await?;
+    // Each answer is read to its end, so that the session can go on; the first refusal is the one that tells.
+    let begun = passed(session.begun().await)?;
+    let read = passed(read(session, statement, &mut each).await)?;
+    let ended = passed(session.ended().await)?;
+    match begun.or(read).or(ended) {
+        None => Ok(()),
+        Some(code) => Err(refused(code, timeout)),
+    }
+}
+
+/// The same in a session that is the gateway's own, where settings and statements are kept. Returns the code of a refusal.
+async fn transact_marked(
+    session: &mut Session,
+    mark: Arc<str>,
+    statement: &Statement<'_>,
+    each: &mut impl FnMut(&PgRow<'_>) -> Result<(), SourceError>,
+) -> Result<Option<String>, SourceError> {
+    let mut args = statement.args.to_vec();
+    args.push(Arg::Text(mark));
+    // An error where the session has another mark or none: nobody sets what is looked for then.
+    let sql = format!(
+        "SELECT * FROM ({}) AS answer WHERE CASE WHEN current_setting('landbridge.session', true) = ${} \
+         THEN true ELSE CAST(current_setting('landbridge.of_another') AS boolean) END",
+        statement.sql,
+        args.len()
+    );
+    let name = Name::of(&sql, &args);
+    let is_unproven = session.is_unproven();
+    if is_unproven {
+        session.put("")?;
+    }
+    session.ask(&sql, &args, Some(name))?;
+    session.flush().await?;
+    if is_unproven {
+        passed(session.proven().await)?;
+    }
+    let refusal = passed(read(session, statement, each).await)?;
+    if refusal.as_deref() == Some("0A000") {
+        session.close(name)?;
+    }
+    Ok(refusal)
+}
+
+async fn read(
+    session: &mut Session,
+    statement: &Statement<'_>,
+    each: &mut impl FnMut(&PgRow<'_>) -> Result<(), SourceError>,
+) -> Result<(), Broken> {
+    let mut answer = Answer::to(statement.outputs);
+    while let Some(row) = session.next(&mut answer).await? {
+        each(&row)?;
+    }
+    Ok(())
+}
+
+/// The code of a refusal, if there is one.
+fn passed(answer: Result<(), Broken>) -> Result<Option<String>, SourceError> {
+    match answer {
+        Ok(()) => Ok(None),
+        Err(Broken::Refused(code)) => Ok(Some(code)),
+        Err(Broken::Lost(error)) => Err(error),
+    }
 }
 
 /// Reads an answer. Dropped between two fetches it rolls back; dropped within one it hangs up, since the rest of a
@@ -146,38 +381,58 @@ pub(super) async fn drive(
     outlet: Outlet,
     timeout: Duration,
 ) -> Result<(), SourceError> {
-    let failed = |error| judge(error, timeout);
-    let mut lease = Lease::<Postgres>::new(acquire(&pool).await.map_err(failed)?);
-    let Lease {
-        connection,
-        at_work,
-    } = &mut lease;
-    *at_work = true;
-    let mut transaction = connection
-        .begin_with("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
-        .await
-        .map_err(failed)?;
+    let rest = match (
+        answer(&pool, &plan, &outlet, timeout).await,
+        &plan.unnarrowed,
+    ) {
+        (Err(error), Some(unnarrowed)) if is_unholdable(&error) => {
+            answer(&pool, unnarrowed, &outlet, timeout).await?
+        }
+        (outcome, _) => outcome?,
+    };
+    outlet.send(rest).await;
+    Ok(())
+}
+
+async fn answer(
+    pool: &PgPool,
+    plan: &Plan,
+    outlet: &Outlet,
+    timeout: Duration,
+) -> Result<Vec<Bytes>, SourceError> {
+    let read = |lease: PgLease| stream(lease, pool, plan, outlet, timeout);
+    pool.with(read, || !outlet.has_sent()).await
+}
+
+/// The rows of the first fetch.
+const FIRST: usize = 64;
+
+/// Returns the records of the last batch, once the connection is free.
+async fn stream(
+    mut lease: PgLease,
+    pool: &PgPool,
+    plan: &Plan,
+    outlet: &Outlet,
+    timeout: Duration,
+) -> Result<Vec<Bytes>, SourceError> {
+    let failed = |broken| judged(broken, timeout);
+    let session = lease.connection()?;
+    pool.backend().begin(session, Isolation::WholeAnswer)?;
     let declare = format!("DECLARE answer NO SCROLL CURSOR FOR {}", plan.sql);
-    sqlx::query_with(AssertSqlSafe(declare), arguments(&plan.args)?)
-        .persistent(false)
-        .execute(&mut *transaction)
-        .await
-        .map_err(failed)?;
-    *at_work = false;
+    session.ask(&declare, &plan.args, None)?;
+    put_fetch(session, FIRST)?;
+    session.flush().await?;
+    let begun = passed(session.begun().await)?;
+    let declared = passed(session.ended().await)?;
+    if let Some(code) = begun.or(declared) {
+        // The fetch is refused, too.
+        passed(session.ended().await)?;
+        return Err(refused(code, timeout));
+    }
 
     let (mut batch, mut wanted) = (Batch::default(), FIRST);
     loop {
-        *at_work = true;
-        let (rows, bytes) = fetch(
-            &mut transaction,
-            &plan,
-            wanted,
-            &mut batch,
-            &outlet,
-            timeout,
-        )
-        .await?;
-        *at_work = false;
+        let (rows, bytes) = fetch(session, plan, &mut batch, outlet, timeout).await?;
         if rows < wanted {
             break;
         }
@@ -187,36 +442,36 @@ pub(super) async fn drive(
             outlet.taken().await;
         }
         wanted = rows_for_batch(rows, bytes).max(FIRST + 1);
+        put_fetch(session, wanted)?;
+        session.flush().await?;
     }
-    *at_work = true;
-    transaction.commit().await.map_err(failed)?;
-    *at_work = false;
+    session.put("COMMIT")?;
+    session.flush().await?;
+    session.ended().await.map_err(failed)?;
     drop(lease);
-    outlet.send(batch.take()).await;
-    Ok(())
+    Ok(batch.take())
 }
 
-/// The rows of the first fetch.
-const FIRST: usize = 64;
+/// Not kept prepared: the columns of the same words differ from answer to answer.
+fn put_fetch(session: &mut Session, rows: usize) -> Result<(), SourceError> {
+    session.ask(&format!("FETCH FORWARD {rows} FROM answer"), &[], None)
+}
 
 /// Reads the whole of one fetch into the batch; tells its rows and bytes.
 async fn fetch(
-    connection: &mut sqlx::PgConnection,
+    session: &mut Session,
     plan: &Plan,
-    wanted: usize,
     batch: &mut Batch,
     outlet: &Outlet,
     timeout: Duration,
 ) -> Result<(usize, usize), SourceError> {
-    // Not kept prepared: the columns of the same words differ from answer to answer.
-    let fetch = AssertSqlSafe(format!("FETCH FORWARD {wanted} FROM answer"));
-    let mut fetched = sqlx::query(fetch).persistent(false).fetch(connection);
+    let mut answer = Answer::to(&plan.outputs);
     let (mut rows, mut bytes) = (0, 0);
-    while let Some(row) = fetched
-        .try_next()
-        .await
-        .map_err(|error| judge(error, timeout))?
-    {
+    loop {
+        let next = session.next(&mut answer).await;
+        let Some(row) = next.map_err(|broken| judged(broken, timeout))? else {
+            return Ok((rows, bytes));
+        };
         let before = batch.bytes();
         batch.push(plan, &row)?;
         rows += 1;
@@ -225,104 +480,10 @@ async fn fetch(
             outlet.send(batch.take()).await;
         }
     }
-    Ok((rows, bytes))
 }
 
-impl Row for PgRow {
-    fn cell(&self, index: usize, codec: &Codec) -> Result<Cell<'_>, Unfit> {
-        let raw = self.try_get_raw(index).map_err(|_| ODD)?;
-        if raw.is_null() {
-            return Ok(Cell::Null);
-        }
-        binary(raw.as_bytes().map_err(|_| ODD)?, codec)
+impl fmt::Debug for Session {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Session")
     }
-}
-
-const ODD: Unfit = Unfit("has a value that the driver cannot read");
-
-/// From PostgreSQL's binary format: integers in network order, dates in days and times in microseconds since 2000-01-01.
-fn binary<'r>(bytes: &'r [u8], codec: &Codec) -> Result<Cell<'r>, Unfit> {
-    let text = |bytes| std::str::from_utf8(bytes).map(Cell::Text).map_err(|_| ODD);
-    Ok(match codec {
-        Codec::Text | Codec::Rendered | Codec::Uuid | Codec::EnumName(_) | Codec::Json(false) => {
-            text(bytes)?
-        }
-        // `jsonb` begins with its version.
-        Codec::Json(true) => text(bytes.strip_prefix(&[1]).unwrap_or(bytes))?,
-        Codec::Integer | Codec::EnumNumber => Cell::Integer(signed(bytes)?),
-        Codec::Boolean => Cell::Boolean(bytes != [0]),
-        Codec::Float => Cell::Number(f32::from_be_bytes(sized(bytes)?).into()),
-        Codec::Double => Cell::Number(f64::from_be_bytes(sized(bytes)?)),
-        Codec::Data => Cell::Data(bytes),
-        Codec::Date => Cell::Date(date(i32::from_be_bytes(sized(bytes)?))?),
-        Codec::Instant => instant(i64::from_be_bytes(sized(bytes)?))?,
-        Codec::List(element) => Cell::List(array(bytes, element)?),
-        Codec::Unsigned | Codec::UnixSeconds | Codec::InstantText | Codec::EnumEither => {
-            return Err(ODD);
-        }
-    })
-}
-
-fn sized<const N: usize>(bytes: &[u8]) -> Result<[u8; N], Unfit> {
-    bytes.try_into().map_err(|_| ODD)
-}
-
-fn signed(bytes: &[u8]) -> Result<i64, Unfit> {
-    match bytes.len() {
-        2 => Ok(i16::from_be_bytes(sized(bytes)?).into()),
-        4 => Ok(i32::from_be_bytes(sized(bytes)?).into()),
-        _ => Ok(i64::from_be_bytes(sized(bytes)?)),
-    }
-}
-
-fn date(days: i32) -> Result<Date, Unfit> {
-    const INFINITE: Unfit = Unfit("is an infinite date, or one out of the years 1 to 9999");
-    const EPOCH: Date = time::macros::date!(2000 - 01 - 01);
-    EPOCH
-        .checked_add(time::Duration::days(days.into()))
-        .ok_or(INFINITE)
-}
-
-fn instant<'r>(micros: i64) -> Result<Cell<'r>, Unfit> {
-    /// 2000-01-01 in seconds since 1970.
-    const EPOCH: i64 = 946_684_800;
-    if micros == i64::MAX || micros == i64::MIN {
-        return Err(Unfit("is an infinite time"));
-    }
-    Ok(Cell::Instant {
-        seconds: micros.div_euclid(1_000_000) + EPOCH,
-        nanos: micros.rem_euclid(1_000_000) as i32 * 1_000,
-    })
-}
-
-/// Dimensions, a flag, the elements' type; length and lower bound of each dimension; then each element with its length,
-/// -1 for NULL.
-fn array<'r>(bytes: &'r [u8], element: &Codec) -> Result<Vec<Cell<'r>>, Unfit> {
-    let mut rest = bytes;
-    let dimensions = take_i32(&mut rest)?;
-    let (_flags, _type) = (take_i32(&mut rest)?, take_i32(&mut rest)?);
-    if dimensions > 1 {
-        return Err(Unfit("is a list of lists"));
-    }
-    if dimensions == 0 {
-        return Ok(Vec::new());
-    }
-    let length = take_i32(&mut rest)?;
-    let _lower_bound = take_i32(&mut rest)?;
-    (0..length)
-        .map(|_| match usize::try_from(take_i32(&mut rest)?) {
-            Err(_) => Ok(Cell::Null),
-            Ok(size) => {
-                let (value, left) = rest.split_at_checked(size).ok_or(ODD)?;
-                rest = left;
-                binary(value, element)
-            }
-        })
-        .collect()
-}
-
-fn take_i32(rest: &mut &[u8]) -> Result<i32, Unfit> {
-    let (value, left) = rest.split_first_chunk().ok_or(ODD)?;
-    *rest = left;
-    Ok(i32::from_be_bytes(*value))
 }

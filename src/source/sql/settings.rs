@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::io;
 use std::path::PathBuf;
 use std::str::FromStr;
 use std::sync::Arc;
@@ -54,6 +55,27 @@ impl DatabaseUrl {
     }
 }
 
+/// The file that holds the address of a database.
+#[derive(Debug, Clone)]
+pub struct UrlFile(pub PathBuf);
+
+impl UrlFile {
+    pub async fn read(&self) -> io::Result<DatabaseUrl> {
+        tokio::fs::read_to_string(&self.0)
+            .await
+            .map(|text| Self::url(&text))
+    }
+
+    pub fn read_now(&self) -> io::Result<DatabaseUrl> {
+        text::read(&self.0).map(|text| Self::url(&text))
+    }
+
+    /// Editors may put a byte order mark before it and a line end after it.
+    fn url(text: &str) -> DatabaseUrl {
+        DatabaseUrl(text.trim_start_matches('\u{feff}').trim().to_owned())
+    }
+}
+
 impl fmt::Debug for DatabaseUrl {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let scheme = self.0.split(':').next().unwrap_or_default();
@@ -75,11 +97,25 @@ pub struct RecordSettings {
     /// Paths of fields that this source does not have.
     #[serde(default)]
     pub absent: Vec<String>,
+    /// What makes sure that each key is there once.
+    #[serde(default)]
+    pub unique: UniqueBy,
     /// The path of a field whose latest value tells up to when the records are: a time, or a text with an ISO 8601 date.
     pub freshness: Option<String>,
 }
 
-/// The name of a table or column: `[A-Za-z_][A-Za-z0-9_]*`, at most 63 characters.
+/// What makes sure that no two rows of a table have the same key.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum UniqueBy {
+    /// A primary key or a unique index on the key's column alone.
+    #[default]
+    Index,
+    /// The word of whoever keeps the table, which has no such index, a view for one: `source check` counts.
+    Declared,
+}
+
+/// The name of a table or column: letters of any script, digits and `_`, at most 63 bytes, as many as PostgreSQL has.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Deserialize)]
 #[serde(try_from = "String")]
 pub struct Identifier(Arc<str>);
@@ -95,7 +131,7 @@ pub struct Table {
 /// A name that the gateway does not put into a statement.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "a table or column is named by at most 63 letters, digits and `_`, not beginning with a digit"
+    "a table or column is named by letters of any script, digits and `_`, not beginning with a digit, in at most 63 bytes"
 )]
 pub struct BadIdentifier;
 
@@ -109,8 +145,8 @@ impl FromStr for Identifier {
     type Err = BadIdentifier;
 
     fn from_str(s: &str) -> Result<Self, BadIdentifier> {
-        let starts_well = s.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_');
-        let goes_on_well = s.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_');
+        let starts_well = s.starts_with(|c: char| c.is_alphabetic() || c == '_');
+        let goes_on_well = s.chars().all(|c| c.is_alphanumeric() || c == '_');
         if starts_well && goes_on_well && s.len() <= 63 {
             Ok(Self(s.into()))
         } else {

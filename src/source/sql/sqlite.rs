@@ -1,5 +1,6 @@
 //! SQLite: read-only connections on threads that may wait for a disk.
 
+use std::cmp::Ordering;
 use std::fs;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
@@ -8,7 +9,7 @@ use std::sync::Arc;
 use std::sync::Mutex;
 use std::sync::PoisonError;
 use std::sync::atomic::AtomicBool;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
 use rusqlite::Connection;
@@ -18,7 +19,6 @@ use rusqlite::types::ToSql;
 use rusqlite::types::ToSqlOutput;
 use rusqlite::types::Value;
 use rusqlite::types::ValueRef;
-use sqlx::sqlite::SqliteConnectOptions;
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 use tokio::runtime::Handle;
@@ -31,13 +31,20 @@ use super::encode::Cell;
 use super::encode::Row;
 use super::encode::Unfit;
 use super::error::Driver;
+use super::error::Foreign;
+use super::error::Late;
 use super::error::judge_sqlite;
 use super::live;
 use super::live::LiveColumn;
+use super::live::Uniqueness;
+use super::operand::DECIMALS;
+use super::operand::TEXTS;
+use super::plan::Output;
 use super::plan::Plan;
 use super::settings::SqlSettings;
 use super::settings::Table;
 use super::statement::Arg;
+use crate::registry::decimal::Parts;
 use crate::source::SourceError;
 use crate::source::reading::Outlet;
 
@@ -76,15 +83,14 @@ struct Lease {
 }
 
 impl SqliteFile {
-    pub(super) fn of(url: &str, settings: &SqlSettings) -> Result<Self, sqlx::Error> {
-        let options = url.parse::<SqliteConnectOptions>()?;
-        Ok(Self(Arc::new(Shared {
-            path: options.get_filename().to_owned(),
+    pub(super) fn of(path: &Path, settings: &SqlSettings) -> Self {
+        Self(Arc::new(Shared {
+            path: path.to_owned(),
             busy: settings.acquire_timeout,
             acquire: settings.acquire_timeout,
             idle: Mutex::default(),
             places: Arc::new(Semaphore::new(settings.pool as usize)),
-        })))
+        }))
     }
 
     /// Runs the work on a thread of its own. Whoever drops this stops it within a few thousand steps.
@@ -95,8 +101,7 @@ impl SqliteFile {
     ) -> Result<T, SourceError> {
         let place = tokio::time::timeout(self.0.acquire, self.0.places.clone().acquire_owned());
         let Ok(Ok(place)) = place.await else {
-            let late = Driver("find a free connection in time");
-            return Err(SourceError::Unavailable(Box::new(late)));
+            return Err(SourceError::Unavailable(Box::new(Late(self.0.acquire))));
         };
         let (file, watch) = (self.clone(), Watch::default());
         let stop = Arc::clone(&watch.0);
@@ -106,7 +111,7 @@ impl SqliteFile {
             let connection = &lease.opened.as_ref().ok_or_else(lost)?.connection;
             let stopped = Arc::clone(&stop);
             connection
-                .progress_handler(STEPS, Some(move || stopped.load(Ordering::Relaxed)))
+                .progress_handler(STEPS, Some(move || stopped.load(Relaxed)))
                 .map_err(failed)?;
             work(connection, &stop)
         });
@@ -142,7 +147,19 @@ impl SqliteFile {
         let connection = Connection::open_with_flags(&self.0.path, flags)?;
         connection.busy_timeout(self.0.busy)?;
         connection.set_prepared_statement_cache_capacity(STATEMENTS);
+        connection.create_collation(DECIMALS, decimals)?;
+        connection.create_collation(TEXTS, str::cmp)?;
         Ok(connection)
+    }
+}
+
+/// Decimal numbers by their values, and other texts behind them.
+fn decimals(one: &str, other: &str) -> Ordering {
+    match (Parts::of(one), Parts::of(other)) {
+        (Some(one), Some(other)) => one.cmp(&other),
+        (Some(_), None) => Ordering::Less,
+        (None, Some(_)) => Ordering::Greater,
+        (None, None) => one.cmp(other),
     }
 }
 
@@ -166,7 +183,7 @@ struct Watch(Arc<AtomicBool>);
 
 impl Drop for Watch {
     fn drop(&mut self) {
-        self.0.store(true, Ordering::Relaxed);
+        self.0.store(true, Relaxed);
     }
 }
 
@@ -183,14 +200,17 @@ pub(super) async fn columns(
         let mut statement = connection.prepare(live::SQLITE)?;
         let schema = table.schema.as_ref().map(|schema| schema.as_str());
         let rows = statement.query_map((schema, table.name.as_str()), |row| {
-            let declared: String = row.get(2)?;
+            let (name, declared): (String, String) = (row.get(0)?, row.get(2)?);
+            let (is_key, indexes) = (row.get(4)?, row.get(5)?);
             Ok(LiveColumn {
-                name: row.get(0)?,
+                uniqueness: uniqueness(connection, &table, &name, is_key, indexes)?,
+                in_utf8: row.get(6)?,
+                name,
                 kind: live::affinity(&declared).to_owned(),
                 shown: declared,
                 element: None,
+                labels: Vec::new(),
                 collation: None,
-                unique: row.get::<_, Option<bool>>(4)?.unwrap_or(false),
             })
         })?;
         rows.collect::<rusqlite::Result<_>>()
@@ -201,20 +221,27 @@ pub(super) async fn columns(
     file.run(timeout, work).await
 }
 
-pub(super) async fn probe(
-    file: &SqliteFile,
-    sql: String,
-    timeout: Duration,
-) -> Result<(), SourceError> {
-    let work = move |connection: &Connection, _: &AtomicBool| {
-        let failed = |error| judge_sqlite(&error, timeout);
-        let mut statement = connection.prepare(&sql).map_err(failed)?;
-        statement.raw_query().next().map(|_| ()).map_err(failed)
+/// `is_key` tells that the column alone is the primary key, `indexes` the collations of the unique indexes on it alone.
+/// A primary key without an index is the table's own number of the row.
+fn uniqueness(
+    connection: &Connection,
+    table: &Table,
+    column: &str,
+    is_key: bool,
+    indexes: Option<String>,
+) -> rusqlite::Result<Uniqueness> {
+    let Some(indexes) = indexes else {
+        return Ok(Uniqueness::of(is_key, is_key));
     };
-    file.run(timeout, work).await
+    let schema = table.schema.as_ref().map(|schema| schema.as_str());
+    let (_, own, ..) = connection.column_metadata(schema, table.name.as_str(), column)?;
+    let own = own.map(|name| name.to_bytes()).unwrap_or(b"BINARY");
+    let mut collations = indexes.split(',').map(str::as_bytes);
+    let in_order = collations.any(|collation| collation.eq_ignore_ascii_case(own));
+    Ok(Uniqueness::of(true, in_order))
 }
 
-/// Reads the few records of a key.
+/// Reads the few records of a key, and of a probe none.
 pub(super) async fn get(
     file: &SqliteFile,
     plan: Arc<Plan>,
@@ -225,6 +252,9 @@ pub(super) async fn get(
         let mut batch = Batch::default();
         let mut statement = connection.prepare_cached(&plan.sql).map_err(failed)?;
         bind(&mut statement, &plan.args).map_err(failed)?;
+        if !fits(&statement, &plan.outputs) {
+            return Err(SourceError::Failed(Box::new(Foreign::Columns)));
+        }
         let mut rows = statement.raw_query();
         while let Some(row) = rows.next().map_err(failed)? {
             batch.push(&plan, row)?;
@@ -248,12 +278,15 @@ pub(super) async fn drive(
         let mut batch = Batch::default();
         let mut statement = connection.prepare(&plan.sql).map_err(failed)?;
         bind(&mut statement, &plan.args).map_err(failed)?;
+        if !fits(&statement, &plan.outputs) {
+            return Err(SourceError::Failed(Box::new(Foreign::Columns)));
+        }
         let mut rows = statement.raw_query();
         while let Some(row) = rows.next().map_err(failed)? {
             batch.push(&plan, row)?;
             if batch.is_full() {
                 runtime.block_on(outlet.send(batch.take()));
-                if stop.load(Ordering::Relaxed) {
+                if stop.load(Relaxed) {
                     return Ok(());
                 }
             }
@@ -262,6 +295,12 @@ pub(super) async fn drive(
         Ok(())
     };
     file.run(timeout, work).await
+}
+
+/// By number and name; each value is looked at by itself.
+fn fits(statement: &Statement<'_>, outputs: &[Arc<Output>]) -> bool {
+    let names = (0..statement.column_count()).map(|index| statement.column_name(index).ok());
+    names.eq(outputs.iter().map(|output| Some(output.name.as_str())))
 }
 
 fn bind(statement: &mut Statement<'_>, args: &[Arg]) -> rusqlite::Result<()> {
@@ -306,9 +345,9 @@ impl Row for rusqlite::Row<'_> {
             (Codec::Boolean, ValueRef::Integer(1)) => Cell::Boolean(true),
             (Codec::Boolean, ValueRef::Integer(_)) => return Err(Unfit("is neither 0 nor 1")),
             (Codec::Double, ValueRef::Real(number)) => Cell::Number(number),
-            (Codec::Double, ValueRef::Integer(number)) => Cell::Number(number as f64),
+            (Codec::Double, ValueRef::Integer(number)) => Cell::Number(whole(number)?),
             (Codec::Float, ValueRef::Real(number)) => single(number)?,
-            (Codec::Float, ValueRef::Integer(number)) => single(number as f64)?,
+            (Codec::Float, ValueRef::Integer(number)) => single(whole(number)?)?,
             (Codec::Data, ValueRef::Blob(bytes)) => Cell::Data(bytes),
             (Codec::UnixSeconds, ValueRef::Integer(seconds)) => Cell::Instant { seconds, nanos: 0 },
             (Codec::InstantText, ValueRef::Text(bytes)) => instant(text(bytes)?)?,
@@ -318,6 +357,15 @@ impl Row for rusqlite::Row<'_> {
             _ => return Err(Unfit("has a value of another type")),
         })
     }
+}
+
+/// SQLite compares a whole number with all its digits.
+fn whole(number: i64) -> Result<f64, Unfit> {
+    let float = number as f64;
+    if float as i128 != i128::from(number) {
+        return Err(Unfit("has more digits than a double holds"));
+    }
+    Ok(float)
 }
 
 fn single<'r>(number: f64) -> Result<Cell<'r>, Unfit> {
@@ -331,7 +379,13 @@ const UTC: Unfit = Unfit("is not a time in UTC such as `2026-01-31T09:30:00Z`");
 
 /// Only UTC, and only as RFC 3339 writes it, so that the texts sort as the times do.
 fn instant<'r>(text: &str) -> Result<Cell<'r>, Unfit> {
-    if !text.ends_with('Z') || text.as_bytes().get(10) != Some(&b'T') {
+    // Digits beyond a nanosecond, and the sixtieth second, would sort otherwise than the times that are read.
+    let (whole, fraction) = text.split_once('.').unwrap_or((text, ""));
+    if !text.ends_with('Z')
+        || text.as_bytes().get(10) != Some(&b'T')
+        || whole.get(17..19) == Some("60")
+        || fraction.len() > "123456789Z".len()
+    {
         return Err(UTC);
     }
     let at = OffsetDateTime::parse(text, &Rfc3339).map_err(|_| UTC)?;

@@ -130,6 +130,10 @@ impl Wrap {
         Fragment::of(&*self.0).arg(arg).sql(&self.1)
     }
 
+    fn is_none(&self) -> bool {
+        self.0.is_empty()
+    }
+
     pub(super) fn around(&self, sql: &str) -> String {
         format!("{}{sql}{}", self.0, self.1)
     }
@@ -137,6 +141,11 @@ impl Wrap {
 
 /// Quotes a name. Identifiers hold no quotes, so nothing needs escaping.
 pub(super) fn quoted(dialect: Dialect, name: &Identifier) -> String {
+    quote(dialect, name.as_str())
+}
+
+/// Quotes a name that holds no quotes.
+pub(super) fn quote(dialect: Dialect, name: &str) -> String {
     match dialect {
         Dialect::Postgres | Dialect::Sqlite => format!("\"{name}\""),
         Dialect::MySql => format!("`{name}`"),
@@ -153,8 +162,16 @@ pub(super) fn quoted_table(dialect: Dialect, table: &Table) -> String {
 
 impl Dialect {
     /// Whether the text begins with the value, byte by byte.
-    pub(super) fn begins(self, bytes: &str, prefix: Arg) -> Fragment {
+    pub(super) fn begins(self, bytes: &str, wrap: &Wrap, prefix: Arg) -> Fragment {
         match self {
+            Self::Postgres if !wrap.is_none() => {
+                // Of a database that is not in UTF-8: bytes against bytes.
+                let prefix = wrap.of(prefix);
+                Fragment::of(format!("substr({bytes}, 1, length("))
+                    .then(prefix.clone())
+                    .sql(")) = ")
+                    .then(prefix)
+            }
             Self::Postgres => Fragment::of(format!("starts_with({bytes}, "))
                 .arg(prefix)
                 .sql(")"),

@@ -175,6 +175,12 @@ const SQLITE: [&str; 24] = [
     "ANY",
 ];
 
+/// Of a column of the table.
+pub(super) fn postgres_type(column: &str) -> &'static str {
+    let index = COLUMNS.iter().position(|name| *name == column).unwrap();
+    POSTGRES[index]
+}
+
 #[derive(Debug, Clone)]
 pub(super) enum Value {
     Null,
@@ -209,7 +215,7 @@ pub(super) fn settings(toml: &str) -> SqlSettings {
     toml::from_str(toml).unwrap()
 }
 
-const SETTINGS: &str = r#"
+pub(super) const SETTINGS: &str = r#"
 name = "test"
 pool = 4
 statement_timeout = "5s"
@@ -248,6 +254,24 @@ impl Fixture {
             source,
             bindings,
         }
+    }
+
+    /// The same server, read by another mapping.
+    pub(super) fn mapped(self, toml: &str) -> Self {
+        let source = SqlSource::open(settings(toml), &self.server.url).unwrap();
+        Self {
+            bindings: source.bind(&registry()).unwrap(),
+            source,
+            ..self
+        }
+    }
+
+    /// What is told of a mapping when it is held against the tables.
+    pub(super) async fn faults_of(&self, toml: &str) -> Vec<String> {
+        let source = SqlSource::open(settings(toml), &self.server.url).unwrap();
+        let bindings = source.bind(&registry()).unwrap();
+        let faults = bindings.check().await.unwrap();
+        faults.into_iter().map(|fault| fault.message).collect()
     }
 
     async fn create(&self) {

@@ -7,24 +7,15 @@ use crate::fault::Fault;
 use crate::source::SourceError;
 use crate::source::sql::SqlSource;
 
-async fn faults_of(fixture: &Fixture, toml: &str) -> Vec<String> {
-    let source = SqlSource::open(settings(toml), &fixture.server.url).unwrap();
-    let bindings = source.bind(&registry()).unwrap();
-    let faults = bindings.check().await.unwrap();
-    faults.into_iter().map(|fault| fault.message).collect()
-}
-
 #[tokio::test]
 async fn every_fault_of_a_mapping_is_told_with_its_mend() {
     let fixture = Fixture::postgres().await;
     fixture
         .run("CREATE TABLE odd (id int4, nane text, nickname text, small text, big int8, count int4, delta int8, active bool, checked bool, ratio float8, weight numeric, data bytea, kind text, kind_number int4, born text, amount text, at timestamp, place text, tags text[], notes json, maybe_kind text)")
         .await;
-    let told = faults_of(
-        &fixture,
-        "name = 'test'\n[[record]]\ntype = 'test.v1.Item'\ntable = 'public.odd'\nabsent = ['other']\n",
-    )
-    .await;
+    let told = fixture
+        .faults_of("name = 'test'\n[[record]]\ntype = 'test.v1.Item'\ntable = 'public.odd'\nabsent = ['other']\n")
+        .await;
     assert_eq!(
         told,
         [
@@ -36,11 +27,9 @@ async fn every_fault_of_a_mapping_is_told_with_its_mend() {
             "column `at` of table `public.odd` is timestamp without time zone, which cannot fill the google.protobuf.Timestamp field `at`: it does not say in which zone: make the column one with a time zone, or give it its zone in a view",
         ]
     );
-    let told = faults_of(
-        &fixture,
-        "name = 'test'\n[[record]]\ntype = 'test.v1.Item'\ntable = 'items'\n",
-    )
-    .await;
+    let told = fixture
+        .faults_of("name = 'test'\n[[record]]\ntype = 'test.v1.Item'\ntable = 'items'\n")
+        .await;
     assert_eq!(
         told,
         [
@@ -77,9 +66,14 @@ async fn a_database_that_is_down_is_no_fault_and_is_asked_again() {
     let away = format!("{path}.away");
     std::fs::rename(&path, &away).unwrap();
     let unreachable = fixture.bindings.check().await;
+    let Err(SourceError::Unavailable(cause)) = unreachable else {
+        panic!("{unreachable:?}");
+    };
+    let told = cause.to_string();
+    // SQLite says the same of a file in WAL mode beside which nothing can be written.
     assert!(
-        matches!(unreachable, Err(SourceError::Unavailable(_))),
-        "{unreachable:?}"
+        told.contains("beside one in WAL mode the gateway must be able to write"),
+        "{told}"
     );
     std::fs::rename(&away, &path).unwrap();
     assert_eq!(fixture.bindings.check().await.unwrap(), []);
@@ -93,9 +87,59 @@ async fn identifiers_hold_no_sql() {
     .unwrap_err();
     assert_eq!(
         refused.message(),
-        "a table or column is named by at most 63 letters, digits and `_`, not beginning with a digit"
+        "a table or column is named by letters of any script, digits and `_`, not beginning with a digit, in at most 63 bytes"
     );
     let refused =
         SqlSource::open(settings("name = 'test'"), "postgres://user:secret@:x/").unwrap_err();
     assert!(!refused.to_string().contains("secret"));
+}
+
+#[tokio::test]
+async fn labels_that_the_schema_lacks_are_told() {
+    let fixture = Fixture::postgres().await;
+    fixture
+        .run("ALTER TYPE item_kind ADD VALUE 'KIND_C'; ALTER TYPE item_kind ADD VALUE '其他'")
+        .await;
+    assert_eq!(fixture.bindings.check().await.unwrap(), []);
+    let warnings = fixture.bindings.warnings();
+    let told: Vec<_> = warnings.into_iter().map(|fault| fault.message).collect();
+    assert_eq!(
+        told,
+        [
+            "column `maybe_kind` of table `item` may hold `KIND_C`, `其他`, which test.v1.Kind does not have: a record with it cannot be read"
+        ]
+    );
+}
+
+#[tokio::test]
+async fn tables_and_columns_may_have_chinese_names() {
+    for fixture in [
+        Fixture::postgres().await,
+        Fixture::mysql().await,
+        Fixture::sqlite().await,
+    ] {
+        fixture
+            .run("ALTER TABLE item RENAME TO 居民; ALTER TABLE 居民 RENAME COLUMN name TO 姓名")
+            .await;
+        fixture
+            .run("INSERT INTO 居民 (id, 姓名) VALUES ('1', '王')")
+            .await;
+        let absent: Vec<_> = (fixture.schema().fields(None).iter())
+            .map(|field| field.path().to_string())
+            .filter(|path| !["id", "name"].contains(&path.as_str()))
+            .collect();
+        let toml = format!(
+            "name = 'test'\n[[record]]\ntype = 'test.v1.Item'\ntable = '居民'\ncolumns = {{ name = '姓名' }}\nabsent = {absent:?}\n"
+        );
+        let source = SqlSource::open(settings(&toml), &fixture.server.url).unwrap();
+        let bindings = source.bind(&registry()).unwrap();
+        assert_eq!(bindings.check().await.unwrap(), []);
+        let fixture = Fixture {
+            bindings,
+            source,
+            ..fixture
+        };
+        let filter = fixture.filter("name == '王'");
+        assert_eq!(fixture.narrowed(&filter).await.unwrap().len(), 1);
+    }
 }

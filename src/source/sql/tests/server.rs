@@ -1,6 +1,7 @@
 //! Real database servers for tests: each on a socket of its own in a folder of its own, gone when it is dropped.
 
 use std::fs;
+use std::net::TcpListener;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::path::PathBuf;
@@ -38,7 +39,51 @@ impl Server {
     pub(crate) fn restart(&mut self) {
         self.quit();
         let path = self.folder.path().to_str().unwrap();
-        self.child = Some(start_postgres(path));
+        self.child = Some(start_postgres(path, &[]));
+    }
+
+    /// Lets PostgreSQL also listen on a port of the loopback address, with a certificate for `localhost` of the X.509
+    /// version, signed by the CA in `ca.pem` of its folder. Returns the port.
+    pub(crate) fn serve_over_tls(&mut self, version: u8) -> u16 {
+        let folder = self.folder().to_owned();
+        let openssl = |line: &str| {
+            let output = unprivileged("postgres", "openssl")
+                .args(line.split(' '))
+                .current_dir(&folder)
+                .output()
+                .expect("`apt-get install openssl` gives it");
+            assert!(output.status.success(), "{line}: {output:?}");
+        };
+        let key = "-newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes";
+        openssl(&format!(
+            "req -x509 {key} -keyout ca.key -out ca.pem -subj /CN=ca -days 30"
+        ));
+        openssl(&format!(
+            "req -new {key} -keyout server.key -out server.csr -subj /CN=localhost"
+        ));
+        fs::write(folder.join("names"), "subjectAltName = DNS:localhost\n").unwrap();
+        let names = match version {
+            1 => "",
+            _ => " -extfile names",
+        };
+        openssl(&format!(
+            "x509 -req -in server.csr -CA ca.pem -CAkey ca.key -CAcreateserial -out server.pem -days 30{names}"
+        ));
+        let port = TcpListener::bind("127.0.0.1:0").unwrap();
+        let port = port.local_addr().unwrap().port();
+        let file = |name: &str| folder.join(name).display().to_string();
+        self.quit();
+        self.child = Some(start_postgres(
+            folder.to_str().unwrap(),
+            &[
+                "listen_addresses=127.0.0.1",
+                &format!("port={port}"),
+                "ssl=on",
+                &format!("ssl_cert_file={}", file("server.pem")),
+                &format!("ssl_key_file={}", file("server.key")),
+            ],
+        ));
+        port
     }
 
     pub(crate) fn postgres() -> Self {
@@ -60,7 +105,7 @@ impl Server {
             .expect("`apt-get install postgresql` gives initdb");
         assert!(output.status.success(), "initdb: {output:?}");
         Self {
-            child: Some(start_postgres(&path)),
+            child: Some(start_postgres(&path, &[])),
             url: format!("postgres://postgres@localhost/postgres?host={path}"),
             folder,
         }
@@ -99,6 +144,55 @@ impl Server {
         }
     }
 
+    /// A pooler before a PostgreSQL server, which has three connections for all that come to it.
+    pub(crate) fn behind_pgbouncer(&self, pool_mode: &str) -> Self {
+        let folder = open_folder();
+        let path = folder.path().to_str().unwrap().to_owned();
+        let settings = format!("{path}/pgbouncer.ini");
+        let server = self.folder().display();
+        let text = format!(
+            "[databases]\npostgres = user=postgres host={server}\n[pgbouncer]\nlisten_addr =\nunix_socket_dir = {path}\n\
+             auth_type = any\npool_mode = {pool_mode}\ndefault_pool_size = 3\n\
+             ignore_startup_parameters = options, extra_float_digits\n"
+        );
+        fs::write(&settings, text).unwrap();
+        let child = unprivileged("postgres", "/usr/sbin/pgbouncer")
+            .arg(&settings)
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .expect("`apt-get install pgbouncer` gives it");
+        wait_for(|| Path::new(&format!("{path}/.s.PGSQL.6432")).exists());
+        Self {
+            child: Some(child),
+            url: format!("postgres://postgres@localhost:6432/postgres?host={path}"),
+            folder,
+        }
+    }
+
+    /// Closes every connection to a MariaDB server, as `wait_timeout` does.
+    pub(crate) fn kill_mysql_clients(&self) {
+        let socket = self.folder().join("socket").display().to_string();
+        let query = |sql: &str| {
+            let output = Command::new("mariadb")
+                .args(["--no-defaults", "--user=root", "--socket", &socket])
+                .args(["--skip-column-names", "-e", sql])
+                .output()
+                .unwrap();
+            assert!(output.status.success(), "{output:?}");
+            String::from_utf8(output.stdout).unwrap()
+        };
+        let kill = "SELECT CONCAT('KILL ', ID, ';') FROM information_schema.PROCESSLIST
+                    WHERE DB = 'registry' AND ID <> CONNECTION_ID()";
+        let kill = query(kill);
+        assert!(kill.contains("KILL"), "nobody is connected");
+        query(&kill);
+    }
+
+    pub(crate) fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+
     /// Runs statements with all rights.
     pub(crate) async fn run<DB: Database>(&self, sql: impl Into<String>)
     where
@@ -108,7 +202,15 @@ impl Server {
             Some(_) => self.url.clone(),
             None => format!("{}?mode=rwc", self.url),
         };
-        let mut connection = DB::Connection::connect(&url).await.unwrap();
+        Self::run_at::<DB>(&url, sql).await;
+    }
+
+    /// Runs statements in another database than the first.
+    pub(crate) async fn run_at<DB: Database>(url: &str, sql: impl Into<String>)
+    where
+        for<'c> &'c mut DB::Connection: Executor<'c, Database = DB>,
+    {
+        let mut connection = DB::Connection::connect(url).await.unwrap();
         let statements = sqlx::raw_sql(AssertSqlSafe(sql.into()));
         (&mut connection).execute(statements).await.unwrap();
         connection.close().await.unwrap();
@@ -141,18 +243,22 @@ impl Drop for Server {
 }
 
 /// On the data and with its socket in that folder.
-fn start_postgres(path: &str) -> Child {
+fn start_postgres(path: &str, settings: &[&str]) -> Child {
     let bin = newest("/usr/lib/postgresql");
-    let child = unprivileged("postgres", &format!("{bin}/postgres"))
-        .args(["-D", &format!("{path}/data"), "-k", path])
-        .args(["-c", "listen_addresses=", "-c", "fsync=off"])
+    let mut server = unprivileged("postgres", &format!("{bin}/postgres"));
+    server.args(["-D", &format!("{path}/data"), "-k", path]);
+    for setting in ["listen_addresses=", "fsync=off"].iter().chain(settings) {
+        server.args(["-c", setting]);
+    }
+    let port = settings.iter().find_map(|s| s.strip_prefix("port="));
+    let child = server
         .stdout(Stdio::null())
         .stderr(Stdio::null())
         .spawn()
         .unwrap();
     wait_for(|| {
         Command::new(format!("{bin}/pg_isready"))
-            .args(["-q", "-h", path])
+            .args(["-q", "-h", path, "-p", port.unwrap_or("5432")])
             .status()
             .is_ok_and(|status| status.success())
     });
