@@ -169,7 +169,7 @@ impl Verb {
             Self::Registry(args) => interruptible(async move { args.run(&output) }),
             Self::Explain(args) => args.run(&output),
             Self::Import(args) => interruptible(args.run(output)),
-            Self::Source(args) => interruptible(args.run(output)),
+            Self::Source(args) => waiting(args.run(output)),
             Self::Audit(args) => args.run(&output),
             Self::Account(args) => args.run(&output),
             Self::Pki(args) => args.run(&output),

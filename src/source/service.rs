@@ -31,6 +31,7 @@ use crate::pb::value::Kind;
 use crate::policy::decision::Permit;
 use crate::registry::Registry;
 use crate::registry::extract::value_of;
+use crate::registry::field::Field;
 use crate::registry::query::Order;
 use crate::registry::query::question::Question;
 use crate::registry::schema::RecordSchema;
@@ -195,8 +196,8 @@ async fn drive(
     Ok(())
 }
 
-/// The records that came so far, in their order. It is looked at where messages meet: a service that does not keep to it
-/// would have records left out when a further question goes on.
+/// The records that came so far, in their order: a service that does not keep to it, or sends a key again, would have
+/// records left out when a further question goes on.
 struct Line {
     schema: Arc<RecordSchema>,
     order: Vec<Order>,
@@ -208,15 +209,18 @@ impl Line {
         if self.order.is_empty() {
             return Ok(());
         }
-        let last = records.get(1..).and_then(<[_]>::last);
-        for record in records.first().into_iter().chain(last) {
+        for record in records {
+            let key = self.schema.key();
+            if value_of(record, key)?.is_none() && !may_be_left_out(key) {
+                return Err(misfit(&self.schema, "a record has no key"));
+            }
             let place = Position::behind(&self.schema, &self.order, record);
             if let (Some(last), Some(place)) = (&self.last, &place)
                 && !place.is_behind(last, &self.order)
             {
                 return Err(misfit(
                     &self.schema,
-                    "the records are not in the order asked for",
+                    "the records are not in the order asked for, or have a key twice",
                 ));
             }
             self.last = place.or_else(|| self.last.take());
@@ -255,6 +259,12 @@ fn value(of: &Literal) -> Option<pb::Value> {
         }),
     };
     Some(pb::Value { kind: Some(kind) })
+}
+
+/// A number without presence that does not stand in the record is zero, and as a key as good as any.
+fn may_be_left_out(key: &Field) -> bool {
+    let descriptor = key.descriptor();
+    !descriptor.supports_presence() && !matches!(descriptor.kind(), prost_reflect::Kind::String)
 }
 
 fn misfit(schema: &RecordSchema, what: &str) -> SourceError {

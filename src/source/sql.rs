@@ -6,6 +6,7 @@ mod codec;
 mod database;
 mod encode;
 mod error;
+pub mod inspection;
 mod lease;
 mod live;
 mod mysql;
@@ -46,7 +47,10 @@ use crate::source::reading::Reading;
 use binding::Binding;
 use binding::Place;
 use database::Database;
+use inspection::Inspection;
+use inspection::Misfits;
 use live::LiveColumn;
+use live::Uniqueness;
 pub(super) use plan::Ask;
 use plan::Plan;
 pub use position::ForeignPosition;
@@ -55,6 +59,7 @@ pub use position::Position;
 use settings::RecordSettings;
 use settings::SqlSettings;
 use settings::Table;
+use settings::UniqueBy;
 
 /// Which SQL a database speaks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -90,8 +95,11 @@ struct Bound {
 #[error("{0}")]
 struct Unsettled(String);
 
-/// A record type's records, whole, batch by batch.
-pub struct Scan(Reading);
+/// A record type's records, whole, batch by batch. Rows that are no records are noted, and do not end it.
+pub struct Scan {
+    reading: Reading,
+    inspection: Arc<Inspection>,
+}
 
 impl fmt::Debug for Scan {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -102,7 +110,12 @@ impl fmt::Debug for Scan {
 impl Scan {
     /// The next records, each encoded; `None` at the end.
     pub async fn next(&mut self) -> Result<Option<Vec<Bytes>>, SourceError> {
-        self.0.next().await
+        self.reading.next().await
+    }
+
+    /// The rows that were no records so far.
+    pub fn misfits(&self) -> Misfits {
+        self.inspection.misfits()
     }
 }
 
@@ -191,13 +204,22 @@ impl Bound {
         };
         let dialect = database.dialect();
         let binding = Binding::settle(&self.schema, dialect, settings, &self.table, live)?;
-        match binding.place(self.schema.key().path()) {
-            Some(Place::Column(_)) => Ok(binding),
-            _ => Err(vec![format!(
-                "the key `{}` has no column; name it under `columns`",
-                self.schema.key().path()
-            )]),
+        let key = self.schema.key().path();
+        let column = match binding.place(key) {
+            Some(Place::Column(column)) => column,
+            _ => {
+                return Err(vec![format!(
+                    "the key `{key}` has no column; name it under `columns`"
+                )]);
+            }
+        };
+        if column.uniqueness == Uniqueness::Nothing && settings.unique == UniqueBy::Index {
+            return Err(vec![format!(
+                "nothing keeps the key `{key}` unique in table `{}`, so records could be lost or mistaken: make its column `{}` the primary key or give it a unique index of its own; for a view or a table that cannot have one, write `unique = \"declared\"` and have `landbridge source check` count",
+                self.table, column.name
+            )]);
         }
+        Ok(binding)
     }
 }
 
@@ -245,18 +267,40 @@ impl SqlBindings {
         Ok(Records::new(permit, Cursor::Own(reading)))
     }
 
-    /// Begins to read every record with every field, for those who keep the source: no permit is behind it.
+    /// Begins to read every record with every field, for those who keep the source: no permit is behind it. Where no index
+    /// keeps the key unique, rows come in its order, so that each key that is there again is noticed.
     pub async fn scan(&self, schema: &RecordSchema) -> Result<Scan, SourceError> {
         let fields = schema.leaves();
+        let binding = self.settled(schema.name()).await?;
+        let is_proven = matches!(
+            binding.place(schema.key().path()),
+            Some(Place::Column(column)) if column.uniqueness != Uniqueness::Nothing
+        );
+        let by_key = Order {
+            field: schema.key().clone(),
+            descending: false,
+        };
         let ask = Ask {
             wanted: fields.iter().map(|field| field.path()).collect(),
             key: None,
             gate: None,
-            order: Vec::new(),
+            order: if is_proven { Vec::new() } else { vec![by_key] },
             after: None,
             limit: u32::MAX,
         };
-        Ok(Scan(self.read(schema.name(), &ask).await?))
+        let plan = Plan::of(binding, &ask).map_err(|e| SourceError::Failed(Box::new(e)))?;
+        let inspection = Arc::new(Inspection::default());
+        let reading = match plan {
+            None => Reading::done(Vec::new()),
+            Some(plan) => self.database.read(Plan {
+                inspection: Some(Arc::clone(&inspection)),
+                ..plan
+            }),
+        };
+        Ok(Scan {
+            reading,
+            inspection,
+        })
     }
 
     /// The latest value of the field that tells how fresh a record type's records are; `None` where the settings name none,
@@ -289,6 +333,16 @@ impl SqlBindings {
     }
 
     async fn read(&self, record: &RecordType, ask: &Ask<'_>) -> Result<Reading, SourceError> {
+        let binding = self.settled(record).await?;
+        let plan = Plan::of(binding, ask).map_err(|e| SourceError::Failed(Box::new(e)))?;
+        match plan {
+            None => Ok(Reading::done(Vec::new())),
+            Some(plan) if ask.key.is_some() => self.database.get(plan).await,
+            Some(plan) => Ok(self.database.read(plan)),
+        }
+    }
+
+    async fn settled(&self, record: &RecordType) -> Result<&Arc<Binding>, SourceError> {
         let failed = |message: String| SourceError::Failed(Box::new(Unsettled(message)));
         let Some(bound) = self.records.get(record) else {
             let names = self.records.keys().map(RecordType::as_str);
@@ -297,15 +351,9 @@ impl SqlBindings {
                 .unwrap_or_default();
             return Err(failed(format!("the source has no {record}{suggestion}")));
         };
-        let binding = match bound.settled(&self.database).await? {
-            Ok(binding) => binding,
-            Err(faults) => return Err(failed(faults.join("; "))),
-        };
-        let plan = Plan::of(binding, ask).map_err(|e| SourceError::Failed(Box::new(e)))?;
-        match plan {
-            None => Ok(Reading::done(Vec::new())),
-            Some(plan) if ask.key.is_some() => self.database.get(plan).await,
-            Some(plan) => Ok(self.database.read(plan)),
+        match bound.settled(&self.database).await? {
+            Ok(binding) => Ok(binding),
+            Err(faults) => Err(failed(faults.join("; "))),
         }
     }
 }

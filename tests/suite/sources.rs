@@ -3,6 +3,10 @@
 mod service;
 
 use std::fs;
+use std::io::BufRead;
+use std::io::BufReader;
+use std::process::Command;
+use std::process::Stdio;
 
 use sqlx::MySql;
 use sqlx::Postgres;
@@ -241,6 +245,173 @@ async fn a_row_that_does_not_fit_its_schema_is_the_providers_error_and_is_not_pa
         );
     }
     system.ask(&Asked::get(&Resident(9).key())).await.unwrap();
+}
+
+/// A `landbridge` verb with civil's settings: how it ends, and what it prints to either end.
+fn landbridge(world: &World, verb: &[&str]) -> (Option<i32>, String) {
+    let output = Command::new(env!("CARGO_BIN_EXE_landbridge"))
+        .args(verb)
+        .arg("--config")
+        .arg(world.federation.settings("civil"))
+        .output()
+        .unwrap();
+    let told = [output.stdout, output.stderr].concat();
+    (output.status.code(), String::from_utf8(told).unwrap())
+}
+
+/// Residents in a table without a primary key, R0000000007 three times.
+async fn residents_without_a_key(world: &World) -> Server {
+    let server = Server::postgres();
+    let table = POSTGRES.replace("resident_id text PRIMARY KEY", "resident_id text");
+    server.run::<Postgres>(table).await;
+    let again = "INSERT INTO residents SELECT r.* FROM residents r, generate_series(1, 2) WHERE resident_id = 'R0000000007'";
+    server.run::<Postgres>(again).await;
+    world.read_residents_from(&server.url);
+    server
+}
+
+#[tokio::test]
+async fn a_table_whose_key_nothing_keeps_unique_is_refused_until_its_owner_declares_it() {
+    let world = World::new().await;
+    let _server = residents_without_a_key(&world).await;
+    let (exit, told) = landbridge(&world, &["check"]);
+    assert_eq!(exit, Some(64), "{told}");
+    assert!(
+        told.contains("nothing keeps the key `resident_id` unique in table `residents`"),
+        "{told}"
+    );
+
+    let settings = world.federation.settings("civil");
+    let text = fs::read_to_string(&settings).unwrap();
+    fs::write(&settings, format!("{text}unique = \"declared\"\n")).unwrap();
+    let (exit, told) = landbridge(&world, &["check"]);
+    assert_eq!(exit, Some(0), "{told}");
+    let (exit, told) = landbridge(&world, &["source", "check"]);
+    assert_eq!(exit, Some(1), "{told}");
+    let lines: Vec<_> = told.lines().collect();
+    assert_eq!(
+        lines,
+        [
+            "civil.v1.Resident: 2 of 102 rows do not fit: `resident_id` is the key of several rows",
+            "    R0000000007, R0000000007",
+            "civil.v1.Resident: 102 rows of `population`; 2 are not as the registry demands",
+        ]
+    );
+
+    let _gateways = world.pair().await;
+    let system = world.system("tax", "assessment");
+    let asked = Asked::get(&Resident(7).key());
+    let refused = system.ask(&asked).await.err().unwrap();
+    assert!(refused.is(Code::Internal, "SOURCE_MISFIT"), "{refused:?}");
+    for limit in [1, 2, 3, 4, 100] {
+        let (mut cursor, mut records) = (bytes::Bytes::new(), 0);
+        let refused = loop {
+            let page = Asked::query("").limit(limit).after(&cursor);
+            match system.ask(&page).await {
+                Ok(page) => {
+                    records += page.records.len();
+                    cursor = page.trailer.next_cursor;
+                    assert!(!cursor.is_empty(), "{limit}: an end after {records}");
+                }
+                Err(refused) => break refused,
+            }
+        };
+        assert!(refused.is(Code::Internal, "SOURCE_MISFIT"), "{refused:?}");
+        // 1 and 3 come before 7; 5 has moved.
+        assert!(records <= 3, "{limit}: {records}");
+    }
+}
+
+#[tokio::test]
+async fn a_source_check_goes_on_behind_rows_that_do_not_fit_and_names_their_keys() {
+    let world = World::with_residents(5000).await;
+    let database = world.path("var/civil/civil.sqlite");
+    for broken in [
+        "UPDATE residents SET full_name = x'ff' WHERE CAST(substr(resident_id, 2) AS INTEGER) % 100 = 7",
+        "UPDATE residents SET status = 'STATUS_UNHEARD_OF' WHERE resident_id = 'R0000000001'",
+        "UPDATE residents SET resident_id = NULL WHERE resident_id = 'R0000000002'",
+        "UPDATE residents SET resident_id = '' WHERE resident_id = 'R0000000003'",
+    ] {
+        records::run(&database, broken).await;
+    }
+    let arguments = ["source", "check", "--record", "civil.v1.Resident"];
+    let (exit, told) = landbridge(&world, &arguments);
+    assert_eq!(exit, Some(1), "{told}");
+    let lines: Vec<_> = told.lines().collect();
+    assert_eq!(
+        lines,
+        [
+            "civil.v1.Resident: 50 of 5,000 rows do not fit: `full_name` is not text",
+            "    R0000000007, R0000000107, R0000000207, R0000000307, R0000000407, R0000000507, R0000000607, R0000000707, R0000000807, R0000000907, and 40 more",
+            "civil.v1.Resident: 1 of 5,000 rows do not fit: `resident_id` is NULL, and it is the key",
+            "civil.v1.Resident: 1 of 5,000 rows do not fit: `resident_id` is empty, and it is the key",
+            "civil.v1.Resident: 1 of 5,000 rows do not fit: `status` is not the name of a value of its enum",
+            "    R0000000001",
+            "civil.v1.Resident: 5,000 rows of `population`; 53 are not as the registry demands",
+        ]
+    );
+    let (exit, told) = landbridge(&world, &[&arguments[..], &["--json"]].concat());
+    assert_eq!(exit, Some(1));
+    let report: serde_json::Value = serde_json::from_str(&told).unwrap();
+    assert_eq!(
+        (&report["rows"], &report["failing"]),
+        (&5000.into(), &53.into())
+    );
+    assert_eq!(report["misfits"][0]["rows"], 50);
+    assert_eq!(report["misfits"][0]["keys"][1], "R0000000107");
+    assert_eq!(report["misfits"][3]["field"], "status");
+    assert_eq!(report.get("ended"), None);
+
+    // What cannot be read at all is no success either.
+    records::run(&database, "ALTER TABLE households RENAME TO homes").await;
+    let (exit, told) = landbridge(
+        &world,
+        &["source", "check", "--record", "civil.v1.Household"],
+    );
+    assert_eq!(exit, Some(1), "{told}");
+    assert!(
+        told.starts_with("civil.v1.Household: not all rows of `population` were read: ")
+            && !told.contains("as the registry demands"),
+        "{told}"
+    );
+}
+
+#[tokio::test]
+async fn a_source_check_that_is_stopped_says_how_far_it_came() {
+    let (world, server) = (World::new().await, Server::postgres());
+    server.run::<Postgres>(POSTGRES).await;
+    // Two batches, each of which takes longer than a second.
+    let slow = "CREATE FUNCTION slow() RETURNS bool AS 'BEGIN PERFORM pg_sleep(0.05); RETURN true; END' LANGUAGE plpgsql; CREATE ROLE reader LOGIN; GRANT SELECT ON residents TO reader; ALTER TABLE residents ENABLE ROW LEVEL SECURITY; CREATE POLICY slow ON residents USING (slow())";
+    server.run::<Postgres>(slow).await;
+    world.read_residents_from(&server.url.replacen("postgres@", "reader@", 1));
+    let settings = world.federation.settings("civil");
+    let mut check = Command::new(env!("CARGO_BIN_EXE_landbridge"))
+        .args(["source", "check", "--config"])
+        .arg(&settings)
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    // Progress is told when two seconds have gone.
+    let mut told = BufReader::new(check.stderr.take().unwrap());
+    let mut line = String::new();
+    told.read_line(&mut line).unwrap();
+    assert!(
+        line.starts_with("civil.v1.Resident: ") && line.ends_with(" rows so far\n"),
+        "{line}"
+    );
+    let pid = check.id().to_string();
+    let sent = Command::new("kill").args(["-INT", &pid]).status().unwrap();
+    assert!(sent.success());
+    let output = check.wait_with_output().unwrap();
+    assert_eq!(output.status.code(), Some(130));
+    let told = String::from_utf8(output.stdout).unwrap();
+    assert!(
+        told.starts_with(
+            "civil.v1.Resident: not all rows of `population` were read: stopped by Ctrl-C; of "
+        ) && told.ends_with(" that were, none was found amiss\n"),
+        "{told}"
+    );
 }
 
 #[tokio::test]

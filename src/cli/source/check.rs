@@ -1,4 +1,4 @@
-//! `source check`: how many records break which rule of the registry, and so would not be released.
+//! `source check`: how many rows are no records, have the key of another or break a rule, and so would not be released.
 
 use std::collections::BTreeMap;
 use std::collections::BTreeSet;
@@ -6,7 +6,9 @@ use std::io;
 use std::io::IsTerminal;
 use std::io::Write;
 use std::path::PathBuf;
+use std::pin::pin;
 use std::time::Duration;
+use std::time::Instant;
 
 use clap::Args;
 use serde::Serialize;
@@ -15,19 +17,22 @@ use crate::cli::exit::Exit;
 use crate::cli::exit::Failure;
 use crate::cli::exit::Run;
 use crate::cli::output::OutputOptions;
+use crate::cli::text::printable;
 use crate::config::Config;
 use crate::config::SourceConfig;
 use crate::fault::chain;
 use crate::gateway::assemble::registry;
 use crate::registry::Registry;
+use crate::registry::extract::value_of;
 use crate::registry::rules::Covered;
 use crate::registry::rules::Requirement;
-use crate::registry::rules::Rules;
 use crate::registry::schema::RecordSchema;
 use crate::source::sql::SqlBindings;
 use crate::source::sql::SqlSource;
+use crate::source::sql::inspection::Misfits;
+use crate::source::sql::inspection::Rows;
 
-/// A whole table is read: as long as it takes.
+/// A whole table is read, and sorted where no index keeps its keys unique: as long as it takes.
 const LIFETIME: Duration = Duration::from_secs(24 * 60 * 60);
 
 #[derive(Args)]
@@ -35,11 +40,13 @@ const LIFETIME: Duration = Duration::from_secs(24 * 60 * 60);
   landbridge source check --config config/civil.toml
   landbridge source check --config config/civil.toml --record civil.v1.Resident --json
 
-Every record of the department's databases is read with every field and held against the rules that the registry states
-for it (buf.validate); a gateway refuses to release a record that breaks one of a released field (SOURCE_MISFIT). Values
-are not shown. Records of a service are not read: they are checked as they are released.
+Every row of the department's databases is read with every field, to its end: counted are those that do not fit their
+schema, whose key is empty or that of another row, and that break a rule which the registry states (buf.validate). A
+gateway refuses to release them (SOURCE_MISFIT). The first keys of each kind are named; values are not shown. Records of a
+service are not read: they are checked as they are released.
 
-Exit codes: 0 all records are as the registry demands, 1 some are not or cannot be read, 64 bad usage or settings.")]
+Exit codes: 0 all records are as the registry demands, 1 some are not or cannot be read, 64 bad usage or settings,
+130 stopped by Ctrl-C, with what was found until then.")]
 pub(super) struct CheckArgs {
     /// The settings of the department's gateway
     #[arg(long, env = "LANDBRIDGE_CONFIG", value_name = "FILE")]
@@ -55,12 +62,22 @@ struct Report {
     record_type: String,
     source: String,
     rows: u64,
-    /// Rows that break at least one rule.
+    /// Rows that would not be released: the misfits, and those that break at least one rule.
     failing: u64,
+    misfits: Vec<Misfit>,
     rules: Vec<Broken>,
     /// Why not all rows were read.
     #[serde(skip_serializing_if = "Option::is_none")]
     ended: Option<String>,
+}
+
+/// Rows that are no records for one reason; without a field where it is the row as a whole.
+#[derive(Debug, Serialize)]
+struct Misfit {
+    field: String,
+    fault: String,
+    #[serde(flatten)]
+    rows: Rows,
 }
 
 #[derive(Debug, Serialize)]
@@ -68,7 +85,8 @@ struct Broken {
     field: String,
     #[serde(flatten)]
     requirement: Requirement,
-    rows: u64,
+    #[serde(flatten)]
+    rows: Rows,
 }
 
 impl CheckArgs {
@@ -81,6 +99,7 @@ impl CheckArgs {
             None => None,
         };
         let (mut is_whole, mut found) = (true, false);
+        let mut interrupt = pin!(tokio::signal::ctrl_c());
         for source in &config.sources {
             let bindings = bind(source, &registry, &config)?;
             for record in bindings.records() {
@@ -89,7 +108,20 @@ impl CheckArgs {
                     continue;
                 }
                 found = true;
-                let report = check(&bindings, schema).await;
+                let mut tally = Tally::default();
+                let ended = tokio::select! {
+                    biased;
+                    stopped = &mut interrupt => {
+                        stopped?;
+                        wipe();
+                        let ended = Some("stopped by Ctrl-C".to_owned());
+                        Report::of(&bindings, schema, tally, ended).tell(is_json)?;
+                        return Ok(Exit::Interrupted);
+                    }
+                    ended = read(&bindings, schema, &mut tally) => ended,
+                };
+                wipe();
+                let report = Report::of(&bindings, schema, tally, ended);
                 is_whole &= report.failing == 0 && report.ended.is_none();
                 report.tell(is_json)?;
             }
@@ -110,6 +142,7 @@ fn bind(
 ) -> Result<SqlBindings, Failure> {
     let mut settings = source.settings.clone();
     settings.answer_timeout = LIFETIME;
+    settings.statement_timeout = LIFETIME;
     let file = config.file.display().to_string();
     let opened = SqlSource::open(settings, source.url.as_str()).map_err(|fault| vec![fault]);
     let bound = opened.and_then(|opened| opened.bind(registry));
@@ -119,53 +152,43 @@ fn bind(
     })
 }
 
-/// Reads all records of a type. What ends the reading is part of the report.
-async fn check(bindings: &SqlBindings, schema: &RecordSchema) -> Report {
-    let mut tally = Tally::default();
-    let ended = match bindings.scan(schema).await {
-        Ok(mut scan) => loop {
-            match scan.next().await {
-                Ok(Some(records)) => {
-                    for record in records {
-                        tally.add(schema.rules(), &record);
-                    }
-                    progress(schema, tally.rows);
-                }
-                Ok(None) => break None,
-                Err(error) => break Some(chain(&error)),
-            }
-        },
-        Err(error) => Some(chain(&error)),
+/// Reads all rows of a type; tells why not all were read.
+async fn read(bindings: &SqlBindings, schema: &RecordSchema, tally: &mut Tally) -> Option<String> {
+    let mut progress = Progress::new(schema);
+    let mut scan = match bindings.scan(schema).await {
+        Ok(scan) => scan,
+        Err(error) => return Some(chain(&error)),
     };
-    wipe();
-    let broken = tally.broken.into_iter();
-    let rules = broken.map(|((field, requirement), rows)| Broken {
-        field,
-        requirement,
-        rows,
-    });
-    Report {
-        record_type: schema.name().to_string(),
-        source: bindings.name().to_owned(),
-        rows: tally.rows,
-        failing: tally.failing,
-        rules: rules.collect(),
-        ended,
+    loop {
+        let next = scan.next().await;
+        tally.misfits = scan.misfits();
+        match next {
+            Ok(Some(records)) => {
+                for record in records {
+                    tally.add(schema, &record);
+                }
+                progress.tell(tally.rows());
+            }
+            Ok(None) => return None,
+            Err(error) => return Some(chain(&error)),
+        }
     }
 }
 
 #[derive(Default)]
 struct Tally {
-    rows: u64,
+    records: u64,
+    /// Records that break at least one rule.
     failing: u64,
-    broken: BTreeMap<(String, Requirement), u64>,
+    broken: BTreeMap<(String, Requirement), Rows>,
+    misfits: Misfits,
 }
 
 impl Tally {
-    fn add(&mut self, rules: Option<&Rules>, record: &[u8]) {
-        self.rows += 1;
+    fn add(&mut self, schema: &RecordSchema, record: &[u8]) {
+        self.records += 1;
         let mut broken = BTreeSet::new();
-        if let Some(rules) = rules {
+        if let Some(rules) = schema.rules() {
             let judged = rules.each_violation(record, &Covered::All, &mut |violation| {
                 broken.insert((violation.path, violation.requirement));
             });
@@ -179,12 +202,51 @@ impl Tally {
         }
         self.failing += u64::from(!broken.is_empty());
         for rule in broken {
-            *self.broken.entry(rule).or_default() += 1;
+            let key = value_of(record, schema.key()).ok().flatten();
+            let key = key.map(|key| String::from_utf8_lossy(&key.tag_bytes()).into_owned());
+            self.broken.entry(rule).or_default().add(key);
         }
+    }
+
+    fn misfits(&self) -> u64 {
+        self.misfits.values().map(|misfits| misfits.rows).sum()
+    }
+
+    fn rows(&self) -> u64 {
+        self.records + self.misfits()
     }
 }
 
 impl Report {
+    fn of(
+        bindings: &SqlBindings,
+        schema: &RecordSchema,
+        tally: Tally,
+        ended: Option<String>,
+    ) -> Self {
+        Self {
+            record_type: schema.name().to_string(),
+            source: bindings.name().to_owned(),
+            rows: tally.rows(),
+            failing: tally.failing + tally.misfits(),
+            misfits: tally
+                .misfits
+                .into_iter()
+                .map(|((field, fault), rows)| Misfit { field, fault, rows })
+                .collect(),
+            rules: tally
+                .broken
+                .into_iter()
+                .map(|((field, requirement), rows)| Broken {
+                    field,
+                    requirement,
+                    rows,
+                })
+                .collect(),
+            ended,
+        }
+    }
+
     fn tell(&self, is_json: bool) -> io::Result<()> {
         let mut out = io::stdout().lock();
         if is_json {
@@ -192,23 +254,63 @@ impl Report {
             return writeln!(out);
         }
         let (record, rows) = (&self.record_type, grouped(self.rows));
+        for misfit in &self.misfits {
+            let (field, count) = (&misfit.field, grouped(misfit.rows.rows));
+            let subject = match field.is_empty() {
+                true => String::new(),
+                false => format!("`{field}` "),
+            };
+            writeln!(
+                out,
+                "{record}: {count} of {rows} rows do not fit: {subject}{}",
+                misfit.fault
+            )?;
+            name(&mut out, &misfit.rows)?;
+        }
         for broken in &self.rules {
-            let (field, count) = (&broken.field, grouped(broken.rows));
+            let (field, count) = (&broken.field, grouped(broken.rows.rows));
             let Requirement { rule, demands } = &broken.requirement;
             writeln!(
                 out,
                 "{record}: {count} of {rows} rows fail `{field}` {rule}: {demands}"
             )?;
+            name(&mut out, &broken.rows)?;
         }
-        if let Some(ended) = &self.ended {
-            writeln!(out, "{record}: not all rows were read: {ended}")?;
-        }
-        let verdict = match self.failing {
-            0 => "all are as the registry demands".to_owned(),
-            failing => format!("{} are not as the registry demands", grouped(failing)),
+        let failing = match self.failing {
+            0 => None,
+            failing => Some(format!(
+                "{} are not as the registry demands",
+                grouped(failing)
+            )),
         };
-        writeln!(out, "{record}: {rows} rows of `{}`; {verdict}", self.source)
+        let source = &self.source;
+        match (&self.ended, failing) {
+            (None, None) => writeln!(
+                out,
+                "{record}: {rows} rows of `{source}`; all are as the registry demands"
+            ),
+            (None, Some(failing)) => {
+                writeln!(out, "{record}: {rows} rows of `{source}`; {failing}")
+            }
+            (Some(ended), failing) => writeln!(
+                out,
+                "{record}: not all rows of `{source}` were read: {ended}; of {rows} that were, {}",
+                failing.unwrap_or_else(|| "none was found amiss".to_owned())
+            ),
+        }
     }
+}
+
+/// Which rows they are, as far as their keys can be told.
+fn name(out: &mut impl Write, rows: &Rows) -> io::Result<()> {
+    if rows.keys.is_empty() {
+        return Ok(());
+    }
+    let more = match rows.rows.saturating_sub(rows.keys.len() as u64) {
+        0 => String::new(),
+        more => format!(", and {} more", grouped(more)),
+    };
+    writeln!(out, "    {}{more}", printable(&rows.keys.join(", ")))
 }
 
 /// A number with its thousands apart, such as `3,000,000`.
@@ -224,12 +326,37 @@ fn grouped(number: u64) -> String {
     grouped
 }
 
-fn progress(schema: &RecordSchema, rows: u64) {
-    let mut err = io::stderr().lock();
-    if err.is_terminal() {
+/// How far a reading has come, for who waits longer than two seconds: on a terminal one line that is written anew, and
+/// elsewhere a line each time when as much time has gone again.
+struct Progress<'s> {
+    schema: &'s RecordSchema,
+    begun: Instant,
+    pause: Duration,
+}
+
+impl<'s> Progress<'s> {
+    fn new(schema: &'s RecordSchema) -> Self {
+        Self {
+            schema,
+            begun: Instant::now(),
+            pause: Duration::from_secs(2),
+        }
+    }
+
+    fn tell(&mut self, rows: u64) {
+        if self.begun.elapsed() < self.pause {
+            return;
+        }
+        let mut err = io::stderr().lock();
+        let told = format!("{}: {} rows so far", self.schema.name(), grouped(rows));
         // Progress that nobody can read is no reason to stop.
-        let _ =
-            write!(err, "\r{}: {} rows ", schema.name(), grouped(rows)).and_then(|()| err.flush());
+        let _ = if err.is_terminal() {
+            self.pause += Duration::from_millis(200);
+            write!(err, "\r{told} ").and_then(|()| err.flush())
+        } else {
+            self.pause *= 2;
+            writeln!(err, "{told}")
+        };
     }
 }
 

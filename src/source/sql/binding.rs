@@ -9,6 +9,7 @@ use super::codec;
 use super::codec::Codec;
 use super::codec::Want;
 use super::live::LiveColumn;
+use super::live::Uniqueness;
 use super::settings::Identifier;
 use super::settings::RecordSettings;
 use super::settings::Table;
@@ -24,7 +25,7 @@ pub(super) struct Column {
     pub(super) target: Target,
     pub(super) name: Identifier,
     pub(super) codec: Codec,
-    pub(super) unique: bool,
+    pub(super) uniqueness: Uniqueness,
     /// Of a text of MySQL.
     pub(super) collation: Option<(Identifier, Identifier)>,
 }
@@ -38,6 +39,8 @@ pub(super) struct Target {
     /// The field has presence: a value that is the type's default is written, too.
     pub(super) states_default: bool,
     pub(super) packed: bool,
+    /// The field is the record's key, which every record states.
+    pub(super) is_key: bool,
 }
 
 /// How one record type is read from one table of one registry revision.
@@ -248,7 +251,7 @@ impl Settling<'_> {
             return None;
         };
         let chosen = codec::choose(self.dialect, column, field.descriptor());
-        let (unique, shown) = (column.unique, column.shown.clone());
+        let (uniqueness, shown) = (column.uniqueness, column.shown.clone());
         let collation = column.collation.clone();
         let descriptor = field.descriptor();
         match chosen {
@@ -259,11 +262,12 @@ impl Settling<'_> {
                     kind: descriptor.kind(),
                     states_default: descriptor.supports_presence(),
                     packed: descriptor.is_packed(),
+                    is_key: field.path() == self.schema.key().path(),
                 },
                 field,
                 name: identifier,
                 codec,
-                unique,
+                uniqueness,
                 collation,
             }))),
             Err(mend) => {

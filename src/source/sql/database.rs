@@ -148,16 +148,7 @@ impl Database {
         if matches!(read, Err(SourceError::Unavailable(_))) {
             read = self.get_once(&plan).await;
         }
-        let mut batch = read?;
-        if batch.len() > 1 {
-            let schema = &plan.binding.schema;
-            return Err(SourceError::Misfit(format!(
-                "{}: several rows have the same `{}`",
-                schema.name(),
-                schema.key().path()
-            )));
-        }
-        Ok(Reading::done(batch.take()))
+        Ok(Reading::done(read?.take()))
     }
 
     async fn get_once(&self, plan: &Arc<Plan>) -> Result<Batch, SourceError> {

@@ -1,5 +1,7 @@
 //! From a database's values to the bytes of a record, without a message tree in between.
 
+use std::ops::Range;
+
 use bytes::BufMut;
 use bytes::BytesMut;
 use prost::Message as _;
@@ -46,22 +48,30 @@ pub(super) struct Misfit<'n> {
     pub(super) unfit: Unfit,
 }
 
-/// Writes the fields that the row states. Returns whether any column had a value.
+/// Writes the fields that the row states, and says where the key came to stand. Returns whether any column had a value.
 pub(super) fn put_row<'n, R: Row>(
     out: &mut BytesMut,
     nodes: &'n [Node],
     row: &R,
+    key: &mut Range<usize>,
 ) -> Result<bool, Misfit<'n>> {
     let mut stated = false;
     for node in nodes {
         stated |= match node {
-            Node::Column { index, column } => row
-                .cell(*index, &column.codec)
-                .and_then(|cell| put_column(out, column, &cell))
-                .map_err(|unfit| Misfit { column, unfit })?,
+            Node::Column { index, column } => {
+                let start = out.len();
+                let stated = row
+                    .cell(*index, &column.codec)
+                    .and_then(|cell| put_column(out, column, &cell))
+                    .map_err(|unfit| Misfit { column, unfit })?;
+                if column.target.is_key {
+                    *key = start..out.len();
+                }
+                stated
+            }
             Node::Message { number, fields } => {
                 let mut inner = BytesMut::new();
-                let stated = put_row(&mut inner, fields, row)?;
+                let stated = put_row(&mut inner, fields, row, &mut Range::default())?;
                 if stated {
                     put_len(out, *number, &inner);
                 }
@@ -75,7 +85,9 @@ pub(super) fn put_row<'n, R: Row>(
 fn put_column(out: &mut BytesMut, column: &Column, cell: &Cell<'_>) -> Result<bool, Unfit> {
     let target = &column.target;
     match cell {
+        Cell::Null if target.is_key => return Err(Unfit("is NULL, and it is the key")),
         Cell::Null => return Ok(false),
+        Cell::Text("") if target.is_key => return Err(Unfit("is empty, and it is the key")),
         Cell::List(cells) => put_list(out, target, cells)?,
         Cell::Text(text) if matches!(column.codec, Codec::Json(_)) => put_json(out, column, text)?,
         cell => put_value(out, target, cell, target.states_default)?,

@@ -16,8 +16,27 @@ pub(super) struct LiveColumn {
     pub(super) element: Option<String>,
     /// Of a text of MySQL: its character set and collation.
     pub(super) collation: Option<(Identifier, Identifier)>,
-    /// A unique index stands on this column alone, so its own order has no ties.
-    pub(super) unique: bool,
+    pub(super) uniqueness: Uniqueness,
+}
+
+/// What unique indexes on one column alone make sure of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Uniqueness {
+    Nothing,
+    /// No two rows have the same value.
+    Values,
+    /// No two rows have values that the column's own order takes for the same.
+    Order,
+}
+
+impl Uniqueness {
+    pub(super) fn of(values: bool, order: bool) -> Self {
+        match (values, order) {
+            (_, true) => Self::Order,
+            (true, false) => Self::Values,
+            (false, false) => Self::Nothing,
+        }
+    }
 }
 
 impl LiveColumn {
@@ -30,24 +49,30 @@ impl LiveColumn {
     }
 }
 
-/// Takes the schema or NULL, then the table.
+/// Takes the schema or NULL, then the table. An index of a table from which others inherit says nothing of their rows.
 pub(super) const POSTGRES: &str = r#"
 SELECT a.attname::text,
        CASE WHEN b.typtype = 'e' THEN 'enum' ELSE b.typname::text END,
        format_type(a.atttypid, a.atttypmod),
        CASE WHEN e.typtype = 'e' THEN 'enum' ELSE e.typname::text END,
-       EXISTS (SELECT 1 FROM pg_index i WHERE i.indrelid = a.attrelid AND i.indisunique AND i.indisvalid
-               AND i.indpred IS NULL AND i.indnkeyatts = 1 AND i.indkey[0] = a.attnum)
+       u.is_unique, u.is_unique AND u.in_order
   FROM pg_attribute a
   JOIN pg_type t ON t.oid = a.atttypid
   JOIN pg_type b ON b.oid = CASE WHEN t.typtype = 'd' THEN t.typbasetype ELSE t.oid END
   LEFT JOIN pg_type e ON e.oid = b.typelem AND b.typcategory = 'A'
+  CROSS JOIN LATERAL (
+       SELECT count(*) > 0 AS is_unique, coalesce(bool_or(i.indcollation[0] = a.attcollation), false) AS in_order
+         FROM pg_index i
+        WHERE i.indrelid = a.attrelid AND i.indisunique AND i.indisvalid AND i.indpred IS NULL
+          AND i.indnkeyatts = 1 AND i.indkey[0] = a.attnum
+          AND NOT EXISTS (SELECT 1 FROM pg_inherits h JOIN pg_class p ON p.oid = h.inhparent
+                           WHERE h.inhparent = a.attrelid AND p.relkind = 'r')) u
  WHERE a.attrelid = to_regclass(coalesce(quote_ident($1) || '.', '') || quote_ident($2))
    AND a.attnum > 0 AND NOT a.attisdropped
    AND has_column_privilege(a.attrelid, a.attnum, 'SELECT')
 "#;
 
-/// Takes the schema or NULL, then the table.
+/// Takes the schema or NULL, then the table. An index of a table that stands for others says nothing of their rows.
 pub(super) const MYSQL: &str = r#"
 SELECT CAST(c.COLUMN_NAME AS CHAR), CAST(LOWER(c.DATA_TYPE) AS CHAR), CAST(LOWER(c.COLUMN_TYPE) AS CHAR), NULL,
        EXISTS (SELECT 1 FROM information_schema.STATISTICS s
@@ -55,19 +80,24 @@ SELECT CAST(c.COLUMN_NAME AS CHAR), CAST(LOWER(c.DATA_TYPE) AS CHAR), CAST(LOWER
                   AND s.COLUMN_NAME = c.COLUMN_NAME AND s.SUB_PART IS NULL
                   AND NOT EXISTS (SELECT 1 FROM information_schema.STATISTICS o
                                    WHERE o.TABLE_SCHEMA = s.TABLE_SCHEMA AND o.TABLE_NAME = s.TABLE_NAME
-                                     AND o.INDEX_NAME = s.INDEX_NAME AND o.SEQ_IN_INDEX > 1)),
+                                     AND o.INDEX_NAME = s.INDEX_NAME AND o.SEQ_IN_INDEX > 1)
+                  AND NOT EXISTS (SELECT 1 FROM information_schema.TABLES t
+                                   WHERE t.TABLE_SCHEMA = s.TABLE_SCHEMA AND t.TABLE_NAME = s.TABLE_NAME
+                                     AND t.ENGINE IN ('MRG_MyISAM', 'FEDERATED', 'CONNECT', 'SPIDER'))),
        CAST(c.CHARACTER_SET_NAME AS CHAR), CAST(c.COLLATION_NAME AS CHAR)
   FROM information_schema.COLUMNS c
  WHERE c.TABLE_SCHEMA = COALESCE(?, DATABASE()) AND c.TABLE_NAME = ?
 "#;
 
-/// Takes the schema or NULL, then the table. The second column is the declared type, from which comes the affinity.
+/// Takes the schema or NULL, then the table. The third column is the declared type, from which comes the affinity; the
+/// fifth tells of a primary key of this column alone, the sixth the collations of its unique indexes.
 pub(super) const SQLITE: &str = r#"
 SELECT c.name, '', c.type, NULL,
-       (c.pk = 1 AND (SELECT max(pk) FROM pragma_table_info(?2, coalesce(?1, 'main'))) = 1)
-       OR EXISTS (SELECT 1 FROM pragma_index_list(?2, coalesce(?1, 'main')) l
-                   WHERE l."unique" AND NOT l.partial
-                     AND (SELECT group_concat(i.name) FROM pragma_index_info(l.name, coalesce(?1, 'main')) i) = c.name)
+       c.pk = 1 AND (SELECT max(pk) FROM pragma_table_info(?2, coalesce(?1, 'main'))) = 1,
+       (SELECT group_concat(x.coll)
+          FROM pragma_index_list(?2, coalesce(?1, 'main')) l, pragma_index_xinfo(l.name, coalesce(?1, 'main')) x
+         WHERE l."unique" AND NOT l.partial AND x.key AND x.cid = c.cid
+           AND (SELECT count(*) FROM pragma_index_xinfo(l.name, coalesce(?1, 'main')) k WHERE k.key) = 1)
   FROM pragma_table_xinfo(?2, coalesce(?1, 'main')) c
 "#;
 

@@ -27,6 +27,7 @@ use super::lease::Lease;
 use super::lease::acquire;
 use super::live;
 use super::live::LiveColumn;
+use super::live::Uniqueness;
 use super::plan::Plan;
 use super::settings::Identifier;
 use super::settings::SqlSettings;
@@ -92,7 +93,10 @@ pub(super) async fn columns(
                 shown: row.try_get_unchecked(2)?,
                 element: None,
                 collation: name(row, 5)?.zip(name(row, 6)?),
-                unique: row.try_get_unchecked::<i64, _>(4)? != 0,
+                uniqueness: match row.try_get_unchecked::<i64, _>(4)? {
+                    0 => Uniqueness::Nothing,
+                    _ => Uniqueness::Order,
+                },
             })
         })
         .collect()

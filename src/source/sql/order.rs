@@ -6,6 +6,7 @@ use super::Dialect;
 use super::binding::Binding;
 use super::binding::Place;
 use super::codec::Codec;
+use super::live::Uniqueness;
 use super::operand;
 use super::operand::Operand;
 use super::position::Position;
@@ -83,12 +84,12 @@ impl Binding {
         }
         let operand = Operand::of(dialect, place, &by.field)?;
         let is_key = by.field.path() == self.schema.key().path();
-        let unique = matches!(place, Place::Column(column) if column.unique);
+        let in_order = has_own_order(place);
         Some(match operand {
             // The column's own order has no ties, and an index.
             Operand::Text {
                 plain: Some(plain), ..
-            } if is_key && unique => term(plain.sql, plain.wrap),
+            } if is_key && in_order => term(plain.sql, plain.wrap),
             Operand::Text { bytes, wrap, .. } if is_key => term(bytes, wrap),
             Operand::Text { bytes, wrap, .. } => term(format!("COALESCE({bytes}, '')"), wrap),
             Operand::Value { sql, wrap } if is_key => term(sql, wrap),
@@ -110,7 +111,9 @@ impl Binding {
                 operand::instant_sort_text(*seconds, *nanos).map(|text| Arg::Text(text.into()))
             }
             // The key is compared as its column's type, of which not every text is a value.
-            Literal::Text(text) if column.unique && field.path() == self.schema.key().path() => {
+            Literal::Text(text)
+                if has_own_order(place) && field.path() == self.schema.key().path() =>
+            {
                 match Operand::of(self.dialect, place, field)? {
                     Operand::Text {
                         plain: Some(plain), ..
@@ -121,6 +124,11 @@ impl Binding {
             value => Operand::arg(self.dialect, value),
         }
     }
+}
+
+/// Whether the column's own order, which an index has, is without ties.
+fn has_own_order(place: Place<'_>) -> bool {
+    matches!(place, Place::Column(column) if column.uniqueness == Uniqueness::Order)
 }
 
 /// The numbers of an enum's names. The names are the schema's, which are identifiers.
@@ -148,12 +156,18 @@ fn default_sql(dialect: Dialect, field: &Field, wrap: &Wrap) -> Option<String> {
 }
 
 impl Ordering {
-    /// What lies behind the position: greater in the first term, or equal in it and behind in those that follow.
+    /// What lies at the position or behind it: greater in the first term, or equal in it and so on in those that follow.
+    /// The record at the position has been sent; that there is no second one, its reader sees.
     pub(super) fn condition(&self) -> Option<Fragment> {
         let args = self.position.as_ref()?;
         let mut behind: Option<Fragment> = None;
         for (term, arg) in self.terms.iter().zip(args).rev() {
-            let sign = if term.descending { '<' } else { '>' };
+            let sign = match (term.descending, &behind) {
+                (true, None) => "<=",
+                (false, None) => ">=",
+                (true, Some(_)) => "<",
+                (false, Some(_)) => ">",
+            };
             let further =
                 Fragment::of(format!("{} {sign} ", term.sql)).then(term.wrap.of(arg.clone()));
             behind = Some(match behind {

@@ -7,6 +7,7 @@ use super::binding::Binding;
 use super::binding::Column;
 use super::binding::Node;
 use super::codec::Codec;
+use super::inspection::Inspection;
 use super::operand::rendered;
 use super::order::Unordered;
 use super::position::Position;
@@ -42,6 +43,12 @@ pub(super) struct Plan {
     pub(super) args: Vec<Arg>,
     pub(super) nodes: Vec<Node>,
     pub(super) binding: Arc<Binding>,
+    /// Rows of one key come one after the other, with their key.
+    pub(super) keeps_keys_together: bool,
+    /// The key of the record behind which the answer goes on.
+    pub(super) behind: Option<Literal>,
+    /// Where rows that are no records are noted, for a reading that goes on behind them.
+    pub(super) inspection: Option<Arc<Inspection>>,
 }
 
 impl<'p> Ask<'p> {
@@ -109,7 +116,7 @@ impl Plan {
                 Some(condition) => (vec![condition], Some(2)),
                 None => return Ok(None),
             },
-            None => binding.selected(ask.gate, ask.limit),
+            None => binding.selected(ask),
         };
         let ordering = binding.ordering(&ask.order, ask.after.as_ref())?;
         let conditions: Vec<Fragment> =
@@ -128,10 +135,19 @@ impl Plan {
             statement = statement.sql(&format!(" LIMIT {limit}"));
         }
         let (sql, args) = statement.render(binding.dialect);
+        let has_key = nodes
+            .iter()
+            .any(|node| matches!(node, Node::Column { column, .. } if column.target.is_key));
         Ok(Some(Self {
             sql,
             args,
             nodes,
+            keeps_keys_together: has_key && (ask.key.is_some() || !ask.order.is_empty()),
+            behind: ask
+                .after
+                .as_ref()
+                .and_then(|at| at.values().last().cloned()),
+            inspection: None,
             binding: Arc::clone(binding),
         }))
     }
@@ -158,11 +174,12 @@ impl Binding {
         self.narrow(&by_key).condition
     }
 
-    /// One record more than will be sent tells whether there are more. Where the gate may refuse rows, their number is
-    /// not known beforehand.
-    fn selected(&self, gate: Option<&Expr>, limit: u32) -> (Vec<Fragment>, Option<u64>) {
-        let bounded = (limit != u32::MAX).then(|| u64::from(limit) + 1);
-        match gate.map(|expr| self.narrow(expr)) {
+    /// One record more than will be sent tells whether there are more, and one that was sent may come again. Where the
+    /// gate may refuse rows, their number is not known beforehand.
+    fn selected(&self, ask: &Ask<'_>) -> (Vec<Fragment>, Option<u64>) {
+        let besides = 1 + u64::from(ask.after.is_some());
+        let bounded = (ask.limit != u32::MAX).then(|| u64::from(ask.limit) + besides);
+        match ask.gate.map(|expr| self.narrow(expr)) {
             None => (Vec::new(), bounded),
             Some(narrowed) => {
                 let limit = bounded.filter(|_| narrowed.exact);

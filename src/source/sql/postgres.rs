@@ -30,6 +30,7 @@ use super::lease::Lease;
 use super::lease::acquire;
 use super::live;
 use super::live::LiveColumn;
+use super::live::Uniqueness;
 use super::plan::Plan;
 use super::settings::SqlSettings;
 use super::settings::Table;
@@ -86,7 +87,7 @@ pub(super) async fn columns(pool: &PgPool, table: &Table) -> Result<Vec<LiveColu
                 shown: row.try_get(2)?,
                 element: row.try_get(3)?,
                 collation: None,
-                unique: row.try_get(4)?,
+                uniqueness: Uniqueness::of(row.try_get(4)?, row.try_get(5)?),
             })
         })
         .collect()

@@ -75,8 +75,22 @@ pub struct RecordSettings {
     /// Paths of fields that this source does not have.
     #[serde(default)]
     pub absent: Vec<String>,
+    /// What makes sure that each key is there once.
+    #[serde(default)]
+    pub unique: UniqueBy,
     /// The path of a field whose latest value tells up to when the records are: a time, or a text with an ISO 8601 date.
     pub freshness: Option<String>,
+}
+
+/// What makes sure that no two rows of a table have the same key.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum UniqueBy {
+    /// A primary key or a unique index on the key's column alone.
+    #[default]
+    Index,
+    /// The word of whoever keeps the table, which has no such index, a view for one: `source check` counts.
+    Declared,
 }
 
 /// The name of a table or column: `[A-Za-z_][A-Za-z0-9_]*`, at most 63 characters.

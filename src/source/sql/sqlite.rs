@@ -31,6 +31,7 @@ use super::error::Driver;
 use super::error::judge_sqlite;
 use super::live;
 use super::live::LiveColumn;
+use super::live::Uniqueness;
 use super::plan::Plan;
 use super::settings::SqlSettings;
 use super::settings::Table;
@@ -161,14 +162,15 @@ pub(super) async fn columns(
         let mut statement = connection.prepare(live::SQLITE)?;
         let schema = table.schema.as_ref().map(|schema| schema.as_str());
         let rows = statement.query_map((schema, table.name.as_str()), |row| {
-            let declared: String = row.get(2)?;
+            let (name, declared): (String, String) = (row.get(0)?, row.get(2)?);
+            let (is_key, indexes) = (row.get(4)?, row.get(5)?);
             Ok(LiveColumn {
-                name: row.get(0)?,
+                uniqueness: uniqueness(connection, &table, &name, is_key, indexes)?,
+                name,
                 kind: live::affinity(&declared).to_owned(),
                 shown: declared,
                 element: None,
                 collation: None,
-                unique: row.get::<_, Option<bool>>(4)?.unwrap_or(false),
             })
         })?;
         rows.collect::<rusqlite::Result<_>>()
@@ -177,6 +179,26 @@ pub(super) async fn columns(
         read(connection).map_err(|error| judge_sqlite(&error, timeout))
     };
     file.run(timeout, work).await
+}
+
+/// `is_key` tells that the column alone is the primary key, `indexes` the collations of the unique indexes on it alone.
+/// A primary key without an index is the table's own number of the row.
+fn uniqueness(
+    connection: &Connection,
+    table: &Table,
+    column: &str,
+    is_key: bool,
+    indexes: Option<String>,
+) -> rusqlite::Result<Uniqueness> {
+    let Some(indexes) = indexes else {
+        return Ok(Uniqueness::of(is_key, is_key));
+    };
+    let schema = table.schema.as_ref().map(|schema| schema.as_str());
+    let (_, own, ..) = connection.column_metadata(schema, table.name.as_str(), column)?;
+    let own = own.map(|name| name.to_bytes()).unwrap_or(b"BINARY");
+    let mut collations = indexes.split(',').map(str::as_bytes);
+    let in_order = collations.any(|collation| collation.eq_ignore_ascii_case(own));
+    Ok(Uniqueness::of(true, in_order))
 }
 
 pub(super) async fn probe(

@@ -2,6 +2,7 @@
 
 mod answers;
 mod fixture;
+mod keys;
 mod mapping;
 mod narrowing;
 mod permits;

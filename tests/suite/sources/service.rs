@@ -68,7 +68,18 @@ async fn what_a_service_sends_amiss_is_the_providers_error_and_is_not_passed_on(
         Ok(records)
     });
     let out_of_order = system.ask(&query).await.err().unwrap();
-    for refused in [another_record, no_record, no_records, out_of_order] {
+    population.tells(|mut records| {
+        records.insert(2, records[1].clone());
+        Ok(records)
+    });
+    let key_twice = system.ask(&query).await.err().unwrap();
+    for refused in [
+        another_record,
+        no_record,
+        no_records,
+        out_of_order,
+        key_twice,
+    ] {
         assert!(refused.is(Code::Internal, "SOURCE_MISFIT"), "{refused:?}");
         let told = "a record of the provider does not fit its schema";
         assert_eq!(refused.message, told);

@@ -321,20 +321,12 @@ async fn a_reader_who_stops_frees_mysql() {
 
 #[tokio::test]
 async fn a_statement_that_takes_too_long_is_a_timeout() {
-    let toml =
-        "name = 'test'\npool = 1\nstatement_timeout = '300ms'\n[[record]]\ntype = 'test.v1.Item'\n";
+    let toml = "name = 'test'\npool = 1\nstatement_timeout = '300ms'\n[[record]]\ntype = 'test.v1.Item'\nunique = 'declared'\n";
     let fixture = Fixture::sqlite().await;
     fixture
         .run("WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 3000) INSERT INTO item (id) SELECT i FROM n; ALTER TABLE item RENAME TO items; CREATE VIEW item AS SELECT i.* FROM items i WHERE i.id = (SELECT max(a.id || b.id || i.id) FROM items a, items b)")
         .await;
-    let source =
-        crate::source::sql::SqlSource::open(super::fixture::settings(toml), &fixture.server.url)
-            .unwrap();
-    let fixture = Fixture {
-        bindings: source.bind(&super::fixture::registry()).unwrap(),
-        source,
-        ..fixture
-    };
+    let fixture = fixture.mapped(toml);
     for _ in 0..2 {
         match fixture.all().await {
             Err(SourceError::Timeout(after)) => assert_eq!(after, Duration::from_millis(300)),

@@ -250,6 +250,24 @@ impl Fixture {
         }
     }
 
+    /// The same server, read by another mapping.
+    pub(super) fn mapped(self, toml: &str) -> Self {
+        let source = SqlSource::open(settings(toml), &self.server.url).unwrap();
+        Self {
+            bindings: source.bind(&registry()).unwrap(),
+            source,
+            ..self
+        }
+    }
+
+    /// What is told of a mapping when it is held against the tables.
+    pub(super) async fn faults_of(&self, toml: &str) -> Vec<String> {
+        let source = SqlSource::open(settings(toml), &self.server.url).unwrap();
+        let bindings = source.bind(&registry()).unwrap();
+        let faults = bindings.check().await.unwrap();
+        faults.into_iter().map(|fault| fault.message).collect()
+    }
+
     async fn create(&self) {
         let types = match self.dialect {
             Dialect::Postgres => POSTGRES,

@@ -7,24 +7,15 @@ use crate::fault::Fault;
 use crate::source::SourceError;
 use crate::source::sql::SqlSource;
 
-async fn faults_of(fixture: &Fixture, toml: &str) -> Vec<String> {
-    let source = SqlSource::open(settings(toml), &fixture.server.url).unwrap();
-    let bindings = source.bind(&registry()).unwrap();
-    let faults = bindings.check().await.unwrap();
-    faults.into_iter().map(|fault| fault.message).collect()
-}
-
 #[tokio::test]
 async fn every_fault_of_a_mapping_is_told_with_its_mend() {
     let fixture = Fixture::postgres().await;
     fixture
         .run("CREATE TABLE odd (id int4, nane text, nickname text, small text, big int8, count int4, delta int8, active bool, checked bool, ratio float8, weight numeric, data bytea, kind text, kind_number int4, born text, amount text, at timestamp, place text, tags text[], notes json, maybe_kind text)")
         .await;
-    let told = faults_of(
-        &fixture,
-        "name = 'test'\n[[record]]\ntype = 'test.v1.Item'\ntable = 'public.odd'\nabsent = ['other']\n",
-    )
-    .await;
+    let told = fixture
+        .faults_of("name = 'test'\n[[record]]\ntype = 'test.v1.Item'\ntable = 'public.odd'\nabsent = ['other']\n")
+        .await;
     assert_eq!(
         told,
         [
@@ -36,11 +27,9 @@ async fn every_fault_of_a_mapping_is_told_with_its_mend() {
             "column `at` of table `public.odd` is timestamp without time zone, which cannot fill the google.protobuf.Timestamp field `at`: it does not say in which zone: make the column one with a time zone, or give it its zone in a view",
         ]
     );
-    let told = faults_of(
-        &fixture,
-        "name = 'test'\n[[record]]\ntype = 'test.v1.Item'\ntable = 'items'\n",
-    )
-    .await;
+    let told = fixture
+        .faults_of("name = 'test'\n[[record]]\ntype = 'test.v1.Item'\ntable = 'items'\n")
+        .await;
     assert_eq!(
         told,
         [
