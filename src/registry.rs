@@ -1,6 +1,7 @@
 //! The shared schemas: record types, their fields, and the questions that may be asked of them.
 
 pub mod compat;
+pub mod decimal;
 mod export;
 pub mod extract;
 pub mod field;

@@ -17,12 +17,14 @@ use crate::fault::Fault;
 use crate::identity::directory::Directory;
 use crate::name::DepartmentId;
 use crate::name::ExchangeId;
+use crate::name::FieldPath;
 use crate::name::RecordType;
 use crate::pb;
 use crate::policy::decision::Permit;
 use crate::policy::decision::Role;
 use crate::registry::Digest;
 use crate::registry::Registry;
+use crate::registry::filter::Filter;
 use crate::registry::query::question::Question;
 use crate::registry::value::Literal;
 use crate::registry::wire::Malformed;
@@ -144,6 +146,18 @@ impl Sources {
             }
         }
         (faults, unasked)
+    }
+
+    /// The first field of which a row rule asks an order that it has not in its database.
+    pub fn unordered(&self, record: &RecordType, rows: &Filter) -> Option<FieldPath> {
+        let home = self
+            .homes
+            .get(record)
+            .and_then(|&number| self.own.get(number))?;
+        match home {
+            Own::Database(bindings) => bindings.unordered(record, rows.expr()),
+            Own::Service(_) => None,
+        }
     }
 
     /// The record types that this department can answer for, each with the latest value that tells how fresh it is, as far
@@ -312,6 +326,8 @@ pub enum SourceError {
     Timeout(Duration),
     #[error("a record of the source does not fit its schema: {0}")]
     Misfit(String),
+    #[error("{}", goes_by_characters(.0))]
+    Unordered(FieldPath),
     #[error("the source failed")]
     Failed(#[source] Box<dyn std::error::Error + Send + Sync>),
     #[error("no source is set for {0}; add it to a [[source]] or a [[service]] of the settings")]
@@ -328,6 +344,13 @@ pub enum SourceError {
     Garbled(&'static str),
 }
 
+/// What is said of a field that has no order in its database.
+pub fn goes_by_characters(field: &FieldPath) -> String {
+    format!(
+        "`{field}` has no order in the provider's database as its values have: ask for `==` or `in`; where it is a text that holds a decimal number, its schema may say so (`format: TEXT_FORMAT_DECIMAL`)"
+    )
+}
+
 impl From<Malformed> for SourceError {
     /// Bytes that are no record of their schema are the provider's error, and are never passed on.
     fn from(malformed: Malformed) -> Self {
@@ -342,6 +365,7 @@ impl SourceError {
             Self::Unavailable(_) => "SOURCE_UNAVAILABLE",
             Self::Timeout(_) => "SOURCE_TIMEOUT",
             Self::Misfit(_) => "SOURCE_MISFIT",
+            Self::Unordered(_) => "FIELD_UNORDERED",
             Self::Failed(_) => "SOURCE_FAILED",
             Self::NoSource(_) => "NO_SOURCE",
             Self::NotAMember(_) => "NOT_IN_DIRECTORY",
@@ -363,7 +387,9 @@ impl SourceError {
             Self::Failed(_) => "the provider's records could not be read".to_owned(),
             Self::PeerUnreachable(_) => "the provider's gateway cannot be reached now".to_owned(),
             Self::Refused(refusal) => refusal.message.clone(),
-            Self::NotAMember(_) | Self::PeerTimeout | Self::Garbled(_) => self.to_string(),
+            Self::Unordered(_) | Self::NotAMember(_) | Self::PeerTimeout | Self::Garbled(_) => {
+                self.to_string()
+            }
         }
     }
 }

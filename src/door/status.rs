@@ -125,6 +125,7 @@ fn source(error: &SourceError) -> Code {
         | SourceError::PeerUnreachable(_)
         | SourceError::NoSource(_)
         | SourceError::NotAMember(_) => Code::Unavailable,
+        SourceError::Unordered(_) => Code::InvalidArgument,
         SourceError::Misfit(_) | SourceError::Failed(_) | SourceError::Garbled(_) => Code::Internal,
     }
 }

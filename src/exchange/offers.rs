@@ -78,7 +78,8 @@ fn shown(newest: &Literal) -> Option<String> {
             at.at(UtcOffset::UTC).format(&Rfc3339).ok()
         }
         Literal::Text(text) => text.get(..10).filter(|day| is_time(day)).map(str::to_owned),
-        Literal::Integer(_)
+        Literal::Decimal(_)
+        | Literal::Integer(_)
         | Literal::Unsigned(_)
         | Literal::Number(_)
         | Literal::Boolean(_)

@@ -280,6 +280,7 @@ fn source_outcome(error: &SourceError) -> Outcome {
         SourceError::Unavailable(_)
         | SourceError::Timeout(_)
         | SourceError::Misfit(_)
+        | SourceError::Unordered(_)
         | SourceError::Failed(_)
         | SourceError::NoSource(_)
         | SourceError::NotAMember(_) => Outcome::ProviderError,

@@ -37,6 +37,7 @@ use crate::publication::shelf::Shelf;
 use crate::redact::Redactions;
 use crate::registry::Registry;
 use crate::source::Sources;
+use crate::source::goes_by_characters;
 use crate::source::peer::channel::Peers;
 use crate::source::service::ServiceSource;
 use crate::source::sql::SqlSource;
@@ -213,6 +214,9 @@ pub async fn assemble(
         }
         None => None,
     };
+    if let (Some(policy), Some((sources, ..))) = (&files.policy, &sources) {
+        faults.extend(rows_without_order(config, policy, sources));
+    }
     match (files.policy, sources, files.witnesses) {
         (Some(policy), Some((sources, refused, offers)), Some(witnesses)) if faults.is_empty() => {
             Ok(Assembled {
@@ -234,6 +238,25 @@ pub async fn assemble(
         }
         _ => Err(faults),
     }
+}
+
+/// The row rules of this department's own records that ask an order which a field has not in its database.
+fn rows_without_order(config: &Config, policy: &PolicySet, sources: &Sources) -> Vec<Fault> {
+    let mut faults = Vec::new();
+    let own = policy
+        .agreements()
+        .filter(|agreement| agreement.provider == config.department);
+    for agreement in own {
+        for (number, grant) in agreement.grants.iter().enumerate() {
+            let rows = grant.rows.as_ref();
+            let path = rows.and_then(|rows| sources.unordered(grant.schema.name(), rows));
+            faults.extend(path.map(|path| Fault {
+                file: agreement.file.clone(),
+                ..Fault::of_setting(format!("grant[{number}].rows"), goes_by_characters(&path))
+            }));
+        }
+    }
+    faults
 }
 
 /// What comes of files alone, as far as it does.

@@ -1,5 +1,7 @@
 //! Confirms values without disclosing any.
 
+use std::cmp::Ordering;
+
 use crate::registry::extract::Extractor;
 use crate::registry::field::Field;
 use crate::registry::scalar::Found;
@@ -31,7 +33,9 @@ pub fn verdicts(
     let verdicts = claims.iter().zip(slots).map(|((_, claimed), slot)| {
         match (reading.states(slot), reading.value(slot)) {
             (false, _) | (_, Found::Something) => Verdict::Unknown,
-            (true, found) if found == Found::of(claimed) => Verdict::Match,
+            (true, found) if found.order(&Found::of(claimed)) == Some(Ordering::Equal) => {
+                Verdict::Match
+            }
             (true, _) => Verdict::Mismatch,
         }
     });

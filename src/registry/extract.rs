@@ -8,6 +8,7 @@ use prost_reflect::EnumDescriptor;
 use prost_reflect::FieldDescriptor;
 use prost_reflect::Kind;
 
+use super::decimal::Decimal;
 use super::field::Field;
 use super::scalar::Found;
 use super::value::Literal;
@@ -27,6 +28,11 @@ pub fn value_of(record: &[u8], field: &Field) -> Result<Option<Literal>, Malform
         return Ok(None);
     }
     Ok(match reading.value(0) {
+        Found::Text(v) if field.is_decimal() => {
+            let decimal = Decimal::parse(v);
+            let decimal = decimal.ok_or_else(|| Malformed::Decimal(field.descriptor().number()))?;
+            Some(Literal::Decimal(decimal))
+        }
         Found::Text(v) => Some(Literal::Text(v.into())),
         Found::Integer(v) => Some(Literal::Integer(v)),
         Found::Unsigned(v) => Some(Literal::Unsigned(v)),
@@ -38,7 +44,7 @@ pub fn value_of(record: &[u8], field: &Field) -> Result<Option<Literal>, Malform
             _ => None,
         },
         Found::Time { seconds, nanos } => Some(Literal::Time { seconds, nanos }),
-        Found::Something | Found::Nothing => None,
+        Found::Something | Found::Nothing | Found::Decimal(_) => None,
     })
 }
 

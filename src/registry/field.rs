@@ -39,6 +39,7 @@ pub(super) struct Declared {
     /// Never unspecified.
     pub(super) sensitivity: Sensitivity,
     pub(super) mask: Option<Mask>,
+    pub(super) is_decimal: bool,
     pub(super) title: String,
     pub(super) title_zh: String,
     pub(super) description: String,
@@ -49,6 +50,7 @@ impl Default for Declared {
         Self {
             sensitivity: Sensitivity::Internal,
             mask: None,
+            is_decimal: false,
             title: String::new(),
             title_zh: String::new(),
             description: String::new(),
@@ -149,6 +151,11 @@ impl Field {
             .kind()
             .as_message()
             .is_some_and(|message| message.full_name() == "google.protobuf.Timestamp")
+    }
+
+    /// Whether its texts are decimal numbers, and compare as these do.
+    pub fn is_decimal(&self) -> bool {
+        self.0.declared.is_decimal
     }
 
     /// Whether the field has one value that can be stated, compared and ordered by: a scalar, an enum or a timestamp,

@@ -179,7 +179,7 @@ impl Filter {
     ///
     /// A field that the record does not state has its type's default value, save under `has` and where the schema says
     /// `optional`: there a comparison with an absent field is false, `!=` included. A field of a message that is not there
-    /// is one that the record does not state. A `Timestamp` has no default.
+    /// is one that the record does not state. A `Timestamp` and a decimal number have no default.
     pub fn matches(&self, record: &[u8]) -> Result<bool, Malformed> {
         self.gate.admits(record)
     }

@@ -5,6 +5,7 @@ use std::str;
 
 use prost_reflect::Kind;
 
+use super::decimal::Parts;
 use super::value::Literal;
 use super::wire::Malformed;
 use super::wire::WireValue;
@@ -36,6 +37,8 @@ pub(crate) enum Scalar {
 pub(crate) enum Found<'a> {
     Nothing,
     Text(&'a str),
+    /// A literal's only: a record states texts.
+    Decimal(Parts<'a>),
     Integer(i64),
     Unsigned(u64),
     Number(f64),
@@ -189,6 +192,9 @@ impl<'a> Found<'a> {
     pub(crate) fn order(&self, other: &Found<'_>) -> Option<Ordering> {
         match (self, other) {
             (Self::Text(a), Found::Text(b)) => Some(a.cmp(b)),
+            (Self::Decimal(a), Found::Decimal(b)) => Some(a.cmp(b)),
+            (Self::Text(a), Found::Decimal(b)) => Some(Parts::of(a)?.cmp(b)),
+            (Self::Decimal(a), Found::Text(b)) => Some(a.cmp(&Parts::of(b)?)),
             (Self::Integer(a), Found::Integer(b)) => Some(a.cmp(b)),
             (Self::Unsigned(a), Found::Unsigned(b)) => Some(a.cmp(b)),
             (Self::Number(a), Found::Number(b)) => a.partial_cmp(b),
@@ -206,10 +212,21 @@ impl<'a> Found<'a> {
         }
     }
 
+    /// The order in which records come: that of the values, where NaN comes last and is equal to itself.
+    pub(crate) fn place(&self, other: &Found<'_>) -> Option<Ordering> {
+        match (self, other) {
+            (Self::Number(a), Found::Number(b)) if a.is_nan() || b.is_nan() => {
+                Some(a.is_nan().cmp(&b.is_nan()))
+            }
+            _ => self.order(other),
+        }
+    }
+
     /// The value of a literal.
     pub(crate) fn of(literal: &'a Literal) -> Self {
         match literal {
             Literal::Text(v) => Self::Text(v),
+            Literal::Decimal(v) => Self::Decimal(v.parts()),
             Literal::Integer(v) => Self::Integer(*v),
             Literal::Unsigned(v) => Self::Unsigned(*v),
             Literal::Number(v) => Self::Number(*v),

@@ -11,6 +11,7 @@ use prost_reflect::Kind;
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
+use super::decimal::Decimal;
 use super::field::Field;
 use crate::name::FieldPath;
 use crate::pb;
@@ -22,6 +23,8 @@ mod base64;
 #[derive(Clone, PartialEq)]
 pub enum Literal {
     Text(Arc<str>),
+    /// A string whose format is that of a decimal number.
+    Decimal(Decimal),
     /// int32, int64, sint32, sint64, sfixed32, sfixed64.
     Integer(i64),
     /// uint32, uint64, fixed32, fixed64.
@@ -58,7 +61,7 @@ impl Literal {
     pub fn from_text(field: &Field, text: &str) -> Result<Self, ValueError> {
         let value = match field.descriptor().kind() {
             _ if field.descriptor().is_map() => None,
-            Kind::String => Some(Self::Text(text.into())),
+            Kind::String => self::text(field, text),
             Kind::Bool => boolean(text).map(Self::Boolean),
             Kind::Bytes => base64::decode(text).map(|data| Self::Data(data.into())),
             Kind::Float | Kind::Double => text.parse().ok().and_then(|n| number(field, n)),
@@ -78,7 +81,7 @@ impl Literal {
         let kind = field.descriptor().kind();
         let read = match (&value.kind, &kind) {
             _ if field.descriptor().is_map() => None,
-            (Some(Given::Text(text)), Kind::String) => Some(Self::Text(text.as_str().into())),
+            (Some(Given::Text(given)), Kind::String) => text(field, given),
             (Some(Given::Text(text)), Kind::Enum(e)) => member(e, text),
             (Some(Given::Text(text)), Kind::Uint64 | Kind::Fixed64) => {
                 text.parse().ok().and_then(|n| integer(field, n))
@@ -99,6 +102,7 @@ impl Literal {
     pub fn tag_bytes(&self) -> Cow<'_, [u8]> {
         let text = match self {
             Self::Text(text) => return Cow::Borrowed(text.as_bytes()),
+            Self::Decimal(decimal) => return Cow::Borrowed(decimal.as_str().as_bytes()),
             Self::Data(data) => return Cow::Borrowed(data),
             Self::Integer(n) => n.to_string(),
             Self::Unsigned(n) => n.to_string(),
@@ -116,6 +120,7 @@ impl fmt::Debug for Literal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Text(_) => "Text",
+            Self::Decimal(_) => "Decimal",
             Self::Integer(_) => "Integer",
             Self::Unsigned(_) => "Unsigned",
             Self::Number(_) => "Number",
@@ -125,6 +130,14 @@ impl fmt::Debug for Literal {
             Self::Time { .. } => "Time",
         })
     }
+}
+
+/// A text of the field's format.
+pub(super) fn text(field: &Field, text: &str) -> Option<Literal> {
+    if field.is_decimal() {
+        return Decimal::parse(text).map(Literal::Decimal);
+    }
+    Some(Literal::Text(text.into()))
 }
 
 /// A whole number that the field's kind can hold.
@@ -202,6 +215,9 @@ pub(super) fn misfit(field: &Field) -> ValueError {
 fn expected(field: &Field) -> String {
     let whole = "a whole number from";
     match field.descriptor().kind() {
+        Kind::String if field.is_decimal() => {
+            "a decimal number in quotes, such as `\"-12.50\"`".to_owned()
+        }
         Kind::String => "text".to_owned(),
         Kind::Bool => "`true` or `false`".to_owned(),
         Kind::Bytes => "bytes, base64 where they are written as text".to_owned(),

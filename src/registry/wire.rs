@@ -19,6 +19,8 @@ pub enum Malformed {
     Mismatch(u32),
     #[error("field {0} is not UTF-8")]
     Utf8(u32),
+    #[error("field {0} is not a decimal number")]
+    Decimal(u32),
     #[error("messages are nested deeper than {} levels", MAX_DEPTH)]
     Depth,
 }

@@ -247,6 +247,7 @@ fn term(by: &Order) -> pb::OrderTerm {
 fn value(of: &Literal) -> Option<pb::Value> {
     let kind = match of {
         Literal::Text(text) => Kind::Text(text.to_string()),
+        Literal::Decimal(decimal) => Kind::Text(decimal.as_str().to_owned()),
         Literal::Integer(value) => Kind::Integer(*value),
         Literal::Unsigned(value) => Kind::Integer(i64::try_from(*value).ok()?),
         Literal::Number(value) => Kind::Number(*value),

@@ -35,11 +35,13 @@ use super::Records;
 use super::SourceError;
 use crate::fault::Fault;
 use crate::fault::nearest;
+use crate::name::FieldPath;
 use crate::name::RecordType;
 use crate::policy::decision::Permit;
 use crate::registry::Registry;
 use crate::registry::extract::value_of;
 use crate::registry::field::Field;
+use crate::registry::filter::Expr;
 use crate::registry::query::Order;
 use crate::registry::schema::RecordSchema;
 use crate::registry::value::Literal;
@@ -252,6 +254,13 @@ impl SqlBindings {
         Ok(faults)
     }
 
+    /// The first field of which the expression asks an order that its texts do not have in this database; `None` too where
+    /// the database could not be asked yet, whose gateway then refuses the question.
+    pub(super) fn unordered(&self, record: &RecordType, expr: &Expr) -> Option<FieldPath> {
+        let settled = self.records.get(record)?.settled.get()?;
+        settled.as_ref().ok()?.unordered(expr)
+    }
+
     /// Begins an answer: for a key its record is read at once, for a query nothing is read before it is asked for.
     ///
     /// The database is asked for no more than may pass the permit's gate, which the caller must still apply.
@@ -288,7 +297,7 @@ impl SqlBindings {
             after: None,
             limit: u32::MAX,
         };
-        let plan = Plan::of(binding, &ask).map_err(|e| SourceError::Failed(Box::new(e)))?;
+        let plan = Plan::of(binding, &ask)?;
         let inspection = Arc::new(Inspection::default());
         let reading = match plan {
             None => Reading::done(Vec::new()),
@@ -334,7 +343,7 @@ impl SqlBindings {
 
     async fn read(&self, record: &RecordType, ask: &Ask<'_>) -> Result<Reading, SourceError> {
         let binding = self.settled(record).await?;
-        let plan = Plan::of(binding, ask).map_err(|e| SourceError::Failed(Box::new(e)))?;
+        let plan = Plan::of(binding, ask)?;
         match plan {
             None => Ok(Reading::done(Vec::new())),
             Some(plan) if ask.key.is_some() => self.database.get(plan).await,

@@ -322,6 +322,64 @@ async fn a_table_whose_key_nothing_keeps_unique_is_refused_until_its_owner_decla
     }
 }
 
+/// Residents of whom the database keeps as a number what the schema calls a text.
+async fn residents_with_a_number_for_a_name(world: &World) -> Server {
+    let server = Server::postgres();
+    let table = POSTGRES
+        .replace(
+            "full_name varchar(100) NOT NULL",
+            "full_name numeric NOT NULL",
+        )
+        .replace("'王' || n", "n");
+    server.run::<Postgres>(table).await;
+    world.read_residents_from(&server.url);
+    server
+}
+
+#[tokio::test]
+async fn a_number_that_is_shared_as_a_text_has_no_order_unless_its_schema_says_so() {
+    let world = World::new().await;
+    let _server = residents_with_a_number_for_a_name(&world).await;
+    let (exit, told) = landbridge(&world, &["check"]);
+    assert_eq!(exit, Some(0), "{told}");
+    let _gateways = world.pair().await;
+    let system = world.system("tax", "assessment");
+    for asked in [
+        Asked::query("full_name > \"5\""),
+        Asked::query("!(full_name <= \"5\")"),
+        Asked::query("").order("full_name"),
+    ] {
+        let refused = system.ask(&asked).await.err().unwrap();
+        assert!(
+            refused.is(Code::InvalidArgument, "FIELD_UNORDERED"),
+            "{refused:?}"
+        );
+        assert_eq!(
+            refused.message,
+            "`full_name` has no order in the provider's database as its values have: ask for `==` or `in`; where it is a text that holds a decimal number, its schema may say so (`format: TEXT_FORMAT_DECIMAL`)"
+        );
+    }
+    let same = system
+        .ask(&Asked::query("full_name == \"7\""))
+        .await
+        .unwrap();
+    assert_eq!(same.records.len(), 1);
+
+    // A row rule that asks for it is refused before it is in force.
+    let agreement = world.path("config/agreements/CIV-TAX-2026-01.toml");
+    let text = fs::read_to_string(&agreement).unwrap();
+    let at = text.find("rows").unwrap();
+    let end = at + text[at..].find('\n').unwrap();
+    let text = format!("{}rows = 'full_name > \"5\"'{}", &text[..at], &text[end..]);
+    fs::write(&agreement, text).unwrap();
+    let (exit, told) = landbridge(&world, &["check"]);
+    assert_eq!(exit, Some(64), "{told}");
+    assert!(
+        told.contains("CIV-TAX-2026-01.toml") && told.contains("`full_name` has no order"),
+        "{told}"
+    );
+}
+
 #[tokio::test]
 async fn a_source_check_goes_on_behind_rows_that_do_not_fit_and_names_their_keys() {
     let world = World::with_residents(5000).await;

@@ -109,6 +109,7 @@ fn operator(op: Op) -> &'static str {
 fn literal(form: &mut Canonical, value: &Literal) {
     match value {
         Literal::Text(text) => form.tagged("text", text.as_bytes()),
+        Literal::Decimal(decimal) => form.tagged("decimal", decimal.as_str().as_bytes()),
         Literal::Integer(n) => form.tagged("integer", &n.to_be_bytes()),
         Literal::Unsigned(n) => form.tagged("unsigned", &n.to_be_bytes()),
         Literal::Number(n) => form.tagged("number", &n.to_bits().to_be_bytes()),

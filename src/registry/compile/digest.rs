@@ -13,6 +13,7 @@ use super::super::Digest;
 use super::super::field::divisible;
 use super::tree::Source;
 use crate::pb;
+use crate::pb::TextFormat;
 
 /// SHA-256 over the names and texts of all files, by name.
 pub(super) fn of_tree(sources: &[Source]) -> Digest {
@@ -115,6 +116,9 @@ fn add_message(hash: &mut Hash, message: &MessageDescriptor, options_of: &Option
         hash.text(&options.mask);
         hash.text(&options.title);
         hash.text(&options.title_zh);
+        if options.format() == TextFormat::Decimal {
+            hash.text("decimal");
+        }
     }
 }
 

@@ -36,6 +36,7 @@ use crate::name::RecordType;
 use crate::pb;
 use crate::pb::Sensitivity;
 use crate::pb::SharingClass;
+use crate::pb::TextFormat;
 
 pub(super) type Records = BTreeMap<RecordType, Arc<RecordSchema>>;
 
@@ -126,7 +127,16 @@ impl Reader {
                 None
             }
         };
+        let is_decimal = options.format() == TextFormat::Decimal;
+        if is_decimal
+            && (!matches!(field.kind(), Kind::String) || field.is_list() || field.is_map())
+        {
+            let message = "format: only a single string is a decimal number".to_owned();
+            self.faults
+                .push(sites.fault(field.path(), field.full_name(), message));
+        }
         Declared {
+            is_decimal,
             sensitivity: match options.sensitivity() {
                 Sensitivity::Unspecified => Sensitivity::Internal,
                 stated => stated,
@@ -311,6 +321,12 @@ impl Draft<'_> {
     }
 
     fn identifier(&mut self, role: &str, field: Field) -> Option<Field> {
+        if field.is_decimal() {
+            self.fault(format!(
+                "the {role} `{}` identifies by its text: it has no `format`",
+                field.path()
+            ));
+        }
         let fits = is_identifier(&field.descriptor().kind()) && !field.is_repeated();
         if !fits {
             self.fault(format!(

@@ -29,6 +29,10 @@ pub(super) fn check(node: Node, schema: &RecordSchema) -> Result<Expr, Fault> {
                 let message = format!("`{path}` is not a text");
                 return Err(Fault::new(node.at, message));
             }
+            if field.is_decimal() {
+                let message = format!("`{path}` is a number: compare it with one");
+                return Err(Fault::new(node.at, message));
+            }
             Expr::StartsWith {
                 field,
                 prefix: prefix.into(),
@@ -201,7 +205,9 @@ fn literal(field: &Field, value: Node) -> Result<Literal, Fault> {
         _ => return Err(Fault::new(at, "a value belongs here")),
     };
     let literal = match (kind, given) {
-        (Kind::String, Value::Text(v)) => Some(Literal::Text(v.into())),
+        (Kind::String, Value::Text(v)) => value::text(field, &v),
+        (Kind::String, Value::Int(v)) if field.is_decimal() => value::text(field, &v.to_string()),
+        (Kind::String, Value::Uint(v)) if field.is_decimal() => value::text(field, &v.to_string()),
         (Kind::Bytes, Value::Data(v)) => Some(Literal::Data(v.into())),
         (Kind::Bool, Value::Bool(v)) => Some(Literal::Boolean(v)),
         (Kind::Enum(kind), Value::Text(name)) => value::member(&kind, &name),

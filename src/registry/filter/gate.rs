@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use super::Expr;
 use super::Op;
+use crate::registry::decimal::Parts;
 use crate::registry::extract::Extractor;
 use crate::registry::extract::Reading;
 use crate::registry::field::Field;
@@ -15,6 +16,8 @@ use crate::registry::wire::Malformed;
 pub(super) struct Gate {
     extractor: Extractor,
     test: Test,
+    /// The slots of the decimal numbers, and the numbers of their fields.
+    decimals: Box<[(usize, u32)]>,
 }
 
 enum Test {
@@ -44,13 +47,32 @@ impl Gate {
         let mut fields = Vec::new();
         expr.mentions(&mut |field: &Field, _| fields.push(field.clone()));
         let (extractor, slots) = Extractor::of(fields.iter());
+        let decimals = fields.iter().zip(&slots);
+        let decimals = decimals
+            .filter(|(field, _)| field.is_decimal())
+            .map(|(field, slot)| (*slot, field.descriptor().number()))
+            .collect();
         // The tests are built in the order in which `mentions` goes.
         let test = Test::of(expr, &mut slots.into_iter());
-        Self { extractor, test }
+        Self {
+            extractor,
+            test,
+            decimals,
+        }
     }
 
     pub(super) fn admits(&self, record: &[u8]) -> Result<bool, Malformed> {
-        Ok(self.test.holds(&self.extractor.read(record)?))
+        let reading = self.extractor.read(record)?;
+        // What is no number has no place among them: nothing may rest on it.
+        for &(slot, number) in &self.decimals {
+            if let Found::Text(text) = reading.value(slot)
+                && !text.is_empty()
+                && Parts::of(text).is_none()
+            {
+                return Err(Malformed::Decimal(number));
+            }
+        }
+        Ok(self.test.holds(&reading))
     }
 }
 
@@ -102,7 +124,13 @@ impl Test {
 }
 
 fn compare(found: &Found<'_>, op: Op, value: &Found<'_>) -> bool {
-    if matches!(found, Found::Nothing) {
+    // An empty text is no number, and so a decimal that is not there.
+    let is_absent = match found {
+        Found::Nothing => true,
+        Found::Text("") => matches!(value, Found::Decimal(_)),
+        _ => false,
+    };
+    if is_absent {
         return false;
     }
     let order = found.order(value);

@@ -174,6 +174,7 @@ impl Range {
 fn shown(value: &Literal) -> String {
     match value {
         Literal::Text(text) => format!("`{text}`"),
+        Literal::Decimal(decimal) => decimal.as_str().to_owned(),
         Literal::Integer(v) => v.to_string(),
         Literal::Unsigned(v) => v.to_string(),
         Literal::Number(v) => v.to_string(),

@@ -161,6 +161,10 @@ fn value(field: &Field, text: &str) -> Result<Value, String> {
         return json(field, text).ok_or_else(|| format!("the JSON of a {}", field.type_name()));
     }
     let literal = Literal::from_text(field, text).map_err(|error| error.expected)?;
+    if let Literal::Decimal(_) = literal {
+        // As it was written: the gateway changes no record.
+        return Ok(Value::String(text.to_owned()));
+    }
     scalar(field, literal).ok_or_else(|| format!("a {}", field.type_name()))
 }
 
@@ -182,7 +186,7 @@ fn scalar(field: &Field, literal: Literal) -> Option<Value> {
             message.set_field_by_name("nanos", Value::I32(nanos));
             Value::Message(message)
         }
-        (_, Literal::Time { .. }) => return None,
+        (_, Literal::Time { .. } | Literal::Decimal(_)) => return None,
     })
 }
 

@@ -27,6 +27,8 @@ pub(super) struct Batch {
     /// The key of the last row, as it stands in its record: in an order that ends with the key, and among the few rows of
     /// one key, those of the same key are neighbours.
     last_key: Option<Vec<u8>>,
+    /// The last record, where its place in an order is looked at.
+    last: Vec<u8>,
 }
 
 /// Why a row is no record.
@@ -83,6 +85,14 @@ impl Batch {
         last.clear();
         last.extend_from_slice(key);
         let record = self.buffer.get(start..).unwrap_or_default();
+        if let Some(line) = &plan.line {
+            if !is_first && !line.lets_follow(&self.last, record).unwrap_or(false) {
+                let what = "the database orders records otherwise than their values".to_owned();
+                return Err(Fault::Record(what));
+            }
+            self.last.clear();
+            self.last.extend_from_slice(record);
+        }
         Ok(!(is_first && is_behind_which(plan, record)))
     }
 

@@ -26,6 +26,7 @@ pub(super) struct Column {
     pub(super) name: Identifier,
     pub(super) codec: Codec,
     pub(super) uniqueness: Uniqueness,
+    pub(super) in_utf8: bool,
     /// Of a text of MySQL.
     pub(super) collation: Option<(Identifier, Identifier)>,
 }
@@ -41,6 +42,7 @@ pub(super) struct Target {
     pub(super) packed: bool,
     /// The field is the record's key, which every record states.
     pub(super) is_key: bool,
+    pub(super) is_decimal: bool,
 }
 
 /// How one record type is read from one table of one registry revision.
@@ -251,7 +253,8 @@ impl Settling<'_> {
             return None;
         };
         let chosen = codec::choose(self.dialect, column, field.descriptor());
-        let (uniqueness, shown) = (column.uniqueness, column.shown.clone());
+        let (uniqueness, in_utf8) = (column.uniqueness, column.in_utf8);
+        let shown = column.shown.clone();
         let collation = column.collation.clone();
         let descriptor = field.descriptor();
         match chosen {
@@ -263,11 +266,13 @@ impl Settling<'_> {
                     states_default: descriptor.supports_presence(),
                     packed: descriptor.is_packed(),
                     is_key: field.path() == self.schema.key().path(),
+                    is_decimal: field.is_decimal(),
                 },
                 field,
                 name: identifier,
                 codec,
                 uniqueness,
+                in_utf8,
                 collation,
             }))),
             Err(mend) => {

@@ -13,6 +13,8 @@ pub(super) enum Codec {
     Text,
     /// Text as the database renders another type: exact numerics, times of day, enum types, padded text.
     Rendered,
+    /// An exact number as its text.
+    Decimal,
     /// A UUID as its text.
     Uuid,
     /// A date as its ISO 8601 text.
@@ -110,7 +112,8 @@ const NARROW: &str =
 fn postgres(kind: &str, want: Want) -> Result<Codec, &'static str> {
     Ok(match (want, kind) {
         (Want::Text, "text" | "varchar") => Codec::Text,
-        (Want::Text, "bpchar" | "name" | "citext" | "numeric" | "time" | "enum") => Codec::Rendered,
+        (Want::Text, "bpchar" | "name" | "citext" | "time" | "enum") => Codec::Rendered,
+        (Want::Text, "numeric") => Codec::Decimal,
         (Want::Text, "uuid") => Codec::Uuid,
         (Want::Text, "date") => Codec::Date,
         (Want::Integer, "int2" | "int4" | "int8") => Codec::Integer,
@@ -145,7 +148,8 @@ fn mysql(column: &LiveColumn, want: Want) -> Result<Codec, &'static str> {
         (Want::Text, "varchar" | "char" | "text" | "tinytext" | "mediumtext" | "longtext") => {
             Codec::Text
         }
-        (Want::Text, "decimal" | "time" | "enum" | "set" | "uuid") => Codec::Rendered,
+        (Want::Text, "time" | "enum" | "set" | "uuid") => Codec::Rendered,
+        (Want::Text, "decimal") => Codec::Decimal,
         (Want::Text, "date") => Codec::Date,
         (Want::Enum, "varchar" | "char" | "text" | "tinytext") => Codec::EnumName(false),
         (Want::Enum, "enum") => Codec::EnumName(true),

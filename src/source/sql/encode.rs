@@ -15,6 +15,7 @@ use super::binding::Node;
 use super::binding::Target;
 use super::codec::Codec;
 use super::codec::Want;
+use crate::registry::decimal::Parts;
 use crate::registry::wire::put_key;
 use crate::registry::wire::put_len;
 use crate::registry::wire::put_varint;
@@ -105,7 +106,11 @@ fn put_value(
     let number = target.number;
     match (target.want, cell) {
         (Want::Text, Cell::Text(text)) => {
-            if stating || !text.is_empty() {
+            let is_stated = stating || !text.is_empty();
+            if target.is_decimal && is_stated && Parts::of(text).is_none() {
+                return Err(Unfit("is not a decimal number such as `-12.50`"));
+            }
+            if is_stated {
                 put_len(out, number, text.as_bytes());
             }
         }

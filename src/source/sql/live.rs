@@ -17,6 +17,8 @@ pub(super) struct LiveColumn {
     /// Of a text of MySQL: its character set and collation.
     pub(super) collation: Option<(Identifier, Identifier)>,
     pub(super) uniqueness: Uniqueness,
+    /// The database keeps its texts in UTF-8, in which their bytes go as the characters do.
+    pub(super) in_utf8: bool,
 }
 
 /// What unique indexes on one column alone make sure of.
@@ -55,7 +57,7 @@ SELECT a.attname::text,
        CASE WHEN b.typtype = 'e' THEN 'enum' ELSE b.typname::text END,
        format_type(a.atttypid, a.atttypmod),
        CASE WHEN e.typtype = 'e' THEN 'enum' ELSE e.typname::text END,
-       u.is_unique, u.is_unique AND u.in_order
+       u.is_unique, u.is_unique AND u.in_order, current_setting('server_encoding') IN ('UTF8', 'SQL_ASCII')
   FROM pg_attribute a
   JOIN pg_type t ON t.oid = a.atttypid
   JOIN pg_type b ON b.oid = CASE WHEN t.typtype = 'd' THEN t.typbasetype ELSE t.oid END
@@ -90,14 +92,15 @@ SELECT CAST(c.COLUMN_NAME AS CHAR), CAST(LOWER(c.DATA_TYPE) AS CHAR), CAST(LOWER
 "#;
 
 /// Takes the schema or NULL, then the table. The third column is the declared type, from which comes the affinity; the
-/// fifth tells of a primary key of this column alone, the sixth the collations of its unique indexes.
+/// fifth tells of a primary key of this column alone, the sixth the collations of its unique indexes, the last the encoding.
 pub(super) const SQLITE: &str = r#"
 SELECT c.name, '', c.type, NULL,
        c.pk = 1 AND (SELECT max(pk) FROM pragma_table_info(?2, coalesce(?1, 'main'))) = 1,
        (SELECT group_concat(x.coll)
           FROM pragma_index_list(?2, coalesce(?1, 'main')) l, pragma_index_xinfo(l.name, coalesce(?1, 'main')) x
          WHERE l."unique" AND NOT l.partial AND x.key AND x.cid = c.cid
-           AND (SELECT count(*) FROM pragma_index_xinfo(l.name, coalesce(?1, 'main')) k WHERE k.key) = 1)
+           AND (SELECT count(*) FROM pragma_index_xinfo(l.name, coalesce(?1, 'main')) k WHERE k.key) = 1),
+       (SELECT encoding = 'UTF-8' FROM pragma_encoding)
   FROM pragma_table_xinfo(?2, coalesce(?1, 'main')) c
 "#;
 

@@ -97,6 +97,8 @@ pub(super) async fn columns(
                     0 => Uniqueness::Nothing,
                     _ => Uniqueness::Order,
                 },
+                // What is compared and ordered is converted to it.
+                in_utf8: true,
             })
         })
         .collect()
@@ -188,9 +190,11 @@ impl Row for MySqlRow {
         let text = || self.try_get_unchecked::<&str, _>(index).map_err(|_| ODD);
         let integer = || self.try_get_unchecked::<i64, _>(index).map_err(|_| ODD);
         Ok(match codec {
-            Codec::Text | Codec::Rendered | Codec::EnumName(_) | Codec::Json(_) => {
-                Cell::Text(text()?)
-            }
+            Codec::Text
+            | Codec::Rendered
+            | Codec::Decimal
+            | Codec::EnumName(_)
+            | Codec::Json(_) => Cell::Text(text()?),
             Codec::Date => Cell::Text(whole_date(text()?)?),
             Codec::Integer | Codec::EnumNumber => Cell::Integer(integer()?),
             Codec::Unsigned => Cell::Unsigned(self.try_get_unchecked(index).map_err(|_| ODD)?),
@@ -225,10 +229,10 @@ impl Row for MySqlRow {
 
 const ODD: Unfit = Unfit("has a value that the driver cannot read");
 
-/// MySQL may hold dates such as `0000-00-00` and `2024-05-00`, which are none.
+/// MySQL may hold dates such as `2024-05-00`, which are none. That of zeros alone states nothing, and is read as NULL.
 fn whole_date(text: &str) -> Result<&str, Unfit> {
     if text.starts_with("0000") || text.contains("-00") {
-        return Err(Unfit("is a zero date, or one without month or day"));
+        return Err(Unfit("is a date without year, month or day"));
     }
     Ok(text)
 }

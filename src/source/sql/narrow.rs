@@ -13,9 +13,11 @@ use super::operand::Operand;
 use super::statement::Arg;
 use super::statement::Fragment;
 use super::statement::Wrap;
+use crate::registry::decimal::Decimal;
 use crate::registry::field::Field;
 use crate::registry::filter::Expr;
 use crate::registry::filter::Op;
+use crate::registry::scalar::Found;
 use crate::registry::value::Literal;
 
 /// What the database is asked to apply.
@@ -143,12 +145,17 @@ impl Binding {
                 }
                 None => Narrowed::EVERYTHING,
             },
-            Operand::Value { sql, wrap } => match Operand::arg(self.dialect, value) {
-                Some(arg) => Narrowed::exactly(or_null(
-                    sql,
-                    null,
-                    Fragment::of(format!("{sql} {} ", sign(op))).then(wrap.of(arg)),
-                )),
+            Operand::Value { sql, plain, wrap } => match Operand::arg(self.dialect, value) {
+                Some(arg) => {
+                    // What the column alone finds besides is less than any value.
+                    let asked = match (plain, op) {
+                        (Some(plain), Op::Eq | Op::Gt | Op::Ge) => plain,
+                        _ => sql,
+                    };
+                    let condition =
+                        Fragment::of(format!("{asked} {} ", sign(op))).then(wrap.of(arg));
+                    Narrowed::exactly(or_null(sql, null, condition))
+                }
                 None => Narrowed::EVERYTHING,
             },
         }
@@ -188,7 +195,7 @@ impl Binding {
                 };
                 Narrowed::exactly(or_null(bytes, null, condition))
             }
-            Operand::Value { sql, wrap } => {
+            Operand::Value { sql, wrap, .. } => {
                 let not = if negated { "NOT " } else { "" };
                 let condition =
                     Fragment::of(format!("{sql} {not}IN ")).then(Fragment::list(args, wrap));
@@ -230,7 +237,7 @@ impl Binding {
     }
 
     fn starts_with(&self, field: &Field, prefix: &Arc<str>, negated: bool) -> Narrowed {
-        let Some(Operand::Text { bytes, .. }) = self.operand(field) else {
+        let Some(Operand::Text { bytes, wrap, .. }) = self.operand(field) else {
             return Narrowed::EVERYTHING;
         };
         if prefix.contains('\0') {
@@ -238,7 +245,7 @@ impl Binding {
         }
         let null = absent_passes(field, negated, |_| prefix.is_empty() != negated);
         let arg = Arg::Text(prefix.clone());
-        let begins = self.dialect.begins(&bytes, arg);
+        let begins = self.dialect.begins(&bytes, &wrap, arg);
         let condition = match negated {
             true => Fragment::of("NOT (").then(begins).sql(")"),
             false => begins,
@@ -248,7 +255,7 @@ impl Binding {
 
     /// Implicit presence states a value where it is not the type's default.
     fn has(&self, field: &Field, negated: bool) -> Narrowed {
-        if !field.descriptor().supports_presence() {
+        if !field.descriptor().supports_presence() && !field.is_decimal() {
             return match default_of(field) {
                 Some(default) => self.compare(field, Op::Ne, &default, negated),
                 None => Narrowed::EVERYTHING,
@@ -265,7 +272,7 @@ impl Binding {
 /// Whether a record that does not state the field passes. `default` tells, any negation taken in, whether the type's
 /// default value does, which is what a field without presence then has.
 fn absent_passes(field: &Field, negated: bool, default: impl Fn(&Literal) -> bool) -> bool {
-    if field.descriptor().supports_presence() {
+    if field.descriptor().supports_presence() || field.is_decimal() {
         return negated;
     }
     default_of(field).is_none_or(|value| default(&value))
@@ -339,10 +346,11 @@ fn inverse(op: Op) -> Op {
     }
 }
 
-/// The value of a field that a record does not state.
+/// The value of a field that a record does not state; of a decimal number, its place in an order.
 pub(super) fn default_of(field: &Field) -> Option<Literal> {
     use prost_reflect::Kind;
     Some(match field.descriptor().kind() {
+        Kind::String if field.is_decimal() => Literal::Decimal(Decimal::zero()),
         Kind::String => Literal::Text("".into()),
         Kind::Bytes => Literal::Data(bytes::Bytes::new()),
         Kind::Bool => Literal::Boolean(false),
@@ -363,23 +371,7 @@ pub(super) fn default_of(field: &Field) -> Option<Literal> {
 
 /// The gate's comparison of two literals of one type.
 pub(super) fn holds(left: &Literal, op: Op, right: &Literal) -> bool {
-    let order = match (left, right) {
-        (Literal::Text(l), Literal::Text(r)) => l.as_bytes().partial_cmp(r.as_bytes()),
-        (Literal::Integer(l), Literal::Integer(r)) => l.partial_cmp(r),
-        (Literal::Unsigned(l), Literal::Unsigned(r)) => l.partial_cmp(r),
-        (Literal::Number(l), Literal::Number(r)) => l.partial_cmp(r),
-        (Literal::Boolean(l), Literal::Boolean(r)) => l.partial_cmp(r),
-        (Literal::Data(l), Literal::Data(r)) => l.partial_cmp(r),
-        (Literal::Enum { number: l, .. }, Literal::Enum { number: r, .. }) => l.partial_cmp(r),
-        (
-            Literal::Time { seconds, nanos },
-            Literal::Time {
-                seconds: s,
-                nanos: n,
-            },
-        ) => (seconds, nanos).partial_cmp(&(s, n)),
-        _ => return true,
-    };
+    let order = Found::of(left).order(&Found::of(right));
     match op {
         Op::Eq => order == Some(Ordering::Equal),
         Op::Ne => order != Some(Ordering::Equal),

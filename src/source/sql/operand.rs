@@ -27,8 +27,13 @@ pub(super) enum Operand {
         bytes: String,
         wrap: Wrap,
     },
-    /// Compares as the values do.
-    Value { sql: String, wrap: Wrap },
+    /// Compares as the values do. `plain` is the column as an index knows it, in which what the record does not state is
+    /// less than every value.
+    Value {
+        sql: String,
+        plain: Option<String>,
+        wrap: Wrap,
+    },
     /// A float: NaN compares in each database in its own way.
     Float { sql: String },
     /// The names of an enum's values.
@@ -89,6 +94,13 @@ impl Operand {
             // PostgreSQL's text holds no NUL, and SQLite's functions stop at one.
             Literal::Text(text) if text.contains('\0') => return None,
             Literal::Text(text) => Arg::Text(text.clone()),
+            Literal::Decimal(decimal) => {
+                let (whole, fraction) = decimal.digits();
+                if dialect == Dialect::MySql && (whole > 35 || fraction > 30) {
+                    return None;
+                }
+                Arg::Text(decimal.as_str().into())
+            }
             Literal::Integer(value) => Arg::Integer(*value),
             Literal::Unsigned(value) if dialect == Dialect::MySql => Arg::Unsigned(*value),
             Literal::Unsigned(value) => Arg::Integer(i64::try_from(*value).ok()?),
@@ -154,6 +166,15 @@ pub(super) fn instant_sort_text(seconds: i64, nanos: i32) -> Option<String> {
 
 fn column_operand(dialect: Dialect, column: &Column) -> Option<Operand> {
     let sql = quoted(dialect, &column.name);
+    if column.field.is_decimal() {
+        return decimal_operand(dialect, column);
+    }
+    let text = |dialect, sql: &str, plain| text(dialect, sql, plain, column.in_utf8);
+    let value = |sql, wrap| Operand::Value {
+        sql,
+        plain: None,
+        wrap,
+    };
     Some(match &column.codec {
         Codec::Text | Codec::EnumName(false) => {
             let wrap = match &column.collation {
@@ -171,7 +192,7 @@ fn column_operand(dialect: Dialect, column: &Column) -> Option<Operand> {
                 _ => text,
             }
         }
-        Codec::Rendered => text(dialect, &rendered(dialect, &sql), None),
+        Codec::Rendered | Codec::Decimal => text(dialect, &rendered(dialect, &sql), None),
         Codec::EnumName(true) => {
             Operand::Names(Box::new(text(dialect, &rendered(dialect, &sql), None)))
         }
@@ -193,33 +214,69 @@ fn column_operand(dialect: Dialect, column: &Column) -> Option<Operand> {
             };
             text(dialect, &shown, Some(plain))
         }
-        Codec::Integer | Codec::Unsigned | Codec::Boolean | Codec::EnumNumber => Operand::Value {
-            sql,
-            wrap: Wrap::NONE,
-        },
-        Codec::Data => Operand::Value {
-            sql: data(dialect, sql),
-            wrap: Wrap::NONE,
-        },
-        Codec::Instant if dialect == Dialect::Postgres => Operand::Value {
-            sql,
-            wrap: Wrap::new("CAST(", " AS timestamptz)"),
-        },
+        Codec::Integer
+        | Codec::Unsigned
+        | Codec::Boolean
+        | Codec::EnumNumber
+        | Codec::UnixSeconds => value(sql, Wrap::NONE),
+        Codec::Data => value(data(dialect, sql), Wrap::NONE),
+        Codec::Instant if dialect == Dialect::Postgres => {
+            value(sql, Wrap::new("CAST(", " AS timestamptz)"))
+        }
+        // The time of zeros is read as NULL. It alone is no seconds after 1970.
         Codec::Instant => Operand::Value {
-            sql,
+            sql: format!("IF(UNIX_TIMESTAMP({sql}) = 0, NULL, {sql})"),
+            plain: Some(sql),
             wrap: Wrap::new("CAST(", " AS DATETIME(6))"),
-        },
-        Codec::UnixSeconds => Operand::Value {
-            sql,
-            wrap: Wrap::NONE,
         },
         Codec::Float | Codec::Double => Operand::Float { sql },
         Codec::InstantText | Codec::EnumEither | Codec::Json(_) | Codec::List(_) => return None,
     })
 }
 
-fn text(dialect: Dialect, sql: &str, plain: Option<Plain>) -> Operand {
+/// The collation that a SQLite connection is given for decimal numbers.
+pub(super) const DECIMALS: &str = "landbridge_decimals";
+/// And that for texts of a database that is not kept in UTF-8.
+pub(super) const TEXTS: &str = "landbridge_texts";
+
+/// A decimal number by its value; NULL where it is an empty text.
+fn decimal_operand(dialect: Dialect, column: &Column) -> Option<Operand> {
+    let name = quoted(dialect, &column.name);
+    let (sql, wrap) = match (dialect, &column.codec) {
+        (Dialect::Postgres, Codec::Decimal) => (name, Wrap::new("CAST(", " AS numeric)")),
+        (Dialect::Postgres, Codec::Text) => (
+            format!(
+                "(CASE WHEN {name} COLLATE \"C\" ~ '^-?[0-9]+([.][0-9]+)?$' THEN CAST({name} AS numeric) END)"
+            ),
+            Wrap::new("CAST(", " AS numeric)"),
+        ),
+        (Dialect::MySql, Codec::Decimal) => (name, Wrap::new("CAST(", " AS DECIMAL(65, 30))")),
+        (Dialect::Sqlite, Codec::Text) => (
+            format!("NULLIF(+{name}, '') COLLATE {DECIMALS}"),
+            Wrap::NONE,
+        ),
+        // Of a text, the server makes a number of fewer digits.
+        _ => return None,
+    };
+    Some(Operand::Value {
+        sql,
+        plain: None,
+        wrap,
+    })
+}
+
+fn text(dialect: Dialect, sql: &str, plain: Option<Plain>, in_utf8: bool) -> Operand {
     match dialect {
+        Dialect::Postgres if !in_utf8 => Operand::Text {
+            plain,
+            bytes: format!("convert_to({sql}, 'UTF8')"),
+            wrap: Wrap::new("convert_to(", ", 'UTF8')"),
+        },
+        Dialect::Sqlite if !in_utf8 => Operand::Text {
+            plain,
+            bytes: format!("(+{sql}) COLLATE {TEXTS}"),
+            wrap: Wrap::NONE,
+        },
         Dialect::Postgres => Operand::Text {
             plain,
             bytes: format!("{sql} COLLATE \"C\""),
@@ -248,10 +305,12 @@ pub(super) fn rendered(dialect: Dialect, sql: &str) -> String {
     }
 }
 
-fn date_text(dialect: Dialect, sql: &str) -> String {
+/// A date as its text: of MySQL as the select list renders it, where that of zeros alone is none.
+pub(super) fn date_text(dialect: Dialect, sql: &str) -> String {
     match dialect {
         Dialect::Postgres => format!("to_char({sql}, 'YYYY-MM-DD')"),
-        Dialect::MySql | Dialect::Sqlite => rendered(dialect, sql),
+        Dialect::MySql => format!("NULLIF({}, '0000-00-00')", rendered(dialect, sql)),
+        Dialect::Sqlite => rendered(dialect, sql),
     }
 }
 
@@ -267,6 +326,7 @@ fn data(dialect: Dialect, sql: String) -> String {
 fn json_operand(dialect: Dialect, column: &Column, field: &Field) -> Option<Operand> {
     let path = field.steps().get(column.field.steps().len()..)?;
     let comparable = column.codec == Codec::Json(true)
+        && !field.is_decimal()
         && Want::of(field.descriptor()) == Want::Text
         && !field.is_repeated();
     if !comparable {
@@ -287,7 +347,7 @@ fn json_operand(dialect: Dialect, column: &Column, field: &Field) -> Option<Oper
         ),
         _ => return None,
     };
-    Some(text(dialect, &sql, None))
+    Some(text(dialect, &sql, None, column.in_utf8))
 }
 
 fn extract(dialect: Dialect, column: &Column, names: &[&str]) -> String {

@@ -1,5 +1,7 @@
 //! The order in which records come, in which every record has one place: what was asked, then the key.
 
+use std::cmp;
+
 use prost_reflect::Kind;
 
 use super::Dialect;
@@ -7,21 +9,27 @@ use super::binding::Binding;
 use super::binding::Place;
 use super::codec::Codec;
 use super::live::Uniqueness;
+use super::narrow::default_of;
 use super::operand;
+use super::operand::DECIMALS;
 use super::operand::Operand;
 use super::position::Position;
 use super::statement::Arg;
 use super::statement::Fragment;
 use super::statement::Wrap;
 use super::statement::quoted;
+use crate::name::FieldPath;
+use crate::registry::decimal::Parts;
+use crate::registry::extract::Extractor;
+use crate::registry::extract::Reading;
 use crate::registry::field::Field;
+use crate::registry::filter::Expr;
+use crate::registry::filter::Op;
 use crate::registry::query::Order;
+use crate::registry::scalar::Found;
 use crate::registry::value::Literal;
-
-/// A field by which this source cannot order records.
-#[derive(Debug, thiserror::Error)]
-#[error("records cannot be ordered by `{0}`: its column does not sort as the field's values do")]
-pub(super) struct Unordered(String);
+use crate::registry::wire::Malformed;
+use crate::source::SourceError;
 
 /// One expression of ORDER BY; never NULL, save for the key, which every record has.
 struct Term {
@@ -42,12 +50,15 @@ impl Binding {
         &self,
         order: &[Order],
         after: Option<&Position>,
-    ) -> Result<Ordering, Unordered> {
+    ) -> Result<Ordering, SourceError> {
         let mut terms = Vec::new();
         let mut position = Vec::new();
         for (i, by) in order.iter().enumerate() {
-            let unordered = || Unordered(by.field.path().to_string());
+            let unordered = || SourceError::Unordered(by.field.path().clone());
             let place = self.place(by.field.path()).ok_or_else(unordered)?;
+            if self.goes_by_characters(&by.field) {
+                return Err(unordered());
+            }
             let term = self.term(by, place).ok_or_else(unordered)?;
             if let Some(value) = after.and_then(|position| position.values().get(i)) {
                 position.push(self.value(&by.field, place, value).ok_or_else(unordered)?);
@@ -56,6 +67,32 @@ impl Binding {
         }
         let position = after.map(|_| position);
         Ok(Ordering { terms, position })
+    }
+
+    /// Whether the field is a text that its column keeps as a number, which the schema does not say: its order would be
+    /// that of its characters, in which 100 comes before 20.
+    fn goes_by_characters(&self, field: &Field) -> bool {
+        let place = self.place(field.path());
+        matches!(place, Some(Place::Column(column)) if column.codec == Codec::Decimal)
+            && !field.is_decimal()
+    }
+
+    /// The first field of which the expression asks an order that its texts do not have.
+    pub(super) fn unordered(&self, expr: &Expr) -> Option<FieldPath> {
+        match expr {
+            Expr::All(parts) | Expr::Any(parts) => {
+                parts.iter().find_map(|part| self.unordered(part))
+            }
+            Expr::Not(inner) => self.unordered(inner),
+            Expr::Compare { field, op, .. } if !matches!(op, Op::Eq | Op::Ne) => {
+                self.goes_by_characters(field).then(|| field.path().clone())
+            }
+            Expr::Compare { .. }
+            | Expr::In { .. }
+            | Expr::StartsWith { .. }
+            | Expr::Has { .. }
+            | Expr::Constant(_) => None,
+        }
     }
 
     fn term(&self, by: &Order, place: Place<'_>) -> Option<Term> {
@@ -91,9 +128,30 @@ impl Binding {
                 plain: Some(plain), ..
             } if is_key && in_order => term(plain.sql, plain.wrap),
             Operand::Text { bytes, wrap, .. } if is_key => term(bytes, wrap),
-            Operand::Text { bytes, wrap, .. } => term(format!("COALESCE({bytes}, '')"), wrap),
-            Operand::Value { sql, wrap } if is_key => term(sql, wrap),
-            Operand::Value { sql, wrap } => {
+            Operand::Text { bytes, wrap, .. } => {
+                let empty = match (dialect, place) {
+                    (Dialect::Postgres, Place::Column(column) | Place::Within(column))
+                        if !column.in_utf8 =>
+                    {
+                        "''::bytea"
+                    }
+                    _ => "''",
+                };
+                term(format!("COALESCE({bytes}, {empty})"), wrap)
+            }
+            Operand::Value { sql, wrap, .. } if is_key => term(sql, wrap),
+            // A collation stands outside.
+            Operand::Value { wrap, .. } if by.field.is_decimal() && dialect == Dialect::Sqlite => {
+                let Place::Column(column) = place else {
+                    return None;
+                };
+                let name = quoted(dialect, &column.name);
+                term(
+                    format!("COALESCE(NULLIF(+{name}, ''), '0') COLLATE {DECIMALS}"),
+                    wrap,
+                )
+            }
+            Operand::Value { sql, wrap, .. } => {
                 let default = default_sql(dialect, &by.field, &wrap)?;
                 term(format!("COALESCE({sql}, {default})"), wrap)
             }
@@ -126,6 +184,72 @@ impl Binding {
     }
 }
 
+/// The order of an answer by the values that its records show, the key aside: the database's must be the same, or records
+/// were lost where the next answer goes on.
+pub(super) struct Line {
+    extractor: Extractor,
+    terms: Vec<LineTerm>,
+}
+
+struct LineTerm {
+    slot: usize,
+    absent: Literal,
+    is_decimal: bool,
+    descending: bool,
+}
+
+impl Line {
+    /// `order` ends with the key. `None` where it has nothing else.
+    pub(super) fn of(order: &[Order]) -> Option<Self> {
+        let (_, terms) = order.split_last()?;
+        let (extractor, slots) = Extractor::of(terms.iter().map(|by| &by.field));
+        let terms: Vec<_> = terms
+            .iter()
+            .zip(slots)
+            .map(|(by, slot)| {
+                Some(LineTerm {
+                    slot,
+                    absent: default_of(&by.field)?,
+                    is_decimal: by.field.is_decimal(),
+                    descending: by.descending,
+                })
+            })
+            .collect::<Option<_>>()?;
+        (!terms.is_empty()).then_some(Self { extractor, terms })
+    }
+
+    /// Whether one record may come behind another.
+    pub(super) fn lets_follow(&self, last: &[u8], next: &[u8]) -> Result<bool, Malformed> {
+        let (last, next) = (self.extractor.read(last)?, self.extractor.read(next)?);
+        for term in &self.terms {
+            let ordering = term.of(&last).place(&term.of(&next));
+            let ordering = match term.descending {
+                true => ordering.map(cmp::Ordering::reverse),
+                false => ordering,
+            };
+            match ordering {
+                Some(cmp::Ordering::Equal) => {}
+                Some(cmp::Ordering::Less) => return Ok(true),
+                Some(cmp::Ordering::Greater) | None => return Ok(false),
+            }
+        }
+        Ok(true)
+    }
+}
+
+impl LineTerm {
+    fn of<'a>(&'a self, record: &Reading<'_, 'a>) -> Found<'a> {
+        match record.value(self.slot) {
+            Found::Nothing => Found::of(&self.absent),
+            Found::Text("") if self.is_decimal => Found::of(&self.absent),
+            Found::Text(text) if self.is_decimal => {
+                Parts::of(text).map_or(Found::Text(text), Found::Decimal)
+            }
+            value => value,
+        }
+    }
+}
+
 /// Whether the column's own order, which an index has, is without ties.
 fn has_own_order(place: Place<'_>) -> bool {
     matches!(place, Place::Column(column) if column.uniqueness == Uniqueness::Order)
@@ -150,6 +274,7 @@ fn default_sql(dialect: Dialect, field: &Field, wrap: &Wrap) -> Option<String> {
         (Kind::Bytes, _) => "x''".to_owned(),
         (Kind::Message(_), Dialect::Sqlite) => "0".to_owned(),
         (Kind::Message(_), _) => wrap.around("'1970-01-01 00:00:00'"),
+        (Kind::String, _) if field.is_decimal() => "0".to_owned(),
         (Kind::String, _) => return None,
         _ => "0".to_owned(),
     })

@@ -8,8 +8,9 @@ use super::binding::Column;
 use super::binding::Node;
 use super::codec::Codec;
 use super::inspection::Inspection;
+use super::operand::date_text;
 use super::operand::rendered;
-use super::order::Unordered;
+use super::order::Line;
 use super::position::Position;
 use super::position::order_of;
 use super::statement::Arg;
@@ -24,6 +25,7 @@ use crate::registry::filter::Op;
 use crate::registry::query::Order;
 use crate::registry::query::Selection;
 use crate::registry::value::Literal;
+use crate::source::SourceError;
 
 /// What a source must know of a permitted question.
 pub(in crate::source) struct Ask<'p> {
@@ -47,6 +49,8 @@ pub(super) struct Plan {
     pub(super) keeps_keys_together: bool,
     /// The key of the record behind which the answer goes on.
     pub(super) behind: Option<Literal>,
+    /// In which order its records must come.
+    pub(super) line: Option<Line>,
     /// Where rows that are no records are noted, for a reading that goes on behind them.
     pub(super) inspection: Option<Arc<Inspection>>,
 }
@@ -105,7 +109,10 @@ fn fields_of<'e>(expr: &'e Expr, into: &mut Vec<&'e FieldPath>) {
 
 impl Plan {
     /// `None` where no record can have the key that is asked for.
-    pub(super) fn of(binding: &Arc<Binding>, ask: &Ask<'_>) -> Result<Option<Self>, Unordered> {
+    pub(super) fn of(binding: &Arc<Binding>, ask: &Ask<'_>) -> Result<Option<Self>, SourceError> {
+        if let Some(path) = ask.gate.and_then(|gate| binding.unordered(gate)) {
+            return Err(SourceError::Unordered(path));
+        }
         let key = [binding.schema.key().path()];
         let (mut nodes, mut columns) = binding.select(&ask.wanted);
         if columns.is_empty() {
@@ -147,6 +154,7 @@ impl Plan {
                 .after
                 .as_ref()
                 .and_then(|at| at.values().last().cloned()),
+            line: Line::of(&ask.order),
             inspection: None,
             binding: Arc::clone(binding),
         }))
@@ -197,11 +205,13 @@ fn select_list(dialect: Dialect, columns: &[Arc<Column>]) -> String {
 fn read(dialect: Dialect, column: &Column) -> String {
     let name = quoted(dialect, &column.name);
     match (&column.codec, dialect) {
-        (Codec::Rendered | Codec::Uuid | Codec::EnumName(true), _) => rendered(dialect, &name),
+        (Codec::Rendered | Codec::Decimal | Codec::Uuid | Codec::EnumName(true), _) => {
+            rendered(dialect, &name)
+        }
         (Codec::List(element), Dialect::Postgres) if is_rendered(element) => {
             format!("CAST({name} AS text[])")
         }
-        (Codec::Date, Dialect::MySql) => rendered(dialect, &name),
+        (Codec::Date, Dialect::MySql) => date_text(dialect, &name),
         // A BIT is no number by itself.
         (Codec::Boolean, Dialect::MySql) => format!("({name} + 0)"),
         _ => name,
@@ -209,5 +219,8 @@ fn read(dialect: Dialect, column: &Column) -> String {
 }
 
 fn is_rendered(codec: &Codec) -> bool {
-    matches!(codec, Codec::Rendered | Codec::Uuid | Codec::EnumName(true))
+    matches!(
+        codec,
+        Codec::Rendered | Codec::Decimal | Codec::Uuid | Codec::EnumName(true)
+    )
 }

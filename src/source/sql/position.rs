@@ -8,6 +8,7 @@ use bytes::Bytes;
 
 use super::narrow::default_of;
 use crate::policy::decision::Permit;
+use crate::registry::decimal::Decimal;
 use crate::registry::extract;
 use crate::registry::field::Field;
 use crate::registry::query::Order;
@@ -43,8 +44,7 @@ impl fmt::Debug for Position {
 pub struct ForeignPosition;
 
 impl Position {
-    /// The place behind a record as the source gave it. `None` where the records have no order, or the record's place
-    /// cannot be named, as that of a NaN.
+    /// The place behind a record as the source gave it. `None` where the records have no order.
     pub fn after(permit: &Permit, record: &[u8]) -> Option<Self> {
         Self::behind(&permit.query().schema, &order_of(permit)?, record)
     }
@@ -72,7 +72,7 @@ impl Position {
     pub(in crate::source) fn is_behind(&self, other: &Self, order: &[Order]) -> bool {
         let terms = order.iter().zip(self.values.iter().zip(&other.values));
         let mut differing = terms.filter_map(|(by, (here, there))| {
-            let ordering = Found::of(here).order(&Found::of(there))?;
+            let ordering = Found::of(here).place(&Found::of(there))?;
             let ordering = match by.descending {
                 true => ordering.reverse(),
                 false => ordering,
@@ -89,6 +89,7 @@ impl Position {
         for value in &self.values {
             match value {
                 Literal::Text(text) => put_len(&mut out, 2, text.as_bytes()),
+                Literal::Decimal(decimal) => put_len(&mut out, 11, decimal.as_str().as_bytes()),
                 Literal::Integer(value) => put_number(&mut out, 3, *value as u64),
                 Literal::Unsigned(value) => put_number(&mut out, 4, *value),
                 Literal::Number(value) => put_number(&mut out, 5, value.to_bits()),
@@ -120,6 +121,10 @@ impl Position {
                 (2, WireValue::Len(text)) => {
                     let text = std::str::from_utf8(text).map_err(|_| ForeignPosition)?;
                     Literal::Text(text.into())
+                }
+                (11, WireValue::Len(text)) => {
+                    let decimal = std::str::from_utf8(text).ok().and_then(Decimal::parse);
+                    Literal::Decimal(decimal.ok_or(ForeignPosition)?)
                 }
                 (3, WireValue::Varint(value)) => Literal::Integer(value as i64),
                 (4, WireValue::Varint(value)) => Literal::Unsigned(value),
@@ -163,7 +168,6 @@ fn put_number(out: &mut Vec<u8>, number: u32, value: u64) {
 
 fn value(record: &[u8], field: &Field) -> Option<Literal> {
     match extract::value_of(record, field).ok()? {
-        Some(Literal::Number(value)) if value.is_nan() => None,
         Some(value) => Some(value),
         None => default_of(field),
     }

@@ -88,6 +88,7 @@ pub(super) async fn columns(pool: &PgPool, table: &Table) -> Result<Vec<LiveColu
                 element: row.try_get(3)?,
                 collation: None,
                 uniqueness: Uniqueness::of(row.try_get(4)?, row.try_get(5)?),
+                in_utf8: row.try_get(6)?,
             })
         })
         .collect()
@@ -245,9 +246,12 @@ const ODD: Unfit = Unfit("has a value that the driver cannot read");
 fn binary<'r>(bytes: &'r [u8], codec: &Codec) -> Result<Cell<'r>, Unfit> {
     let text = |bytes| std::str::from_utf8(bytes).map(Cell::Text).map_err(|_| ODD);
     Ok(match codec {
-        Codec::Text | Codec::Rendered | Codec::Uuid | Codec::EnumName(_) | Codec::Json(false) => {
-            text(bytes)?
-        }
+        Codec::Text
+        | Codec::Rendered
+        | Codec::Decimal
+        | Codec::Uuid
+        | Codec::EnumName(_)
+        | Codec::Json(false) => text(bytes)?,
         // `jsonb` begins with its version.
         Codec::Json(true) => text(bytes.strip_prefix(&[1]).unwrap_or(bytes))?,
         Codec::Integer | Codec::EnumNumber => Cell::Integer(signed(bytes)?),

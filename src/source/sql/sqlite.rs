@@ -1,11 +1,12 @@
 //! SQLite: read-only connections on threads that may wait for a disk.
 
+use std::cmp::Ordering;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::Mutex;
 use std::sync::PoisonError;
 use std::sync::atomic::AtomicBool;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
 use rusqlite::Connection;
@@ -32,10 +33,13 @@ use super::error::judge_sqlite;
 use super::live;
 use super::live::LiveColumn;
 use super::live::Uniqueness;
+use super::operand::DECIMALS;
+use super::operand::TEXTS;
 use super::plan::Plan;
 use super::settings::SqlSettings;
 use super::settings::Table;
 use super::statement::Arg;
+use crate::registry::decimal::Parts;
 use crate::source::SourceError;
 use crate::source::reading::Outlet;
 
@@ -97,7 +101,7 @@ impl SqliteFile {
             let connection = lease.connection.as_ref().ok_or_else(lost)?;
             let stopped = Arc::clone(&stop);
             connection
-                .progress_handler(STEPS, Some(move || stopped.load(Ordering::Relaxed)))
+                .progress_handler(STEPS, Some(move || stopped.load(Relaxed)))
                 .map_err(failed)?;
             work(connection, &stop)
         });
@@ -127,7 +131,19 @@ impl SqliteFile {
         let connection = Connection::open_with_flags(&self.0.path, flags)?;
         connection.busy_timeout(self.0.busy)?;
         connection.set_prepared_statement_cache_capacity(STATEMENTS);
+        connection.create_collation(DECIMALS, decimals)?;
+        connection.create_collation(TEXTS, str::cmp)?;
         Ok(connection)
+    }
+}
+
+/// Decimal numbers by their values, and other texts behind them.
+fn decimals(one: &str, other: &str) -> Ordering {
+    match (Parts::of(one), Parts::of(other)) {
+        (Some(one), Some(other)) => one.cmp(&other),
+        (Some(_), None) => Ordering::Less,
+        (None, Some(_)) => Ordering::Greater,
+        (None, None) => one.cmp(other),
     }
 }
 
@@ -145,7 +161,7 @@ struct Watch(Arc<AtomicBool>);
 
 impl Drop for Watch {
     fn drop(&mut self) {
-        self.0.store(true, Ordering::Relaxed);
+        self.0.store(true, Relaxed);
     }
 }
 
@@ -166,6 +182,7 @@ pub(super) async fn columns(
             let (is_key, indexes) = (row.get(4)?, row.get(5)?);
             Ok(LiveColumn {
                 uniqueness: uniqueness(connection, &table, &name, is_key, indexes)?,
+                in_utf8: row.get(6)?,
                 name,
                 kind: live::affinity(&declared).to_owned(),
                 shown: declared,
@@ -253,7 +270,7 @@ pub(super) async fn drive(
             batch.push(&plan, row)?;
             if batch.is_full() {
                 runtime.block_on(outlet.send(batch.take()));
-                if stop.load(Ordering::Relaxed) {
+                if stop.load(Relaxed) {
                     return Ok(());
                 }
             }
@@ -306,9 +323,9 @@ impl Row for rusqlite::Row<'_> {
             (Codec::Boolean, ValueRef::Integer(1)) => Cell::Boolean(true),
             (Codec::Boolean, ValueRef::Integer(_)) => return Err(Unfit("is neither 0 nor 1")),
             (Codec::Double, ValueRef::Real(number)) => Cell::Number(number),
-            (Codec::Double, ValueRef::Integer(number)) => Cell::Number(number as f64),
+            (Codec::Double, ValueRef::Integer(number)) => Cell::Number(whole(number)?),
             (Codec::Float, ValueRef::Real(number)) => single(number)?,
-            (Codec::Float, ValueRef::Integer(number)) => single(number as f64)?,
+            (Codec::Float, ValueRef::Integer(number)) => single(whole(number)?)?,
             (Codec::Data, ValueRef::Blob(bytes)) => Cell::Data(bytes),
             (Codec::UnixSeconds, ValueRef::Integer(seconds)) => Cell::Instant { seconds, nanos: 0 },
             (Codec::InstantText, ValueRef::Text(bytes)) => instant(text(bytes)?)?,
@@ -318,6 +335,15 @@ impl Row for rusqlite::Row<'_> {
             _ => return Err(Unfit("has a value of another type")),
         })
     }
+}
+
+/// SQLite compares a whole number with all its digits.
+fn whole(number: i64) -> Result<f64, Unfit> {
+    let float = number as f64;
+    if float as i128 != i128::from(number) {
+        return Err(Unfit("has more digits than a double holds"));
+    }
+    Ok(float)
 }
 
 fn single<'r>(number: f64) -> Result<Cell<'r>, Unfit> {
@@ -331,7 +357,13 @@ const UTC: Unfit = Unfit("is not a time in UTC such as `2026-01-31T09:30:00Z`");
 
 /// Only UTC, and only as RFC 3339 writes it, so that the texts sort as the times do.
 fn instant<'r>(text: &str) -> Result<Cell<'r>, Unfit> {
-    if !text.ends_with('Z') || text.as_bytes().get(10) != Some(&b'T') {
+    // Digits beyond a nanosecond, and the sixtieth second, would sort otherwise than the times that are read.
+    let (whole, fraction) = text.split_once('.').unwrap_or((text, ""));
+    if !text.ends_with('Z')
+        || text.as_bytes().get(10) != Some(&b'T')
+        || whole.get(17..19) == Some("60")
+        || fraction.len() > "123456789Z".len()
+    {
         return Err(UTC);
     }
     let at = OffsetDateTime::parse(text, &Rfc3339).map_err(|_| UTC)?;

@@ -130,6 +130,10 @@ impl Wrap {
         Fragment::of(&*self.0).arg(arg).sql(&self.1)
     }
 
+    fn is_none(&self) -> bool {
+        self.0.is_empty()
+    }
+
     pub(super) fn around(&self, sql: &str) -> String {
         format!("{}{sql}{}", self.0, self.1)
     }
@@ -153,8 +157,16 @@ pub(super) fn quoted_table(dialect: Dialect, table: &Table) -> String {
 
 impl Dialect {
     /// Whether the text begins with the value, byte by byte.
-    pub(super) fn begins(self, bytes: &str, prefix: Arg) -> Fragment {
+    pub(super) fn begins(self, bytes: &str, wrap: &Wrap, prefix: Arg) -> Fragment {
         match self {
+            Self::Postgres if !wrap.is_none() => {
+                // Of a database that is not in UTF-8: bytes against bytes.
+                let prefix = wrap.of(prefix);
+                Fragment::of(format!("substr({bytes}, 1, length("))
+                    .then(prefix.clone())
+                    .sql(")) = ")
+                    .then(prefix)
+            }
             Self::Postgres => Fragment::of(format!("starts_with({bytes}, "))
                 .arg(prefix)
                 .sql(")"),

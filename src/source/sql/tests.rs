@@ -1,5 +1,6 @@
 //! Sources against real servers.
 
+mod agreement;
 mod answers;
 mod fixture;
 mod keys;
