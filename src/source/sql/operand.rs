@@ -145,7 +145,8 @@ fn instant_arg(dialect: Dialect, seconds: i64, nanos: i32) -> Option<Arg> {
     ))
 }
 
-/// The text under which the instant of an `InstantText` column sorts: RFC 3339 without `Z` and ending zeros.
+/// The text under which the instant of an `InstantText` column sorts: RFC 3339 without `Z` and the zeros that end a
+/// fraction.
 pub(super) fn instant_sort_text(seconds: i64, nanos: i32) -> Option<String> {
     let at = UtcDateTime::from_unix_timestamp(seconds).ok()?;
     let text = format!(
@@ -157,11 +158,11 @@ pub(super) fn instant_sort_text(seconds: i64, nanos: i32) -> Option<String> {
         at.minute(),
         at.second()
     );
-    let text = match nanos {
-        0 => text,
-        nanos => format!("{text}.{nanos:09}"),
-    };
-    Some(text.trim_end_matches('0').to_owned())
+    let fraction = format!("{nanos:09}");
+    Some(match fraction.trim_end_matches('0') {
+        "" => text,
+        fraction => format!("{text}.{fraction}"),
+    })
 }
 
 fn column_operand(dialect: Dialect, column: &Column) -> Option<Operand> {

@@ -106,9 +106,12 @@ impl Binding {
             let name = quoted(dialect, &column.name);
             match &column.codec {
                 Codec::InstantText => {
-                    let text = format!("rtrim(rtrim({name}, 'Z'), '0')");
+                    let fraction =
+                        format!("rtrim(rtrim(rtrim(substr({name}, 20), 'Z'), '0'), '.')");
                     return Some(term(
-                        format!("COALESCE({text}, '1970-01-01T00:00:')"),
+                        format!(
+                            "COALESCE(substr({name}, 1, 19) || {fraction}, '1970-01-01T00:00:00')"
+                        ),
                         Wrap::NONE,
                     ));
                 }
