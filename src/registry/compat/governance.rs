@@ -57,6 +57,11 @@ impl Report<'_> {
             let message = format!("the sensitivity changed from {was} to {is}");
             self.of_field(Rule::FieldSameSensitivity, new, message);
         }
+        if was.format() != is.format() {
+            let (was, is) = (was.format().as_str_name(), is.format().as_str_name());
+            let message = format!("the format changed from {was} to {is}");
+            self.of_field(Rule::FieldSameFormat, new, message);
+        }
         if let Ok(mask) = was.mask.parse::<Mask>()
             && !is.mask.parse().is_ok_and(|now| mask.is_kept_by(now))
         {

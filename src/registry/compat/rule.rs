@@ -137,6 +137,7 @@ rules! {
     RecordSameKey "RECORD_SAME_KEY" [Registry] "restore the key, or make a new package version"
     RecordSameSubject "RECORD_SAME_SUBJECT" [Registry] "restore the subject, or make a new package version: journals find people by it"
     FieldSameSensitivity "FIELD_SAME_SENSITIVITY" [Registry] "restore the sensitivity, or add a field under a new number: guardrails rest on it"
+    FieldSameFormat "FIELD_SAME_FORMAT" [Registry] "restore the format, or add a field under a new number: filters and row rules would select other records"
     FieldMaskNotWeakened "FIELD_MASK_NOT_WEAKENED" [Registry] "restore the mask; an agreement may release the field under `unmasked`"
     GrantedFieldNoDelete "GRANTED_FIELD_NO_DELETE" [Registry] "keep the field until the grant has ended"
 }

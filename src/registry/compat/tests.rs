@@ -72,6 +72,15 @@ fn a_field_keeps_its_sensitivity() {
 }
 
 #[test]
+fn a_field_keeps_its_format() {
+    let decimal = "mask: \"month\" format: TEXT_FORMAT_DECIMAL";
+    assert_eq!(
+        broken("mask: \"month\"", decimal),
+        [(Rule::FieldSameFormat, 10)]
+    );
+}
+
+#[test]
 fn a_default_mask_is_not_weakened() {
     let weaker = [(Rule::FieldMaskNotWeakened, 9)];
     let rows: [(&str, &[(Rule, usize)]); 7] = [
