@@ -14,6 +14,7 @@ use serde::de::Error as _;
 
 use crate::clock::parse_span;
 use crate::name::RecordType;
+use crate::text;
 
 /// `[[source]]`: one database.
 #[derive(Debug, Clone, Deserialize)]
@@ -63,16 +64,16 @@ impl UrlFile {
     pub async fn read(&self) -> io::Result<DatabaseUrl> {
         tokio::fs::read_to_string(&self.0)
             .await
-            .map(|text| Self::url(&text))
+            .map(|text| Self::url(&text::unmarked(text)))
     }
 
     pub fn read_now(&self) -> io::Result<DatabaseUrl> {
         text::read(&self.0).map(|text| Self::url(&text))
     }
 
-    /// Editors may put a byte order mark before it and a line end after it.
+    /// Editors put a line end after it.
     fn url(text: &str) -> DatabaseUrl {
-        DatabaseUrl(text.trim_start_matches('\u{feff}').trim().to_owned())
+        DatabaseUrl(text.trim().to_owned())
     }
 }
 
