@@ -46,5 +46,6 @@ mod stop;
 mod streams;
 mod surfaces;
 mod sweep;
+mod typed;
 mod unlogged;
 mod witnesses;
