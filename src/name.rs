@@ -148,13 +148,33 @@ fn is_qualified_name(s: &str) -> bool {
 }
 
 fn is_package(s: &str) -> bool {
-    let is_version = |name: &str| {
-        name.strip_prefix('v').is_some_and(|digits| {
-            digits.starts_with(|c: char| matches!(c, '1'..='9'))
-                && digits.bytes().all(|b| b.is_ascii_digit())
-        })
-    };
     is_dotted(s) && s.rsplit_once('.').is_some_and(|(_, last)| is_version(last))
+}
+
+/// `v1`; also `v1beta1`, `v1p2alpha`, `v1test`, as buf's rule `PACKAGE_VERSION_SUFFIX` has it.
+fn is_version(s: &str) -> bool {
+    let Some((major, rest)) = s.strip_prefix('v').and_then(number) else {
+        return false;
+    };
+    if major.starts_with('0') {
+        return false;
+    }
+    let patched = rest.strip_prefix('p').and_then(number);
+    let stage = patched.map_or(rest, |(_, stage)| stage);
+    let unstable = ["alpha", "beta"]
+        .iter()
+        .find_map(|name| stage.strip_prefix(name));
+    match unstable {
+        Some(release) => release.bytes().all(|b| b.is_ascii_digit()),
+        None => rest.is_empty() || rest.starts_with("test"),
+    }
+}
+
+/// The digits that a text begins with, if there are any, and what follows.
+fn number(s: &str) -> Option<(&str, &str)> {
+    let end = s.bytes().take_while(u8::is_ascii_digit).count();
+    s.split_at_checked(end)
+        .filter(|(digits, _)| !digits.is_empty())
 }
 
 fn is_trust_domain(s: &str) -> bool {

@@ -60,14 +60,14 @@ use verify_proof::VerifyProofArgs;
   landbridge audit search --journal var/civil/journal --outcome denied --reason FIELD_NOT_GRANTED --json
   landbridge audit search --config config/civil.toml --subject national_id=990101199001011234
   landbridge audit subject --config config/civil.toml national_id=990101199001011234
-  landbridge audit show --config config/civil.toml 0198f3c2-7d1e-7a44-9b1f-2f0c6d1f8a11
+  landbridge audit show --config config/civil.toml <exchange id>
   landbridge audit tail --config config/civil.toml -f
   landbridge audit token lin.auditor --rights tiles,search
   landbridge audit export --config config/civil.toml --format bundle --out evidence --since 7d
-  landbridge audit prove --config config/civil.toml 0198f3c2-7d1e-7a44-9b1f-2f0c6d1f8a11
-  landbridge audit verify --journal var/civil/journal --vkey gov.example/civil/1+59181114+AVDYWOCYXsx/YEGKrwzFq1h/QsJXCohAlanozKzQ9lRc
+  landbridge audit prove --config config/civil.toml <exchange id>
+  landbridge audit verify --journal var/civil/journal --vkey \"$(landbridge audit key --config config/civil.toml)\"
   landbridge audit expire --config config/civil.toml --dry-run
-  landbridge audit reconcile var/civil/journal var/tax/journal --vkey gov.example/civil/1+59181114+AVDYWOCYXsx/YEGKrwzFq1h/QsJXCohAlanozKzQ9lRc
+  landbridge audit reconcile var/civil/journal var/tax/journal --vkey \"$(landbridge audit key --config config/civil.toml)\" --vkey \"$(landbridge audit key --config config/tax.toml)\"
 
 A journal can be read while its gateway writes it. What is read from its files leaves no trace in it: that is for the
 files' permissions to allow. What is read at the operators' door, with a token, is itself an entry of the journal.

@@ -36,7 +36,7 @@ use crate::registry::hex;
   landbridge catalog
   landbridge catalog departments --json
   landbridge catalog search 身份 resident
-  landbridge catalog show civil.v1.Resident --profile tax.toml
+  landbridge catalog show civil.v1.Resident --profile clients/tax-assessment.toml
   landbridge catalog export civil.v1 --to civil
   landbridge catalog dcat > catalog.jsonld
 

@@ -18,7 +18,7 @@ use crate::pb::VerdictOutcome;
 
 #[derive(Args)]
 #[command(after_help = "Examples:
-  landbridge verify civil.v1.Resident R0000000003 -p tax-assessment --claim full_name=王芳
+  landbridge verify civil.v1.Resident R0000000003 -p tax-assessment --claim full_name=闫东强
   landbridge verify civil.v1.Resident - -p arrears --claim birth_date=1990-01-01 < id.txt
 
 Each claim is a `match`, a `mismatch`, or `unknown`: the record has no value there, or there is no such record. Values \

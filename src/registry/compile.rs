@@ -6,7 +6,9 @@ mod nesting;
 pub(super) mod package;
 mod parse;
 pub(super) mod record;
+mod scopes;
 mod sites;
+mod strict;
 mod tree;
 
 use std::collections::BTreeMap;

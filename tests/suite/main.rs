@@ -53,5 +53,6 @@ mod strangers;
 mod streams;
 mod surfaces;
 mod sweep;
+mod typed;
 mod unlogged;
 mod witnesses;

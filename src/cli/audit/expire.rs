@@ -29,7 +29,7 @@ use crate::gateway::open_journal;
 #[derive(Args)]
 #[command(after_help = "Examples:
   landbridge audit expire --config config/civil.toml --dry-run
-  landbridge audit expire --config config/civil.toml --json
+  landbridge audit expire --config config/civil.toml --dry-run --json
 
 How long records are kept stands in the settings under `[retention]`. A gateway that runs erases by itself, once an hour:
 then, and where the journal has witnesses, only `--dry-run` can be used. Leaves are never erased, so that every proof still holds; an erasure entry in the

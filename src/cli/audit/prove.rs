@@ -28,8 +28,8 @@ pub(super) const EXTENSION: &str = ".tlog-proof";
 
 #[derive(Args)]
 #[command(after_help = "Examples:
-  landbridge audit prove --config config/civil.toml 0198f3c2-7d1e-7a44-9b1f-2f0c6d1f8a11
-  landbridge audit prove --config config/civil.toml --index 4711 --out evidence/4711.tlog-proof
+  landbridge audit prove --config config/civil.toml <exchange id>
+  landbridge audit prove --config config/civil.toml --index 4 --out 4.tlog-proof
 
 A proof is a C2SP tlog-proof: the entry's index, its path through the tree, and the signed checkpoint. It holds no personal
 data. `audit verify-proof` and tools of others verify it without the journal.

@@ -38,8 +38,8 @@ use crate::text::visible;
 
 #[derive(Args)]
 #[command(after_help = "Examples:
-  landbridge audit verify-proof 0198f3c2-7d1e-7a44-9b1f-2f0c6d1f8a11.tlog-proof --vkey gov.example/civil/1+59181114+AVDYWOCYXsx/YEGKrwzFq1h/QsJXCohAlanozKzQ9lRc
-  landbridge audit verify-proof evidence/*.tlog-proof --policy witnesses.txt --json
+  landbridge audit verify-proof <exchange id>.tlog-proof --vkey \"$(landbridge audit key --config config/civil.toml)\"
+  landbridge audit verify-proof *.tlog-proof --policy config/witnesses/civil.policy --json
 
 Neither a journal nor a network is needed. The keys come from `--vkey`, from the `log` lines of the policy, or both; take them
 from the directory, never from whoever hands you the proof.

@@ -103,7 +103,7 @@ The gateways go on running. To try next, in another terminal:
   grpcurl -cacert {certs}/ca.pem -cert {certs}/systems/assessment.pem -key {certs}/systems/assessment.key \\
     localhost:{port} list
   buf curl --cacert {certs}/ca.pem --cert {certs}/systems/assessment.pem --key {certs}/systems/assessment.key \\
-    https://localhost:{port} --list-methods
+    --protocol grpc https://localhost:{port} --list-methods
   python3 tests/clients/python/client.py --address localhost:{port} --ca {certs}/ca.pem \\
     --cert {certs}/systems/assessment.pem --key {certs}/systems/assessment.key
 

@@ -38,7 +38,7 @@ use crate::registry::hex;
   landbridge registry check --against HEAD
   landbridge registry check proto/registry --against v1.4 --rules WIRE
   landbridge registry check --against HEAD --config config/civil.toml --since 90d
-  buf build old -o old.binpb && landbridge registry check new --against old.binpb --json
+  landbridge registry check new --against old.binpb --json
 
 The rules, with buf's names and buf's verdicts:
   REGISTRY   WIRE_JSON, nothing deleted from a package, and what agreements rest on: owner, key and subject of a

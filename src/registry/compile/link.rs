@@ -14,6 +14,7 @@ use protox::file::GoogleFileResolver;
 
 use super::parse;
 use super::parse::in_backticks;
+use super::scopes::Scopes;
 use super::tree::Source;
 use crate::fault::Fault;
 use crate::fault::nearest;
@@ -76,6 +77,7 @@ struct Linker<'a> {
     importers: HashMap<&'a str, Vec<&'a str>>,
     ready: VecDeque<&'a Source>,
     pool: DescriptorPool,
+    scopes: Scopes,
     faults: Vec<Fault>,
 }
 
@@ -111,6 +113,7 @@ impl<'a> Linker<'a> {
             importers,
             ready,
             pool: DescriptorPool::new(),
+            scopes: Scopes::default(),
             faults: Vec::new(),
         }
     }
@@ -132,7 +135,7 @@ impl<'a> Linker<'a> {
         }
     }
 
-    fn link_one(&mut self, source: &Source, file: FileDescriptorProto) -> Result<(), Fault> {
+    fn link_one(&mut self, source: &Source, mut file: FileDescriptorProto) -> Result<(), Fault> {
         for (i, import) in file.dependency.iter().enumerate() {
             self.provide(import);
             if self.pool.get_file_by_name(import).is_none() {
@@ -142,6 +145,8 @@ impl<'a> Linker<'a> {
                 return Err(source.fault(line, column, "", message));
             }
         }
+        self.scopes.declare(&file);
+        self.scopes.qualify(&mut file);
         self.pool
             .add_file_descriptor_proto(file)
             .map_err(|error| self.fault_of(&error, source))
@@ -162,6 +167,7 @@ impl<'a> Linker<'a> {
         for import in &file.dependency {
             self.provide(import);
         }
+        self.scopes.declare(&file);
         // What cannot be added is told as an import that is not found.
         drop(self.pool.add_file_descriptor_proto(file));
     }

@@ -34,7 +34,9 @@ pub(super) fn check(file: &FileDescriptor, sites: &Sites<'_>) -> Option<Fault> {
     } else if PackageName::from_str(package).is_ok() {
         return None;
     } else {
-        format!("the package `{package}` has no version; name it such as `{first}.v1`")
+        format!(
+            "the package `{package}` ends with no version; name it `{package}.v1`, or with `v1beta1` while it is tried"
+        )
     };
     Some(sites.fault(&[PACKAGE_FIELD], package, message))
 }

@@ -27,6 +27,7 @@ use super::super::schema::RecordSchema;
 use super::digest;
 use super::package;
 use super::sites::Sites;
+use super::strict;
 use super::tree::Source;
 use crate::fault::Fault;
 use crate::fault::shown;
@@ -64,6 +65,11 @@ pub(super) fn read(pool: &DescriptorPool, sources: &[Source]) -> Result<Records,
         reader
             .faults
             .extend(sites.and_then(|sites| package::check(&file, sites)));
+        reader.faults.extend(
+            sites
+                .into_iter()
+                .flat_map(|sites| strict::check(&file, sites)),
+        );
     }
     let mut declared = Declarations::new();
     for (message, sites) in &messages {

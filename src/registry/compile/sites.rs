@@ -52,6 +52,11 @@ impl<'a> Sites<'a> {
         self.source.fault(line, column, key, message)
     }
 
+    /// Whether the declaration with that path stands in the file.
+    pub(super) fn has(&self, path: &[i32]) -> bool {
+        self.by_path.contains_key(path)
+    }
+
     pub(super) fn comment(&self, path: &[i32]) -> String {
         self.by_path
             .get(path)

@@ -112,7 +112,7 @@ fn a_fault_of_an_option_is_told_at_its_declaration() {
         (
             "package test.v1;",
             "package test;",
-            "thing.proto:2:1: test: the package `test` has no version; name it such as `test.v1`",
+            "thing.proto:2:1: test: the package `test` ends with no version; name it `test.v1`, or with `v1beta1` while it is tried",
         ),
         (
             "package test.v1;",
