@@ -196,7 +196,10 @@ impl Found {
             rate,
             daily,
             smallest_group,
+            count_step,
+            distinct_counts,
             verify_tries,
+            lookup_misses,
         } = old;
         let place = &place(agreement, old);
         let line = |key| Line { place, key };
@@ -232,10 +235,22 @@ impl Found {
         self.limit(&line("daily"), *daily, new.daily);
         let (before, after) = (smallest_group, new.smallest_group);
         self.more(&line("smallest_group"), before, &after, after < *before);
+        let (before, after) = (count_step, new.count_step);
+        self.more(&line("count_step"), before, &after, after < *before);
+        self.limit(
+            &line("distinct_counts"),
+            *distinct_counts,
+            new.distinct_counts,
+        );
         self.limit(
             &line("verify_tries"),
             Some(*verify_tries),
             Some(new.verify_tries),
+        );
+        self.limit(
+            &line("lookup_misses"),
+            Some(*lookup_misses),
+            Some(new.lookup_misses),
         );
     }
 

@@ -1,11 +1,19 @@
 //! Decimal numbers as texts write them, compared exactly however many digits they have.
 
 use std::cmp::Ordering;
+use std::fmt;
 use std::sync::Arc;
 
 /// A decimal number, in the shortest form in which a text writes it.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Decimal(Arc<str>);
+
+/// It is a value of a record.
+impl fmt::Debug for Decimal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Decimal(..)")
+    }
+}
 
 /// A decimal number, borrowed from its text. Zeros that say nothing are left out, and zero has no sign, so that equal
 /// numbers have equal parts.

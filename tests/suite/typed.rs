@@ -164,7 +164,7 @@ fn named_file(paragraph: &str) -> Option<String> {
         let ending = name.rsplit_once('.').map(|(_, ending)| ending);
         ending.is_some_and(|ending| ["proto", "toml", "csv"].contains(&ending))
     };
-    names.filter(is_file).next_back().map(str::to_owned)
+    names.filter(is_file).last().map(str::to_owned)
 }
 
 fn help(verb: &[String]) -> String {

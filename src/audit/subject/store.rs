@@ -55,14 +55,6 @@ impl Store {
         Ok(epochs)
     }
 
-    /// The months of which a key was lost, ascending.
-    pub(super) fn lost(&self) -> Result<Vec<u32>, SubjectKeyError> {
-        match self.folder.exists() {
-            true => self.listed(LOST),
-            false => Ok(Vec::new()),
-        }
-    }
-
     /// Whether it is known what became of a month's key: it is here, or is gone with somebody's knowledge.
     pub(super) fn accounts_for(&self, epoch: u32) -> bool {
         [KEY, DESTROYED, LOST]

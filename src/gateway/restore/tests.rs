@@ -72,6 +72,7 @@ async fn a_stream_that_was_open_when_the_gateway_died_has_missed_what_it_looked_
             origin: "gov.example/civil/1".to_owned(),
             linger: Duration::ZERO,
             segment_bytes: 1 << 20,
+            max_unpublished_age: Duration::from_secs(60),
         };
         Journal::open(settings, keys.unwrap().0, Clock::fixed(NOON)).unwrap()
     };
