@@ -55,12 +55,9 @@ impl Store {
         Ok(epochs)
     }
 
-    /// The months of which a key was lost, ascending.
-    pub(super) fn lost(&self) -> Result<Vec<u32>, SubjectKeyError> {
-        match self.folder.exists() {
-            true => self.listed(LOST),
-            false => Ok(Vec::new()),
-        }
+    /// Whether a key of the month was lost, though another may have been made since.
+    pub(super) fn is_lost(&self, epoch: u32) -> bool {
+        self.path(epoch, LOST).exists()
     }
 
     /// Whether it is known what became of a month's key: it is here, or is gone with somebody's knowledge.
