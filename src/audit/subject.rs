@@ -122,6 +122,8 @@ impl SubjectKeys {
     /// What has become of a month's key.
     pub fn state(&self, epoch: u32) -> Result<KeyState, SubjectKeyError> {
         match self.0.store.read(epoch) {
+            // What was on record by the one that was lost, the present one does not find.
+            Ok(Some(_)) if self.0.store.is_lost(epoch) => Ok(KeyState::Missing),
             Ok(Some(_)) => Ok(KeyState::Held),
             Ok(None) => Ok(KeyState::Missing),
             Err(SubjectKeyError::Destroyed { .. }) => Ok(KeyState::Destroyed),

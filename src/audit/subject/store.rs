@@ -55,6 +55,11 @@ impl Store {
         Ok(epochs)
     }
 
+    /// Whether a key of the month was lost, though another may have been made since.
+    pub(super) fn is_lost(&self, epoch: u32) -> bool {
+        self.path(epoch, LOST).exists()
+    }
+
     /// Whether it is known what became of a month's key: it is here, or is gone with somebody's knowledge.
     pub(super) fn accounts_for(&self, epoch: u32) -> bool {
         [KEY, DESTROYED, LOST]
