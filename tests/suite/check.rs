@@ -182,11 +182,11 @@ async fn what_ends_within_a_month_is_told_with_the_days_that_are_left() {
     fs::write(scene.file("civil/index"), "").unwrap();
     fs::write(
         scene.file("civil/ca.conf"),
-        "[ca]\ndefault_ca=own\n[own]\ndatabase=index\nnew_certs_dir=.\ndefault_md=sha256\npolicy=any\n[any]\ncommonName=supplied\n",
+        "[ca]\ndefault_ca=own\n[own]\ndatabase=index\nnew_certs_dir=.\nrand_serial=yes\ndefault_md=sha256\npolicy=any\n[any]\ncommonName=supplied\n",
     )
     .unwrap();
     scene.openssl(&format!(
-        "ca -batch -notext -config ca.conf -cert ../federation/ca.pem -keyfile ../federation/ca.key -rand_serial \
+        "ca -batch -notext -config ca.conf -cert ../federation/ca.pem -keyfile ../federation/ca.key \
          -startdate {from} -enddate {until} -extfile extensions -in request -out peers.pem"
     ));
     scene.is_warned_of("12 days are left", "the certificate ends on");
