@@ -70,6 +70,11 @@ pub(super) fn is_version_1(certificate: &[u8]) -> bool {
     to_be_signed(certificate).is_some_and(|tbs| tbs.peek() == Some(INTEGER))
 }
 
+/// Whether a revocation list is of version 1, which has no extensions.
+pub(super) fn is_list_of_version_1(list: &[u8]) -> bool {
+    to_be_signed(list).is_some_and(|tbs| tbs.peek() == Some(SEQUENCE))
+}
+
 /// cRLNumber, big-endian (RFC 5280, 5.2.3).
 pub(super) fn list_number(der: &[u8]) -> Option<&[u8]> {
     let mut tbs = to_be_signed(der)?;

@@ -234,7 +234,11 @@ impl Trust {
                 .with_expiration_policy(webpki::ExpirationPolicy::Enforce)
                 .build()
         });
-        self.verify_path(path, end, at, options)
+        let judged = self.verify_path(path, end, at, options);
+        judged.map_err(|error| match is_of_another_key(&error) {
+            true => webpki::Error::UnknownRevocationStatus,
+            false => error,
+        })
     }
 
     /// Whether a list may say anything of the path. webpki goes by the CA's name, which is the same after a change of its
@@ -263,11 +267,7 @@ impl Trust {
                 .build()
         });
         let judged = self.verify_path(path, end, at, options);
-        !matches!(
-            judged,
-            Err(webpki::Error::InvalidCrlSignatureForPublicKey
-                | webpki::Error::UnsupportedCrlSignatureAlgorithmForPublicKeyContext(_))
-        )
+        !judged.is_err_and(|error| is_of_another_key(&error))
     }
 
     fn verify_path(
@@ -356,6 +356,19 @@ impl Trust {
             "no CA of this list's name in `ca` has signed it, so that it revokes nothing: add the CA's certificate with that key to `ca`, or take the list away",
         ))
     }
+}
+
+/// Of a path whose signatures are good: what fails is a list's signature, or another way from the certificate to a CA of the
+/// same name, which webpki tries too.
+fn is_of_another_key(error: &webpki::Error) -> bool {
+    use webpki::Error as E;
+    matches!(
+        error,
+        E::InvalidCrlSignatureForPublicKey
+            | E::InvalidSignatureForPublicKey
+            | E::UnsupportedCrlSignatureAlgorithmForPublicKeyContext(_)
+            | E::UnsupportedSignatureAlgorithmForPublicKeyContext(_)
+    )
 }
 
 struct Presented<'a> {

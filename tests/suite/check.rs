@@ -178,25 +178,25 @@ async fn what_ends_within_a_month_is_told_with_the_days_that_are_left() {
     fs::write(scene.file("civil/extensions"), format!("{NAME}{BOTH}")).unwrap();
     // Twelve days are left of a year.
     scene.openssl("req -new -key peers.key -subj /CN=civil -out request");
-    let (from, until) = (day(-353), day(12));
+    let (from, until) = (hours(-353 * 24), hours(12 * 24 + 1));
     fs::write(scene.file("civil/index"), "").unwrap();
     fs::write(
         scene.file("civil/ca.conf"),
-        "[ca]\ndefault_ca=own\n[own]\ndatabase=index\nnew_certs_dir=.\ndefault_md=sha256\npolicy=any\n[any]\ncommonName=supplied\n",
+        "[ca]\ndefault_ca=own\n[own]\ndatabase=index\nnew_certs_dir=.\nrand_serial=yes\ndefault_md=sha256\npolicy=any\n[any]\ncommonName=supplied\n",
     )
     .unwrap();
     scene.openssl(&format!(
-        "ca -batch -notext -config ca.conf -cert ../federation/ca.pem -keyfile ../federation/ca.key -rand_serial \
+        "ca -batch -notext -config ca.conf -cert ../federation/ca.pem -keyfile ../federation/ca.key \
          -startdate {from} -enddate {until} -extfile extensions -in request -out peers.pem"
     ));
     scene.is_warned_of("12 days are left", "the certificate ends on");
-    scene.is_warned_of("12 days are left", "in 11 days");
+    scene.is_warned_of("12 days are left", "in 12 days");
 }
 
-/// So many days from now, as `openssl` has it.
-fn day(days: i64) -> String {
+/// So many hours from now, as `openssl` has it.
+fn hours(hours: i64) -> String {
     let output = Command::new("date")
-        .args(["-u", "-d", &format!("{days} days"), "+%Y%m%d%H%M%SZ"])
+        .args(["-u", "-d", &format!("{hours} hours"), "+%Y%m%d%H%M%SZ"])
         .output()
         .unwrap();
     String::from_utf8(output.stdout).unwrap().trim().to_owned()

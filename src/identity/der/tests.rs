@@ -58,7 +58,7 @@ proptest! {
         let _: Option<PublicKey<'_>> = public_key(&bytes);
         let _: Option<&[u8]> = list_number(&bytes);
         let _: Vec<u8> = constrained_names(&bytes);
-        let _: bool = is_version_1(&bytes);
+        let _: bool = is_version_1(&bytes) || is_list_of_version_1(&bytes);
     }
 
     #[test]

@@ -155,8 +155,14 @@ fn list(
     roots: &[Root],
     algorithms: WebPkiSupportedAlgorithms,
 ) -> Result<List, Fault> {
-    let list =
-        OwnedCertRevocationList::from_der(der).map_err(|error| fault(file, unusable(&error)))?;
+    let list = OwnedCertRevocationList::from_der(der).map_err(|error| {
+        // webpki cannot read one that does not even say its version.
+        let error = match der::is_list_of_version_1(der) {
+            true => webpki::Error::UnsupportedCrlVersion,
+            false => error,
+        };
+        fault(file, unusable(&error))
+    })?;
     let list = CertRevocationList::from(list);
     let validity =
         der::revocation_list(der).ok_or_else(|| fault(file, "the revocation list has no dates"))?;

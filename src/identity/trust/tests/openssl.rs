@@ -186,7 +186,7 @@ struct Case {
 
 const NOW: &str = "-crldays 10";
 const OLDER: &str = "-crl_lastupdate 20260101000000Z -crldays 10000";
-const ENDED: &str = "-crl_lastupdate 20260101000000Z -crl_nextupdate 20260201000000Z";
+const ENDED: &str = "-crl_lastupdate 20251201000000Z -crl_nextupdate 20260201000000Z";
 
 fn judge(pki: &Pki, cases: &[Case]) {
     for case in cases {
