@@ -196,7 +196,10 @@ impl Found {
             rate,
             daily,
             smallest_group,
+            count_step,
+            distinct_counts,
             verify_tries,
+            lookup_misses,
         } = old;
         let place = &place(agreement, old);
         let line = |key| Line { place, key };
@@ -236,6 +239,18 @@ impl Found {
             &line("verify_tries"),
             Some(*verify_tries),
             Some(new.verify_tries),
+        );
+        let (before, after) = (count_step, new.count_step);
+        self.more(&line("count_step"), before, &after, after < *before);
+        self.limit(
+            &line("distinct_counts"),
+            *distinct_counts,
+            new.distinct_counts,
+        );
+        self.limit(
+            &line("lookup_misses"),
+            Some(*lookup_misses),
+            Some(new.lookup_misses),
         );
     }
 
