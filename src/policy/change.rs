@@ -235,17 +235,17 @@ impl Found {
         self.limit(&line("daily"), *daily, new.daily);
         let (before, after) = (smallest_group, new.smallest_group);
         self.more(&line("smallest_group"), before, &after, after < *before);
+        self.limit(
+            &line("verify_tries"),
+            Some(*verify_tries),
+            Some(new.verify_tries),
+        );
         let (before, after) = (count_step, new.count_step);
         self.more(&line("count_step"), before, &after, after < *before);
         self.limit(
             &line("distinct_counts"),
             *distinct_counts,
             new.distinct_counts,
-        );
-        self.limit(
-            &line("verify_tries"),
-            Some(*verify_tries),
-            Some(new.verify_tries),
         );
         self.limit(
             &line("lookup_misses"),

@@ -97,15 +97,15 @@ const ROWS: &[(&str, &str, &str, &[(Effect, &str, &str)])] = &[
     (
         "fields",
         ", \"status\"",
-        ", \"status\", \"sex\"",
-        &[(Widens, "", "sex")],
+        ", \"status\", \"gender\"",
+        &[(Widens, "", "gender")],
     ),
     ("fields", ", \"status\"", "", &[(Narrows, "status", "")]),
     (
         "unmasked",
         "lookup      =",
         "unmasked = [\"national_id\"]\nlookup =",
-        &[(Widens, "national_id (keep-last:4)", "national_id")],
+        &[(Widens, "national_id (keep-first:6)", "national_id")],
     ),
     (
         "mask",
@@ -187,6 +187,24 @@ const ROWS: &[(&str, &str, &str, &[(Effect, &str, &str)])] = &[
         "verify_tries = 3",
         "verify_tries = 3000",
         &[(Widens, "3", "3000")],
+    ),
+    (
+        "count_step",
+        "daily       = 10",
+        "daily = 10\ncount_step = 5",
+        &[(Narrows, "1", "5")],
+    ),
+    (
+        "distinct_counts",
+        "daily       = 10",
+        "daily = 10\ndistinct_counts = 7",
+        &[(Narrows, "-", "7")],
+    ),
+    (
+        "lookup_misses",
+        "verify_tries = 3",
+        "verify_tries = 3\nlookup_misses = 1000",
+        &[(Widens, "100", "1000")],
     ),
 ];
 
