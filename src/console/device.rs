@@ -65,7 +65,7 @@ mod tests {
             "",
             "AAAA",
             &shown.replace(char::is_alphabetic, "A"),
-            &shown[1..],
+            shown.split_at(1).1,
         ] {
             assert!(devices.recognise(made_up, "lin").is_none(), "{made_up}");
         }
