@@ -63,6 +63,7 @@ fn given(path: &str, kind: Given) -> Result<Literal, String> {
 fn show(literal: &Literal) -> String {
     match literal {
         Literal::Text(t) => format!("text {t}"),
+        Literal::Decimal(d) => format!("decimal {}", d.as_str()),
         Literal::Integer(n) => format!("integer {n}"),
         Literal::Unsigned(n) => format!("unsigned {n}"),
         Literal::Number(n) => format!("number {n}"),
