@@ -1,7 +1,5 @@
 //! Who received a person's data, when, for which purpose and under which agreement.
 
-use std::collections::BTreeSet;
-
 use super::index::Index;
 use super::leaf::Outcome;
 use super::leaf::Role;

@@ -17,7 +17,6 @@ use crate::cli::exit::Exit;
 use crate::cli::exit::Failure;
 use crate::cli::exit::Run;
 use crate::cli::output::OutputOptions;
-use crate::cli::text::printable;
 use crate::config::Config;
 use crate::config::SourceConfig;
 use crate::fault::chain;
@@ -31,6 +30,7 @@ use crate::source::sql::SqlBindings;
 use crate::source::sql::SqlSource;
 use crate::source::sql::inspection::Misfits;
 use crate::source::sql::inspection::Rows;
+use crate::text::visible;
 
 /// A whole table is read, and sorted where no index keeps its keys unique: as long as it takes.
 const LIFETIME: Duration = Duration::from_secs(24 * 60 * 60);
@@ -310,7 +310,7 @@ fn name(out: &mut impl Write, rows: &Rows) -> io::Result<()> {
         0 => String::new(),
         more => format!(", and {} more", grouped(more)),
     };
-    writeln!(out, "    {}{more}", printable(&rows.keys.join(", ")))
+    writeln!(out, "    {}{more}", visible(&rows.keys.join(", ")))
 }
 
 /// A number with its thousands apart, such as `3,000,000`.
