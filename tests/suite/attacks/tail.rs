@@ -62,12 +62,13 @@ async fn what_was_written_last_cannot_be_forged_without_the_key() {
     let unpublished = format!("{} of them", entries.len() - signed);
     assert!(told.contains(&unpublished), "{told}");
 
-    // Commitments, checksums and roots are right; only a signature is not.
+    // Digests, commitments, checksums and roots are right; only a signature is not.
     let forged: Vec<Forged> = (0..)
         .zip(entries)
         .map(|(index, mut entry)| {
             if index >= signed {
                 entry.tell(|record| record.officer = "somebody.else".to_owned());
+                entry.restate();
                 entry.bind();
             }
             entry
