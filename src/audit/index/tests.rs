@@ -265,11 +265,9 @@ fn all(dir: &Path, index: Option<&Index>, criteria: &Criteria) -> Vec<(u64, Opti
 }
 
 fn ledger(dir: &Path, index: Option<&Index>, offset: u64) -> (u64, Vec<(u64, bool)>) {
-    let subject = Person {
-        tags: vec![tag(1), tag(2)],
-        keys: vec![[3; 16]],
-        ..Person::default()
-    };
+    let mut subject = Person::between(None, None);
+    subject.tags = vec![tag(1), tag(2)];
+    subject.keys = vec![[3; 16]];
     let pick = Pick {
         attempts: true,
         offset,

@@ -71,7 +71,6 @@ fn show(literal: &Literal) -> String {
         Literal::Data(d) => format!("data {d:?}"),
         Literal::Enum { name, number } => format!("enum {name} {number}"),
         Literal::Time { seconds, nanos } => format!("time {seconds} {nanos}"),
-        Literal::Decimal(decimal) => format!("decimal {}", decimal.as_str()),
     }
 }
 
