@@ -188,6 +188,24 @@ const ROWS: &[(&str, &str, &str, &[(Effect, &str, &str)])] = &[
         "verify_tries = 3000",
         &[(Widens, "3", "3000")],
     ),
+    (
+        "lookup_misses",
+        "verify_tries = 3",
+        "verify_tries = 3\nlookup_misses = 1000",
+        &[(Widens, "100", "1000")],
+    ),
+    (
+        "count_step",
+        "verify_tries = 3",
+        "verify_tries = 3\ncount_step = 5",
+        &[(Narrows, "1", "5")],
+    ),
+    (
+        "distinct_counts",
+        "verify_tries = 3",
+        "verify_tries = 3\ndistinct_counts = 9",
+        &[(Narrows, "-", "9")],
+    ),
 ];
 
 /// Of another provider's records nothing compiles: the key is judged all the same.
