@@ -259,7 +259,8 @@ fn by_exchange(items: &[Item]) -> BTreeMap<ExchangeId, Item> {
 fn class(consumer: Option<&Item>, provider: Option<&Item>) -> Option<Class> {
     match (consumer, provider) {
         (Some(own), Some(theirs)) if own.digest == theirs.digest => None,
-        (Some(own), Some(_)) if own.standing == Standing::Unanswered => Some(Class::AnswerLost),
+        // It does not claim that the provider answered: to have no entry at all would be the same.
+        (Some(own), Some(_)) if own.standing != Standing::Shared => Some(Class::AnswerLost),
         (Some(_), Some(_)) => Some(Class::Altered),
         (Some(own), None) => Some(match own.standing {
             Standing::Shared => Class::Missing,

@@ -115,6 +115,16 @@ pub(super) fn exchange_id(n: u64) -> ExchangeId {
     ExchangeId::from_slice(&bytes).unwrap()
 }
 
+/// The entry with the exchange digest that its record gives.
+pub(super) fn restated(mut entry: Entry) -> Entry {
+    let Some(journal_record::Kind::Exchange(record)) = &entry.record.kind else {
+        panic!("not an exchange");
+    };
+    let statement = Statement::of(&entry.exchange.unwrap(), entry.role, record).unwrap();
+    entry.exchange_digest = statement.digest(&Ending::of_exchange(entry.outcome, record));
+    entry
+}
+
 /// An exchange of this gateway as provider, answered.
 pub(super) fn exchange(n: u64) -> Entry {
     exchange_of(n, exchange_record(n))
@@ -122,17 +132,15 @@ pub(super) fn exchange(n: u64) -> Entry {
 
 /// The same, of another record.
 pub(super) fn exchange_of(n: u64, record: pb::ExchangeRecord) -> Entry {
-    let (id, role, outcome) = (exchange_id(n), Role::Provider, Outcome::Answered);
-    let statement = Statement::of(&id, role, &record).unwrap();
-    Entry {
+    restated(Entry {
         kind: Kind::Exchange,
-        role,
-        outcome,
-        exchange: Some(id),
-        exchange_digest: statement.digest(&Ending::of_exchange(outcome, &record)),
+        role: Role::Provider,
+        outcome: Outcome::Answered,
+        exchange: Some(exchange_id(n)),
+        exchange_digest: [0; 32],
         peer: None,
         record: record_of(record),
-    }
+    })
 }
 
 /// The end of a stream that such an entry opens, when nothing was sent.

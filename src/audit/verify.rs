@@ -382,12 +382,7 @@ impl<'a> Verifier<'a> {
     /// Names the first entry of a commit whose leaf is not that of the tree's files.
     fn changed(&self, frame: &Frame, error: ReadError) -> Fault {
         let mut entries = (frame.header.first..).zip(frame.entries());
-        let differs = |entry, raw: &RawEntry| {
-            self.tiles
-                .leaves(entry, 1)
-                .is_ok_and(|leaf| leaf != raw.leaf)
-        };
-        match entries.find(|(entry, raw)| differs(*entry, raw)) {
+        match entries.find(|(entry, raw)| self.is_changed(*entry, raw)) {
             Some((entry, _)) => Fault::Entry {
                 entry,
                 what: EntryFault::Changed,
@@ -396,13 +391,25 @@ impl<'a> Verifier<'a> {
         }
     }
 
+    /// Whether the tree's files have another leaf there.
+    fn is_changed(&self, entry: u64, raw: &RawEntry) -> bool {
+        let leaf = self.tiles.leaves(entry, 1);
+        leaf.is_ok_and(|leaf| leaf != raw.leaf)
+    }
+
     /// Checks the entries of a commit; gives the tree with them and what it has gained.
     fn check(&mut self, frame: &Frame) -> Result<(Frontier, Growth), Fault> {
         let mut frontier = self.frontier.clone();
         let mut growth = Growth::default();
         for (entry, raw) in (frame.header.first..).zip(frame.entries()) {
-            self.check_entry(entry, raw)
-                .map_err(|what| Fault::Entry { entry, what })?;
+            self.check_entry(entry, raw).map_err(|what| {
+                let what = match what {
+                    // Name the cause: a digest does not fit when its leaf was changed.
+                    EntryFault::Digest if self.is_changed(entry, raw) => EntryFault::Changed,
+                    what => what,
+                };
+                Fault::Entry { entry, what }
+            })?;
             growth.push(&mut frontier, leaf_hash(&raw.leaf));
         }
         Ok((frontier, growth))

@@ -57,7 +57,8 @@ use verify_proof::VerifyProofArgs;
 #[derive(Args)]
 #[command(after_help = "Examples:
   landbridge audit search --config config/civil.toml --peer tax --since 7d
-  landbridge audit search --journal var/civil/journal --outcome denied --reason FIELD_NOT_GRANTED --json
+  landbridge audit search --journal var/civil/journal --outcome denied --reason FIELD_NOT_GRANTED \\
+      --json
   landbridge audit search --config config/civil.toml --subject national_id=990101199001011234
   landbridge audit subject --config config/civil.toml national_id=990101199001011234
   landbridge audit show --config config/civil.toml <exchange id>
@@ -65,9 +66,11 @@ use verify_proof::VerifyProofArgs;
   landbridge audit token lin.auditor --rights tiles,search
   landbridge audit export --config config/civil.toml --format bundle --out evidence --since 7d
   landbridge audit prove --config config/civil.toml <exchange id>
-  landbridge audit verify --journal var/civil/journal --vkey \"$(landbridge audit key --config config/civil.toml)\"
+  landbridge audit verify --journal var/civil/journal --vkey \"$(landbridge audit key \\
+      --config config/civil.toml)\"
   landbridge audit expire --config config/civil.toml --dry-run
-  landbridge audit reconcile var/civil/journal var/tax/journal --vkey \"$(landbridge audit key --config config/civil.toml)\" --vkey \"$(landbridge audit key --config config/tax.toml)\"
+  landbridge audit reconcile var/civil/journal var/tax/journal --vkey \"$(landbridge audit key \\
+      --config config/civil.toml)\" --vkey \"$(landbridge audit key --config config/tax.toml)\"
 
 A journal can be read while its gateway writes it. What is read from its files leaves no trace in it: that is for the
 files' permissions to allow. What is read at the operators' door, with a token, is itself an entry of the journal.

@@ -21,11 +21,15 @@ use system::FileArgs;
 
 #[derive(Args)]
 #[command(after_help = "Examples:
-  landbridge correction file <exchange id> R0000000003 birth_date --statement \"1990-03-05, not 1990-05-03\" --evidence \"ID card, seen 2026-11-20\"
+  landbridge correction file <exchange id> R0000000003 birth_date \\
+      --statement \"1990-03-05, not 1990-05-03\" \\
+      --evidence \"ID card, seen 2026-11-20\"
   landbridge correction list --open
   landbridge correction notices --json
   landbridge correction queue --config config/civil.toml
-  landbridge correction answer <correction id> --corrected --reply \"Corrected after the household book\" --config config/civil.toml
+  landbridge correction answer <correction id> --corrected \\
+      --reply \"Corrected after the household book\" \\
+      --config config/civil.toml
 
 A system of the consumer files, with the connection options; the owner's officers see the queue and answer, with the settings
 of their gateway on its machine. An answer is due in ten working days, or as `[corrections]` of the owner's settings has it.

@@ -15,7 +15,8 @@ use crate::pb;
 #[derive(Args)]
 #[command(after_help = "Examples:
   landbridge count civil.v1.Resident -p tax-assessment
-  landbridge count civil.v1.Resident -p tax-assessment --filter 'address.district == \"Nanming\"' --json
+  landbridge count civil.v1.Resident -p tax-assessment --filter 'address.district == \"Nanming\"' \\
+      --json
 
 A count below the grant's smallest group is suppressed: it would speak of single people. Where records may be counted but
 not queried, a count is rounded to a multiple of at least that group, up or down by chance but always the same way for the

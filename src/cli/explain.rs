@@ -38,10 +38,14 @@ use crate::text::visible;
 
 #[derive(Args)]
 #[command(after_help = "Examples:
-  landbridge explain --config config/civil.toml --as tax/assessment --record civil.v1.Resident --purpose arrears
-  landbridge explain --config config/tax.toml --as tax/assessment --record civil.v1.Resident -p arrears --fields phone
-  landbridge explain --config config/civil.toml --as tax/audit --record civil.v1.Resident -p arrears --mode query --filter 'national_id == \"1\"'
-  landbridge explain --config config/civil.toml --as market --record civil.v1.Resident -p arrears --at 2031-01-01T10:00 --json
+  landbridge explain --config config/civil.toml --as tax/assessment --record civil.v1.Resident \\
+      --purpose arrears
+  landbridge explain --config config/tax.toml --as tax/assessment --record civil.v1.Resident \\
+      -p arrears --fields phone
+  landbridge explain --config config/civil.toml --as tax/audit --record civil.v1.Resident \\
+      -p arrears --mode query --filter 'national_id == \"1\"'
+  landbridge explain --config config/civil.toml --as market --record civil.v1.Resident \\
+      -p arrears --at 2031-01-01T10:00 --json
 
 The agreements and guardrails are those of the given gateway: the asker's own gateway is the first to decide, the \
 provider's the one that counts. Rates and quotas are not looked at, since nothing is spent.

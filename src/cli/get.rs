@@ -17,7 +17,8 @@ use crate::pb;
 
 #[derive(Args)]
 #[command(after_help = "Examples:
-  landbridge get civil.v1.Resident R0000000003 --purpose tax-assessment --profile clients/tax-assessment.toml
+  landbridge get civil.v1.Resident R0000000003 --purpose tax-assessment \\
+      --profile clients/tax-assessment.toml
   landbridge get civil.v1.Resident - -p arrears --fields full_name,address.district < id.txt
   landbridge get market.v1.Business 91990100MA00000001 -p tax-assessment --json | jq .name
 

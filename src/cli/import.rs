@@ -33,7 +33,8 @@ use crate::source::sql::settings::Identifier;
 #[command(after_help = "Examples:
   landbridge import people.csv --record civil.v1.Resident --config config/civil.toml
   landbridge import people.csv --record civil.v1.Resident --config config/civil.toml --replace
-  landbridge import - --record civil.v1.Resident --registry proto/registry --database civil.sqlite --table residents < people.csv
+  landbridge import - --record civil.v1.Resident --registry proto/registry --database civil.sqlite \\
+      --table residents < people.csv
   landbridge import people.csv --record civil.v1.Resident --config config/civil.toml --dry-run
 
 The first row names fields: `full_name`, or `address.district` for a field of a message; a cell of a message, a list or \

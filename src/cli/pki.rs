@@ -25,8 +25,10 @@ use crate::identity::spiffe::SpiffeId;
 #[derive(Args)]
 #[command(after_help = "Examples:
   landbridge pki init --dir pki/federation --name \"Federation CA\"
-  landbridge pki issue --ca pki/federation --id spiffe://gov.example/department/health --out certs/health/peers
-  landbridge pki issue --ca certs/tax --id spiffe://gov.example/department/tax/system/assessment --out certs/tax/systems/assessment
+  landbridge pki issue --ca pki/federation --id spiffe://gov.example/department/health \\
+      --out certs/health/peers
+  landbridge pki issue --ca certs/tax --id spiffe://gov.example/department/tax/system/assessment \\
+      --out certs/tax/systems/assessment
   landbridge pki revoke --ca pki/federation spiffe://gov.example/department/health
 
 A real federation brings its own CA: this one keeps its key in a file.")]

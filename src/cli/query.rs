@@ -29,9 +29,13 @@ pub(super) use progress::Progress;
 
 #[derive(Args)]
 #[command(after_help = "Examples:
-  landbridge query civil.v1.Resident -p tax-assessment --filter 'address.district == \"Nanming\"' --limit 20
-  landbridge query civil.v1.Resident -p arrears --fields resident_id,full_name --order-by resident_id --all -o csv > people.csv
-  landbridge query market.v1.Business -p tax-assessment --filter 'status == BUSINESS_STATUS_ACTIVE && registered_capital > 1000000' --json
+  landbridge query civil.v1.Resident -p tax-assessment --filter 'address.district == \"Nanming\"' \\
+      --limit 20
+  landbridge query civil.v1.Resident -p arrears --fields resident_id,full_name \\
+      --order-by resident_id --all -o csv > people.csv
+  landbridge query market.v1.Business -p tax-assessment \\
+      --filter 'status == BUSINESS_STATUS_ACTIVE && registered_capital > 1000000' \\
+      --json
 
 A filter is written in CEL and may use only fields that are released unmasked, or, by equality, those that are open to \
 look-up: `landbridge catalog show <record type>` says which. Every page of `--all` is an exchange of its own in both \

@@ -120,10 +120,13 @@ fn examples_in_the_help_parse() {
             .map(ToString::to_string)
             .unwrap_or_default();
         for line in help
+            .replace("\\\n", "")
             .lines()
             .filter_map(|line| line.strip_prefix("  landbridge "))
         {
-            let words = split(line);
+            let id = "0198f3c2-7d1e-7a44-9b1f-2f0c6d1f8a11";
+            let line = line.replace("<exchange id>", id);
+            let words = split(&line.replace("<correction id>", id));
             let words = std::iter::once("landbridge".to_owned()).chain(words);
             assert!(Cli::try_parse_from(words).is_ok(), "landbridge {line}");
         }

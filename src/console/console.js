@@ -299,16 +299,16 @@ function verifyOnRequest(proof, button, verdict) {
       if (hexOfBytes(commitment) !== read.record_commitment) return say(proof.dataset.unbound, false);
       record = readMessage(bytes, LAYOUT.record);
     }
-    const wrong = misread(read, record);
-    if (wrong.length) return say(`${proof.dataset.misread} ${wrong.join(", ")}`, false);
     const note = readNote(proof.dataset.note, proof.dataset.key);
     const path = proof.dataset.path.split(" ").filter(Boolean).map(bytesOfHex);
     const reached = (step) => document.querySelector(`.inner[data-step="${step}"]`)?.classList.add("done");
     const root = await rootOf(leaf, proof.dataset.index, note.size, path, reached);
     if (!root || !equal(root, note.root)) return say(proof.dataset.refuted, false);
     const signed = await isSigned(note);
+    if (signed === false) return say(proof.dataset.unsigned, false);
+    const wrong = misread(read, record);
+    if (wrong.length) return say(`${proof.dataset.misread} ${wrong.join(", ")}`, false);
     if (signed === undefined) return say(proof.dataset.pathOnly, "");
-    if (!signed) return say(proof.dataset.unsigned, false);
     say(record ? proof.dataset.proven : proof.dataset.provenLeaf, true);
     const time = new Date(Math.floor(read.time / 1000)).toISOString();
     show(visibleLines(JSON.stringify({ index: Number(proof.dataset.index), leaf: { ...read, time }, record }, null, 2)));

@@ -191,7 +191,7 @@ impl Shown {
 }
 
 /// What the page tells of the entry, marked for the script to hold against the bytes that are proven.
-fn told(what: &str, text: Markup) -> Markup {
+fn told(what: &str, text: &Markup) -> Markup {
     html! { span data-told=(what) { (text) } }
 }
 
@@ -204,13 +204,13 @@ fn story(shown: &Shown, offset: UtcOffset, words: &Words) -> Markup {
     };
     html! {
         dl .facts {
-            (fact(words.time, &told("time", page::moment(row.time, offset))))
-            (fact(words.side, &told("side", html! { (row.side) })))
-            (fact(words.who, &told("who", page::value(&row.who))))
-            (fact(words.what, &told("what", page::value(&row.what))))
-            (fact(words.outcome, &told("outcome", html! { span .outcome data-outcome=(leaf.outcome.as_str()) { (page::value(&row.outcome)) } })))
+            (fact(words.time, &told("time", &page::moment(row.time, offset))))
+            (fact(words.side, &told("side", &html! { (row.side) })))
+            (fact(words.who, &told("who", &page::value(&row.who))))
+            (fact(words.what, &told("what", &page::value(&row.what))))
+            (fact(words.outcome, &told("outcome", &html! { span .outcome data-outcome=(leaf.outcome.as_str()) { (page::value(&row.outcome)) } })))
             @if let Some(exchange) = row.exchange {
-                (fact(words.exchange_id, &told("exchange", html! { code { (exchange) } })))
+                (fact(words.exchange_id, &told("exchange", &html! { code { (exchange) } })))
             }
         }
         @if shown.record.is_none() { p .alert { (words.erased) } }
@@ -238,12 +238,12 @@ fn grounds(
         section {
             h2 { (words.ground) }
             dl .facts {
-                (fact(words.agreement, &html! { code { (told("agreement", page::value(&record.agreement))) } }))
-                (fact(words.purpose, &told("purpose", page::value(&record.purpose))))
-                (fact(words.case_reference, &told("case_reference", page::value(&record.case_reference))))
-                (fact(words.officer, &told("officer", page::value(&record.officer))))
+                (fact(words.agreement, &html! { code { (told("agreement", &page::value(&record.agreement))) } }))
+                (fact(words.purpose, &told("purpose", &page::value(&record.purpose))))
+                (fact(words.case_reference, &told("case_reference", &page::value(&record.case_reference))))
+                (fact(words.officer, &told("officer", &page::value(&record.officer))))
                 (fact(words.policy_revision, &html! {
-                    @if record.policy_revision.is_empty() { (words.not_recorded) } @else { code { (told("policy_revision", html! { (hex(&record.policy_revision)) })) } }
+                    @if record.policy_revision.is_empty() { (words.not_recorded) } @else { code { (told("policy_revision", &html! { (hex(&record.policy_revision)) })) } }
                 }))
             }
             @if !record.agreement.is_empty() {

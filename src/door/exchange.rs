@@ -252,7 +252,7 @@ impl ExchangeService for ExchangeDoor {
         match self.run(&incoming, ask).await? {
             Answer::Whole(info, Body::Count(count)) => {
                 let info = Some(*info);
-                Ok(told(notice, pb::CountRecordsResponse { info, ..count }))
+                Ok(told(notice, pb::CountRecordsResponse { info, ..*count }))
             }
             Answer::Whole(..) | Answer::Stream(_) => Err(status::internal()),
         }

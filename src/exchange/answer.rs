@@ -16,7 +16,7 @@ pub enum Body {
     Record(Bytes),
     Verdicts(Vec<pb::Verdict>),
     /// Without its `info`.
-    Count(pb::CountRecordsResponse),
+    Count(Box<pb::CountRecordsResponse>),
 }
 
 impl std::fmt::Debug for Body {

@@ -192,13 +192,13 @@ impl Exchange {
         // The consumer's own copy of the agreement holds too.
         let own = counted(told.count, grant, &tag);
         let suppressed = told.suppressed || own.suppressed;
-        let body = Body::Count(pb::CountRecordsResponse {
+        let body = Body::Count(Box::new(pb::CountRecordsResponse {
             info: None,
             count: if suppressed { 0 } else { own.count },
             suppressed,
             smallest_group: own.smallest_group.max(told.smallest_group),
             count_step: own.count_step.max(told.count_step),
-        });
+        }));
         Ok(Found::Whole(body, warrant))
     }
 }

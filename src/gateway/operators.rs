@@ -29,7 +29,7 @@ use crate::identity::strangers::Strangers;
 /// How long a reader may take for what is left of an answer once the gateway has stopped, or once a stranger's time is up.
 const LAST_ANSWERS: Duration = Duration::from_secs(1);
 /// Connections at a time of which nobody has shown a token or a session.
-const STRANGERS: usize = 256;
+const STRANGERS: usize = 2_048;
 /// From a connection to the end of its first request's head.
 const FIRST_REQUEST: Duration = Duration::from_secs(5);
 /// From a connection to its end, if nobody shows who they are.

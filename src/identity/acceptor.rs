@@ -248,7 +248,7 @@ impl Acceptor {
             self.judge(&now_shown, &peer)
                 .map_err(HandshakeRefused::Untrusted)?;
         }
-        Ok(Link::new(tls, peer, registration).to_begin_within(self.limits.handshake))
+        Ok(Link::new(tls, peer, registration).beginning_within(self.limits.handshake))
     }
 
     fn judge(&self, shown: &Shown, peer: &Peer) -> Result<(), TrustRefusal> {

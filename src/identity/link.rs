@@ -59,7 +59,7 @@ impl Link {
     }
 
     /// Has reading fail if nothing comes in that time.
-    pub(super) fn to_begin_within(mut self, limit: Duration) -> Self {
+    pub(super) fn beginning_within(mut self, limit: Duration) -> Self {
         self.silence = Some(Box::pin(tokio::time::sleep(limit)));
         self
     }

@@ -160,7 +160,7 @@ impl Found {
             place,
             key: "purposes",
         };
-        self.set(line, names(purposes), names(&new.purposes));
+        self.set(line, &names(purposes), &names(&new.purposes));
         self.grants(old, grants, new);
     }
 
@@ -203,8 +203,13 @@ impl Found {
         } = old;
         let place = &place(agreement, old);
         let line = |key| Line { place, key };
-        let words = |grant: &[Mode]| grant.iter().map(|mode| mode.as_str().to_owned()).collect();
-        self.set(&line("modes"), words(modes), words(&new.modes));
+        let words = |grant: &[Mode]| {
+            grant
+                .iter()
+                .map(|mode| mode.as_str().to_owned())
+                .collect::<BTreeSet<_>>()
+        };
+        self.set(&line("modes"), &words(modes), &words(&new.modes));
         self.released(place, released, &new.released);
         let paths = |fields: &[Field]| {
             fields
@@ -222,10 +227,10 @@ impl Found {
                 &list(&after),
             );
         }
-        self.set(&line("lookup"), paths(lookup), paths(&new.lookup));
+        self.set(&line("lookup"), &paths(lookup), &paths(&new.lookup));
         let text = |rows: &Option<Filter>| rows.as_ref().map(|rows| rows.text().to_owned());
         self.rows(&line("rows"), text(rows), text(&new.rows));
-        self.systems(&line("systems"), names(systems), names(&new.systems));
+        self.systems(&line("systems"), &names(systems), &names(&new.systems));
         self.limit(
             &line("max_records"),
             Some(*max_records),
@@ -313,19 +318,19 @@ impl Found {
     }
 
     /// No name means everybody.
-    fn systems(&mut self, line: &Line<'_>, old: BTreeSet<String>, new: BTreeSet<String>) {
+    fn systems(&mut self, line: &Line<'_>, old: &BTreeSet<String>, new: &BTreeSet<String>) {
         match (old.is_empty(), new.is_empty()) {
-            (false, true) => self.add(Effect::Widens, line, list(&old), UNLIMITED),
-            (true, false) => self.add(Effect::Narrows, line, UNLIMITED, list(&new)),
+            (false, true) => self.add(Effect::Widens, line, list(old), UNLIMITED),
+            (true, false) => self.add(Effect::Narrows, line, UNLIMITED, list(new)),
             _ => self.set(line, old, new),
         }
     }
 
-    fn set(&mut self, line: &Line<'_>, old: BTreeSet<String>, new: BTreeSet<String>) {
-        for came in new.difference(&old) {
+    fn set(&mut self, line: &Line<'_>, old: &BTreeSet<String>, new: &BTreeSet<String>) {
+        for came in new.difference(old) {
             self.add(Effect::Widens, line, "", came);
         }
-        for gone in old.difference(&new) {
+        for gone in old.difference(new) {
             self.add(Effect::Narrows, line, gone, "");
         }
     }

@@ -214,13 +214,10 @@ impl Bound {
         let dialect = database.dialect();
         let binding = Binding::settle(&self.schema, dialect, settings, &self.table, live)?;
         let key = self.schema.key().path();
-        let column = match binding.place(key) {
-            Some(Place::Column(column)) => column,
-            _ => {
-                return Err(vec![format!(
-                    "the key `{key}` has no column; name it under `columns`"
-                )]);
-            }
+        let Some(Place::Column(column)) = binding.place(key) else {
+            return Err(vec![format!(
+                "the key `{key}` has no column; name it under `columns`"
+            )]);
         };
         if column.uniqueness == Uniqueness::Nothing && settings.unique == UniqueBy::Index {
             return Err(vec![format!(

@@ -31,6 +31,8 @@ fn let_market_query(world: &World) {
     for department in ["civil", "market"] {
         let agreement = world.agreement(department, "CIV-MKT-2026-01");
         edit(&agreement, "[\"verify\"]", "[\"verify\", \"query\"]");
+        // By querying for each of its few values it would be read.
+        edit(&agreement, ", \"status\"]", "]");
         edit(
             &agreement,
             "fields       = []",

@@ -340,7 +340,7 @@ async fn a_gateway_does_not_ask_its_own_department() {
         name.to_str().unwrap().starts_with("CIV-CIV")
     });
     assert_eq!(own.count(), 1);
-    let quick = [SOON[0], SOON[1], ("PUBLICATION__SYNC", "1s")];
+    let quick = [SOON[0], SOON[1], ("REGISTRY__SYNC", "1s")];
     let mut civil = world.start_with("civil", &quick).await;
     let tax = world.start_with("tax", &quick).await;
     // A comparison with another department shows that rounds have passed.

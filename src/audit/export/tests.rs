@@ -29,6 +29,7 @@ use crate::audit::testing::exchange_of;
 use crate::audit::testing::exchange_record;
 use crate::audit::testing::open;
 use crate::audit::testing::record_of;
+use crate::audit::testing::restated;
 use crate::audit::testing::temporary;
 use crate::audit::testing::vkey;
 use crate::audit::tiles::TilePath;
@@ -68,7 +69,6 @@ fn full(n: u64) -> Entry {
             index: 77,
             leaf_hash: [9; 32],
         }),
-        exchange_digest: [1; 32],
         ..exchange_of(n, record)
     }
 }
@@ -77,26 +77,27 @@ fn full(n: u64) -> Entry {
 async fn journal(more: u64) -> TempDir {
     let dir = temporary();
     let (journal, _) = open(&Flaky::default(), dir.path(), Publish::Never).unwrap();
-    let denied = Entry {
+    let denied = restated(Entry {
         outcome: Outcome::Denied,
         record: record_of(pb::ExchangeRecord {
             reason: "FIELD_NOT_GRANTED".to_owned(),
             ..exchange_record(3)
         }),
         ..exchange(3)
-    };
+    });
     append(&journal, Entry::lifecycle("started", "0.1.0")).await;
     append(&journal, full(1)).await;
-    let opening = Entry {
+    let opening = restated(Entry {
         outcome: Outcome::None,
         ..exchange(2)
-    };
+    });
+    let exchange_digest = opening.exchange_digest;
     let opened = journal.begin(opening).await.unwrap();
     append(&journal, denied).await;
     opened
         .close(StreamEnd {
             outcome: Outcome::CutShort,
-            exchange_digest: [2; 32],
+            exchange_digest,
             peer: None,
             record: pb::StreamEndRecord {
                 records: 12,
@@ -189,6 +190,7 @@ async fn parquet_has_a_typed_row_for_each_entry() {
 
     let stored = Reader::open(dir.path()).entry(1).unwrap().unwrap();
     let hash = Field::Bytes(stored.leaf_hash().to_vec().into());
+    let digest = Field::Bytes(full(1).exchange_digest.to_vec().into());
     let id = Field::Bytes(exchange_id(1).bytes().to_vec().into());
     for (name, value) in [
         ("log_index", Field::ULong(1)),
@@ -209,7 +211,7 @@ async fn parquet_has_a_typed_row_for_each_entry() {
         ("latency_us", Field::ULong(4_200)),
         ("mismatches", Field::ULong(3)),
         ("question_digest", blob(7, 32)),
-        ("exchange_digest", blob(1, 32)),
+        ("exchange_digest", digest),
         ("peer_origin", str("gov.example/tax/1")),
         ("peer_index", Field::ULong(77)),
         ("peer_leaf_hash", blob(9, 32)),

@@ -207,8 +207,9 @@ impl Mirror {
         answered: Option<&Account>,
         provider: &Self,
     ) -> Option<Class> {
-        let mut named = [asked.first.peer, asked.last.peer].into_iter().flatten();
-        let beyond = named.clone().any(|peer| peer.index >= provider.size());
+        let named = [asked.first.peer, asked.last.peer].into_iter().flatten();
+        let (beyond, published): (Vec<_>, Vec<_>) =
+            named.partition(|peer| peer.index >= provider.size());
         let class = match answered {
             Some(answered) if asked.is_open() != answered.is_open() => {
                 Some(self.judge_ends(asked, answered))
@@ -220,10 +221,13 @@ impl Mirror {
         };
         let unproven = asked.last.peer.is_none() && asked.last.time > provider.until;
         let is_there = |peer: PeerEntry| provider.entries.get(&peer.index) == Some(&peer.leaf_hash);
+        // An end that is not published yet excuses no opening that should be.
+        let are_there = published.into_iter().all(is_there);
+        let may_come = !beyond.is_empty() || unproven;
         match class {
-            Some(Class::Missing) if beyond || unproven => Some(Class::Pending),
-            None if beyond => Some(Class::Pending),
-            None => (!named.all(is_there)).then_some(Class::Altered),
+            Some(Class::Missing) if are_there && may_come => Some(Class::Pending),
+            None if !are_there => Some(Class::Altered),
+            None if !beyond.is_empty() => Some(Class::Pending),
             found => found,
         }
     }

@@ -347,6 +347,9 @@ async fn what_lies_beyond_the_others_published_end_is_pending() {
     pair.asked(end(3), peer(99, [7; 32])).await;
     pair.journals[PROVIDER].append(end(4)).await.unwrap();
     pair.asked(end(5), peer(1, [7; 32])).await;
+    // One whose opening should be published, and is not there.
+    pair.asked(intent(6), peer(0, [7; 32])).await;
+    pair.asked(end(6), peer(99, [7; 32])).await;
     let [consumer, provider] = pair.mirrors();
     let comparison = consumer.against(&provider);
     let classes = comparison.differences.iter().map(|d| (d.exchange, d.class));
@@ -357,6 +360,7 @@ async fn what_lies_beyond_the_others_published_end_is_pending() {
             (id(3), Class::Pending),
             (id(4), Class::Pending),
             (id(5), Class::Missing),
+            (id(6), Class::Missing),
         ]
     );
     assert!(!Class::Pending.is_alarm());

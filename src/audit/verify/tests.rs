@@ -204,7 +204,7 @@ async fn what_was_forged_with_a_fitting_checksum_is_found() {
         ),
         (
             |leaf, _, _| leaf[6] = 2,
-            "entry 1: its record does not say what its exchange digest says",
+            "entry 1: leaf is not the one that the tree has",
         ),
         (
             |_, salt, _| salt[0] ^= 1,

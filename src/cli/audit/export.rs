@@ -48,9 +48,12 @@ use crate::registry::hex;
 
 Examples:
   landbridge audit export --config config/civil.toml --format parquet --out 2026.parquet
-  landbridge audit export --config config/civil.toml --format csv --out denied.csv --outcome denied --since 7d
-  landbridge audit export --config config/civil.toml --format bundle --out case-4711 --exchange <exchange id>
-  landbridge audit export --journal var/civil/journal --vkey \"$(landbridge audit key --config config/civil.toml)\" --format tiles --out civil-log
+  landbridge audit export --config config/civil.toml --format csv --out denied.csv \\
+      --outcome denied --since 7d
+  landbridge audit export --config config/civil.toml --format bundle --out case-4711 \\
+      --exchange <exchange id>
+  landbridge audit export --journal var/civil/journal --vkey \"$(landbridge audit key \\
+      --config config/civil.toml)\" --format tiles --out civil-log
 
 Every entry is checked against its leaf, and all of them against the signed checkpoint: nothing is written of a journal that
 does not verify. Entries newer than the checkpoint, of about the last second, are left out.

@@ -32,8 +32,11 @@ const PATIENCE: Duration = Duration::from_secs(10);
 
 #[derive(Args)]
 #[command(after_help = "Examples:
-  landbridge audit reconcile var/civil/journal var/tax/journal --vkey \"$(landbridge audit key --config config/civil.toml)\" --vkey \"$(landbridge audit key --config config/tax.toml)\"
-  landbridge audit reconcile civil-log var/tax/journal --vkey \"$(landbridge audit key --config config/civil.toml)\" --vkey \"$(landbridge audit key --config config/tax.toml)\" --json
+  landbridge audit reconcile var/civil/journal var/tax/journal --vkey \"$(landbridge audit key \\
+      --config config/civil.toml)\" --vkey \"$(landbridge audit key --config config/tax.toml)\"
+  landbridge audit reconcile civil-log var/tax/journal --vkey \"$(landbridge audit key \\
+      --config config/civil.toml)\" --vkey \"$(landbridge audit key --config config/tax.toml)\" \\
+      --json
 
 It reads leaves only, which hold no personal data. Each difference is of a class:
   altered         both have the exchange, and not as the same: an alarm

@@ -38,7 +38,8 @@ use crate::pb;
   landbridge audit search --config config/civil.toml --officer 'Li Wei' --released address.district
   landbridge audit search --config config/civil.toml --min-records 500 --since 2026-11-01 --json
   landbridge audit search --config config/civil.toml --purpose tax-assessment --after 3
-  landbridge audit search --config config/civil.toml --outcome denied --since 7d --proofs evidence
+  landbridge audit search --config config/civil.toml --outcome denied --since 7d \\
+      --proofs evidence
 
 All that is given must fit. The search index answers for what it covers, and the rest is read: the answer is complete up
 to the entry that is named on the standard error output.")]

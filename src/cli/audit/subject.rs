@@ -32,8 +32,11 @@ use crate::registry::Registry;
 #[derive(Args)]
 #[command(after_help = "Examples:
   landbridge audit subject --config config/civil.toml national_id=990101199001011234
-  landbridge audit subject --config config/civil.toml national_id=990101199001011234 head_national_id=990101199001011234 --since 2026-01-01
-  landbridge audit subject --config config/market.toml credit_code=91110000000000001X --attempts --json
+  landbridge audit subject --config config/civil.toml national_id=990101199001011234 \\
+      head_national_id=990101199001011234 \\
+      --since 2026-01-01
+  landbridge audit subject --config config/market.toml credit_code=91110000000000001X \\
+      --attempts --json
 
 An identifier is looked for under the name of the field that holds it: the subject or the key of a record type, and no other
 name. One person may have several. Spellings that differ in case, width or white space are one, unless the registry says

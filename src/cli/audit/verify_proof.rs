@@ -38,7 +38,8 @@ use crate::text::visible;
 
 #[derive(Args)]
 #[command(after_help = "Examples:
-  landbridge audit verify-proof <exchange id>.tlog-proof --vkey \"$(landbridge audit key --config config/civil.toml)\"
+  landbridge audit verify-proof <exchange id>.tlog-proof --vkey \"$(landbridge audit key \\
+      --config config/civil.toml)\"
   landbridge audit verify-proof *.tlog-proof --policy config/witnesses/civil.policy --json
 
 Neither a journal nor a network is needed. The keys come from `--vkey`, from the `log` lines of the policy, or both; take them

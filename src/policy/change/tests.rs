@@ -12,7 +12,14 @@ const FORBIDDEN: &str =
     r#"@id("no-nights") @reason("Nobody works then.") forbid (principal, action, resource);"#;
 
 /// A key, what stands there, what comes in its place, and what that does.
-const ROWS: &[(&str, &str, &str, &[(Effect, &str, &str)])] = &[
+type Row = (
+    &'static str,
+    &'static str,
+    &'static str,
+    &'static [(Effect, &'static str, &'static str)],
+);
+
+const ROWS: &[Row] = &[
     (
         "id",
         "CIV-TAX-2026-01",
@@ -122,12 +129,6 @@ const ROWS: &[(&str, &str, &str, &[(Effect, &str, &str)])] = &[
         "keep-first:1",
         "pseudonym",
         &[(Alters, "full_name (keep-first:1)", "full_name (pseudonym)")],
-    ),
-    (
-        "mask",
-        "keep-first:1",
-        "drop",
-        &[(Narrows, "full_name (keep-first:1)", "")],
     ),
     (
         "lookup",

@@ -187,6 +187,8 @@ impl<'a> Linker<'a> {
             Some(cause) => format!("{error}: {cause}"),
             None => error.to_string(),
         };
+        // Names were made full ones: the dot before them is not what the file says.
+        let message = message.replace("'.", "'").replace("'(.", "'(");
         let mend = self.mend(&message).unwrap_or_default();
         source.fault(
             position(error.line()),

@@ -32,6 +32,8 @@ pub(super) struct Column {
     pub(super) in_utf8: bool,
     /// Of a text of MySQL.
     pub(super) collation: Option<(Identifier, Identifier)>,
+    /// A `YEAR` of MySQL, which takes a number that it is compared with for a year: 1 for 2001.
+    pub(super) is_year: bool,
 }
 
 /// What the encoder must know of a field, taken out of its descriptor once.
@@ -264,6 +266,7 @@ impl Settling<'_> {
         let (uniqueness, in_utf8) = (column.uniqueness, column.in_utf8);
         let shown = column.shown.clone();
         let collation = column.collation.clone();
+        let is_year = self.dialect == Dialect::MySql && column.kind == "year";
         let descriptor = field.descriptor();
         if chosen.is_ok()
             && let Kind::Enum(values) = descriptor.kind()
@@ -297,6 +300,7 @@ impl Settling<'_> {
                 uniqueness,
                 in_utf8,
                 collation,
+                is_year,
             }))),
             Err(mend) => {
                 self.faults.push(format!(

@@ -215,6 +215,8 @@ fn column_operand(dialect: Dialect, column: &Column) -> Option<Operand> {
             };
             text(dialect, &shown, Some(plain))
         }
+        // As a number it is compared as one.
+        _ if column.is_year => value(format!("CAST({sql} AS SIGNED)"), Wrap::NONE),
         Codec::Integer
         | Codec::Unsigned
         | Codec::Boolean

@@ -171,6 +171,10 @@ impl Binding {
             Literal::Time { seconds, nanos } if column.codec == Codec::InstantText => {
                 operand::instant_sort_text(*seconds, *nanos).map(|text| Arg::Text(text.into()))
             }
+            // In PostgreSQL's order NaN comes last and equals itself, as in that of the records; the others have none.
+            Literal::Number(value) if value.is_nan() && self.dialect == Dialect::Postgres => {
+                Some(Arg::Number(*value))
+            }
             // The key is compared as its column's type, of which not every text is a value.
             Literal::Text(text)
                 if has_own_order(place) && field.path() == self.schema.key().path() =>

@@ -142,10 +142,13 @@ impl<B: Backend> Pool<B> {
     async fn waiting_one(&self) -> Option<(B::Connection, u64)> {
         self.follow_file().await;
         loop {
+            let began = Instant::now();
             let (mut connection, idle, era) = self.waiting().next()?;
             if idle < STALE && self.0.backend.is_usable(&mut connection, idle).await {
                 return Some((connection, era));
             }
+            // All that were there have waited for longer: to try each would cost a wait each.
+            self.waiting().drop_older(began);
         }
     }
 
@@ -220,6 +223,11 @@ impl<C> Waiting<C> {
 
     fn take(&mut self) -> Vec<(C, Instant)> {
         std::mem::take(&mut self.connections)
+    }
+
+    /// Lets go of the connections that came before that time.
+    fn drop_older(&mut self, time: Instant) {
+        self.connections.retain(|(_, since)| *since >= time);
     }
 
     fn address(&self) -> (Arc<Address>, u64) {

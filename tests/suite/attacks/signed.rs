@@ -88,8 +88,10 @@ const ATTACKS: &[Attack] = &[
         name: "an older copy goes on",
         at: "civil",
         forge: |scene, entries| {
-            entries.truncate(scene.early.size() as usize);
-            go_on(scene, entries, 1);
+            // As far as it can without being as long as what was cosigned.
+            let (early, kept) = (scene.early.size(), scene.kept("civil").size());
+            entries.truncate(early as usize);
+            go_on(scene, entries, (kept - early - 1) as usize);
         },
         found_by: &[Kept(CUT_BACK), Witness(409), Reconcile("missing", 3)],
     },

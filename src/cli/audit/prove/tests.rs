@@ -12,6 +12,9 @@ use crate::audit::Outcome;
 use crate::audit::Role;
 use crate::audit::StreamEnd;
 use crate::audit::cosignature::CosignerKey;
+use crate::audit::digest::statement;
+use crate::audit::digest::statement::Ending;
+use crate::audit::digest::statement::Statement;
 use crate::cli::Cli;
 use crate::clock::Clock;
 use crate::clock::Moment;
@@ -113,20 +116,27 @@ async fn stream(journal: &Journal) {
         .await
         .unwrap();
     let exchange: ExchangeId = EXCHANGE.parse().unwrap();
+    let (role, outcome) = (Role::Provider, Outcome::None);
+    let record = pb::ExchangeRecord {
+        digest_form: statement::FORM,
+        ..pb::ExchangeRecord::default()
+    };
+    let said = Statement::of(&exchange, role, &record).unwrap();
+    let exchange_digest = said.digest(&Ending::of_exchange(outcome, &record));
     let opening = Entry {
         kind: Kind::Intent,
-        role: Role::Provider,
-        outcome: Outcome::None,
+        role,
+        outcome,
         exchange: Some(exchange),
-        exchange_digest: [1; 32],
+        exchange_digest,
         peer: None,
         record: pb::JournalRecord {
-            kind: Some(journal_record::Kind::Exchange(pb::ExchangeRecord::default())),
+            kind: Some(journal_record::Kind::Exchange(record)),
         },
     };
     let end = StreamEnd {
         outcome: Outcome::Answered,
-        exchange_digest: [2; 32],
+        exchange_digest,
         peer: None,
         record: pb::StreamEndRecord::default(),
     };

@@ -23,6 +23,7 @@ use super::server::Server;
 use crate::fault::chain;
 use crate::registry::value::Literal;
 use crate::source::SourceError;
+use crate::source::sql::Dialect;
 use crate::source::sql::SqlSource;
 
 const POOL_OF_EIGHT: &str =
@@ -49,8 +50,14 @@ impl Fixture {
             assert!(reading.next().await.unwrap().is_some());
             reading
         };
-        let all = join_all((0..8).map(|_| reading())).await;
+        let mut all = join_all((0..8).map(|_| reading())).await;
         assert_eq!(all.len(), 8);
+        // MySQL's connections stay only where their answers were read to the end.
+        if self.dialect == Dialect::MySql {
+            for reading in &mut all {
+                while reading.next().await.unwrap().is_some() {}
+            }
+        }
     }
 
     async fn one(&self) -> Result<usize, SourceError> {

@@ -69,8 +69,11 @@ impl Server {
         openssl(&format!(
             "x509 -req -in server.csr -CA ca.pem -CAkey ca.key -CAcreateserial -out server.pem -days 30{names}"
         ));
-        let port = TcpListener::bind("127.0.0.1:0").unwrap();
-        let port = port.local_addr().unwrap().port();
+        // The listener is gone before the server comes: it would hold the port.
+        let port = {
+            let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+            listener.local_addr().unwrap().port()
+        };
         let file = |name: &str| folder.join(name).display().to_string();
         self.quit();
         self.child = Some(start_postgres(
