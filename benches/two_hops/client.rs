@@ -6,6 +6,7 @@ use anyhow::anyhow;
 use hyper_util::rt::TokioIo;
 use landbridge::clock::Clock;
 use landbridge::demo::federation::Federation;
+use landbridge::identity::End;
 use landbridge::identity::connector::Connector;
 use landbridge::identity::directory::Endpoint;
 use landbridge::identity::material::Material;
@@ -80,7 +81,7 @@ pub(crate) fn material_from(
         crls: Vec::new(),
     };
     let id: SpiffeId = id.parse()?;
-    Material::load_as(&id, &paths, Clock::System.now()).map_err(|faults| {
+    Material::load_as(&id, &paths, &[End::Client], Clock::System.now()).map_err(|faults| {
         anyhow!(
             "{}",
             faults.iter().map(|f| f.to_string()).collect::<String>()
