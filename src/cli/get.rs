@@ -20,7 +20,7 @@ use crate::pb;
   landbridge get civil.v1.Resident R0000000003 --purpose tax-assessment \\
       --profile clients/tax-assessment.toml
   landbridge get civil.v1.Resident - -p arrears --fields full_name,address.district < id.txt
-  landbridge get market.v1.Business 91990100MA00000001 -p tax-assessment --json | jq .name
+  landbridge get market.v1.Business 91990001MA00000157 -p tax-assessment --json | jq .name
 
 Exit codes: 0 there it is, 1 no such record or no answer, 2 denied, 64 bad usage.")]
 pub(super) struct GetArgs {

@@ -32,7 +32,7 @@ pub(super) use progress::Progress;
   landbridge query civil.v1.Resident -p tax-assessment --filter 'address.district == \"Nanming\"' \\
       --limit 20
   landbridge query civil.v1.Resident -p arrears --fields resident_id,full_name \\
-      --order-by resident_id --all -o csv > people.csv
+      --order-by resident_id --all -o csv > residents.csv
   landbridge query market.v1.Business -p tax-assessment \\
       --filter 'status == BUSINESS_STATUS_ACTIVE && registered_capital > 1000000' \\
       --json

@@ -1,5 +1,6 @@
 //! What README, docs, the demo and `--help` tell readers to type works as it stands, in a fresh clone.
 
+use std::collections::VecDeque;
 use std::fmt::Write as _;
 use std::fs;
 use std::os::unix::fs::symlink;
@@ -78,12 +79,12 @@ fn what_the_pages_tell_readers_to_type_works_as_it_stands() {
 #[test]
 fn what_the_demo_and_the_help_tell_readers_to_type_works_as_it_stands() {
     let mut script = String::from("demo\nwhat_next\nexamples_from\n");
-    let mut verbs = vec![Vec::new()];
+    let mut verbs = VecDeque::from([Vec::new()]);
     let mut examples = 0;
-    while let Some(verb) = verbs.pop() {
+    while let Some(verb) = verbs.pop_front() {
         let help = help(&verb);
         for inner in subcommands(&help) {
-            verbs.push([verb.clone(), vec![inner]].concat());
+            verbs.push_back([verb.clone(), vec![inner]].concat());
         }
         for example in in_examples(&help) {
             examples += 1;

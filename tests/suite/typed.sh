@@ -1,5 +1,5 @@
 # Types what pages tell readers to type; `typed.rs` adds it behind this. What fails goes to the file `failed`.
-set -u
+set -u -o pipefail
 CLONE=$PWD
 : >"$CLONE/failed"
 export PATH="$CLONE/target/release:$PATH" EDITOR=true
