@@ -218,7 +218,8 @@ async fn pem_in_other_guises_is_read_and_what_is_no_pem_is_told_with_the_way_to_
             fs::write(scene.file(file), how(text)).unwrap();
         }
     };
-    let guises: [(&str, fn(&str) -> String); 4] = [
+    type Guise = (&'static str, fn(&str) -> String);
+    let guises: [Guise; 4] = [
         ("CRLF", |text| text.replace('\n', "\r\n")),
         ("a byte order mark", |text| format!("\u{feff}{text}")),
         ("both", |text| {

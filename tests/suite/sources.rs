@@ -423,9 +423,9 @@ async fn a_number_that_is_shared_as_a_text_has_no_order_unless_its_schema_says_s
     // A row rule that asks for it is refused before it is in force.
     let agreement = world.path("config/agreements/CIV-TAX-2026-01.toml");
     let text = fs::read_to_string(&agreement).unwrap();
-    let at = text.find("rows").unwrap();
-    let end = at + text[at..].find('\n').unwrap();
-    let text = format!("{}rows = 'full_name > \"5\"'{}", &text[..at], &text[end..]);
+    let (before, rows) = text.split_once("rows").unwrap();
+    let (_, after) = rows.split_once('\n').unwrap();
+    let text = format!("{before}rows = 'full_name > \"5\"'\n{after}");
     fs::write(&agreement, text).unwrap();
     let (exit, told) = landbridge(&world, &["check"]);
     assert_eq!(exit, Some(64), "{told}");

@@ -30,7 +30,6 @@ fn type_all(script: &str) -> (String, String) {
     }
     let tools = ["target/venv/bin", "tests/clients/node/node_modules/.bin"]
         .map(|folder| repository.join(folder).display().to_string());
-    let path = format!("{}:{}", tools.join(":"), std::env::var("PATH").unwrap());
     let file = clone.path().join("typed.sh");
     fs::write(
         &file,
@@ -48,7 +47,7 @@ fn type_all(script: &str) -> (String, String) {
         ])
         .args(["bash", "typed.sh"])
         .current_dir(clone.path())
-        .env("PATH", path)
+        .env("TOOLS", tools.join(":"))
         .env_remove("LANDBRIDGE_PROFILE")
         .output()
         .unwrap();

@@ -2,7 +2,7 @@
 set -u -o pipefail
 CLONE=$PWD
 : >"$CLONE/failed"
-export PATH="$CLONE/target/release:$PATH" EDITOR=true
+export PATH="$CLONE/target/release:$TOOLS:$PATH" EDITOR=true
 export GIT_AUTHOR_NAME=me GIT_AUTHOR_EMAIL=me@example GIT_COMMITTER_NAME=me GIT_COMMITTER_EMAIL=me@example
 ip link set lo up
 
