@@ -52,7 +52,7 @@ omitted() {
     return 1
 }
 
-# typed <place> <commands: runs one after another in this shell.
+# typed <place>: types the commands that come in, one after another, in this shell.
 typed() {
     local place=$1 line status command=
     while IFS= read -r line <&3; do
