@@ -1,8 +1,10 @@
 //! Compiles the `.proto` tree into a registry, without `protoc`.
 
+mod code;
 pub(super) mod digest;
 mod link;
 mod nesting;
+mod option;
 pub(super) mod package;
 mod parse;
 pub(super) mod record;

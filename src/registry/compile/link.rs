@@ -12,6 +12,7 @@ use prost_types::FileDescriptorProto;
 use protox::file::FileResolver;
 use protox::file::GoogleFileResolver;
 
+use super::option;
 use super::parse;
 use super::parse::in_backticks;
 use super::scopes::Scopes;
@@ -147,9 +148,15 @@ impl<'a> Linker<'a> {
         }
         self.scopes.declare(&file);
         self.scopes.qualify(&mut file);
+        option::write_colons(&mut file);
+        let option_names = option::Names::of(&mut file);
         self.pool
             .add_file_descriptor_proto(file)
-            .map_err(|error| self.fault_of(&error, source))
+            .map_err(|error| self.fault_of(&error, source))?;
+        match option_names.misuse(&self.pool) {
+            Some((path, name, message)) => Err(self.fault_at(source, &path, &name, message)),
+            None => Ok(()),
+        }
     }
 
     /// Takes in a file that is not of the tree: the annotations, or well-known types with what they import.
@@ -198,8 +205,21 @@ impl<'a> Linker<'a> {
         )
     }
 
+    /// A fault of a file that is linked, at the declaration with that path.
+    fn fault_at(&self, source: &Source, path: &[i32], name: &str, message: String) -> Fault {
+        let file = self.pool.get_file_by_name(&source.name);
+        let position = file.and_then(|f| parse::position_of(f.file_descriptor_proto(), path));
+        let (line, column) = position.unwrap_or_default();
+        source.fault(line, column, name, message)
+    }
+
     /// Mends for the likeliest slips: the type of a field, and the name of a part of an option.
     fn mend(&self, message: &str) -> Option<String> {
+        if message.starts_with("camel-case name of field") {
+            return Some(
+                "; protoc up to 3.21 refuses the two, too: give one another name".to_owned(),
+            );
+        }
         let quoted: Vec<_> = message.split('\'').skip(1).step_by(2).collect();
         let is_of_rules = |quoted: &&str| {
             quoted.starts_with("(buf.validate.") || quoted.starts_with("buf.validate.")

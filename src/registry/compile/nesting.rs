@@ -1,5 +1,6 @@
 //! Refuses files whose brackets nest so deep that a recursive parser would overflow its stack.
 
+use super::code;
 use super::tree::Source;
 use crate::fault::Fault;
 use crate::fault::position;
@@ -16,18 +17,13 @@ pub(super) fn check(source: &Source) -> Result<(), Fault> {
     Err(source.fault(line, column, "", message))
 }
 
-/// Where the nesting first exceeds the limit. Brackets in comments and texts do not count.
+/// Where the nesting first exceeds the limit.
 fn too_deep(text: &str) -> Option<usize> {
     let mut depth = 0_usize;
-    let mut bytes = text.bytes().enumerate().peekable();
-    while let Some((offset, byte)) = bytes.next() {
+    for (offset, byte) in code::bytes(text) {
         match byte {
             b'{' | b'[' | b'<' | b'(' => depth += 1,
             b'}' | b']' | b'>' | b')' => depth = depth.saturating_sub(1),
-            b'"' | b'\'' => skip_text(&mut bytes, byte),
-            b'#' => skip_line(&mut bytes),
-            b'/' if bytes.next_if(|(_, b)| *b == b'/').is_some() => skip_line(&mut bytes),
-            b'/' if bytes.next_if(|(_, b)| *b == b'*').is_some() => skip_block(&mut bytes),
             _ => {}
         }
         if depth > MAX_NESTING {
@@ -35,29 +31,4 @@ fn too_deep(text: &str) -> Option<usize> {
         }
     }
     None
-}
-
-/// A text ends at its quote, and at the latest with its line.
-fn skip_text(bytes: &mut impl Iterator<Item = (usize, u8)>, quote: u8) {
-    while let Some((_, byte)) = bytes.next() {
-        if byte == b'\\' {
-            bytes.next();
-        } else if byte == quote || byte == b'\n' {
-            return;
-        }
-    }
-}
-
-fn skip_line(bytes: &mut impl Iterator<Item = (usize, u8)>) {
-    bytes.find(|(_, byte)| *byte == b'\n');
-}
-
-fn skip_block(bytes: &mut impl Iterator<Item = (usize, u8)>) {
-    let mut last = 0;
-    for (_, byte) in bytes {
-        if last == b'*' && byte == b'/' {
-            return;
-        }
-        last = byte;
-    }
 }

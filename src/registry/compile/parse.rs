@@ -1,10 +1,12 @@
 //! Parses each file by itself.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 
 use prost_types::FileDescriptorProto;
 use protox::file::File;
 
+use super::code;
 use super::nesting;
 use super::tree::Source;
 use crate::fault::Fault;
@@ -30,7 +32,8 @@ pub(super) fn all(sources: &[Source]) -> (HashMap<&str, FileDescriptorProto>, Ve
 
 fn one(source: &Source) -> Result<FileDescriptorProto, Fault> {
     nesting::check(source)?;
-    let file = File::from_source(&source.name, &source.text)
+    let text = without_negative_words(&source.text);
+    let file = File::from_source(&source.name, &text)
         .map_err(|error| edition(source).unwrap_or_else(|| syntax_fault(&error, source)))?;
     let file = FileDescriptorProto::from(file);
     if file.syntax() == "proto3" {
@@ -38,6 +41,31 @@ fn one(source: &Source) -> Result<FileDescriptorProto, Fault> {
     }
     let (line, column) = position_of(&file, &[SYNTAX_FIELD]).unwrap_or((1, 1));
     Err(source.fault(line, column, "", format!("proto2 is not read; {PROTO3}")))
+}
+
+/// The compiler reads no `-inf` and no `-nan` as the value of an option. A number that is too large for the type is
+/// infinite, too, and the sign of `nan` says nothing.
+fn without_negative_words(text: &str) -> Cow<'_, str> {
+    if !(text.contains("inf") || text.contains("nan")) {
+        return Cow::Borrowed(text);
+    }
+    let code: Vec<_> = code::bytes(text)
+        .filter(|(_, byte)| !byte.is_ascii_whitespace())
+        .collect();
+    let mut mended = text.to_owned();
+    for pair in code.windows(3).rev() {
+        let &[(_, b'='), (minus, b'-'), (word, _)] = pair else {
+            continue;
+        };
+        let rest = text.get(word..).unwrap_or_default();
+        let end = rest.find(|c: char| !(c.is_ascii_alphanumeric() || c == '_'));
+        match rest.get(..end.unwrap_or(rest.len())) {
+            Some("inf") => mended.replace_range(word..word + 3, "1e999"),
+            Some("nan") => mended.replace_range(minus..=minus, " "),
+            _ => {}
+        }
+    }
+    Cow::Owned(mended)
 }
 
 /// The compiler knows no editions and calls them a syntax error.
@@ -78,7 +106,8 @@ pub(super) fn position_of_import(file: &FileDescriptorProto, index: usize) -> (u
         .unwrap_or_default()
 }
 
-fn position_of(file: &FileDescriptorProto, path: &[i32]) -> Option<(usize, usize)> {
+/// The 1-based line and column of the declaration with that path.
+pub(super) fn position_of(file: &FileDescriptorProto, path: &[i32]) -> Option<(usize, usize)> {
     let info = file.source_code_info.as_ref()?;
     let location = info.location.iter().find(|l| l.path == path)?;
     let at = |i| usize::try_from(*location.span.get(i)?).ok();

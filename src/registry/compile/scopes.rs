@@ -10,6 +10,12 @@ use prost_types::FileDescriptorProto;
 use prost_types::ServiceDescriptorProto;
 use prost_types::UninterpretedOption;
 
+use super::option;
+use super::option::join;
+
+/// The numbers that are written as words.
+const NUMBERS: [&str; 2] = ["inf", "nan"];
+
 /// What the files that were linked so far declare.
 #[derive(Default)]
 pub(super) struct Scopes {
@@ -19,6 +25,8 @@ pub(super) struct Scopes {
     packages: HashMap<String, HashSet<String>>,
     /// What an importer of a file sees by it: the file, and what that imports publicly.
     exports: HashMap<String, HashSet<String>>,
+    /// The files that have an enum with a value of that name, which may also be a number's (`NUMBERS`).
+    enum_values: HashMap<String, HashSet<String>>,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -26,6 +34,7 @@ enum Kind {
     Type,
     /// A package or a service: names stand in it, and it is no type.
     Space,
+    EnumValue,
     Other,
 }
 
@@ -49,6 +58,12 @@ impl Scopes {
         self.exports.insert(name.to_owned(), exports);
 
         let mut declare = |full_name: String, kind| {
+            if let (Kind::EnumValue, Some((_, value))) = (kind, full_name.rsplit_once('.'))
+                && NUMBERS.contains(&value)
+            {
+                let files = self.enum_values.entry(value.to_owned()).or_default();
+                files.insert(name.to_owned());
+            }
             let declared = self.declared.entry(full_name);
             declared.or_insert_with(|| (name.to_owned(), kind));
         };
@@ -82,15 +97,13 @@ impl Scopes {
             scopes: self,
             files: seen.chain([&own]).flatten().map(String::as_str).collect(),
         };
+        option::each(file, &mut |name, _, options| {
+            visible.options(options, name);
+            visible.numbers(options);
+        });
         let package = file.package().to_owned();
-        if let Some(options) = &mut file.options {
-            visible.options(&mut options.uninterpreted_option, &join(&package, "file"));
-        }
         for message in &mut file.message_type {
             visible.message(message, &package);
-        }
-        for declared in &mut file.enum_type {
-            visible.enumeration(declared, &package);
         }
         for extension in &mut file.extension {
             visible.field(extension, &package);
@@ -126,7 +139,7 @@ fn declare_enum(
 ) {
     declare(join(scope, declared.name()), Kind::Type);
     for value in &declared.value {
-        declare(join(scope, value.name()), Kind::Other);
+        declare(join(scope, value.name()), Kind::EnumValue);
     }
 }
 
@@ -139,23 +152,11 @@ struct View<'a> {
 impl View<'_> {
     fn message(&self, message: &mut DescriptorProto, scope: &str) {
         let name = join(scope, message.name());
-        if let Some(options) = &mut message.options {
-            self.options(&mut options.uninterpreted_option, &name);
-        }
         for field in message.field.iter_mut().chain(&mut message.extension) {
             self.field(field, &name);
         }
-        for oneof in &mut message.oneof_decl {
-            let oneof_name = join(&name, oneof.name());
-            if let Some(options) = &mut oneof.options {
-                self.options(&mut options.uninterpreted_option, &oneof_name);
-            }
-        }
         for inner in &mut message.nested_type {
             self.message(inner, &name);
-        }
-        for inner in &mut message.enum_type {
-            self.enumeration(inner, &name);
         }
     }
 
@@ -163,36 +164,14 @@ impl View<'_> {
         let name = join(scope, field.name());
         self.set(&mut field.type_name, &name, true);
         self.set(&mut field.extendee, &name, false);
-        if let Some(options) = &mut field.options {
-            self.options(&mut options.uninterpreted_option, &name);
-        }
-    }
-
-    fn enumeration(&self, declared: &mut EnumDescriptorProto, scope: &str) {
-        let name = join(scope, declared.name());
-        if let Some(options) = &mut declared.options {
-            self.options(&mut options.uninterpreted_option, &name);
-        }
-        for value in &mut declared.value {
-            let value_name = join(scope, value.name());
-            if let Some(options) = &mut value.options {
-                self.options(&mut options.uninterpreted_option, &value_name);
-            }
-        }
     }
 
     fn service(&self, service: &mut ServiceDescriptorProto, scope: &str) {
         let name = join(scope, service.name());
-        if let Some(options) = &mut service.options {
-            self.options(&mut options.uninterpreted_option, &name);
-        }
         for method in &mut service.method {
             let method_name = join(&name, method.name());
             self.set(&mut method.input_type, &method_name, false);
             self.set(&mut method.output_type, &method_name, false);
-            if let Some(options) = &mut method.options {
-                self.options(&mut options.uninterpreted_option, &method_name);
-            }
         }
     }
 
@@ -201,6 +180,26 @@ impl View<'_> {
         for part in parts.filter(|part| part.is_extension) {
             if let Some(full_name) = self.resolve(&part.name_part, scope, false) {
                 part.name_part = full_name;
+            }
+        }
+    }
+
+    /// Writes words that are numbers as such: the linker takes them for values of enums.
+    fn numbers(&self, options: &mut [UninterpretedOption]) {
+        for option in options {
+            let is_enum_value = |word| {
+                let files = self.scopes.enum_values.get(word);
+                files.is_some_and(|files| files.iter().any(|file| self.files.contains(&**file)))
+            };
+            let number = match option.identifier_value.as_deref() {
+                Some(word) if is_enum_value(word) => None,
+                Some("inf") => Some(f64::INFINITY),
+                Some("nan") => Some(f64::NAN),
+                _ => None,
+            };
+            if number.is_some() {
+                option.identifier_value = None;
+                option.double_value = number;
             }
         }
     }
@@ -244,13 +243,6 @@ impl View<'_> {
         packages
             .is_some_and(|files| files.iter().any(sees))
             .then_some(Kind::Space)
-    }
-}
-
-fn join(scope: &str, name: &str) -> String {
-    match scope {
-        "" => name.to_owned(),
-        _ => format!("{scope}.{name}"),
     }
 }
 

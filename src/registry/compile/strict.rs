@@ -302,14 +302,9 @@ impl Checker<'_> {
     }
 
     fn options(&mut self, options: &DynamicMessage, path: &[i32], name: &str) {
-        for option in ["features", "uninterpreted_option"] {
-            if options.has_field_by_name(option) {
-                self.fault(
-                    path,
-                    name,
-                    format!("proto3 has no option `{option}`; leave it out"),
-                );
-            }
+        if options.has_field_by_name("features") {
+            let text = "proto3 has no option `features`; leave it out".to_owned();
+            self.fault(path, name, text);
         }
     }
 

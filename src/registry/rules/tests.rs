@@ -82,6 +82,19 @@ fn a_rule_that_is_not_enforced_or_does_not_fit_keeps_the_registry_from_loading()
 }
 
 #[test]
+fn an_example_demands_nothing() {
+    let registry = registry(
+        "string name = 2 [(buf.validate.field).string = { example: \"Wang\" max_len: 3 }];",
+        "",
+    );
+    assert_eq!(broken(&registry, json!({"name": "Li"}), None), [""; 0]);
+    assert_eq!(
+        broken(&registry, json!({"name": "secret"}), None),
+        ["`name` is not at most 3 characters (string.max_len)"]
+    );
+}
+
+#[test]
 fn a_violation_names_the_field_and_the_demand_and_never_the_value() {
     let registry = registry(
         "string name = 2 [(buf.validate.field).string.max_len = 3]; Part part = 3;",
