@@ -154,9 +154,11 @@ fn with_colons(value: &str) -> Option<String> {
     let (mut before, mut last) = ("", "");
     let mut written = String::new();
     let mut is_changed = false;
-    for token in tokens(value) {
-        // A word behind a colon is a value, and `[` after it begins the name of an extension.
-        if token == "[" && is_word(last) && !matches!(before, ":" | "-") {
+    let mut tokens = tokens(value).peekable();
+    while let Some(token) = tokens.next() {
+        let begins_messages = token == "[" && matches!(tokens.peek(), Some(&("{" | "<" | "]")));
+        // A word behind a colon is a value, not a field.
+        if begins_messages && is_word(last) && !matches!(before, ":" | "-") {
             written.push_str(": ");
             is_changed = true;
         }

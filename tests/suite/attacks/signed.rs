@@ -179,10 +179,11 @@ const ATTACKS: &[Attack] = &[
         at: "civil",
         forge: |scene, entries| {
             go_on(scene, entries, 1);
-            // It is of the past: before the end of what the asker has published.
-            let last = entries.len() - 1;
-            entries[last].leaf.time = entries[last - 1].leaf.time;
-            entries.swap(last, last - 1);
+            let mut invented = entries.pop().unwrap();
+            // What the asker has published goes beyond the last exchange of both.
+            let at = place(entries, scene.last);
+            invented.leaf.time = entries[at].leaf.time;
+            entries.insert(at + 1, invented);
         },
         found_by: &[Reconcile("answer-lost", 0)],
     },

@@ -88,6 +88,14 @@ fn a_list_of_messages_needs_no_colon() {
     let text = |text: &str| Value::List(vec![Value::String(text.to_owned())]);
     assert_eq!(texts, [text("x [y"), text("y\" o [")]);
     assert_eq!(field(&value, "d"), Value::F64(f64::NEG_INFINITY));
+    let text = format!("{HEAD}message M {{ string a = 1 [(opt) = {{ s [\"x\"] }}]; }}");
+    let told = faults(&[("test/v1/x.proto", &text)]);
+    assert_eq!(
+        told,
+        [
+            "test/v1/x.proto:14:27: invalid value of type `test.v1.O` for option `(test.v1.opt)`: expected `:` or a message value, but found `[`"
+        ]
+    );
     let value = option("(opt) = { e: INF o [] l [] d: 1 o: [{}] }", "test.v1.opt");
     assert_eq!(field(&value, "o").as_list().unwrap().len(), 1);
     assert_eq!(field(&value, "e"), Value::EnumNumber(1));
