@@ -169,7 +169,13 @@ impl Scanner {
             (self.filled, self.window_at) = (0, offset);
         }
         if self.buffer.len() < length.max(WINDOW_BYTES) {
-            self.buffer.resize(length.max(WINDOW_BYTES), 0);
+            // Pages that are zero already: a reader of one entry does not pay for the whole window.
+            let mut buffer = vec![0; length.max(WINDOW_BYTES)];
+            let held = self.buffer.get(..self.filled).unwrap_or_default();
+            if let Some(kept) = buffer.get_mut(..held.len()) {
+                kept.copy_from_slice(held);
+            }
+            self.buffer = buffer;
         }
         while let Some(rest) = self
             .buffer
@@ -251,13 +257,29 @@ impl Scanner {
         let (mut at, mut used) = (self.offset, 0);
         while self.bytes(at, 1)?.is_some() {
             let window = self.ahead(at);
-            if let Some(last) = window.iter().rposition(|&byte| byte != 0) {
+            if let Some(last) = last_used(window) {
                 used = at + last as u64 + 1 - self.offset;
             }
             at += window.len() as u64;
         }
         Ok(used)
     }
+}
+
+/// The last byte that is not zero. Almost all of a segment's end is, and whole blocks are compared fast.
+fn last_used(window: &[u8]) -> Option<usize> {
+    const ZEROS: [u8; 4096] = [0; 4096];
+    let mut start = window.len();
+    for block in window.rchunks(ZEROS.len()) {
+        start -= block.len();
+        if !ZEROS.starts_with(block) {
+            return block
+                .iter()
+                .rposition(|&byte| byte != 0)
+                .map(|at| start + at);
+        }
+    }
+    None
 }
 
 /// Reads the commits of all segments, one after another.

@@ -73,7 +73,7 @@ impl Inputs {
         // A change of the settings is told of, though it takes effect at a restart.
         files.push(config.file.clone());
         Self {
-            settings: (config.file.clone(), file(&config.file).ok()),
+            settings: (config.file.clone(), file(&config.file, &mut block()).ok()),
             files,
             agreements: config.agreements.clone(),
             guardrails: config.guardrails.clone(),
@@ -100,7 +100,7 @@ impl Inputs {
 
     pub(super) fn have_settings_changed(&self) -> bool {
         let (path, before) = &self.settings;
-        file(path).ok() != *before
+        file(path, &mut block()).ok() != *before
     }
 
     pub(super) fn stamp(&self) -> Stamp {
@@ -113,10 +113,11 @@ impl Inputs {
 
     pub(super) fn contents(&self) -> Contents {
         let mut all = digest::Context::new(&digest::SHA256);
+        let mut block = block();
         let paths = self.paths(|fault| update(&mut all, fault.to_string().as_bytes()));
         for path in paths {
             update(&mut all, path.as_os_str().as_bytes());
-            match file(&path) {
+            match file(&path, &mut block) {
                 Ok((mode, of_file)) => {
                     all.update(&mode.to_be_bytes());
                     all.update(&of_file);
@@ -166,16 +167,19 @@ fn material(door: &DoorConfig) -> impl Iterator<Item = PathBuf> {
     files.into_iter().chain(&material.crls).cloned()
 }
 
+/// Keys are among what is read, so it is wiped. Once for all files: that costs more than to hash a small one.
+fn block() -> Zeroizing<Vec<u8>> {
+    Zeroizing::new(vec![0; BLOCK])
+}
+
 /// The mode, and the digest of what is in it. Opening a pipe would wait for its writer.
-fn file(path: &Path) -> io::Result<(u32, Digest)> {
+fn file(path: &Path, block: &mut [u8]) -> io::Result<(u32, Digest)> {
     let metadata = fs::metadata(path)?;
     let mut context = digest::Context::new(&digest::SHA256);
     if metadata.is_file() {
         let mut file = File::open(path)?;
-        // Keys are among the files.
-        let mut block = Zeroizing::new(vec![0; BLOCK]);
         loop {
-            match file.read(&mut block) {
+            match file.read(block) {
                 Ok(0) => break,
                 Ok(bytes) => context.update(block.get(..bytes).unwrap_or_default()),
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}

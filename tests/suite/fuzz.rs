@@ -14,7 +14,7 @@ use crate::harness::random::Random;
 
 /// The least number of inputs of a target, however slow the machine, and the time that it may take beyond.
 const LEAST: usize = 200;
-const TIME: Duration = Duration::from_secs(2);
+const TIME: Duration = Duration::from_secs(1);
 const MOST: usize = 20_000;
 
 /// What readers stumble over.

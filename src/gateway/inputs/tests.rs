@@ -27,7 +27,10 @@ fn inputs() -> (TempDir, Inputs) {
         agreements: path("agreements"),
         guardrails: path("guardrails"),
         registry: path("registry"),
-        settings: (path("civil.toml"), file(&path("civil.toml")).ok()),
+        settings: (
+            path("civil.toml"),
+            file(&path("civil.toml"), &mut block()).ok(),
+        ),
         read: Mutex::default(),
     };
     (dir, inputs)
