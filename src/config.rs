@@ -184,6 +184,8 @@ pub struct Limits {
     pub max_streamed_answers: usize,
     /// How long an exchange may take before fewer are let in.
     pub target_latency: Duration,
+    /// Refusals of a peer within an hour that have an entry each in the journal.
+    pub refusals_on_record: u64,
     /// The largest request, in bytes.
     pub max_message: usize,
     /// How long an answer may take to begin.

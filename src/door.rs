@@ -12,7 +12,6 @@ pub mod tiles;
 pub mod witness;
 
 mod finish;
-mod hourly;
 mod pump;
 mod reading;
 mod status;

@@ -4,6 +4,7 @@ pub mod answer;
 pub mod ask;
 pub mod offers;
 pub mod refusal;
+pub mod refusals;
 pub mod replay;
 pub mod secret;
 pub mod snapshot;
@@ -24,6 +25,7 @@ use futures::FutureExt;
 
 use crate::audit::Journal;
 use crate::audit::Kind;
+use crate::audit::Outcome;
 use crate::audit::Unwritten;
 use crate::audit::subject::SubjectKeys;
 use crate::clock::Clock;
@@ -46,6 +48,7 @@ use draft::Draft;
 use refusal::Cause;
 use refusal::REVISION_INCOMPATIBLE;
 use refusal::Refusal;
+use refusals::Refusals;
 use replay::Seen;
 use secret::Secrets;
 use snapshot::Snapshot;
@@ -58,10 +61,17 @@ pub struct Exchange {
     department: DepartmentId,
     snapshot: ArcSwap<Snapshot>,
     ledger: Ledger,
-    seen: Seen,
+    asked: Asked,
     journal: Journal,
     secrets: Secrets,
     clock: Clock,
+}
+
+/// What peers have asked before.
+#[derive(Debug)]
+pub struct Asked {
+    pub seen: Seen,
+    pub refusals: Refusals,
 }
 
 /// What a source gave, fit to leave but not yet on record.
@@ -76,7 +86,7 @@ impl Exchange {
         department: DepartmentId,
         snapshot: Arc<Snapshot>,
         ledger: Ledger,
-        seen: Seen,
+        asked: Asked,
         journal: Journal,
         secrets: Secrets,
         clock: Clock,
@@ -85,7 +95,7 @@ impl Exchange {
             department,
             snapshot: ArcSwap::new(snapshot),
             ledger,
-            seen,
+            asked,
             journal,
             secrets,
             clock,
@@ -124,6 +134,11 @@ impl Exchange {
         &self.ledger
     }
 
+    /// Those that have no entry of their own.
+    pub fn refusals(&self) -> &Refusals {
+        &self.asked.refusals
+    }
+
     pub fn clock(&self) -> &Clock {
         &self.clock
     }
@@ -139,7 +154,7 @@ impl Exchange {
             Ok(Found::Stream(snapshot, records, warrant)) => {
                 AnswerStream::open(self, snapshot, caller, ask, draft, *records, warrant).await
             }
-            Err(cause) => Err(self.refuse(draft, cause).await),
+            Err(cause) => Err(self.refuse(&caller, draft, cause).await),
         }
     }
 
@@ -199,7 +214,7 @@ impl Exchange {
         // First of all: an id that stands in the journal, also with a refusal, is not to stand there twice.
         if let Some(exchange) = ask.exchange().filter(|_| caller.system().is_none()) {
             let consumer = caller.department();
-            self.seen.admit(consumer, exchange, draft.begun())?;
+            self.asked.seen.admit(consumer, exchange, draft.begun())?;
         }
         let caller = ask.caller(caller.clone())?;
         draft.called_by(&caller);
@@ -265,10 +280,24 @@ impl Exchange {
         }
     }
 
-    /// A refusal is an entry too.
-    async fn refuse(&self, mut draft: Draft, cause: Cause) -> Refusal {
+    /// A refusal is an entry too, unless a peer has caused too many of them.
+    async fn refuse(&self, caller: &Caller, mut draft: Draft, cause: Cause) -> Refusal {
         let now = self.clock.now();
-        match self.journal.append(draft.refused(&cause, now)).await {
+        let entry = draft.refused(&cause, now);
+        let is_of_peer = draft.is_relayed() && entry.outcome == Outcome::Denied;
+        if is_of_peer && let Err(untold) = self.asked.refusals.add(caller.department(), now) {
+            if untold.is_first {
+                tracing::warn!(peer = %caller.department(), "a peer has asked so much in vain that its refusals have no entry each until the hour is over");
+            }
+            let cause = Cause::TooManyRefusals(untold.wait);
+            tell::ended(&draft, Some(&cause), now);
+            return Refusal {
+                cause,
+                exchange: draft.exchange(),
+                receipt: None,
+            };
+        }
+        match self.journal.append(entry).await {
             Ok(receipt) => {
                 tell::ended(&draft, Some(&cause), now);
                 Refusal {

@@ -66,7 +66,9 @@ use crate::config::Config;
 use crate::correction::desk::Desk;
 use crate::correction::store::Store;
 use crate::correction::store::StoreError;
+use crate::exchange::Asked;
 use crate::exchange::Exchange;
+use crate::exchange::refusals::Refusals;
 use crate::exchange::secret::Secrets;
 use crate::fault::Fault;
 use crate::identity::Cut;
@@ -258,7 +260,10 @@ impl Gateway {
             config.department.clone(),
             Arc::new(snapshot),
             ledger,
-            seen,
+            Asked {
+                seen,
+                refusals: Refusals::new(config.limits.refusals_on_record),
+            },
             held.journal().clone(),
             Secrets::new(&secret, subjects.clone())?,
             clock.clone(),

@@ -8,6 +8,7 @@ pub mod text;
 pub mod mode;
 pub mod name;
 pub mod clock;
+pub(crate) mod hourly;
 pub mod identity;
 pub mod registry;
 pub mod policy;

@@ -142,6 +142,7 @@ struct RawLimits {
     max_requests: usize,
     max_streamed_answers: usize,
     target_latency: String,
+    refusals_on_record: u64,
     max_message: String,
     request_deadline: String,
     stall_deadline: String,
@@ -196,6 +197,7 @@ impl Default for RawLimits {
             max_requests: 4_096,
             max_streamed_answers: 2_048,
             target_latency: "250ms".to_owned(),
+            refusals_on_record: 10_000,
             max_message: "1MiB".to_owned(),
             request_deadline: "30s".to_owned(),
             stall_deadline: "60s".to_owned(),
@@ -440,6 +442,10 @@ impl RawLimits {
                 faults.add(key, "must be at least 1".to_owned());
             }
         }
+        if self.refusals_on_record == 0 {
+            let message = "must be at least 1: a refusal is to be seen".to_owned();
+            faults.add("limits.refusals_on_record", message);
+        }
         let max_message = faults.parsed("limits.max_message", &self.max_message, SIZE, parse_size);
         if max_message > MAX_MESSAGE {
             let most = MAX_MESSAGE / (1024 * 1024);
@@ -462,6 +468,7 @@ impl RawLimits {
             max_requests: self.max_requests,
             max_streamed_answers: self.max_streamed_answers,
             target_latency,
+            refusals_on_record: self.refusals_on_record,
             max_message: usize::try_from(max_message).unwrap_or(usize::MAX),
             deadline: faults.parsed(
                 "limits.request_deadline",

@@ -37,6 +37,7 @@ use crate::identity::Caller;
 use crate::identity::peer::Peer;
 use crate::name::DepartmentId;
 use crate::name::RecordType;
+use crate::name::TrustDomain;
 use crate::pb;
 use crate::pb::peer_service_server::PeerService;
 use crate::publication::shelf::Shelf;
@@ -60,6 +61,7 @@ pub struct PeerDoor {
     exchange: Arc<Exchange>,
     shelf: Shelf,
     desk: Arc<Desk>,
+    domain: TrustDomain,
     tracker: TaskTracker,
     /// By asking department: the windows that are on record, the latest of them, and whether with a difference. One that is
     /// asked for again is not logged again.
@@ -91,6 +93,7 @@ impl PeerDoor {
         exchange: Arc<Exchange>,
         shelf: Shelf,
         desk: Arc<Desk>,
+        domain: TrustDomain,
         tracker: TaskTracker,
     ) -> Self {
         Self {
@@ -98,6 +101,7 @@ impl PeerDoor {
             exchange,
             shelf,
             desk,
+            domain,
             tracker,
             settled: Arc::default(),
             claims: Arc::default(),

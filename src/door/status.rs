@@ -87,6 +87,7 @@ fn code(cause: &Cause) -> Code {
         | Cause::Cursor => Code::InvalidArgument,
         Cause::ExchangeId(BadExchangeId::Replayed) => Code::AlreadyExists,
         Cause::Denied(denial) => denied(denial),
+        Cause::TooManyRefusals(_) => Code::ResourceExhausted,
         Cause::NotFound => Code::NotFound,
         Cause::Source(error) => source(error),
         Cause::NoJournalKey(_) | Cause::Incompatible(_) => Code::FailedPrecondition,

@@ -50,6 +50,7 @@ pub(super) struct Draft {
     started: Instant,
     exchange: ExchangeId,
     mode: Mode,
+    is_relayed: bool,
     side: Side,
     record: pb::ExchangeRecord,
     response: Lp,
@@ -121,6 +122,7 @@ impl Draft {
             started: Instant::now(),
             exchange,
             mode: ask.question.mode(),
+            is_relayed: relay.is_some(),
             side: if relay.is_some() {
                 Side::Provider
             } else {
@@ -347,6 +349,11 @@ impl Draft {
     pub(super) fn mismatches(&mut self, values: u32, guessed: u32) {
         self.record.mismatches = values;
         self.record.lookup_misses = guessed;
+    }
+
+    /// Whether another gateway asks.
+    pub(super) fn is_relayed(&self) -> bool {
+        self.is_relayed
     }
 
     pub(super) fn side(&self) -> Side {

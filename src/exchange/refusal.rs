@@ -28,12 +28,15 @@ use crate::source::SourceError;
 /// The reason of a refusal because the two gateways' schemas do not fit.
 pub(super) const REVISION_INCOMPATIBLE: &str = "REVISION_INCOMPATIBLE";
 
-/// A refusal, on record.
+/// The reason of refusals that have no entry each.
+pub const TOO_MANY_REFUSALS: &str = "TOO_MANY_REFUSALS";
+
+/// A refusal.
 #[derive(Debug)]
 pub struct Refusal {
     pub cause: Cause,
     pub exchange: ExchangeId,
-    /// None only when the journal itself could not be written.
+    /// None when the journal itself could not be written, or the refusal has no entry of its own.
     pub receipt: Option<Receipt>,
 }
 
@@ -83,6 +86,10 @@ pub enum Cause {
     Unproven(#[from] BadReceipt),
     #[error(transparent)]
     ExchangeId(#[from] BadExchangeId),
+    #[error(
+        "so much of what the peer asked within the hour was refused that this refusal has no entry of its own"
+    )]
+    TooManyRefusals(Duration),
     #[error("the peer's certificate was revoked, or its department left the directory")]
     PeerRevoked,
     #[error("the agreement was amended meanwhile; ask again")]
@@ -145,6 +152,7 @@ impl Cause {
             Self::Unproven(_) => "RECEIPT_REFUSED",
             Self::ExchangeId(BadExchangeId::Replayed) => "EXCHANGE_REPLAYED",
             Self::ExchangeId(BadExchangeId::OutOfTime) => "EXCHANGE_OUT_OF_TIME",
+            Self::TooManyRefusals(_) => TOO_MANY_REFUSALS,
             Self::PeerRevoked => "PEER_REVOKED",
             Self::Amended => "AGREEMENT_AMENDED",
             Self::ClientGone => "CLIENT_GONE",
@@ -180,6 +188,9 @@ impl Cause {
             Self::Unproven(_) => {
                 "the provider's gateway did not prove that it has the exchange on record; its answer is withheld"
                     .to_owned()
+            }
+            Self::TooManyRefusals(_) => {
+                "too much of what this department asked within the hour was refused; what is granted is answered, and other questions are refused without a receipt until the hour is over".to_owned()
             }
             Self::Panicked | Self::NoRandomness(_) => "internal error".to_owned(),
             Self::ForeignRelay => "`relay` is set by gateways only".to_owned(),
@@ -217,6 +228,7 @@ impl Cause {
     pub fn retry(&self) -> Option<Duration> {
         match self {
             Self::Denied(denial) => denial.retry(),
+            Self::TooManyRefusals(wait) => Some(*wait),
             Self::Source(SourceError::Refused(refusal)) => refusal.retry,
             Self::Unlogged(_) | Self::SubjectKeys(_) | Self::Unwitnessed(_) | Self::Stopping => {
                 Some(Duration::from_secs(1))
@@ -251,6 +263,7 @@ impl Cause {
             | Self::NoJournalKey(_)
             | Self::Incompatible(_)
             | Self::ExchangeId(_)
+            | Self::TooManyRefusals(_)
             | Self::Denied(_) => Outcome::Denied,
         }
     }

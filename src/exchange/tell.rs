@@ -36,6 +36,8 @@ pub(super) fn ended(draft: &Draft, cause: Option<&Cause>, at: Moment) {
         None => {
             tracing::debug!(%exchange, consumer, system, mode, records = draft.records(), "answered");
         }
+        // Nor has it a line of its own.
+        Some(Cause::TooManyRefusals(_)) => {}
         Some(cause @ Cause::Source(SourceError::Refused(_))) => {
             tracing::info!(%exchange, consumer, system, mode, reason, error = %cause, "refused");
         }

@@ -277,6 +277,7 @@ impl Gateway {
             self.exchange.clone(),
             shelf,
             self.desk.clone(),
+            self.config.trust_domain.clone(),
             self.tracker.clone(),
         )
     }

@@ -7,6 +7,7 @@ use bytes::Buf;
 use bytes::BufMut;
 use bytes::Bytes;
 use landbridge::pb;
+use landbridge::pb::journal_record::Kind;
 use prost::Message;
 use tokio::io::AsyncReadExt;
 use tokio::net::TcpStream;
@@ -600,4 +601,61 @@ async fn beyond_the_requests_that_may_be_under_way_one_is_refused_at_once() {
             .iter()
             .all(|refused| refused.is(Code::Unavailable, "OVERLOADED") && refused.retry)
     );
+}
+
+#[tokio::test]
+async fn a_peer_that_is_refused_without_end_fills_neither_journal_nor_log() {
+    let world = World::new().await;
+    let settings = [("LIMITS__REFUSALS_ON_RECORD", "20")];
+    let mut civil = world.start_with("civil", &settings).await;
+    let peer = world.peer("tax", "civil");
+    let key = Resident(7).key();
+    let asked = |fields: &[&str]| {
+        let asked = Asked::get(&key).fields(fields).case("hostile");
+        asked.relayed_for("assessment")
+    };
+    let mut untold = 0;
+    for _ in 0..50 {
+        let refused = peer.ask(&asked(&["phone"])).await.err().unwrap();
+        if refused.is(Code::ResourceExhausted, "TOO_MANY_REFUSALS") {
+            assert!(refused.retry, "{refused:?}");
+            untold += 1;
+        } else {
+            assert!(
+                refused.is(Code::PermissionDenied, "FIELD_NOT_GRANTED"),
+                "{refused:?}"
+            );
+        }
+    }
+    // The turn of an hour would let 20 more have an entry.
+    assert!(untold == 30 || untold == 10, "{untold}");
+    peer.ask(&asked(&["full_name"])).await.unwrap();
+    civil.stops().await;
+
+    let journal = world.journal("civil");
+    let entries = journal.of_case("hostile");
+    let refused = entries
+        .iter()
+        .filter(|entry| entry.reason() == "FIELD_NOT_GRANTED");
+    assert_eq!((refused.count(), entries.len()), (50 - untold, 51 - untold));
+    let counted: Vec<_> = journal
+        .entries()
+        .into_iter()
+        .filter_map(|entry| match entry.kind {
+            Kind::Connection(record) => Some(record),
+            _ => None,
+        })
+        .collect();
+    let [counted] = counted.as_slice() else {
+        panic!("{counted:?}");
+    };
+    assert!(counted.peer.ends_with("/department/tax"), "{counted:?}");
+    assert_eq!(
+        (&*counted.door, &*counted.reason, counted.times),
+        ("peers", "TOO_MANY_REFUSALS", untold as u64)
+    );
+    let log = civil.log_text();
+    let lines = log.lines().filter(|line| line.contains("refus"));
+    assert!(lines.count() <= 50 - untold + 1, "{log}");
+    journal.verified();
 }

@@ -13,9 +13,12 @@ use crate::audit::Role;
 use crate::audit::reconcile::Difference;
 use crate::clock::Moment;
 use crate::door::admission::Shed;
-use crate::door::hourly::Counted;
-use crate::door::hourly::Hourly;
 use crate::door::status;
+use crate::exchange::refusal::TOO_MANY_REFUSALS;
+use crate::hourly::Counted;
+use crate::hourly::Hourly;
+use crate::identity::Door;
+use crate::identity::spiffe::SpiffeId;
 use crate::name::DepartmentId;
 use crate::pb;
 
@@ -101,9 +104,24 @@ impl PeerDoor {
             }
             self.record_unfounded(self.claims.unfounded.take_over(now))
                 .await;
+            self.record_refusals(self.exchange.refusals().take_over(now))
+                .await;
         }
         self.record_unfounded(self.claims.unfounded.take_all())
             .await;
+        self.record_refusals(self.exchange.refusals().take_all())
+            .await;
+    }
+
+    /// How many questions of each peer were refused beyond those that have an entry each.
+    async fn record_refusals(&self, refused: Vec<(DepartmentId, u64)>) {
+        for (peer, times) in refused {
+            let id = SpiffeId::department_of(self.domain.clone(), peer).to_string();
+            let entry = Entry::connections(id, Door::Peers.as_str(), TOO_MANY_REFUSALS, times);
+            if let Err(error) = self.books.journal().append(entry).await {
+                tracing::error!(%error, times, "that questions of a peer were refused is not on record");
+            }
+        }
     }
 
     async fn record_unfounded(&self, counted: Vec<Counted<(DepartmentId, Claimed)>>) {

@@ -5,6 +5,7 @@ use std::mem;
 use std::sync::Mutex;
 use std::sync::MutexGuard;
 use std::sync::PoisonError;
+use std::time::Duration;
 
 use crate::clock::Moment;
 
@@ -14,7 +15,7 @@ const MOST: usize = 10_000;
 
 /// Counts by the hour. Held for a few instructions, never across an `await`.
 #[derive(Debug)]
-pub(super) struct Hourly<K>(Mutex<Hours<K>>);
+pub(crate) struct Hourly<K>(Mutex<Hours<K>>);
 
 #[derive(Debug)]
 struct Hours<K> {
@@ -26,11 +27,17 @@ struct Hours<K> {
 
 /// What was counted in an hour that is over.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Counted<K> {
+pub(crate) struct Counted<K> {
     /// When the hour began.
-    pub(super) since: Moment,
-    pub(super) key: K,
-    pub(super) count: u64,
+    pub(crate) since: Moment,
+    pub(crate) key: K,
+    pub(crate) count: u64,
+}
+
+/// How long the hour still is.
+pub(crate) fn rest(now: Moment) -> Duration {
+    let gone = now.micros().rem_euclid(HOUR_US);
+    Duration::from_micros(u64::try_from(HOUR_US - gone).unwrap_or_default())
 }
 
 impl<K> Default for Hourly<K> {
@@ -45,7 +52,7 @@ impl<K> Default for Hourly<K> {
 
 impl<K: Ord> Hourly<K> {
     /// Counts so many more; tells how many there were in this hour before.
-    pub(super) fn add(&self, key: K, more: u64, now: Moment) -> u64 {
+    pub(crate) fn add(&self, key: K, more: u64, now: Moment) -> u64 {
         let mut hours = self.lock();
         hours.turn(now.micros().div_euclid(HOUR_US));
         if hours.counts.len() >= MOST && !hours.counts.contains_key(&key) {
@@ -58,14 +65,14 @@ impl<K: Ord> Hourly<K> {
     }
 
     /// What was counted in the hours that are over; once.
-    pub(super) fn take_over(&self, now: Moment) -> Vec<Counted<K>> {
+    pub(crate) fn take_over(&self, now: Moment) -> Vec<Counted<K>> {
         let mut hours = self.lock();
         hours.turn(now.micros().div_euclid(HOUR_US));
         mem::take(&mut hours.over)
     }
 
     /// The same with what has been counted in this hour: nobody counts on.
-    pub(super) fn take_all(&self) -> Vec<Counted<K>> {
+    pub(crate) fn take_all(&self) -> Vec<Counted<K>> {
         let mut hours = self.lock();
         let next = hours.hour + 1;
         hours.turn(next);
