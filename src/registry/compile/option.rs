@@ -28,11 +28,14 @@ const ONEOF: i32 = 8;
 /// Of `EnumDescriptorProto.value` and `ServiceDescriptorProto.method`.
 const MEMBER: i32 = 2;
 
+/// Takes a declaration's full name, its path and its options.
+type Visit<'a> = dyn FnMut(&str, &[i32], &mut [UninterpretedOption]) + 'a;
+
 /// Calls with the options of each declaration of a file: the declaration's full name and its path
 /// (`google.protobuf.SourceCodeInfo.Location.path`).
 pub(super) fn each(
     file: &mut FileDescriptorProto,
-    visit: &mut dyn FnMut(&str, &[i32], &mut [UninterpretedOption]),
+    visit: &mut Visit<'_>,
 ) {
     let package = file.package().to_owned();
     if let Some(options) = &mut file.options {
@@ -55,7 +58,7 @@ pub(super) fn each(
 }
 
 struct Visitor<'a> {
-    visit: &'a mut dyn FnMut(&str, &[i32], &mut [UninterpretedOption]),
+    visit: &'a mut Visit<'a>,
 }
 
 impl Visitor<'_> {
