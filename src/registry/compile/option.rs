@@ -33,10 +33,7 @@ type Visit<'a> = dyn FnMut(&str, &[i32], &mut [UninterpretedOption]) + 'a;
 
 /// Calls with the options of each declaration of a file: the declaration's full name and its path
 /// (`google.protobuf.SourceCodeInfo.Location.path`).
-pub(super) fn each(
-    file: &mut FileDescriptorProto,
-    visit: &mut Visit<'_>,
-) {
+pub(super) fn each(file: &mut FileDescriptorProto, visit: &mut Visit<'_>) {
     let package = file.package().to_owned();
     if let Some(options) = &mut file.options {
         let name = join(&package, "file");

@@ -196,7 +196,7 @@ fn live_column(row: &MySqlRow) -> Result<LiveColumn, sqlx::Error> {
         kind: row.try_get_unchecked(1)?,
         shown: row.try_get_unchecked(2)?,
         element: None,
-        labels: Vec::new(),
+        labels: labels(row.try_get_unchecked::<Option<&str>, _>(7)?),
         collation: name(row, 5)?.zip(name(row, 6)?),
         uniqueness: match row.try_get_unchecked::<i64, _>(4)? {
             0 => Uniqueness::Nothing,
@@ -205,6 +205,22 @@ fn live_column(row: &MySqlRow) -> Result<LiveColumn, sqlx::Error> {
         // What is compared and ordered is converted to it.
         in_utf8: true,
     })
+}
+
+/// Those in a type such as `enum('A','it''s')`.
+fn labels(column_type: Option<&str>) -> Vec<String> {
+    let (mut labels, mut label) = (Vec::new(), None::<String>);
+    let mut chars = column_type.unwrap_or_default().chars().peekable();
+    while let Some(c) = chars.next() {
+        match (&mut label, c) {
+            (None, '\'') => label = Some(String::new()),
+            (None, _) => {}
+            (Some(text), '\'') if chars.next_if_eq(&'\'').is_some() => text.push('\''),
+            (Some(_), '\'') => labels.extend(label.take()),
+            (Some(text), c) => text.push(c),
+        }
+    }
+    labels
 }
 
 fn name(row: &MySqlRow, index: usize) -> Result<Option<Identifier>, sqlx::Error> {

@@ -96,19 +96,29 @@ async fn identifiers_hold_no_sql() {
 
 #[tokio::test]
 async fn labels_that_the_schema_lacks_are_told() {
-    let fixture = Fixture::postgres().await;
-    fixture
-        .run("ALTER TYPE item_kind ADD VALUE 'KIND_C'; ALTER TYPE item_kind ADD VALUE '其他'")
-        .await;
-    assert_eq!(fixture.bindings.check().await.unwrap(), []);
-    let warnings = fixture.bindings.warnings();
-    let told: Vec<_> = warnings.into_iter().map(|fault| fault.message).collect();
-    assert_eq!(
-        told,
-        [
-            "column `maybe_kind` of table `item` may hold `KIND_C`, `其他`, which test.v1.Kind does not have: a record with it cannot be read"
-        ]
-    );
+    for (fixture, change, labels) in [
+        (
+            Fixture::postgres().await,
+            "ALTER TYPE item_kind ADD VALUE 'KIND_C'; ALTER TYPE item_kind ADD VALUE '其他'",
+            "`KIND_C`, `其他`",
+        ),
+        (
+            Fixture::mysql().await,
+            "ALTER TABLE item MODIFY maybe_kind enum('KIND_B','its','it''s','a'',''b','其他')",
+            "`its`, `it's`, `a','b`, `其他`",
+        ),
+    ] {
+        fixture.run(change).await;
+        assert_eq!(fixture.bindings.check().await.unwrap(), []);
+        let warnings = fixture.bindings.warnings();
+        let told: Vec<_> = warnings.into_iter().map(|fault| fault.message).collect();
+        assert_eq!(
+            told,
+            [format!(
+                "column `maybe_kind` of table `item` may hold {labels}, which test.v1.Kind does not have: a record with it cannot be read"
+            )]
+        );
+    }
 }
 
 #[tokio::test]
