@@ -223,7 +223,6 @@ async fn a_published_revision_comes_into_force_everywhere_without_a_restart() {
 
     // From now on the tree holds drafts.
     edit(&proto, "title: \"Inhabitant\"", "title: \"Citizen\"");
-    civil.reload().await;
     let warned = civil.told("something needs to be mended").await;
     let warning = warned["warning"].as_str().unwrap();
     assert!(

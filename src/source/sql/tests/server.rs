@@ -127,6 +127,8 @@ impl Server {
         let socket = format!("{path}/socket");
         let child = unprivileged("mysql", "/usr/sbin/mariadbd")
             .args(["--no-defaults", &data, "--skip-networking"])
+            // A server that starts clears away the temporary tables in its folder, whosever they are.
+            .arg(format!("--tmpdir={path}"))
             .arg(format!("--socket={socket}"))
             .arg("--innodb-flush-log-at-trx-commit=0")
             .stdout(Stdio::null())
