@@ -1,6 +1,8 @@
 //! Generates the gateway's API from `proto/landbridge`, without `protoc`.
 
-use std::{env, error::Error, fs, path::PathBuf};
+use std::{collections::BTreeMap, env, error::Error, fs, path::PathBuf};
+
+use prost_reflect::DescriptorPool;
 
 const FILES: [&str; 8] = [
     "landbridge/v1/annotations.proto",
@@ -13,12 +15,18 @@ const FILES: [&str; 8] = [
     "landbridge/v1/source.proto",
 ];
 
+const PACKAGE: &str = "landbridge.v1";
+
+/// The messages whose values may be printed, with all of their fields.
+const SHOWN: &str = "src/pb/shown.txt";
+
 /// The rules of the registry's fields. Apart from the API, which does not serve them.
 const RULES: &str = "buf/validate/validate.proto";
 
 fn main() -> Result<(), Box<dyn Error>> {
     println!("cargo:rerun-if-changed=proto/landbridge");
     println!("cargo:rerun-if-changed=proto/buf");
+    println!("cargo:rerun-if-changed={SHOWN}");
     let mut compiler = protox::Compiler::new(["proto"])?;
     compiler
         .include_imports(true)
@@ -32,46 +40,10 @@ fn main() -> Result<(), Box<dyn Error>> {
         compiler.encode_file_descriptor_set(),
     )?;
 
+    let descriptors = compiler.descriptor_pool();
     let mut prost = prost_build::Config::new();
-    // Records pass through as slices of the buffer they arrived in. Debug is left out where personal data could be.
-    prost.bytes(["."]).skip_debug([
-        "landbridge.v1.Grounds",
-        "landbridge.v1.GetRecordRequest",
-        "landbridge.v1.GetRecordResponse",
-        "landbridge.v1.QueryRecordsRequest",
-        "landbridge.v1.QueryRecordsResponse",
-        "landbridge.v1.QueryRecordsResponse.part",
-        "landbridge.v1.RecordBatch",
-        "landbridge.v1.VerifyRecordRequest",
-        "landbridge.v1.Claim",
-        "landbridge.v1.Value",
-        "landbridge.v1.Value.kind",
-        "landbridge.v1.CountRecordsRequest",
-        "landbridge.v1.Subject",
-        "landbridge.v1.SearchRequest",
-        "landbridge.v1.SearchResponse",
-        "landbridge.v1.SearchResponse.part",
-        "landbridge.v1.JournalEntry",
-        "landbridge.v1.StreamEnd",
-        "landbridge.v1.ListUsagesRequest",
-        "landbridge.v1.ListUsagesResponse",
-        "landbridge.v1.Usage",
-        "landbridge.v1.ExchangeRecord",
-        "landbridge.v1.JournalRecord",
-        "landbridge.v1.JournalRecord.kind",
-        "landbridge.v1.FileCorrectionRequest",
-        "landbridge.v1.ListCorrectionsResponse",
-        "landbridge.v1.ListChangeNoticesResponse",
-        "landbridge.v1.Correction",
-        "landbridge.v1.ChangeNotice",
-        "landbridge.v1.SubmitCorrectionRequest",
-        "landbridge.v1.AnswerCorrectionRequest",
-        "landbridge.v1.NotifyChangeRequest",
-        "landbridge.v1.FetchRecordRequest",
-        "landbridge.v1.FetchRecordResponse",
-        "landbridge.v1.FetchRecordsRequest",
-        "landbridge.v1.FetchRecordsResponse",
-    ]);
+    // Records pass through as slices of the buffer they arrived in.
+    prost.bytes(["."]).skip_debug(hidden(&descriptors)?);
     tonic_prost_build::configure()
         .include_file("pb.rs")
         .compile_fds_with_config(compiler.file_descriptor_set(), prost)?;
@@ -79,4 +51,47 @@ fn main() -> Result<(), Box<dyn Error>> {
         .include_file("rules.rs")
         .compile_fds(protox::compile([RULES], ["proto"])?)?;
     Ok(())
+}
+
+/// The messages, and the choices in them, that have no `Debug`: all that are not in `SHOWN`, so that a new one does not print
+/// personal data. A message that is there has exactly the fields that somebody has looked at.
+fn hidden(descriptors: &DescriptorPool) -> Result<Vec<String>, Box<dyn Error>> {
+    let text = fs::read_to_string(SHOWN)?;
+    let mut shown = BTreeMap::new();
+    for line in text.lines().filter(|line| !line.starts_with('#')) {
+        let (name, fields) = line
+            .split_once(':')
+            .ok_or(format!("{SHOWN}: `{line}` is not `Message: field field`"))?;
+        shown.insert(name, fields.split_whitespace().collect::<Vec<_>>());
+    }
+    let mut hidden = Vec::new();
+    for message in descriptors.all_messages() {
+        if message.package_name() != PACKAGE {
+            continue;
+        }
+        let full = message.full_name();
+        let name = full.trim_start_matches(PACKAGE).trim_start_matches('.');
+        let Some(listed) = shown.remove(name) else {
+            hidden.push(full.to_owned());
+            hidden.extend(message.oneofs().map(|oneof| oneof.full_name().to_owned()));
+            continue;
+        };
+        let mut fields: Vec<_> = message
+            .fields()
+            .map(|field| field.name().to_owned())
+            .collect();
+        fields.sort_by_key(|field| listed.iter().position(|listed| listed == field));
+        if fields != listed {
+            return Err(format!(
+                "{SHOWN}: `{name}` has the fields {}. May all of them stand in a log? Then list them; if not, take \
+                 its line away",
+                fields.join(" ")
+            )
+            .into());
+        }
+    }
+    match shown.keys().next() {
+        None => Ok(hidden),
+        Some(name) => Err(format!("{SHOWN}: there is no message `{name}`").into()),
+    }
 }

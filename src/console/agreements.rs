@@ -16,7 +16,7 @@ use super::page::Page;
 use super::page::fact;
 use super::policy::kept_text;
 use super::unseen::Unseen;
-use super::visitor::Visitor;
+use super::visitor::AnyRole;
 use super::words::Language;
 use super::words::Words;
 use crate::audit::policies::Kept;
@@ -33,9 +33,9 @@ const HERE: &str = "/console/agreements";
 
 pub(super) async fn show(
     State(console): State<Arc<Console>>,
-    visitor: Visitor,
+    visitor: AnyRole,
 ) -> Result<Response, Unseen> {
-    let _on_record = console
+    let on_record = console
         .view(&visitor.who, "agreements")
         .await
         .map_err(visitor.unread())?;
@@ -48,19 +48,22 @@ pub(super) async fn show(
         .map_err(visitor.unread())?;
     let today = console.desk.now().date(console.desk.offset);
     let words = language.words();
-    Ok(Page::new(&visitor, words.who_gets_what, HERE).show(&html! {
-        (matrix(&snapshot, today, words))
-        @for agreement in snapshot.policy.agreements() {
-            (article(agreement, &snapshot, today, language))
-        }
-        section #guardrails {
-            h2 { (words.guardrails) }
-            p { (words.guardrails_hint) }
-            @for (name, text) in &guardrails {
-                details { summary { code { (name) } } (kept_text(text, words)) }
+    Ok(Page::new(&visitor, words.who_gets_what, HERE).show(
+        on_record,
+        &html! {
+            (matrix(&snapshot, today, words))
+            @for agreement in snapshot.policy.agreements() {
+                (article(agreement, &snapshot, today, language))
             }
-        }
-    }))
+            section #guardrails {
+                h2 { (words.guardrails) }
+                p { (words.guardrails_hint) }
+                @for (name, text) in &guardrails {
+                    details { summary { code { (name) } } (kept_text(text, words)) }
+                }
+            }
+        },
+    ))
 }
 
 /// Each file of them, with its text as it is in force.

@@ -15,7 +15,7 @@ use super::page::Page;
 use super::period;
 use super::period::Picked;
 use super::unseen::Unseen;
-use super::visitor::Visitor;
+use super::visitor::Auditor;
 use super::words::Words;
 use crate::audit::alarm;
 use crate::audit::alarm::Alarm;
@@ -31,10 +31,9 @@ const SECOND_MICROS: i64 = 1_000_000;
 
 pub(super) async fn show(
     State(console): State<Arc<Console>>,
-    visitor: Visitor,
+    visitor: Auditor,
     Query(picked): Query<Picked>,
 ) -> Result<Response, Unseen> {
-    let visitor = visitor.reads_journal()?;
     let words = visitor.language.words();
     let (journal, offset) = (console.desk.journal.clone(), console.desk.offset);
     let (since, until) = picked
@@ -48,11 +47,11 @@ pub(super) async fn show(
         .await
         .map_err(visitor.unread())?;
     let query = format!("alarms {}", period::pairs(since, until, UtcOffset::UTC));
-    let _on_record = console
+    let on_record = console
         .record(&visitor.who, Action::Search, query, 0, String::new())
         .await
         .map_err(visitor.unread())?;
-    Ok(Page::new(&visitor, words.alarms, HERE).show(&html! {
+    Ok(Page::new(&visitor, words.alarms, HERE).show(on_record, &html! {
         p { (words.alarms_hint) }
         (period::form(HERE, since, until, offset, words))
         (page::coverage(found.coverage, offset, words))

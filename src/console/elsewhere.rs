@@ -16,7 +16,7 @@ use serde::Deserialize;
 
 use super::Console;
 use super::openid::NotProven;
-use super::page::Page;
+use super::page::GuestPage;
 use super::sign_in::HOME;
 use super::sign_in::NotSignedIn;
 use super::sign_in::enter;
@@ -86,7 +86,7 @@ pub(super) async fn finish(
             let cookies = AppendHeaders(cookies.map(|cookie| (header::SET_COOKIE, cookie)));
             // A redirect would still be the provider's, and the new cookie would not come along.
             let words = language.words();
-            let page = Page::for_guest(language, words.sign_in).leading_to(HOME);
+            let page = GuestPage::new(language, words.sign_in).leading_to(HOME);
             let page = page.show(&html! { p { a href=(HOME) { (words.overview) } } });
             (cookies, page).into_response()
         }

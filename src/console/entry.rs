@@ -18,7 +18,7 @@ use super::page::Page;
 use super::page::fact;
 use super::policy::texts_on_record;
 use super::unseen::Unseen;
-use super::visitor::Visitor;
+use super::visitor::Auditor;
 use super::words::Words;
 use crate::audit::json;
 use crate::audit::note::VerifierKey;
@@ -32,6 +32,7 @@ use crate::audit::search::Criteria;
 use crate::audit::search::Hit;
 use crate::audit::search::Page as Listed;
 use crate::door::operators::desk::Action;
+use crate::door::operators::desk::OnRecord;
 use crate::door::operators::lookup;
 use crate::door::operators::proof::Prover;
 use crate::door::operators::unread::Unread;
@@ -57,17 +58,16 @@ struct Shown {
 
 pub(super) async fn show(
     State(console): State<Arc<Console>>,
-    visitor: Visitor,
+    visitor: Auditor,
     Place(index): Place<u64>,
 ) -> Result<Response, Unseen> {
-    let visitor = visitor.reads_journal()?;
     let words = visitor.language.words();
-    let shown = read(&console, &visitor, index, Action::Show).await?;
+    let (on_record, shown) = read(&console, &visitor, index, Action::Show).await?;
     let title = format!("{} {index}", words.entry);
     let (snapshot, offset) = (console.desk.exchange.snapshot(), console.desk.offset);
     let key = console.desk.exchange.journal().verifier();
     let today = console.desk.now().date(offset);
-    Ok(Page::new(&visitor, &title, "").show(&html! {
+    Ok(Page::new(&visitor, &title, "").show(on_record, &html! {
         (story(&shown, offset, words))
         @if let Some(record) = shown.exchange_record() { (grounds(&shown, record, &snapshot, today, words)) }
         @if shown.is_policy() {
@@ -82,15 +82,15 @@ pub(super) async fn show(
 /// The proof as a file, which `landbridge audit verify-proof` and others' programs read.
 pub(super) async fn proof(
     State(console): State<Arc<Console>>,
-    visitor: Visitor,
+    visitor: Auditor,
     Place(index): Place<u64>,
 ) -> Result<Response, Unseen> {
-    let visitor = visitor.reads_journal()?;
-    let shown = read(&console, &visitor, index, Action::Prove).await?;
+    let (on_record, shown) = read(&console, &visitor, index, Action::Prove).await?;
     let proof = shown
         .proof
         .ok_or_else(|| visitor.unread()(Unread::NotFound))?;
     Ok(page::file(
+        on_record,
         &format!("entry-{index}.tlog-proof"),
         "text/plain; charset=utf-8",
         proof.to_string(),
@@ -100,13 +100,13 @@ pub(super) async fn proof(
 /// The entry as a file.
 pub(super) async fn json(
     State(console): State<Arc<Console>>,
-    visitor: Visitor,
+    visitor: Auditor,
     Place(index): Place<u64>,
 ) -> Result<Response, Unseen> {
-    let visitor = visitor.reads_journal()?;
-    let shown = read(&console, &visitor, index, Action::Show).await?;
+    let (on_record, shown) = read(&console, &visitor, index, Action::Show).await?;
     let text = shown.json(console.desk.offset);
     Ok(page::file(
+        on_record,
         &format!("entry-{index}.json"),
         "application/json",
         text,
@@ -116,19 +116,20 @@ pub(super) async fn json(
 /// Reads an entry, once it is on record that somebody does.
 async fn read(
     console: &Console,
-    visitor: &Visitor,
+    visitor: &Auditor,
     index: u64,
     action: Action,
-) -> Result<Shown, Unseen> {
+) -> Result<(OnRecord, Shown), Unseen> {
     let journal = console.desk.journal.clone();
     let shown = console.desk.look_up(move || look_up(&journal, index)).await;
     let entries = u64::from(shown.is_ok());
     let query = format!("index={index}");
-    let _on_record = console
+    let on_record = console
         .record(&visitor.who, action, query, entries, String::new())
         .await
         .map_err(visitor.unread())?;
-    shown.map_err(visitor.unread())
+    let shown = shown.map_err(visitor.unread())?;
+    Ok((on_record, shown))
 }
 
 fn look_up(journal: &Path, index: u64) -> Result<Shown, Unread> {

@@ -25,7 +25,7 @@ use super::page;
 use super::page::Page;
 use super::period;
 use super::unseen::Unseen;
-use super::visitor::Visitor;
+use super::visitor::Auditor;
 use super::words::Words;
 use crate::audit::Kind;
 use crate::audit::Outcome;
@@ -34,6 +34,7 @@ use crate::audit::person::Gaps;
 use crate::audit::row::Row;
 use crate::audit::search::Found;
 use crate::door::operators::audit::question::Search;
+use crate::door::operators::desk::OnRecord;
 use crate::door::operators::lookup;
 use crate::door::operators::unread::Unread;
 use crate::exchange::snapshot::Snapshot;
@@ -54,36 +55,46 @@ pub(super) struct Asked(BTreeMap<String, String>);
 
 pub(super) async fn show(
     State(console): State<Arc<Console>>,
-    visitor: Visitor,
+    visitor: Auditor,
     headers: HeaderMap,
     Query(asked): Query<Asked>,
 ) -> Result<Response, Unseen> {
-    let visitor = visitor.reads_journal()?;
     let words = visitor.language.words();
-    let found = match search(&console, &visitor, &asked).await {
-        Ok((found, histogram)) => results(&found, &histogram, &asked, console.desk.offset, words),
-        Err(Unread::Invalid { field, why }) => html! {
-            p .alert role="alert" { (field) ": " (why) }
-        },
+    let (on_record, found) = match search(&console, &visitor, &asked).await {
+        Ok((on_record, found, histogram)) => {
+            let offset = console.desk.offset;
+            (
+                on_record,
+                results(&found, &histogram, &asked, offset, words),
+            )
+        }
+        Err(Unread::Invalid { field, why }) => {
+            let on_record = console.view(&visitor.who, "exchanges").await;
+            let on_record = on_record.map_err(visitor.unread())?;
+            (on_record, page::invalid(field, &why))
+        }
         Err(unread) => return Err(visitor.unread()(unread)),
     };
     if headers.contains_key(PART) {
-        return Ok(page::part(found));
+        return Ok(page::part(on_record, found));
     }
     let snapshot = console.desk.exchange.snapshot();
-    Ok(Page::new(&visitor, words.exchanges, HERE).show(&html! {
-        (form(&asked, &snapshot, words))
-        div #results aria-live="polite" { (found) }
-    }))
+    Ok(Page::new(&visitor, words.exchanges, HERE).show(
+        on_record,
+        &html! {
+            (form(&asked, &snapshot, words))
+            div #results aria-live="polite" { (found) }
+        },
+    ))
 }
 
 async fn search(
     console: &Console,
-    visitor: &Visitor,
+    visitor: &Auditor,
     asked: &Asked,
-) -> Result<(Found, Histogram), Unread> {
+) -> Result<(OnRecord, Found, Histogram), Unread> {
     let desk = &console.desk;
-    let (found, _) = find(console, visitor, asked.request(desk.offset)?).await?;
+    let (on_record, found, _) = find(console, visitor, asked.request(desk.offset)?).await?;
     let (journal, now) = (desk.journal.clone(), desk.now());
     let [since, until] =
         ["since", "until"].map(|end| period::picked(end, asked.get(end), desk.offset));
@@ -91,15 +102,15 @@ async fn search(
     let histogram = desk
         .look_up(move || Histogram::count(&journal, since, until, now))
         .await?;
-    Ok((found, histogram))
+    Ok((on_record, found, histogram))
 }
 
 /// What fits, and of a person what that does not tell, once it is on record that it was looked at.
 pub(super) async fn find(
     console: &Console,
-    visitor: &Visitor,
+    visitor: &Auditor,
     request: pb::SearchRequest,
-) -> Result<(Found, Gaps), Unread> {
+) -> Result<(OnRecord, Found, Gaps), Unread> {
     let search = Search::read(&request, &console.desk)?;
     let (query, action) = (search.told.to_string(), search.action);
     let own = console.desk.clone();
@@ -112,10 +123,10 @@ pub(super) async fn find(
         })
         .await?;
     let entries = found.hits.len() as u64;
-    let _on_record = console
+    let on_record = console
         .record(&visitor.who, action, query, entries, request.mandate)
         .await?;
-    Ok((found, gaps))
+    Ok((on_record, found, gaps))
 }
 
 impl Asked {

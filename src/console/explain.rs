@@ -21,7 +21,7 @@ use super::page::Page;
 use super::page::fact;
 use super::period;
 use super::unseen::Unseen;
-use super::visitor::Visitor;
+use super::visitor::AnyRole;
 use super::words::Words;
 use crate::clock::Moment;
 use crate::door::operators::told::Told;
@@ -59,10 +59,10 @@ pub(super) struct Asked {
 
 pub(super) async fn show(
     State(console): State<Arc<Console>>,
-    visitor: Visitor,
+    visitor: AnyRole,
     Asking(asked): Asking<Asked>,
 ) -> Result<Response, Unseen> {
-    let _on_record = console
+    let on_record = console
         .view(&visitor.who, &asked.on_record())
         .await
         .map_err(visitor.unread())?;
@@ -75,11 +75,14 @@ pub(super) async fn show(
             Err(why) => html! { p .alert role="alert" { (page::value(&why)) } },
         },
     };
-    Ok(Page::new(&visitor, words.explain, HERE).show(&html! {
-        p { (words.explain_hint) }
-        (form(&asked, &snapshot, words))
-        (answer)
-    }))
+    Ok(Page::new(&visitor, words.explain, HERE).show(
+        on_record,
+        &html! {
+            p { (words.explain_hint) }
+            (form(&asked, &snapshot, words))
+            (answer)
+        },
+    ))
 }
 
 impl Asked {

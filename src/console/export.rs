@@ -15,7 +15,7 @@ use super::fields::when;
 use super::page::Page;
 use super::period;
 use super::unseen::Unseen;
-use super::visitor::Visitor;
+use super::visitor::Auditor;
 use crate::audit::export::Format;
 use crate::audit::export::Selection;
 use crate::audit::reader::Reader;
@@ -40,15 +40,14 @@ pub(super) struct Wanted {
 
 pub(super) async fn show(
     State(console): State<Arc<Console>>,
-    visitor: Visitor,
+    visitor: Auditor,
 ) -> Result<Response, Unseen> {
-    let visitor = visitor.reads_journal()?;
-    let _on_record = console
+    let on_record = console
         .view(&visitor.who, "export")
         .await
         .map_err(visitor.unread())?;
     let words = visitor.language.words();
-    Ok(Page::new(&visitor, words.export, HERE).show(&html! {
+    Ok(Page::new(&visitor, words.export, HERE).show(on_record, &html! {
         p { (words.export_hint) }
         form .search method="get" action={ (HERE) "/file" } {
             div .fields {
@@ -70,10 +69,9 @@ pub(super) async fn show(
 
 pub(super) async fn file(
     State(console): State<Arc<Console>>,
-    visitor: Visitor,
+    visitor: Auditor,
     Query(wanted): Query<Wanted>,
 ) -> Result<Response, Unseen> {
-    let visitor = visitor.reads_journal()?;
     let asked = wanted.read(console.desk.offset).map_err(visitor.unread())?;
     send(&console, &visitor, asked).await
 }
@@ -81,10 +79,9 @@ pub(super) async fn file(
 /// All that proves the exchange to which an entry belongs.
 pub(super) async fn bundle(
     State(console): State<Arc<Console>>,
-    visitor: Visitor,
+    visitor: Auditor,
     Path(index): Path<u64>,
 ) -> Result<Response, Unseen> {
-    let visitor = visitor.reads_journal()?;
     let journal = console.desk.journal.clone();
     let stored = console
         .desk
@@ -119,7 +116,7 @@ pub(super) async fn bundle(
     send(&console, &visitor, asked).await
 }
 
-async fn send(console: &Console, visitor: &Visitor, asked: Asked) -> Result<Response, Unseen> {
+async fn send(console: &Console, visitor: &Auditor, asked: Asked) -> Result<Response, Unseen> {
     let granted = Granted::signed_in(&visitor.who.name);
     export_for(&console.desk, &granted, asked)
         .await

@@ -18,7 +18,7 @@ use super::period;
 use super::period::Picked;
 use super::plots;
 use super::unseen::Unseen;
-use super::visitor::Visitor;
+use super::visitor::AnyRole;
 use super::words::Words;
 use crate::audit::reader::Reader;
 use crate::audit::tally;
@@ -38,12 +38,12 @@ const DAY_MICROS: i64 = 24 * 3600 * 1_000_000;
 
 pub(super) async fn show(
     State(console): State<Arc<Console>>,
-    visitor: Visitor,
+    visitor: AnyRole,
     Query(picked): Query<Picked>,
 ) -> Result<Response, Unseen> {
     let words = visitor.language.words();
     let (period, tally) = count(&console, &picked).await.map_err(visitor.unread())?;
-    let _on_record = console
+    let on_record = console
         .view(&visitor.who, &told("flow", period))
         .await
         .map_err(visitor.unread())?;
@@ -61,7 +61,7 @@ pub(super) async fn show(
         "{HERE}.csv?{}",
         period::pairs(period.since, period.until, offset)
     );
-    Ok(Page::new(&visitor, words.flow, HERE).show(&html! {
+    Ok(Page::new(&visitor, words.flow, HERE).show(on_record, &html! {
         (period::form(HERE, period.since, period.until, offset, words))
         (page::coverage(tally.coverage, offset, words))
         @if tally.lines.is_empty() { p { (if tally.coverage.is_whole() { words.nothing_exchanged } else { words.none_among_these }) } } @else {
@@ -82,16 +82,21 @@ pub(super) async fn show(
 /// The same figures for a spreadsheet.
 pub(super) async fn csv(
     State(console): State<Arc<Console>>,
-    visitor: Visitor,
+    visitor: AnyRole,
     Query(picked): Query<Picked>,
 ) -> Result<Response, Unseen> {
     let (period, tally) = count(&console, &picked).await.map_err(visitor.unread())?;
-    let _on_record = console
+    let on_record = console
         .view(&visitor.who, &told("flow.csv", period))
         .await
         .map_err(visitor.unread())?;
     let table = table(&tally).map_err(|error| visitor.unread()(Unread::failed(error)))?;
-    Ok(page::file("flow.csv", "text/csv; charset=utf-8", table))
+    Ok(page::file(
+        on_record,
+        "flow.csv",
+        "text/csv; charset=utf-8",
+        table,
+    ))
 }
 
 async fn count(console: &Console, picked: &Picked) -> Result<(Period, Tally), Unread> {

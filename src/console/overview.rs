@@ -18,7 +18,7 @@ use super::page;
 use super::page::Page;
 use super::page::fact;
 use super::unseen::Unseen;
-use super::visitor::Visitor;
+use super::visitor::AnyRole;
 use super::words::Words;
 use crate::audit::Journal;
 use crate::audit::JournalState;
@@ -44,13 +44,13 @@ type Checked = (Vec<Fault>, Vec<(String, SourceError)>);
 
 pub(super) async fn show(
     State(console): State<Arc<Console>>,
-    visitor: Visitor,
+    visitor: AnyRole,
 ) -> Result<Response, Unseen> {
     let desk = &console.desk;
     let journal = desk.journal.clone();
     let progress = desk.look_up(move || Progress::of(&journal)).await;
     let progress = progress.map_err(visitor.unread())?;
-    let _on_record = console
+    let on_record = console
         .view(&visitor.who, "overview")
         .await
         .map_err(visitor.unread())?;
@@ -58,16 +58,17 @@ pub(super) async fn show(
     let snapshot = desk.exchange.snapshot();
     let checked = timeout(PATIENCE, snapshot.sources.check()).await.ok();
     let own = desk.exchange.department();
-    Ok(
-        Page::new(&visitor, words.overview, "/console").show(&html! {
+    Ok(Page::new(&visitor, words.overview, "/console").show(
+        on_record,
+        &html! {
             (journal_facts(desk.exchange.journal(), &progress, desk.offset, words))
             (policy_facts(&snapshot, desk.now().date(desk.offset), words))
             (sources(&snapshot, checked.as_ref(), words))
             (expiries(&console.neighbours, desk.now(), desk.offset, words))
         (connected(&console.neighbours, words))
             (departments(&snapshot, own, desk.offset, words))
-        }),
-    )
+        },
+    ))
 }
 
 fn journal_facts(

@@ -21,6 +21,7 @@ use super::words::Language;
 use super::words::Words;
 use crate::audit::tally::Coverage;
 use crate::clock::Moment;
+use crate::door::operators::desk::OnRecord;
 use crate::text::is_unseen;
 use crate::text::name_of;
 
@@ -30,8 +31,14 @@ const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; i
 const SECOND: &[BorrowedFormatItem<'_>] =
     format_description!("[year]-[month]-[day] [hour]:[minute]:[second]");
 
-/// A page that is about to be shown.
-pub(super) struct Page<'a> {
+/// A page for somebody who is signed in.
+pub(super) struct Page<'a>(Frame<'a>);
+
+/// A page for whoever asks: it tells nothing that one has to be signed in for.
+pub(super) struct GuestPage<'a>(Frame<'a>);
+
+/// What stands around a page.
+struct Frame<'a> {
     language: Language,
     who: Option<&'a SignedIn>,
     title: &'a str,
@@ -44,37 +51,56 @@ pub(super) struct Page<'a> {
 
 impl<'a> Page<'a> {
     pub(super) fn new(visitor: &'a Visitor, title: &'a str, here: &'a str) -> Self {
-        Self {
+        Self(Frame {
             language: visitor.language,
             who: Some(&visitor.who),
             title,
             here,
             status: StatusCode::OK,
             next: None,
-        }
+        })
     }
 
-    pub(super) fn for_guest(language: Language, title: &'a str) -> Self {
-        Self {
+    /// Only what is on record is shown.
+    pub(super) fn show(self, _: OnRecord, content: &Markup) -> Response {
+        self.0.show(content)
+    }
+
+    /// Says why nothing is shown.
+    pub(super) fn refuse(self, status: StatusCode, why: &str) -> Response {
+        let frame = Frame { status, ..self.0 };
+        frame.show(&html! { p .alert role="alert" { (why) } })
+    }
+}
+
+impl<'a> GuestPage<'a> {
+    pub(super) fn new(language: Language, title: &'a str) -> Self {
+        Self(Frame {
             language,
             who: None,
             title,
             here: "",
             status: StatusCode::OK,
             next: None,
-        }
+        })
     }
 
     pub(super) fn leading_to(self, next: &'a str) -> Self {
         let next = Some(next);
-        Self { next, ..self }
+        Self(Frame { next, ..self.0 })
     }
 
     pub(super) fn with_status(self, status: StatusCode) -> Self {
-        Self { status, ..self }
+        Self(Frame { status, ..self.0 })
     }
 
     pub(super) fn show(self, content: &Markup) -> Response {
+        self.0.show(content)
+    }
+}
+
+impl Frame<'_> {
+    fn show(self, content: &Markup) -> Response {
         let words = self.language.words();
         let page = html! {
             (DOCTYPE)
@@ -152,12 +178,12 @@ impl<'a> Page<'a> {
 }
 
 /// A part of a page, for the script to put in place.
-pub(super) fn part(content: Markup) -> Response {
+pub(super) fn part(_: OnRecord, content: Markup) -> Response {
     (headers(), seen(content.into_string())).into_response()
 }
 
 /// A file to take away.
-pub(super) fn file(name: &str, kind: &str, content: impl IntoResponse) -> Response {
+pub(super) fn file(_: OnRecord, name: &str, kind: &str, content: impl IntoResponse) -> Response {
     let headers = [
         (header::CONTENT_TYPE, kind.to_owned()),
         (
@@ -264,6 +290,11 @@ pub(super) fn coverage(coverage: Coverage, offset: UtcOffset, words: &Words) -> 
         }
         @if coverage.erased > 0 { p .alert { (words.erased_exchanges) " " (coverage.erased) } }
     }
+}
+
+/// What of a question cannot be read, and why.
+pub(super) fn invalid(field: &str, why: &str) -> Markup {
+    html! { p .alert role="alert" { (field) ": " (why) } }
 }
 
 /// A term with what it is, in a list of such.

@@ -13,7 +13,7 @@ use super::Console;
 use super::page;
 use super::page::Page;
 use super::unseen::Unseen;
-use super::visitor::Visitor;
+use super::visitor::AnyRole;
 use super::words::Words;
 use crate::audit::Kind;
 use crate::audit::reconcile::overdue::Uncompared;
@@ -44,14 +44,14 @@ struct Compared {
 
 pub(super) async fn show(
     State(console): State<Arc<Console>>,
-    visitor: Visitor,
+    visitor: AnyRole,
 ) -> Result<Response, Unseen> {
     let words = visitor.language.words();
     let found = console
         .newest(Kind::Reconciliation, COMPARISONS)
         .await
         .map_err(visitor.unread())?;
-    let _on_record = console
+    let on_record = console
         .view(&visitor.who, "peers")
         .await
         .map_err(visitor.unread())?;
@@ -59,7 +59,7 @@ pub(super) async fn show(
     let links = visitor.who.role.reads_journal();
     let offset = console.desk.offset;
     let size = exchange.journal().checkpoint().size();
-    Ok(Page::new(&visitor, words.peers, HERE).show(&html! {
+    Ok(Page::new(&visitor, words.peers, HERE).show(on_record, &html! {
         (overdue(&console.neighbours.overdue.load(), offset, words))
         (reconciliation(&found.hits, &exchange.snapshot(), exchange.department(), links, offset, words))
         (witnesses(&console.neighbours.witnesses.load(), size, offset, words))

@@ -18,7 +18,7 @@ use super::page;
 use super::page::Page;
 use super::page::fact;
 use super::unseen::Unseen;
-use super::visitor::Visitor;
+use super::visitor::AnyRole;
 use super::words::Words;
 use crate::audit::Kind;
 use crate::audit::policies::Kept;
@@ -43,20 +43,20 @@ const NEARLY: u64 = 80;
 
 pub(super) async fn show(
     State(console): State<Arc<Console>>,
-    visitor: Visitor,
+    visitor: AnyRole,
 ) -> Result<Response, Unseen> {
     let words = visitor.language.words();
     let found = console
         .newest(Kind::Policy, RELOADS)
         .await
         .map_err(visitor.unread())?;
-    let _on_record = console
+    let on_record = console
         .view(&visitor.who, "policy")
         .await
         .map_err(visitor.unread())?;
     let exchange = &console.desk.exchange;
     let snapshot = exchange.snapshot();
-    Ok(Page::new(&visitor, words.policy, HERE).show(&html! {
+    Ok(Page::new(&visitor, words.policy, HERE).show(on_record, &html! {
         dl .facts { (fact(words.policy_revision, &html! { code { (hex(snapshot.policy.revision())) } })) }
         (quotas(&snapshot, exchange, words))
         (reloads(&found.hits, console.desk.offset, words))
@@ -66,7 +66,7 @@ pub(super) async fn show(
 /// What one reload changed, text by text.
 pub(super) async fn changes(
     State(console): State<Arc<Console>>,
-    visitor: Visitor,
+    visitor: AnyRole,
     Path(index): Path<u64>,
 ) -> Result<Response, Unseen> {
     let words = visitor.language.words();
@@ -99,12 +99,12 @@ pub(super) async fn changes(
         Ok((record, texts))
     };
     let (record, texts) = console.desk.look_up(read).await.map_err(visitor.unread())?;
-    let _on_record = console
+    let on_record = console
         .view(&visitor.who, &format!("policy changes index={index}"))
         .await
         .map_err(visitor.unread())?;
     let title = format!("{} {index}", words.reload);
-    Ok(Page::new(&visitor, &title, HERE).show(&html! {
+    Ok(Page::new(&visitor, &title, HERE).show(on_record, &html! {
         dl .facts {
             (fact(words.policy_revision, &html! { code { (hex(&record.revision)) } }))
             (fact(words.outcome, &applied(&record, words)))
@@ -126,7 +126,7 @@ pub(super) async fn changes(
 /// The text that was in force under a digest.
 pub(super) async fn text(
     State(console): State<Arc<Console>>,
-    visitor: Visitor,
+    visitor: AnyRole,
     Path(digest): Path<String>,
 ) -> Result<Response, Unseen> {
     let Some(digest) = digest_of(&digest) else {
@@ -146,15 +146,18 @@ pub(super) async fn text(
         .await
         .map_err(visitor.unread())?;
     let told = hex(&digest);
-    let _on_record = console
+    let on_record = console
         .view(&visitor.who, &format!("policy text={told}"))
         .await
         .map_err(visitor.unread())?;
     let words = visitor.language.words();
-    Ok(Page::new(&visitor, words.as_of_then, HERE).show(&html! {
-        dl .facts { (fact(words.digest, &html! { code { (told) } })) }
-        (kept_text(&kept, words))
-    }))
+    Ok(Page::new(&visitor, words.as_of_then, HERE).show(
+        on_record,
+        &html! {
+            dl .facts { (fact(words.digest, &html! { code { (told) } })) }
+            (kept_text(&kept, words))
+        },
+    ))
 }
 
 /// Which texts the journal says were in force.

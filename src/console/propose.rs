@@ -20,7 +20,7 @@ use super::difference;
 use super::page;
 use super::page::Page;
 use super::unseen::Unseen;
-use super::visitor::Visitor;
+use super::visitor::Administrator;
 use super::words::Words;
 use crate::audit::reader::Reader;
 use crate::audit::rehearsal;
@@ -81,37 +81,38 @@ enum Checked {
 
 pub(super) async fn show(
     State(console): State<Arc<Console>>,
-    visitor: Visitor,
+    visitor: Administrator,
     Query(chosen): Query<Chosen>,
 ) -> Result<Response, Unseen> {
-    let visitor = visitor.proposes()?;
-    let _on_record = console
+    let on_record = console
         .view(&visitor.who, "propose")
         .await
         .map_err(visitor.unread())?;
     let words = visitor.language.words();
     let snapshot = console.desk.exchange.snapshot();
     let target = Target::find(&chosen.file, "", &snapshot);
-    Ok(Page::new(&visitor, words.propose, HERE).show(&html! {
-        p { (words.propose_hint) }
-        (choice(&chosen.file, &snapshot, words))
-        @if let Some(target) = &target { (form(target, &target.text, DAYS, words)) }
-    }))
+    Ok(Page::new(&visitor, words.propose, HERE).show(
+        on_record,
+        &html! {
+            p { (words.propose_hint) }
+            (choice(&chosen.file, &snapshot, words))
+            @if let Some(target) = &target { (form(target, &target.text, DAYS, words)) }
+        },
+    ))
 }
 
 /// Checks and rehearses.
 pub(super) async fn check(
     State(console): State<Arc<Console>>,
-    visitor: Visitor,
+    visitor: Administrator,
     headers: HeaderMap,
     Form(proposal): Form<Proposal>,
 ) -> Result<Response, Unseen> {
-    let visitor = visitor.proposes()?;
     console.check_own_page(&headers)?;
     let words = visitor.language.words();
     let (target, text) = proposal.read(&console).map_err(visitor.unread())?;
     let days = proposal.days().map_err(visitor.unread())?;
-    let _on_record = console
+    let on_record = console
         .view(
             &visitor.who,
             &format!("propose {} days={days}", target.name),
@@ -121,7 +122,7 @@ pub(super) async fn check(
     let checked = rehearsed(&console, &target, &text, days)
         .await
         .map_err(visitor.unread())?;
-    Ok(Page::new(&visitor, words.propose, HERE).show(&html! {
+    Ok(Page::new(&visitor, words.propose, HERE).show(on_record, &html! {
         (findings::told(&checked, console.desk.offset, words))
         section {
             h2 { (words.patch) " " small { code { (target.path) } } }
@@ -134,19 +135,19 @@ pub(super) async fn check(
 /// The same change as a file.
 pub(super) async fn patch(
     State(console): State<Arc<Console>>,
-    visitor: Visitor,
+    visitor: Administrator,
     headers: HeaderMap,
     Form(proposal): Form<Proposal>,
 ) -> Result<Response, Unseen> {
-    let visitor = visitor.proposes()?;
     console.check_own_page(&headers)?;
     let (target, text) = proposal.read(&console).map_err(visitor.unread())?;
-    let _on_record = console
+    let on_record = console
         .view(&visitor.who, &format!("propose.patch {}", target.name))
         .await
         .map_err(visitor.unread())?;
     let patch = difference::patch(&target.path, &target.text, &text);
     Ok(page::file(
+        on_record,
         "policy.patch",
         "text/x-diff; charset=utf-8",
         patch,

@@ -29,7 +29,7 @@ use super::account::Proven;
 use super::device::DeviceId;
 use super::judges::NotJudged;
 use super::openid::NotProven;
-use super::page::Page;
+use super::page::GuestPage;
 use super::refusals::Refusal;
 use super::session::CodeUsed;
 use super::session::SignedIn;
@@ -37,9 +37,9 @@ use super::tries::Key;
 use super::tries::TooOften;
 use super::unseen::Unseen;
 use super::visitor;
+use super::visitor::AnyRole;
 use super::visitor::Guest;
 use super::visitor::LANGUAGE;
-use super::visitor::Visitor;
 use super::words::Language;
 use super::words::Words;
 use crate::clock::Moment;
@@ -168,14 +168,20 @@ pub(super) fn refuse(
 pub(super) async fn sign_out(
     State(console): State<Arc<Console>>,
     headers: HeaderMap,
-    visitor: Option<Visitor>,
+    visitor: Option<AnyRole>,
 ) -> Result<Response, Unseen> {
     console.check_own_page(&headers)?;
     if let Some(shown) = visitor::cookie(&headers, &console.cookies.session) {
         console.sessions.end(shown);
     }
-    if let Some(Visitor { who, .. }) = visitor {
-        let told = console.record(&who, Action::SignOut, String::new(), 0, String::new());
+    if let Some(visitor) = visitor {
+        let told = console.record(
+            &visitor.who,
+            Action::SignOut,
+            String::new(),
+            0,
+            String::new(),
+        );
         // The session is over all the same.
         if let Err(unread) = told.await {
             unread.told("console");
@@ -339,7 +345,7 @@ fn form(console: &Console, language: Language, refused: Option<&NotSignedIn>) ->
             | NotSignedIn::NameTaken,
         ) => StatusCode::FORBIDDEN,
     };
-    Page::for_guest(language, words.sign_in).with_status(status).show(&html! {
+    GuestPage::new(language, words.sign_in).with_status(status).show(&html! {
         @if let Some(refused) = refused {
             p .alert role="alert" { (told(refused, words)) }
             @if let NotSignedIn::OtherHost = refused {

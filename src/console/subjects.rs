@@ -17,13 +17,15 @@ use super::Console;
 use super::exchanges;
 use super::fields::free;
 use super::fields::one_of;
+use super::page;
 use super::page::Page;
 use super::unseen::Unseen;
-use super::visitor::Visitor;
+use super::visitor::Auditor;
 use super::words::Words;
 use crate::audit::person::Gaps;
 use crate::audit::person::schemes;
 use crate::audit::search::Found;
+use crate::door::operators::desk::OnRecord;
 use crate::door::operators::unread::Unread;
 use crate::exchange::snapshot::Snapshot;
 use crate::pb;
@@ -43,49 +45,55 @@ pub(super) struct Asked {
 
 pub(super) async fn show(
     State(console): State<Arc<Console>>,
-    visitor: Visitor,
+    visitor: Auditor,
 ) -> Result<Response, Unseen> {
-    let visitor = visitor.reads_journal()?;
-    let _on_record = console
+    let on_record = console
         .view(&visitor.who, "subjects")
         .await
         .map_err(visitor.unread())?;
     let words = visitor.language.words();
     let form = form(&Asked::default(), &console.desk.exchange.snapshot(), words);
-    Ok(Page::new(&visitor, words.subjects, HERE).show(&form))
+    Ok(Page::new(&visitor, words.subjects, HERE).show(on_record, &form))
 }
 
 pub(super) async fn search(
     State(console): State<Arc<Console>>,
-    visitor: Visitor,
+    visitor: Auditor,
     headers: HeaderMap,
     Form(asked): Form<Asked>,
 ) -> Result<Response, Unseen> {
     console.check_own_page(&headers)?;
-    let visitor = visitor.reads_journal()?;
     let words = visitor.language.words();
-    let found = match find(&console, &visitor, &asked).await {
-        Ok((found, gaps)) => html! {
-            @for gap in told(&gaps, words) { p .alert role="alert" { (gap) } }
-            @if found.next.is_some() { p .alert role="alert" { (words.more_than) " " (MOST) } }
-            (exchanges::table(&found, console.desk.offset, words))
-        },
-        Err(Unread::Invalid { field, why }) => html! {
-            p .alert role="alert" { (field) ": " (why) }
-        },
+    let (on_record, found) = match find(&console, &visitor, &asked).await {
+        Ok((on_record, found, gaps)) => {
+            let found = html! {
+                @for gap in told(&gaps, words) { p .alert role="alert" { (gap) } }
+                @if found.next.is_some() { p .alert role="alert" { (words.more_than) " " (MOST) } }
+                (exchanges::table(&found, console.desk.offset, words))
+            };
+            (on_record, found)
+        }
+        Err(Unread::Invalid { field, why }) => {
+            let on_record = console.view(&visitor.who, "subjects").await;
+            let on_record = on_record.map_err(visitor.unread())?;
+            (on_record, page::invalid(field, &why))
+        }
         Err(unread) => return Err(visitor.unread()(unread)),
     };
-    Ok(Page::new(&visitor, words.subjects, HERE).show(&html! {
-        (form(&asked, &console.desk.exchange.snapshot(), words))
-        (found)
-    }))
+    Ok(Page::new(&visitor, words.subjects, HERE).show(
+        on_record,
+        &html! {
+            (form(&asked, &console.desk.exchange.snapshot(), words))
+            (found)
+        },
+    ))
 }
 
 async fn find(
     console: &Console,
-    visitor: &Visitor,
+    visitor: &Auditor,
     asked: &Asked,
-) -> Result<(Found, Gaps), Unread> {
+) -> Result<(OnRecord, Found, Gaps), Unread> {
     let request = pb::SearchRequest {
         mandate: asked.mandate.trim().to_owned(),
         subject: Some(pb::Subject {

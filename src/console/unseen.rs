@@ -9,6 +9,7 @@ use axum::response::Response;
 use maud::html;
 
 use super::Console;
+use super::page::GuestPage;
 use super::page::Page;
 use super::refusals::Refusal;
 use super::visitor;
@@ -71,15 +72,13 @@ impl IntoResponse for Unseen {
     }
 }
 
-fn page(visitor: &Visitor, status: StatusCode, text: &str) -> Response {
-    let page = Page::new(visitor, visitor.language.words().console, "");
-    page.with_status(status)
-        .show(&html! { p .alert role="alert" { (text) } })
+fn page(visitor: &Visitor, status: StatusCode, why: &str) -> Response {
+    Page::new(visitor, visitor.language.words().console, "").refuse(status, why)
 }
 
 fn elsewhere(language: Language, origin: &str) -> Response {
     let words = language.words();
-    let page = Page::for_guest(language, words.console).with_status(StatusCode::FORBIDDEN);
+    let page = GuestPage::new(language, words.console).with_status(StatusCode::FORBIDDEN);
     let refusal = Refusal {
         why: "elsewhere",
         who: None,
@@ -94,7 +93,7 @@ fn elsewhere(language: Language, origin: &str) -> Response {
 
 pub(super) async fn no_such_page(Guest(language): Guest) -> Response {
     let words = language.words();
-    Page::for_guest(language, words.not_here)
+    GuestPage::new(language, words.not_here)
         .with_status(StatusCode::NOT_FOUND)
         .show(&html! { p { a href="/console" { (words.overview) } } })
 }

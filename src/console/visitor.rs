@@ -1,6 +1,7 @@
 //! Who asks for a page, and in which language.
 
 use std::convert::Infallible;
+use std::ops::Deref;
 use std::sync::Arc;
 
 use axum::extract::FromRequestParts;
@@ -43,39 +44,32 @@ impl Cookies {
     }
 }
 
-/// Somebody who is signed in and asks for a page.
+/// Somebody who is signed in and asks for a page. What opens a page is one of the extractors below, so that none is opened
+/// without a look at the role.
 #[derive(Debug, Clone)]
 pub(super) struct Visitor {
     pub(super) who: SignedIn,
     pub(super) language: Language,
 }
 
+/// Opens what everybody may see who is signed in.
+#[derive(Debug)]
+pub(super) struct AnyRole(Visitor);
+
+/// Opens the journal.
+#[derive(Debug)]
+pub(super) struct Auditor(Visitor);
+
+/// Opens what is for those who may change the policy's files.
+#[derive(Debug)]
+pub(super) struct Administrator(Visitor);
+
 /// The language alone, of somebody who may not be signed in.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Guest(pub(super) Language);
 
 impl Visitor {
-    /// Goes on only for those who may read the journal.
-    pub(super) fn reads_journal(self) -> Result<Self, Unseen> {
-        match self.who.role.reads_journal() {
-            true => Ok(self),
-            false => Err(Unseen::NotYours(self)),
-        }
-    }
-
-    /// Goes on only for those who may change the policy's files.
-    pub(super) fn proposes(self) -> Result<Self, Unseen> {
-        match self.who.role.proposes() {
-            true => Ok(self),
-            false => Err(Unseen::NotYours(self)),
-        }
-    }
-}
-
-impl FromRequestParts<Arc<Console>> for Visitor {
-    type Rejection = Unseen;
-
-    async fn from_request_parts(parts: &mut Parts, console: &Arc<Console>) -> Result<Self, Unseen> {
+    async fn of(parts: &Parts, console: &Console) -> Result<Self, Unseen> {
         let language = language(&parts.headers);
         let signed_in = cookie(&parts.headers, &console.cookies.session)
             .and_then(|shown| console.sessions.of(shown, console.desk.now()));
@@ -95,20 +89,51 @@ impl FromRequestParts<Arc<Console>> for Visitor {
             _ => Err(Unseen::NotSignedIn),
         }
     }
+
+    fn with(self, opens: impl FnOnce(Role) -> bool) -> Result<Self, Unseen> {
+        match opens(self.who.role) {
+            true => Ok(self),
+            false => Err(Unseen::NotYours(self)),
+        }
+    }
 }
 
-impl OptionalFromRequestParts<Arc<Console>> for Visitor {
+/// An extractor of whoever has a role that fits.
+macro_rules! extractor {
+    ($name:ident, $opens:expr) => {
+        impl FromRequestParts<Arc<Console>> for $name {
+            type Rejection = Unseen;
+
+            async fn from_request_parts(
+                parts: &mut Parts,
+                console: &Arc<Console>,
+            ) -> Result<Self, Unseen> {
+                Ok(Self(Visitor::of(parts, console).await?.with($opens)?))
+            }
+        }
+
+        impl Deref for $name {
+            type Target = Visitor;
+
+            fn deref(&self) -> &Visitor {
+                &self.0
+            }
+        }
+    };
+}
+
+extractor!(AnyRole, |_| true);
+extractor!(Auditor, Role::reads_journal);
+extractor!(Administrator, Role::proposes);
+
+impl OptionalFromRequestParts<Arc<Console>> for AnyRole {
     type Rejection = Infallible;
 
     async fn from_request_parts(
         parts: &mut Parts,
         console: &Arc<Console>,
     ) -> Result<Option<Self>, Infallible> {
-        Ok(
-            <Self as FromRequestParts<_>>::from_request_parts(parts, console)
-                .await
-                .ok(),
-        )
+        Ok(Visitor::of(parts, console).await.ok().map(Self))
     }
 }
 

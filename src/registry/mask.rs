@@ -28,8 +28,9 @@ pub enum Mask {
 /// A mask that is not one of the known forms. Masks are settings: the input is safe to show.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "unknown mask `{}`; write `drop`, `keep-first:N`, `keep-last:N`, `pseudonym`, `year`, `month` or `round:N`, with N from 1",
-    crate::fault::shown(.0)
+    "unknown mask `{}`; write one of {}, with N from 1",
+    crate::fault::shown(.0),
+    FORMS.iter().map(|form| format!("`{form}`")).collect::<Vec<_>>().join(", ")
 )]
 pub struct UnknownMask(String);
 
@@ -44,26 +45,48 @@ pub struct UnfitMask {
     needs: &'static str,
 }
 
-impl FromStr for Mask {
-    type Err = UnknownMask;
+/// How masks are written. What is shown is what is read: a mask that is not listed here does not compile.
+macro_rules! forms {
+    ($($mask:ident = $form:literal,)*; $($counted:ident = $counted_form:literal,)*) => {
+        impl FromStr for Mask {
+            type Err = UnknownMask;
 
-    fn from_str(s: &str) -> Result<Self, UnknownMask> {
-        let (form, n) = match s.split_once(':') {
-            Some((form, n)) => (form, Some(n)),
-            None => (s, None),
-        };
-        let mask = match (form, n) {
-            ("drop", None) => Some(Self::Drop),
-            ("pseudonym", None) => Some(Self::Pseudonym),
-            ("year", None) => Some(Self::Year),
-            ("month", None) => Some(Self::Month),
-            ("keep-first", Some(n)) => count(n).map(Self::KeepFirst),
-            ("keep-last", Some(n)) => count(n).map(Self::KeepLast),
-            ("round", Some(n)) => count(n).map(Self::Round),
-            _ => None,
-        };
-        mask.ok_or_else(|| UnknownMask(s.to_owned()))
-    }
+            fn from_str(s: &str) -> Result<Self, UnknownMask> {
+                let (form, n) = match s.split_once(':') {
+                    Some((form, n)) => (form, Some(n)),
+                    None => (s, None),
+                };
+                let mask = match (form, n) {
+                    $(($form, None) => Some(Self::$mask),)*
+                    $(($counted_form, Some(n)) => count(n).map(Self::$counted),)*
+                    _ => None,
+                };
+                mask.ok_or_else(|| UnknownMask(s.to_owned()))
+            }
+        }
+
+        impl fmt::Display for Mask {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                match self {
+                    $(Self::$mask => f.write_str($form),)*
+                    $(Self::$counted(n) => write!(f, concat!($counted_form, ":{}"), n),)*
+                }
+            }
+        }
+
+        const FORMS: &[&str] = &[$($form,)* $(concat!($counted_form, ":N"),)*];
+    };
+}
+
+forms! {
+    Drop = "drop",
+    Pseudonym = "pseudonym",
+    Year = "year",
+    Month = "month",
+    ;
+    KeepFirst = "keep-first",
+    KeepLast = "keep-last",
+    Round = "round",
 }
 
 /// A decimal number from 1, in digits only: `parse` alone would take `+1`.
@@ -71,20 +94,6 @@ fn count<N: FromStr + PartialOrd + From<u8>>(digits: &str) -> Option<N> {
     let all_digits = digits.bytes().all(|b| b.is_ascii_digit());
     let n: N = digits.parse().ok()?;
     (all_digits && n >= N::from(1)).then_some(n)
-}
-
-impl fmt::Display for Mask {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Drop => f.write_str("drop"),
-            Self::KeepFirst(n) => write!(f, "keep-first:{n}"),
-            Self::KeepLast(n) => write!(f, "keep-last:{n}"),
-            Self::Pseudonym => f.write_str("pseudonym"),
-            Self::Year => f.write_str("year"),
-            Self::Month => f.write_str("month"),
-            Self::Round(n) => write!(f, "round:{n}"),
-        }
-    }
 }
 
 impl Mask {

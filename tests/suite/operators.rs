@@ -10,6 +10,7 @@ use landbridge::door::operators::reader::Right;
 use landbridge::pb;
 use landbridge::pb::catalog_service_client::CatalogServiceClient;
 use landbridge::pb::journal_record::Kind;
+use prost::Message as _;
 use tonic::Code;
 use tonic::transport::Endpoint;
 
@@ -206,18 +207,20 @@ async fn everything_wants_its_right_and_what_is_read_is_one_entry() {
 /// Neither tokens nor identifiers in the journal, the log or the metrics; refusals are counted.
 async fn secrets_stay_secret(world: &World, civil: &Gateway, token: &str) {
     let (_, metrics) = civil.page("/metrics").await;
-    let kept = world
+    let kept: Vec<u8> = world
         .journal("civil")
         .entries()
         .iter()
         .filter_map(|entry| match &entry.kind {
-            Kind::Access(access) => Some(format!("{access:?}\n")),
+            Kind::Access(access) => Some(access.encode_to_vec()),
             _ => None,
         })
-        .collect::<String>();
+        .flatten()
+        .collect();
+    let kept = String::from_utf8_lossy(&kept);
     assert!(kept.contains("subject=national_id#"), "{kept}");
     for (place, text) in [
-        ("the journal", &kept),
+        ("the journal", &*kept),
         ("the log", &civil.log_text()),
         ("the metrics", &metrics),
     ] {

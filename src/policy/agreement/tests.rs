@@ -80,7 +80,7 @@ systems = "assessment"
         "0.toml:16:5: grant[0].fields[2]: `full_name` stands at `grant[0].fields[0]` already; leave one out",
         "0.toml:18:5: grant[0].fields[4]: `address.city` lies within `address`, which is granted as a whole; leave one out",
         "0.toml:20:13: grant[0].unmasked[0]: `phone` stands in `unmasked` but is not granted; add it to `fields`, or leave it out here",
-        "0.toml:21:10: grant[0].mask.birth_date: unknown mask `yeer`; write `drop`, `keep-first:N`, `keep-last:N`, `pseudonym`, `year`, `month` or `round:N`, with N from 1",
+        "0.toml:21:10: grant[0].mask.birth_date: unknown mask `yeer`; write one of `drop`, `pseudonym`, `year`, `month`, `keep-first:N`, `keep-last:N`, `round:N`, with N from 1",
         "0.toml:21:31: grant[0].mask.address.street: the mask `round:3` does not fit a field of type string: it needs a number; `drop` fits any field",
         "0.toml:22:11: grant[0].lookup[0]: `former_names` has no single value that could be asked for; name a field that is neither a message nor repeated",
         "0.toml:24:8: grant[0].rate: `200` is not a rate; write exchanges a second, such as `\"200/s\"`, from 1 to 1000000",

@@ -107,7 +107,7 @@ fn a_fault_of_an_option_is_told_at_its_declaration() {
         (
             "string name = 2",
             r#"string name = 2 [(landbridge.v1.field).mask = "blur"]"#,
-            "thing.proto:11:3: test.v1.Thing.name: unknown mask `blur`; write `drop`, `keep-first:N`, `keep-last:N`, `pseudonym`, `year`, `month` or `round:N`, with N from 1",
+            "thing.proto:11:3: test.v1.Thing.name: unknown mask `blur`; write one of `drop`, `pseudonym`, `year`, `month`, `keep-first:N`, `keep-last:N`, `round:N`, with N from 1",
         ),
         (
             "package test.v1;",

@@ -25,7 +25,7 @@ fn each_form_is_read_and_written_alike() {
 fn an_unknown_form_is_told_with_the_known_ones() {
     assert_eq!(
         "hash".parse::<Mask>().unwrap_err().to_string(),
-        "unknown mask `hash`; write `drop`, `keep-first:N`, `keep-last:N`, `pseudonym`, `year`, `month` or `round:N`, with N from 1"
+        "unknown mask `hash`; write one of `drop`, `pseudonym`, `year`, `month`, `keep-first:N`, `keep-last:N`, `round:N`, with N from 1"
     );
     for bad in [
         "",

@@ -65,7 +65,8 @@ async fn tiles_and_leaves_fetched_over_http_rebuild_the_root_of_the_checkpoint()
     }
     // One for a minute, and the minute may have turned.
     let on_record = world.journal("civil").readings("lin");
-    assert!((1..=2).contains(&on_record.len()), "{on_record:?}");
+    let readings = on_record.len();
+    assert!((1..=2).contains(&readings), "{readings}");
     assert_eq!(on_record[0].query, "from checkpoint on, within this minute");
 }
 
