@@ -150,7 +150,7 @@ impl Exchange {
         let mut draft = Draft::open(&caller, &ask, &self.department, self.clock.now());
         let walk = AssertUnwindSafe(self.walk(&caller, &mut ask, &mut draft)).catch_unwind();
         match walk.await.unwrap_or(Err(Cause::Panicked)) {
-            Ok(Found::Whole(body, warrant)) => self.record(draft, body, warrant).await,
+            Ok(Found::Whole(body, warrant)) => self.record(&caller, draft, body, warrant).await,
             Ok(Found::Stream(snapshot, records, warrant)) => {
                 AnswerStream::open(self, snapshot, caller, ask, draft, *records, warrant).await
             }
@@ -266,12 +266,17 @@ impl Exchange {
     /// Once the entry is on disk, the answer may leave.
     async fn record(
         &self,
+        caller: &Caller,
         mut draft: Draft,
         body: Body,
         warrant: Warrant,
     ) -> Result<Answer, Refusal> {
         let now = self.clock.now();
-        match self.journal.append(draft.answered(&warrant, now)).await {
+        let entry = match draft.answered(warrant, now) {
+            Ok(entry) => entry,
+            Err(cause) => return Err(self.refuse(caller, draft, cause).await),
+        };
+        match self.journal.append(entry).await {
             Ok(receipt) => {
                 tell::ended(&draft, None, now);
                 Ok(Answer::Whole(Box::new(draft.info(&receipt)), body))

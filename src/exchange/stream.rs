@@ -70,7 +70,10 @@ impl AnswerStream {
         warrant: Warrant,
     ) -> Result<Answer, Refusal> {
         // If we die after this line the journal says that the stream was opened, and not how far it came.
-        let opening = draft.opening(&warrant, exchange.clock.now());
+        let opening = match draft.opening(warrant, exchange.clock.now()) {
+            Ok(opening) => opening,
+            Err(cause) => return Err(exchange.refuse(&caller, draft, cause).await),
+        };
         let mut opened = match exchange.journal.begin(opening).await {
             Ok(opened) => opened,
             Err(unwritten) => return Err(exchange.unlogged(&draft, unwritten)),
@@ -215,8 +218,11 @@ impl AnswerStream {
 
     async fn finish(&mut self) -> Result<Part, Refusal> {
         let ending = self.cursor().await;
-        let (next_cursor, _) = match ending.and_then(|cursor| Ok((cursor, self.warrant()?))) {
-            Ok(ending) => ending,
+        let next_cursor = match ending.and_then(|cursor| {
+            self.warrant()?.use_for(self.draft.exchange())?;
+            Ok(cursor)
+        }) {
+            Ok(next_cursor) => next_cursor,
             Err(cause) => return Err(self.end(cause).await),
         };
         let (records, bytes) = (self.draft.records(), self.draft.bytes());

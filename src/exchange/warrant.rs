@@ -5,15 +5,18 @@ use super::refusal::Cause;
 use super::snapshot::Snapshot;
 use crate::audit::Kind;
 use crate::name::DepartmentId;
+use crate::name::ExchangeId;
 use crate::pb;
 use crate::policy::decision::Permit;
 use crate::policy::decision::Role;
 use crate::source::SourceError;
 
-/// What must be there before anything goes on to the asker. Only the check of a receipt makes one, where there is a provider
-/// to give it.
+/// What must be there before anything of an exchange goes on to its asker. Only the check of a receipt makes one, where there
+/// is a provider to give it.
 #[derive(Debug)]
-pub(super) struct Warrant(());
+pub(super) struct Warrant {
+    exchange: ExchangeId,
+}
 
 impl Warrant {
     /// For what the draft has received so far: an answer, the opening of a stream, or the end of one.
@@ -31,7 +34,17 @@ impl Warrant {
                 draft.prove(kind, receipt, provider, &snapshot.journals)?;
             }
         }
-        Ok(Self(()))
+        Ok(Self {
+            exchange: draft.exchange(),
+        })
+    }
+
+    /// Uses it up for the exchange that it is for, and no other.
+    pub(super) fn use_for(self, exchange: ExchangeId) -> Result<(), Cause> {
+        match self.exchange == exchange {
+            true => Ok(()),
+            false => Err(Cause::Panicked),
+        }
     }
 }
 

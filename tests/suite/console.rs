@@ -1,5 +1,6 @@
 //! The console, as people see it in a browser, and as those may try who are not let in.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
 use std::process::Command;
@@ -60,6 +61,44 @@ const PAGES: [&str; 19] = [
     "/console/propose",
     "/console/sign-in",
 ];
+
+/// Pages that the tests above and below do not open for each role, and where they are tried.
+const ELSEWHERE: [(&str, &str); 5] = [
+    ("/console/policy/changes/{}", "console_policy.rs"),
+    ("/console/policy/texts/{}", "console_policy.rs"),
+    ("/console/sign-in/openid", "console_openid.rs"),
+    ("/console/sign-in/openid/back", "console_openid.rs"),
+    ("/console/assets/{}", "console/browser.mjs"),
+];
+
+/// A page that is added is tried as each role.
+#[test]
+fn every_page_of_the_console_is_tried() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let text = fs::read_to_string(root.join("src/console.rs")).unwrap();
+    let served: BTreeSet<_> = text
+        .split(".route(")
+        .skip(1)
+        .filter(|route| route.split(".route(").next().unwrap().contains("get("))
+        .map(|route| route.split('"').nth(1).unwrap())
+        .filter(|path| *path != "/console/")
+        .map(|path| place(&format!("/console{}", path.trim_end_matches('/'))))
+        .collect();
+    let tried = PAGES.iter().chain(ELSEWHERE.iter().map(|(path, _)| path));
+    let tried: BTreeSet<_> = tried.map(|path| place(path)).collect();
+    assert_eq!(served, tried);
+}
+
+/// A path without what is asked for, and without which entry or text.
+fn place(path: &str) -> String {
+    let path = path.split('?').next().unwrap();
+    let is_one = |part: &str| part.starts_with('{') || part.chars().all(|c| c.is_ascii_digit());
+    let parts = path.split('/').map(|part| match part {
+        part if !part.is_empty() && is_one(part) => "{}",
+        part => part,
+    });
+    parts.collect::<Vec<_>>().join("/")
+}
 
 #[tokio::test]
 async fn who_is_not_signed_in_sees_the_form_and_nothing_else() {

@@ -25,21 +25,27 @@ const MAX_DETAIL: usize = 512;
 
 impl Draft {
     /// The entry of an answer that is one message.
-    pub(in crate::exchange) fn answered(&mut self, _: &Warrant, at: Moment) -> Entry {
+    pub(in crate::exchange) fn answered(
+        &mut self,
+        warrant: Warrant,
+        at: Moment,
+    ) -> Result<Entry, Cause> {
+        warrant.use_for(self.exchange)?;
         self.settle(self.record.lookup_misses);
-        self.entry(
-            Kind::Exchange,
-            Outcome::Answered,
-            "answered",
-            String::new(),
-            at,
-        )
+        let (outcome, reason) = (Outcome::Answered, "answered");
+        Ok(self.entry(Kind::Exchange, outcome, reason, String::new(), at))
     }
 
     /// The entry that must be on disk before the first byte of a stream. If nothing follows it, all was missed.
-    pub(in crate::exchange) fn opening(&mut self, _: &Warrant, at: Moment) -> Entry {
+    pub(in crate::exchange) fn opening(
+        &mut self,
+        warrant: Warrant,
+        at: Moment,
+    ) -> Result<Entry, Cause> {
+        warrant.use_for(self.exchange)?;
         self.record.lookup_misses = self.guess.values();
-        self.entry(Kind::Intent, Outcome::Answered, "opened", String::new(), at)
+        let (outcome, reason) = (Outcome::Answered, "opened");
+        Ok(self.entry(Kind::Intent, outcome, reason, String::new(), at))
     }
 
     /// The entry of a refusal. A denial names the agreement that it rests on, where there is one.
