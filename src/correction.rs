@@ -12,7 +12,7 @@ pub mod store;
 use prost_types::Timestamp;
 
 use crate::audit::Entry;
-use crate::audit::digest::Lp;
+use crate::audit::digest::TranscriptHash;
 use crate::clock::Moment;
 use crate::name::ExchangeId;
 use crate::pb;
@@ -64,7 +64,7 @@ impl Step {
 
 /// SHA-256 over what was stated of a correction and what was answered: the journal has nothing else of it.
 pub fn digest(correction: &pb::Correction) -> [u8; 32] {
-    Lp::new("landbridge.correction.v1")
+    TranscriptHash::new("landbridge.correction.v1")
         .part(&correction.key)
         .part(&correction.field)
         .part(&correction.statement)

@@ -61,7 +61,7 @@ pub struct Exchange {
     department: DepartmentId,
     snapshot: ArcSwap<Snapshot>,
     ledger: Ledger,
-    asked: Asked,
+    asked: PeerHistory,
     journal: Journal,
     secrets: Secrets,
     clock: Clock,
@@ -69,7 +69,7 @@ pub struct Exchange {
 
 /// What peers have asked before.
 #[derive(Debug)]
-pub struct Asked {
+pub struct PeerHistory {
     pub seen: Seen,
     pub refusals: Refusals,
 }
@@ -86,7 +86,7 @@ impl Exchange {
         department: DepartmentId,
         snapshot: Arc<Snapshot>,
         ledger: Ledger,
-        asked: Asked,
+        asked: PeerHistory,
         journal: Journal,
         secrets: Secrets,
         clock: Clock,

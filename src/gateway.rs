@@ -66,7 +66,7 @@ use crate::config::Config;
 use crate::correction::desk::Desk;
 use crate::correction::store::Store;
 use crate::correction::store::StoreError;
-use crate::exchange::Asked;
+use crate::exchange::PeerHistory;
 use crate::exchange::Exchange;
 use crate::exchange::refusals::Refusals;
 use crate::exchange::secret::Secrets;
@@ -260,7 +260,7 @@ impl Gateway {
             config.department.clone(),
             Arc::new(snapshot),
             ledger,
-            Asked {
+            PeerHistory {
                 seen,
                 refusals: Refusals::new(config.limits.refusals_on_record),
             },

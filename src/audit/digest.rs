@@ -12,9 +12,9 @@ use crate::registry::Digest;
 
 /// SHA-256 over a tag and length-prefixed parts: no two lists of parts give the same input.
 #[derive(Clone)]
-pub struct Lp(digest::Context);
+pub struct TranscriptHash(digest::Context);
 
-impl Lp {
+impl TranscriptHash {
     /// Begins a digest of its own kind, e.g. `landbridge.question.v2`; a zero byte ends the tag.
     pub fn new(tag: &'static str) -> Self {
         let mut context = digest::Context::new(&digest::SHA256);
@@ -71,7 +71,7 @@ pub(super) fn length_prefixed(part: &[u8], mut update: impl FnMut(&[u8])) {
     }
 }
 
-impl fmt::Debug for Lp {
+impl fmt::Debug for TranscriptHash {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Lp(..)")
     }

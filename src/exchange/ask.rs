@@ -7,7 +7,7 @@ use super::refusal::Cause;
 use super::secret::CursorSeal;
 use super::snapshot::Snapshot;
 use super::trace::Trace;
-use crate::audit::digest::Lp;
+use crate::audit::digest::TranscriptHash;
 use crate::identity::Caller;
 use crate::name::DepartmentId;
 use crate::name::ExchangeId;
@@ -170,7 +170,7 @@ impl Ask {
 
     /// SHA-256 over what all pages of one answer have in common: whose question it is, of what, and in which order.
     pub fn thread(&self, permit: &Permit) -> Digest {
-        let lp = Lp::new("landbridge.cursor.v1")
+        let lp = TranscriptHash::new("landbridge.cursor.v1")
             .part(permit.consumer().as_str())
             .part(permit.query().schema.name().as_str());
         match &self.question {
@@ -197,7 +197,7 @@ impl Ask {
     /// SHA-256 over the question: the same at both gateways, when the consumer takes it of what it sends and the provider of
     /// what comes.
     pub fn question_digest(&self) -> Digest {
-        let lp = Lp::new("landbridge.question.v2");
+        let lp = TranscriptHash::new("landbridge.question.v2");
         let lp = match &self.question {
             Question::Get { key } => lp.part(key),
             Question::Query {

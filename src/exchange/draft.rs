@@ -15,7 +15,7 @@ use super::secret::NoRandomness;
 use super::secret::random;
 use crate::audit::Outcome;
 use crate::audit::Role as Side;
-use crate::audit::digest::Lp;
+use crate::audit::digest::TranscriptHash;
 use crate::audit::digest::statement;
 use crate::audit::receipt::VerifiedReceipt;
 use crate::audit::subject::MAX_SUBJECTS;
@@ -53,7 +53,7 @@ pub(super) struct Draft {
     is_relayed: bool,
     side: Side,
     record: pb::ExchangeRecord,
-    response: Lp,
+    response: TranscriptHash,
     /// Records that the response is over, at the consumer; at the provider all of them go out.
     received: u64,
     /// The provider's proven entry, of the answer or of the opening of its stream.
@@ -129,7 +129,7 @@ impl Draft {
                 Side::Consumer
             },
             record,
-            response: Lp::new("landbridge.response.v1"),
+            response: TranscriptHash::new("landbridge.response.v1"),
             received: 0,
             peer: None,
             stated: None,

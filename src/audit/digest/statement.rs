@@ -17,7 +17,7 @@
 
 use std::fmt;
 
-use super::Lp;
+use super::TranscriptHash;
 use crate::audit::leaf::Outcome;
 use crate::audit::leaf::Role;
 use crate::name::DepartmentId;
@@ -38,10 +38,10 @@ pub struct Statement(Form);
 enum Form {
     /// Of entries that name no form. Their question digest is that of the whole request.
     First {
-        names: Option<Lp>,
+        names: Option<TranscriptHash>,
         request: Digest,
     },
-    Second(Lp),
+    Second(TranscriptHash),
 }
 
 /// How an exchange ended.
@@ -136,11 +136,11 @@ impl Ending {
 /// `SHA-256("landbridge.exchange.v2\0" || id || nonce || LP(consumer) || LP(provider) || LP(system) || LP(officer) ||
 /// LP(purpose) || LP(case reference) || LP(record type) || list(fields asked) || LP(mode) || LP(agreement digest) ||
 /// LP(schema digest) || question digest || u8 outcome || u64 records || response digest)`, up to the question digest.
-fn second(exchange: &ExchangeId, role: Role, record: &pb::ExchangeRecord) -> Lp {
+fn second(exchange: &ExchangeId, role: Role, record: &pb::ExchangeRecord) -> TranscriptHash {
     let named = record.asked.as_ref().map_or(&record.fields, |a| &a.paths);
     let mut asked: Vec<&str> = named.iter().map(String::as_str).collect();
     asked.sort_unstable();
-    Lp::new("landbridge.exchange.v2")
+    TranscriptHash::new("landbridge.exchange.v2")
         .fixed(exchange.bytes())
         .fixed(&hash(&record.nonce))
         .part(&record.consumer)
@@ -173,7 +173,7 @@ fn first(exchange: &ExchangeId, record: &pb::ExchangeRecord) -> Form {
         && record.record_type.parse::<RecordType>().is_ok()
         && record.purpose.parse::<Purpose>().is_ok();
     let names = || {
-        Lp::new("landbridge.exchange.v1")
+        TranscriptHash::new("landbridge.exchange.v1")
             .fixed(exchange.bytes())
             .fixed(&hash(&record.nonce))
             .part(&record.consumer)

@@ -7,7 +7,7 @@ fn hex(bytes: &[u8]) -> String {
 }
 
 fn request() -> Digest {
-    Lp::new("gw.request.v1")
+    TranscriptHash::new("gw.request.v1")
         .part("GET")
         .part("/v1/person/60001017869/income?year=2025")
         .part("")
@@ -18,7 +18,7 @@ fn request() -> Digest {
 
 fn response() -> Digest {
     let body = br#"{"income":12345}"#;
-    Lp::new("gw.response.v1")
+    TranscriptHash::new("gw.response.v1")
         .fixed(&200u16.to_be_bytes())
         .part("application/json")
         .number(body.len() as u64)
@@ -42,9 +42,9 @@ fn requests_and_responses_are_digested_as_in_the_draft() {
 #[test]
 fn a_part_of_any_length_is_digested() {
     let (long, longer) = (vec![b'a'; 65_535], vec![b'a'; 65_536]);
-    let digest = |part: &[u8]| Lp::new("test").part(part).finish();
+    let digest = |part: &[u8]| TranscriptHash::new("test").part(part).finish();
     assert_ne!(digest(&long), digest(&longer));
-    let stand_in = Lp::new("test")
+    let stand_in = TranscriptHash::new("test")
         .fixed(&[0xff, 0xff])
         .fixed(&merkle::sha256(&[&long]))
         .finish();
@@ -56,7 +56,7 @@ proptest! {
     fn parts_are_never_confused_with_their_neighbours(left in "[ab]{0,6}", right in "[ab]{0,6}", at in 0..12usize) {
         let joined = format!("{left}{right}");
         let at = at.min(joined.len());
-        let digest = |left: &str, right: &str| Lp::new("test").part(left).part(right).finish();
+        let digest = |left: &str, right: &str| TranscriptHash::new("test").part(left).part(right).finish();
         let same = at == left.len();
         prop_assert_eq!(digest(joined.split_at(at).0, joined.split_at(at).1) == digest(&left, &right), same);
     }

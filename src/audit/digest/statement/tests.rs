@@ -1,5 +1,5 @@
 use super::*;
-use crate::audit::digest::Lp;
+use crate::audit::digest::TranscriptHash;
 use crate::registry::hex;
 
 fn exchange() -> ExchangeId {
@@ -8,8 +8,8 @@ fn exchange() -> ExchangeId {
 
 /// At the consumer.
 fn record() -> pb::ExchangeRecord {
-    let question = Lp::new("landbridge.question.v2").part("R0000000007");
-    let response = Lp::new("landbridge.response.v1").part("record");
+    let question = TranscriptHash::new("landbridge.question.v2").part("R0000000007");
+    let response = TranscriptHash::new("landbridge.response.v1").part("record");
     pb::ExchangeRecord {
         nonce: vec![0x11; 32].into(),
         consumer: "benefits".to_owned(),
