@@ -82,11 +82,11 @@ use disk::RealDisk;
 pub use entry::Entry;
 pub use entry::PeerLeaf;
 pub use entry::Receipt;
+pub use error::AppendError;
 pub use error::Failure;
 pub use error::JournalError;
 pub use error::JournalState;
 pub use error::PublishError;
-pub use error::Unwritten;
 pub use frame::BadFrame;
 use keeper::Keeper;
 use keeper::SpareSegment;
@@ -115,10 +115,10 @@ use verify::Fault;
 use verify::Report;
 use verify::Scope;
 use verify::verify_within;
+use writer::AfterCommit;
 use writer::Batch;
 use writer::Message;
 use writer::Pending;
-use writer::Then;
 use writer::Writer;
 
 /// The entries that may wait for a commit; closing entries of streams are taken beyond it.
@@ -323,23 +323,23 @@ impl Journal {
     }
 
     /// Gives a receipt when the entry is durable. Once this was polled, the entry is written whether or not anybody waits.
-    pub async fn append(&self, entry: Entry) -> Result<Receipt, Unwritten> {
+    pub async fn append(&self, entry: Entry) -> Result<Receipt, AppendError> {
         let (reply, receipt) = oneshot::channel();
-        self.send_new(entry.pending(Then::Append(reply))?)?;
+        self.send_new(entry.pending(AfterCommit::Append(reply))?)?;
         self.wait(receipt).await
     }
 
     /// As [`append`](Self::append), for threads of their own: it blocks.
-    fn append_blocking(&self, entry: Entry) -> Result<Receipt, Unwritten> {
+    fn append_blocking(&self, entry: Entry) -> Result<Receipt, AppendError> {
         let (reply, receipt) = oneshot::channel();
-        self.send_new(entry.pending(Then::Append(reply))?)?;
+        self.send_new(entry.pending(AfterCommit::Append(reply))?)?;
         receipt
             .blocking_recv()
             .unwrap_or_else(|_| Err(self.shared.ended()))
     }
 
     /// Goes on in a new segment, so that the one that was being written can be rewritten. Blocks until it has.
-    fn seal_segment(&self) -> Result<(), Unwritten> {
+    fn seal_segment(&self) -> Result<(), AppendError> {
         let (reply, sealed) = oneshot::channel();
         self.queue
             .send(Message::Seal(reply))
@@ -350,14 +350,14 @@ impl Journal {
     }
 
     /// Opens a streamed exchange: its entry becomes an intent. Whatever happens from here on, a closing entry follows.
-    pub async fn begin(&self, entry: Entry) -> Result<OpenEntry, Unwritten> {
+    pub async fn begin(&self, entry: Entry) -> Result<OpenEntry, AppendError> {
         let (reply, opened) = oneshot::channel();
         let entry = Entry {
             kind: Kind::Intent,
             ..entry
         };
         let opening = Box::new(Opening::new(self, &entry));
-        self.send_new(entry.pending(Then::Begin(reply, opening))?)?;
+        self.send_new(entry.pending(AfterCommit::Begin(reply, opening))?)?;
         self.wait(opened).await
     }
 
@@ -421,10 +421,10 @@ impl Journal {
     }
 
     /// Fails once the journal has failed: what is under way must not go on without it.
-    pub fn still_holds(&self) -> Result<(), Unwritten> {
+    pub fn still_holds(&self) -> Result<(), AppendError> {
         match self.shared.failed.get() {
             None => Ok(()),
-            Some(failure) => Err(Unwritten::Failed(failure.clone())),
+            Some(failure) => Err(AppendError::Failed(failure.clone())),
         }
     }
 
@@ -480,13 +480,13 @@ impl Journal {
         }
     }
 
-    fn send_new(&self, pending: Pending) -> Result<(), Unwritten> {
+    fn send_new(&self, pending: Pending) -> Result<(), AppendError> {
         if let Standing::Unconfirmed { .. } = &**self.shared.standing.load() {
-            return Err(Unwritten::Unconfirmed);
+            return Err(AppendError::Unconfirmed);
         }
         if self.shared.waiting.fetch_add(1, Ordering::Relaxed) >= INTAKE {
             self.shared.waiting.fetch_sub(1, Ordering::Relaxed);
-            return Err(Unwritten::Busy);
+            return Err(AppendError::Busy);
         }
         self.send(pending)
     }
@@ -496,12 +496,12 @@ impl Journal {
         &self,
         entry: Entry,
         opened_at: u64,
-        reply: Option<oneshot::Sender<Result<Receipt, Unwritten>>>,
-    ) -> Result<(), Unwritten> {
-        self.send(entry.pending(Then::End { opened_at, reply })?)
+        reply: Option<oneshot::Sender<Result<Receipt, AppendError>>>,
+    ) -> Result<(), AppendError> {
+        self.send(entry.pending(AfterCommit::End { opened_at, reply })?)
     }
 
-    fn send(&self, pending: Pending) -> Result<(), Unwritten> {
+    fn send(&self, pending: Pending) -> Result<(), AppendError> {
         if self.shared.failed.get().is_some() {
             return Err(self.shared.ended());
         }
@@ -512,8 +512,8 @@ impl Journal {
 
     async fn wait<T>(
         &self,
-        reply: oneshot::Receiver<Result<T, Unwritten>>,
-    ) -> Result<T, Unwritten> {
+        reply: oneshot::Receiver<Result<T, AppendError>>,
+    ) -> Result<T, AppendError> {
         // The commit thread lets go of a reply only when it ends.
         reply.await.unwrap_or_else(|_| Err(self.shared.ended()))
     }
@@ -535,11 +535,11 @@ impl Shared {
             .then(|| stall.cause.clone())
     }
 
-    fn ended(&self) -> Unwritten {
+    fn ended(&self) -> AppendError {
         self.failed
             .get()
             .cloned()
-            .map_or(Unwritten::Closed, Unwritten::Failed)
+            .map_or(AppendError::Closed, AppendError::Failed)
     }
 }
 

@@ -57,19 +57,19 @@ use axum::routing::get;
 use axum::routing::post;
 
 use crate::audit::Kind;
-use crate::audit::reconcile::overdue::Overdue;
+use crate::audit::reconcile::overdue::OverdueComparisons;
 use crate::audit::search::Criteria;
-use crate::audit::search::Found;
 use crate::audit::search::Page as Listed;
+use crate::audit::search::SearchResult;
 use crate::audit::witness_states::WitnessStates;
 use crate::door::operators::desk::Action;
-use crate::door::operators::desk::Desk;
 use crate::door::operators::desk::OnRecord;
 use crate::door::operators::desk::Reading;
+use crate::door::operators::desk::ReadingDesk;
 use crate::door::operators::hosts;
 use crate::door::operators::lookup;
-use crate::door::operators::reader::Granted;
-use crate::door::operators::unread::Unread;
+use crate::door::operators::reader::ReadGrant;
+use crate::door::operators::unread::ReadingError;
 use crate::fault::Fault;
 use crate::fault::chain;
 use crate::identity::acceptor::Acceptor;
@@ -80,9 +80,9 @@ use openid::OpenId;
 use openid::OpenIdConfig;
 use refusals::Refusals;
 use session::Sessions;
-use session::SignedIn;
+use session::User;
 use tries::Tries;
-use unseen::Unseen;
+use unseen::PageError;
 use visitor::Cookies;
 
 /// Where the console is on the operators' door.
@@ -102,7 +102,7 @@ pub struct ConsoleConfig {
 #[derive(Debug)]
 pub struct Console {
     config: ConsoleConfig,
-    desk: Arc<Desk>,
+    desk: Arc<ReadingDesk>,
     neighbours: Neighbours,
     sessions: Sessions,
     cookies: Cookies,
@@ -120,7 +120,7 @@ pub struct Neighbours {
     pub systems: Arc<Acceptor>,
     pub peers: Arc<Acceptor>,
     pub witnesses: WitnessStates,
-    pub overdue: Overdue,
+    pub overdue: OverdueComparisons,
 }
 
 impl ConsoleConfig {
@@ -157,7 +157,12 @@ fn of_file(path: &Path, error: &dyn Error) -> Fault {
 
 impl Console {
     /// `name` tells this console from others that the same browser goes to.
-    pub fn new(config: ConsoleConfig, name: &str, desk: Arc<Desk>, neighbours: Neighbours) -> Self {
+    pub fn new(
+        config: ConsoleConfig,
+        name: &str,
+        desk: Arc<ReadingDesk>,
+        neighbours: Neighbours,
+    ) -> Self {
         let openid = config.openid.clone().map(|provider| {
             let back = format!("{}{}", config.origin, elsewhere::BACK);
             OpenId::new(provider, back)
@@ -216,19 +221,21 @@ impl Console {
     }
 
     /// As they are now. A small file: it does not wait behind what is looked up in the journal.
-    async fn accounts(&self) -> Result<Accounts, Unread> {
+    async fn accounts(&self) -> Result<Accounts, ReadingError> {
         let Some(path) = self.config.accounts.clone() else {
             return Ok(Accounts::default());
         };
         let read = tokio::task::spawn_blocking(move || Accounts::load(&path));
-        read.await.map_err(Unread::failed)?.map_err(Unread::failed)
+        read.await
+            .map_err(ReadingError::failed)?
+            .map_err(ReadingError::failed)
     }
 
     /// Goes on only where a page of this console has sent a form.
-    fn check_own_page(&self, headers: &HeaderMap) -> Result<(), Unseen> {
+    fn check_own_page(&self, headers: &HeaderMap) -> Result<(), PageError> {
         match self.is_own(headers) {
             true => Ok(()),
-            false => Err(Unseen::elsewhere(self, headers)),
+            false => Err(PageError::elsewhere(self, headers)),
         }
     }
 
@@ -251,7 +258,7 @@ impl Console {
     }
 
     /// The newest entries of a kind.
-    async fn newest(&self, kind: Kind, limit: usize) -> Result<Found, Unread> {
+    async fn newest(&self, kind: Kind, limit: usize) -> Result<SearchResult, ReadingError> {
         let journal = self.desk.journal.clone();
         let criteria = Criteria {
             kind: Some(kind),
@@ -263,19 +270,19 @@ impl Console {
     }
 
     /// Puts on record that somebody looks at a page that has no entries.
-    async fn view(&self, who: &SignedIn, page: &str) -> Result<OnRecord, Unread> {
+    async fn view(&self, who: &User, page: &str) -> Result<OnRecord, ReadingError> {
         self.record(who, Action::View, page.to_owned(), 0, String::new())
             .await
     }
 
     async fn record(
         &self,
-        who: &SignedIn,
+        who: &User,
         action: Action,
         query: String,
         entries: u64,
         mandate: String,
-    ) -> Result<OnRecord, Unread> {
+    ) -> Result<OnRecord, ReadingError> {
         let reading = Reading {
             action,
             query,
@@ -284,7 +291,7 @@ impl Console {
             mandate,
         };
         self.desk
-            .record(&Granted::signed_in(&who.name), reading)
+            .record(&ReadGrant::signed_in(&who.name), reading)
             .await
     }
 }

@@ -23,10 +23,10 @@ use std::sync::Arc;
 use arc_swap::ArcSwap;
 use futures::FutureExt;
 
+use crate::audit::AppendError;
 use crate::audit::Journal;
 use crate::audit::Kind;
 use crate::audit::Outcome;
-use crate::audit::Unwritten;
 use crate::audit::subject::SubjectKeys;
 use crate::clock::Clock;
 use crate::identity::Caller;
@@ -36,8 +36,8 @@ use crate::policy::decision::Permit;
 use crate::policy::decision::Role;
 use crate::policy::ledger::Ledger;
 use crate::registry::query::Mode;
-use crate::source::Fetched;
 use crate::source::Records;
+use crate::source::SourceAnswer;
 use crate::source::SourceError;
 use crate::source::Terms;
 use crate::source::peer::evidence::Evidence;
@@ -49,7 +49,7 @@ use refusal::Cause;
 use refusal::REVISION_INCOMPATIBLE;
 use refusal::Refusal;
 use refusals::Refusals;
-use replay::Seen;
+use replay::SeenExchanges;
 use secret::Secrets;
 use snapshot::Snapshot;
 use stream::AnswerStream;
@@ -70,12 +70,12 @@ pub struct Exchange {
 /// What peers have asked before.
 #[derive(Debug)]
 pub struct PeerHistory {
-    pub seen: Seen,
+    pub seen: SeenExchanges,
     pub refusals: Refusals,
 }
 
 /// What a source gave, fit to leave but not yet on record.
-enum Found {
+enum PreparedAnswer {
     Whole(Body, Warrant),
     /// With the state that its permit was decided under.
     Stream(Arc<Snapshot>, Box<Records>, Warrant),
@@ -150,8 +150,10 @@ impl Exchange {
         let mut draft = Draft::open(&caller, &ask, &self.department, self.clock.now());
         let walk = AssertUnwindSafe(self.walk(&caller, &mut ask, &mut draft)).catch_unwind();
         match walk.await.unwrap_or(Err(Cause::Panicked)) {
-            Ok(Found::Whole(body, warrant)) => self.record(&caller, draft, body, warrant).await,
-            Ok(Found::Stream(snapshot, records, warrant)) => {
+            Ok(PreparedAnswer::Whole(body, warrant)) => {
+                self.record(&caller, draft, body, warrant).await
+            }
+            Ok(PreparedAnswer::Stream(snapshot, records, warrant)) => {
                 AnswerStream::open(self, snapshot, caller, ask, draft, *records, warrant).await
             }
             Err(cause) => Err(self.refuse(&caller, draft, cause).await),
@@ -163,7 +165,7 @@ impl Exchange {
         caller: &Caller,
         ask: &mut Ask,
         draft: &mut Draft,
-    ) -> Result<Found, Cause> {
+    ) -> Result<PreparedAnswer, Cause> {
         Cause::of_standing(&self.journal.standing())?;
         // Its connection stays open for a moment, for the streams on it to end.
         if !caller.is_trusted() {
@@ -194,13 +196,13 @@ impl Exchange {
         permit: Permit,
         terms: Terms,
         draft: &mut Draft,
-    ) -> Result<Found, Cause> {
+    ) -> Result<PreparedAnswer, Cause> {
         let fetched = fetch(&snapshot, permit, terms, draft).await?;
         let records = Box::new(fetched.into_records()?);
         draft.heard(records.evidence());
         let (permit, receipt) = (records.permit(), receipt(records.evidence()));
         let warrant = Warrant::of(Kind::Intent, permit, receipt, &snapshot, draft)?;
-        Ok(Found::Stream(snapshot, records, warrant))
+        Ok(PreparedAnswer::Stream(snapshot, records, warrant))
     }
 
     /// From words to a permit: nothing here waits or reads a clock.
@@ -316,7 +318,7 @@ impl Exchange {
     }
 
     /// What is not on record is not answered.
-    fn unlogged(&self, draft: &Draft, unwritten: Unwritten) -> Refusal {
+    fn unlogged(&self, draft: &Draft, unwritten: AppendError) -> Refusal {
         let cause = Cause::Unlogged(unwritten);
         tell::ended(draft, Some(&cause), self.clock.now());
         Refusal {
@@ -333,7 +335,7 @@ async fn fetch(
     permit: Permit,
     terms: Terms,
     draft: &mut Draft,
-) -> Result<Fetched, Cause> {
+) -> Result<SourceAnswer, Cause> {
     let provider = permit.query().schema.owner().clone();
     let fetched = snapshot.sources.fetch(permit, terms).await;
     fetched.map_err(|error| {

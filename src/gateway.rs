@@ -37,13 +37,13 @@ use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use crate::audit::AppendError;
 use crate::audit::Entry;
 use crate::audit::HeldJournal;
 use crate::audit::Journal;
 use crate::audit::JournalError;
 use crate::audit::JournalKeys;
 use crate::audit::JournalSettings;
-use crate::audit::Unwritten;
 use crate::audit::cosignature::CosignerKey;
 use crate::audit::expiry::Expiry;
 use crate::audit::index::IndexError;
@@ -54,7 +54,7 @@ use crate::audit::note::VerifierKey;
 use crate::audit::reader::ReadError;
 use crate::audit::reader::Reader;
 use crate::audit::reconcile::books::Books;
-use crate::audit::reconcile::overdue::Overdue;
+use crate::audit::reconcile::overdue::OverdueComparisons;
 use crate::audit::subject::SubjectKeyError;
 use crate::audit::subject::SubjectKeys;
 use crate::audit::tiles::Tiles;
@@ -63,22 +63,22 @@ use crate::audit::witness::WitnessError;
 use crate::audit::witness_states::WitnessStates;
 use crate::clock::Clock;
 use crate::config::Config;
-use crate::correction::desk::Desk;
+use crate::correction::desk::CorrectionDesk;
 use crate::correction::store::Store;
 use crate::correction::store::StoreError;
-use crate::exchange::PeerHistory;
 use crate::exchange::Exchange;
+use crate::exchange::PeerHistory;
 use crate::exchange::refusals::Refusals;
 use crate::exchange::secret::Secrets;
 use crate::fault::Fault;
-use crate::identity::Cut;
+use crate::identity::CutConnection;
 use crate::identity::Door;
-use crate::identity::Whom;
+use crate::identity::RejudgeScope;
 use crate::identity::acceptor::Acceptor;
 use crate::name::DepartmentId;
 use adopt::Proposal;
-use assemble::Assembled;
-use assemble::Reach;
+use assemble::Assembly;
+use assemble::Connections;
 use assemble::aside;
 use assemble::rehearse;
 use corrections::Courier;
@@ -93,7 +93,7 @@ use synchronise::Synchroniser;
 use watch::Watch;
 use witnesses::Witnesses;
 pub use witnessing::Contradiction;
-use witnessing::Witnessing;
+use witnessing::WitnessingTask;
 
 /// How long streams that were cut off may take to write their closing entries.
 const LAST_ENTRIES: Duration = Duration::from_secs(1);
@@ -104,13 +104,13 @@ pub struct Gateway {
     config: Config,
     clock: Clock,
     exchange: Arc<Exchange>,
-    reach: Reach,
+    reach: Connections,
     /// Cosigns the journals of others.
     witness: Witness,
     /// Cosign the own journal. Swapped whole at a reload.
     witnesses: Arc<ArcSwapOption<Witnesses>>,
     states: WitnessStates,
-    overdue: Overdue,
+    overdue: OverdueComparisons,
     /// Tells when the own journal takes entries, or why it never may.
     confirmed: oneshot::Receiver<Result<(), StartError>>,
     systems: Arc<Acceptor>,
@@ -133,7 +133,7 @@ pub struct Gateway {
     inputs: Arc<Inputs>,
     /// To the task that runs the gateway: revisions that may come into force.
     proposals: mpsc::Sender<Proposal>,
-    desk: Arc<Desk>,
+    desk: Arc<CorrectionDesk>,
     /// One reload at a time.
     reloading: Mutex<()>,
     /// The secrets that were lost, for the entry of the start.
@@ -229,7 +229,7 @@ impl Gateway {
         inputs.are_read(inputs.contents_aside().await);
         let (assembled, reach) = rehearse(&config, &clock).await?;
         tell_warnings(&assembled, &config);
-        let Assembled {
+        let Assembly {
             snapshot,
             systems,
             peers,
@@ -270,7 +270,7 @@ impl Gateway {
         ));
 
         let corrections = &config.corrections;
-        let desk = Arc::new(Desk::new(
+        let desk = Arc::new(CorrectionDesk::new(
             exchange.clone(),
             Store::open(&corrections.path)?,
             config.journal.path.clone(),
@@ -291,7 +291,7 @@ impl Gateway {
             witness,
             witnesses: Arc::new(ArcSwapOption::new(witnesses.map(Arc::new))),
             states: WitnessStates::default(),
-            overdue: Overdue::default(),
+            overdue: OverdueComparisons::default(),
             confirmed,
             tracker: TaskTracker::new(),
             last: TaskTracker::new(),
@@ -344,9 +344,9 @@ impl Gateway {
         Ok(None)
     }
 
-    fn witnessing(&self, key: VerifierKey, policy: Option<NewPolicy>) -> Witnessing {
+    fn witnessing(&self, key: VerifierKey, policy: Option<NewPolicy>) -> WitnessingTask {
         let journal = &self.config.journal.path;
-        Witnessing {
+        WitnessingTask {
             exchange: self.exchange.clone(),
             peers: self.reach.peers.clone(),
             witnesses: self.witnesses.clone(),
@@ -375,7 +375,7 @@ impl Gateway {
     }
 
     /// Judges live connections again: certificates end while connections last.
-    fn rejudge(&self, whom: Whom) {
+    fn rejudge(&self, whom: RejudgeScope) {
         tell_cut(&self.systems.rejudge(whom));
         tell_cut(&self.peers.rejudge(whom));
         tell_cut(&self.reach.connector.rejudge(whom));
@@ -460,14 +460,14 @@ impl Gateway {
     async fn record(&self, entry: Entry) {
         match self.exchange.journal().append(entry).await {
             // A journal that may be a copy made earlier takes not even this.
-            Ok(_) | Err(Unwritten::Unconfirmed) => {}
+            Ok(_) | Err(AppendError::Unconfirmed) => {}
             Err(error) => tracing::error!(%error, "an event of the gateway is not on record"),
         }
     }
 }
 
 /// What ends, and what keeps departments from being asked: operators see it coming.
-fn tell_warnings(assembled: &Assembled, config: &Config) {
+fn tell_warnings(assembled: &Assembly, config: &Config) {
     for warning in assembled.warnings(config) {
         tracing::warn!(%warning, "something needs to be mended");
     }
@@ -488,7 +488,7 @@ fn tell_if_unverifiable(journal: &Journal, journals: &Journals, department: &Dep
     }
 }
 
-fn tell_cut(cut: &[Cut]) {
+fn tell_cut(cut: &[CutConnection]) {
     for cut in cut {
         let (peer, reason) = (cut.peer.id(), cut.refusal.reason());
         tracing::warn!(%peer, reason, "connection closed: no longer trusted");

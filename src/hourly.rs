@@ -22,12 +22,12 @@ struct Hours<K> {
     hour: i64,
     counts: BTreeMap<K, u64>,
     /// Of hours that are over.
-    over: Vec<Counted<K>>,
+    over: Vec<HourlyCount<K>>,
 }
 
 /// What was counted in an hour that is over.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Counted<K> {
+pub(crate) struct HourlyCount<K> {
     /// When the hour began.
     pub(crate) since: Moment,
     pub(crate) key: K,
@@ -65,14 +65,14 @@ impl<K: Ord> Hourly<K> {
     }
 
     /// What was counted in the hours that are over; once.
-    pub(crate) fn take_over(&self, now: Moment) -> Vec<Counted<K>> {
+    pub(crate) fn take_over(&self, now: Moment) -> Vec<HourlyCount<K>> {
         let mut hours = self.lock();
         hours.turn(now.micros().div_euclid(HOUR_US));
         mem::take(&mut hours.over)
     }
 
     /// The same with what has been counted in this hour: nobody counts on.
-    pub(crate) fn take_all(&self) -> Vec<Counted<K>> {
+    pub(crate) fn take_all(&self) -> Vec<HourlyCount<K>> {
         let mut hours = self.lock();
         let next = hours.hour + 1;
         hours.turn(next);
@@ -92,7 +92,7 @@ impl<K: Ord> Hours<K> {
         let since = Moment::from_micros(self.hour.saturating_mul(HOUR_US));
         let counts = mem::take(&mut self.counts).into_iter();
         self.over
-            .extend(counts.map(|(key, count)| Counted { since, key, count }));
+            .extend(counts.map(|(key, count)| HourlyCount { since, key, count }));
         self.hour = hour;
     }
 }
@@ -111,7 +111,7 @@ mod tests {
         assert!(hourly.take_over(at(5)).is_empty());
         assert_eq!(hourly.add("a", 1, at(6)), 0);
         let since = Moment::from_micros(5 * HOUR_US);
-        let counted = |key, count| Counted { since, key, count };
+        let counted = |key, count| HourlyCount { since, key, count };
         assert_eq!(hourly.take_over(at(6)), [counted("a", 3), counted("b", 1)]);
         assert!(hourly.take_over(at(6)).is_empty());
         assert_eq!(hourly.take_all().len(), 1);

@@ -39,8 +39,8 @@ use crate::clock::Clock;
 use crate::name::DepartmentId;
 use crate::name::SystemName;
 
-pub use connections::Cut;
-pub use connections::Whom;
+pub use connections::CutConnection;
+pub use connections::RejudgeScope;
 pub use trust::End;
 
 /// The one protocol on a connection (RFC 9113, 3.2).

@@ -31,12 +31,12 @@ use crate::registry::query::Query;
 use crate::registry::schema::RecordSchema;
 use agreement::Agreement;
 use agreement::Canonical;
-use agreement::Compiled;
+use agreement::CompiledAgreement;
 use agreement::Grant;
-use agreement::Released;
-use candidate::Asked;
+use agreement::ReleasedField;
 use candidate::Candidate;
-use candidate::Refused;
+use candidate::CheckedDenial;
+use candidate::JudgedQuery;
 use decision::Denial;
 use decision::Permit;
 use decision::Role;
@@ -79,7 +79,7 @@ pub struct PolicySet {
     index: HashMap<DepartmentId, HashMap<RecordType, Vec<Candidate>>>,
     revision: Digest,
     /// All agreements in the files.
-    compiled: Vec<Compiled>,
+    compiled: Vec<CompiledAgreement>,
     /// The files of guardrails, each with the digest of its text.
     guardrails: Vec<(String, Digest)>,
     /// By the guardrails' ids, each with its reason.
@@ -127,7 +127,11 @@ impl PolicySet {
         }
     }
 
-    fn assemble(input: &PolicyInput<'_>, compiled: Vec<Compiled>, guardrails: &Guardrails) -> Self {
+    fn assemble(
+        input: &PolicyInput<'_>,
+        compiled: Vec<CompiledAgreement>,
+        guardrails: &Guardrails,
+    ) -> Self {
         let concerns = |a: &Agreement| [&a.provider, &a.consumer].contains(&input.department);
         let agreements = compiled.iter().map(|compiled| &compiled.agreement);
         let mut agreements: Vec<_> = agreements.filter(|a| concerns(a)).cloned().collect();
@@ -168,13 +172,17 @@ impl PolicySet {
 
     /// The agreements to which the department is a party, and the guardrails.
     pub fn parts(&self) -> impl Iterator<Item = Part<'_>> {
-        let concerns = |compiled: &&Compiled| {
+        let concerns = |compiled: &&CompiledAgreement| {
             let Agreement {
                 provider, consumer, ..
             } = &*compiled.agreement;
             [provider, consumer].contains(&&self.department)
         };
-        let agreements = self.compiled.iter().filter(concerns).map(Compiled::part);
+        let agreements = self
+            .compiled
+            .iter()
+            .filter(concerns)
+            .map(CompiledAgreement::part);
         agreements.chain(self.guardrails())
     }
 
@@ -254,8 +262,8 @@ impl PolicySet {
         caller: &'q Caller,
         query: &'q Query,
         at: Moment,
-    ) -> impl Iterator<Item = (&'a Candidate, Result<Arc<[Released]>, Refused>)> {
-        let asked = Asked {
+    ) -> impl Iterator<Item = (&'a Candidate, Result<Arc<[ReleasedField]>, CheckedDenial>)> {
+        let asked = JudgedQuery {
             caller,
             query,
             at: at.at(self.offset),
@@ -272,7 +280,7 @@ impl PolicySet {
             .map_or(&[], Vec::as_slice)
     }
 
-    fn furthest(&self, caller: &Caller, query: &Query, refusals: Vec<Refused>) -> Denial {
+    fn furthest(&self, caller: &Caller, query: &Query, refusals: Vec<CheckedDenial>) -> Denial {
         // The first of those that came equally far.
         let furthest = refusals.into_iter().rev().max_by_key(|r| r.check);
         furthest.map_or_else(
@@ -298,7 +306,7 @@ impl PolicySet {
         caller: &Caller,
         query: Query,
         candidate: &Candidate,
-        released: Arc<[Released]>,
+        released: Arc<[ReleasedField]>,
     ) -> Permit {
         let role = self.role(&query.schema);
         let releases_all = Arc::ptr_eq(&released, &candidate.grant().released);

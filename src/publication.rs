@@ -25,7 +25,7 @@ use crate::registry::digest_of;
 use crate::registry::hex;
 use crate::registry::revision::PackageFiles;
 use crate::registry::schema::RecordSchema;
-use shelf::Kept;
+use shelf::KeptRevision;
 
 /// The first line of what is signed: no checkpoint begins so, whose first line is a journal's origin.
 const TITLE: &str = "landbridge registry revision";
@@ -149,14 +149,14 @@ fn moment_of(text: &str) -> Option<Moment> {
 
 /// What is in force of each published package, and what came before it.
 #[derive(Debug, Default)]
-pub struct Published {
+pub struct PublishedPackages {
     packages: BTreeMap<PackageName, Line>,
 }
 
 /// The revisions of one package, up to the one in force.
 #[derive(Debug)]
 pub struct Line {
-    pub head: Kept,
+    pub head: KeptRevision,
     /// The digests of all of them: each is compatible with those before it.
     known: BTreeSet<Digest>,
 }
@@ -168,19 +168,19 @@ pub struct Line {
 )]
 pub struct Incompatible {
     pub package: String,
-    pub consumers: Named,
-    pub providers: Named,
+    pub consumers: RevisionName,
+    pub providers: RevisionName,
 }
 
 /// A revision as people tell it from others.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Named {
+pub struct RevisionName {
     /// None of what was never published.
     pub number: Option<u64>,
     pub digest: Digest,
 }
 
-impl fmt::Display for Named {
+impl fmt::Display for RevisionName {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let digest = hex(&self.digest);
         let short = digest.get(..12).unwrap_or_default();
@@ -191,9 +191,9 @@ impl fmt::Display for Named {
     }
 }
 
-impl Published {
-    pub(super) fn new(lines: impl IntoIterator<Item = (Kept, BTreeSet<Digest>)>) -> Self {
-        let line = |(head, known): (Kept, _)| {
+impl PublishedPackages {
+    pub(super) fn new(lines: impl IntoIterator<Item = (KeptRevision, BTreeSet<Digest>)>) -> Self {
+        let line = |(head, known): (KeptRevision, _)| {
             let package = head.revision.package.clone();
             (package, Line { head, known })
         };
@@ -206,12 +206,12 @@ impl Published {
         self.packages.values()
     }
 
-    pub fn head(&self, package: &str) -> Option<&Kept> {
+    pub fn head(&self, package: &str) -> Option<&KeptRevision> {
         self.packages.get(package).map(|line| &line.head)
     }
 
     /// These, with others in force in the place of those of the same packages.
-    pub fn with(&self, candidates: impl IntoIterator<Item = Kept>) -> Self {
+    pub fn with(&self, candidates: impl IntoIterator<Item = KeptRevision>) -> Self {
         let lines = self.packages.values();
         let mut all = Self::new(lines.map(|line| (line.head.clone(), line.known.clone())));
         for head in candidates {
@@ -246,7 +246,7 @@ impl Published {
         }
         Err(Incompatible {
             package: package.to_owned(),
-            consumers: Named {
+            consumers: RevisionName {
                 number: None,
                 digest: revision,
             },

@@ -20,7 +20,7 @@ use crate::name::AgreementId;
 use crate::policy::decision::Permit;
 use crate::policy::decision::Role;
 use crate::registry::filter::Filter;
-use crate::registry::rules::Covered;
+use crate::registry::rules::FieldSet;
 use crate::registry::rules::Rules;
 use crate::registry::rules::Violation;
 use crate::registry::wire::Malformed;
@@ -29,7 +29,7 @@ use plan::Plan;
 /// What a permit does to each record: the gate that it must pass, and what is left of it then.
 pub struct Redaction {
     gate: Option<Filter>,
-    cut: Arc<Cut>,
+    cut: Arc<RedactionRule>,
 }
 
 impl fmt::Debug for Redaction {
@@ -39,16 +39,16 @@ impl fmt::Debug for Redaction {
 }
 
 /// What is left of a record.
-struct Cut {
+struct RedactionRule {
     plan: Plan,
     pseudonyms: Pseudonyms,
     /// What the registry demands of the released fields, where they leave their provider: a consumer gets some masked.
-    demands: Option<(Rules, Covered)>,
+    demands: Option<(Rules, FieldSet)>,
 }
 
 /// Why nothing of a record leaves.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum Unfit {
+pub enum RedactionError {
     #[error(transparent)]
     Malformed(#[from] Malformed),
     #[error(transparent)]
@@ -58,7 +58,7 @@ pub enum Unfit {
 /// The redactions under one policy set. What a grant leaves of a record is worked out when it is first used; what leaves
 /// only some of its fields, for each permit.
 #[derive(Default)]
-pub struct Redactions(RwLock<HashMap<(AgreementId, usize), Arc<Cut>>>);
+pub struct Redactions(RwLock<HashMap<(AgreementId, usize), Arc<RedactionRule>>>);
 
 impl fmt::Debug for Redactions {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -72,27 +72,27 @@ impl Redactions {
             gate: permit.gate().cloned(),
             cut: match permit.releases_all() {
                 true => self.whole(permit, key),
-                false => Arc::new(Cut::of(permit, key)),
+                false => Arc::new(RedactionRule::of(permit, key)),
             },
         }
     }
 
     // A poisoned lock is taken all the same: the map is whole between any two of its statements.
-    fn whole(&self, permit: &Permit, key: &PseudonymKey) -> Arc<Cut> {
+    fn whole(&self, permit: &Permit, key: &PseudonymKey) -> Arc<RedactionRule> {
         let grant = (permit.agreement().id.clone(), permit.grant_number());
         let known = self.0.read().unwrap_or_else(PoisonError::into_inner);
         if let Some(cut) = known.get(&grant) {
             return Arc::clone(cut);
         }
         drop(known);
-        let cut = Arc::new(Cut::of(permit, key));
+        let cut = Arc::new(RedactionRule::of(permit, key));
         let mut known = self.0.write().unwrap_or_else(PoisonError::into_inner);
         known.insert(grant, Arc::clone(&cut));
         cut
     }
 }
 
-impl Cut {
+impl RedactionRule {
     fn of(permit: &Permit, key: &PseudonymKey) -> Self {
         Self {
             plan: Plan::compile(permit.released()),
@@ -102,10 +102,10 @@ impl Cut {
     }
 }
 
-fn demands(permit: &Permit) -> Option<(Rules, Covered)> {
+fn demands(permit: &Permit) -> Option<(Rules, FieldSet)> {
     let rules = permit.query().schema.rules()?;
     let released = permit.released().iter().map(|r| &r.field);
-    (permit.role() == Role::Provider).then(|| (rules.clone(), Covered::by(released)))
+    (permit.role() == Role::Provider).then(|| (rules.clone(), FieldSet::by(released)))
 }
 
 /// Whether a record passes the permit's gate, where nothing of it is to leave.
@@ -122,11 +122,11 @@ impl Redaction {
     ///
     /// An error means that the source gave bytes that are not a record of its schema, in a field that the gate asks about
     /// or that is released, or a value that the registry's rules do not allow. What is dropped is not looked into.
-    pub fn apply(&self, record: &Bytes) -> Result<Option<Redacted>, Unfit> {
+    pub fn apply(&self, record: &Bytes) -> Result<Option<RedactedRecord>, RedactionError> {
         if !passes(self.gate.as_ref(), record)? {
             return Ok(None);
         }
-        let Cut {
+        let RedactionRule {
             plan,
             pseudonyms,
             demands,
@@ -136,15 +136,15 @@ impl Redaction {
         {
             return Err(violation.into());
         }
-        Ok(Some(Redacted(plan.apply(record, pseudonyms)?)))
+        Ok(Some(RedactedRecord(plan.apply(record, pseudonyms)?)))
     }
 }
 
 /// An encoded record with nothing in it but what its permit releases. Only `Redaction` makes one.
 #[derive(Clone, PartialEq, Eq)]
-pub struct Redacted(Bytes);
+pub struct RedactedRecord(Bytes);
 
-impl Redacted {
+impl RedactedRecord {
     pub fn into_bytes(self) -> Bytes {
         self.0
     }
@@ -158,7 +158,7 @@ impl Redacted {
     }
 }
 
-impl fmt::Debug for Redacted {
+impl fmt::Debug for RedactedRecord {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Redacted({} bytes)", self.0.len())
     }

@@ -35,8 +35,8 @@ use crate::fault;
 use crate::fault::Fault;
 use crate::name::PackageName;
 use crate::name::RecordType;
-use revision::Held;
 use revision::Overlay;
+use revision::PackageRevision;
 use schema::RecordSchema;
 
 /// A SHA-256 digest.
@@ -70,7 +70,7 @@ pub struct Registry {
     digest: Digest,
     /// Every file of the tree, by the name under which others import it.
     texts: BTreeMap<String, String>,
-    packages: BTreeMap<String, Held>,
+    packages: BTreeMap<String, PackageRevision>,
     drafts: Vec<PackageName>,
     words: search::Index,
 }

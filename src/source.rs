@@ -42,7 +42,7 @@ use sql::SqlSource;
 #[derive(Debug)]
 pub struct Sources {
     /// Of this department's own records.
-    own: Vec<Own>,
+    own: Vec<OwnSource>,
     /// The index of each record type's source among them.
     homes: HashMap<RecordType, usize>,
     peers: Arc<Peers>,
@@ -50,7 +50,7 @@ pub struct Sources {
 }
 
 #[derive(Debug)]
-enum Own {
+enum OwnSource {
     Database(SqlBindings),
     Service(ServiceSource),
 }
@@ -77,7 +77,7 @@ pub struct Terms {
 
 /// What a source gives: records of this department, or what another's gateway made of them.
 #[derive(Debug)]
-pub enum Fetched {
+pub enum SourceAnswer {
     Records(Records),
     Verdicts(Vec<pb::Verdict>, Evidence),
     Count(pb::CountRecordsResponse, Evidence),
@@ -95,19 +95,19 @@ impl Sources {
         let (mut own, mut faults) = (Vec::new(), Vec::new());
         for database in databases {
             match database.bind(registry) {
-                Ok(bindings) => own.push(Own::Database(bindings)),
+                Ok(bindings) => own.push(OwnSource::Database(bindings)),
                 Err(found) => faults.extend(found),
             }
         }
         for service in services {
             faults.extend(service.check(registry));
-            own.push(Own::Service(service.clone()));
+            own.push(OwnSource::Service(service.clone()));
         }
         let mut homes = HashMap::new();
         for (number, source) in own.iter().enumerate() {
             for record in source.records() {
                 if let Some(other) = homes.insert(record.clone(), number) {
-                    let other = own.get(other).map(Own::key).unwrap_or_default();
+                    let other = own.get(other).map(OwnSource::key).unwrap_or_default();
                     faults.push(source.provides_again(record, &other));
                 }
             }
@@ -137,8 +137,8 @@ impl Sources {
         let (mut faults, mut unasked) = (Vec::new(), Vec::new());
         for source in &self.own {
             let checked = match source {
-                Own::Database(bindings) => bindings.check().await,
-                Own::Service(service) => service.reach().await.map(|()| Vec::new()),
+                OwnSource::Database(bindings) => bindings.check().await,
+                OwnSource::Service(service) => service.reach().await.map(|()| Vec::new()),
             };
             match checked {
                 Ok(found) => faults.extend(found),
@@ -155,16 +155,16 @@ impl Sources {
             .get(record)
             .and_then(|&number| self.own.get(number))?;
         match home {
-            Own::Database(bindings) => bindings.unordered(record, rows.expr()),
-            Own::Service(_) => None,
+            OwnSource::Database(bindings) => bindings.unordered(record, rows.expr()),
+            OwnSource::Service(_) => None,
         }
     }
 
     /// What fits the live tables today and may not fit one day, as far as `check` has looked at them.
     pub fn warnings(&self) -> Vec<Fault> {
         let warnings = self.own.iter().map(|source| match source {
-            Own::Database(bindings) => bindings.warnings(),
-            Own::Service(_) => Vec::new(),
+            OwnSource::Database(bindings) => bindings.warnings(),
+            OwnSource::Service(_) => Vec::new(),
         });
         warnings.flatten().collect()
     }
@@ -180,8 +180,8 @@ impl Sources {
                     continue;
                 };
                 let newest = match source {
-                    Own::Database(bindings) => bindings.newest(schema).await,
-                    Own::Service(_) => Ok(None),
+                    OwnSource::Database(bindings) => bindings.newest(schema).await,
+                    OwnSource::Service(_) => Ok(None),
                 };
                 let newest = newest.unwrap_or_else(|error| {
                     tracing::debug!(%record, %error, "how fresh its records are cannot be told");
@@ -196,21 +196,21 @@ impl Sources {
     /// Fetches what the permit allows, from this department's source or from the provider's gateway.
     ///
     /// What waits for either is large. It is boxed here, where it is least: every layer above would copy it whole.
-    pub async fn fetch(&self, permit: Permit, terms: Terms) -> Result<Fetched, SourceError> {
+    pub async fn fetch(&self, permit: Permit, terms: Terms) -> Result<SourceAnswer, SourceError> {
         let schema = permit.query().schema.clone();
         match permit.role() {
             Role::Provider => {
                 let home = self.homes.get(schema.name());
                 match home.and_then(|&number| self.own.get(number)) {
-                    Some(Own::Database(bindings)) => {
+                    Some(OwnSource::Database(bindings)) => {
                         Box::pin(bindings.fetch(permit, terms.after)).await
                     }
-                    Some(Own::Service(service)) => {
+                    Some(OwnSource::Service(service)) => {
                         Box::pin(service.fetch(permit, &terms.question, terms.after)).await
                     }
                     None => Err(SourceError::NoSource(schema.name().clone())),
                 }
-                .map(Fetched::Records)
+                .map(SourceAnswer::Records)
             }
             Role::Consumer => {
                 let (own, provider) = (permit.consumer(), schema.owner());
@@ -223,7 +223,7 @@ impl Sources {
     }
 }
 
-impl Own {
+impl OwnSource {
     fn records(&self) -> Box<dyn Iterator<Item = &RecordType> + '_> {
         match self {
             Self::Database(bindings) => Box::new(bindings.records()),
@@ -245,7 +245,7 @@ impl Own {
     }
 }
 
-impl Fetched {
+impl SourceAnswer {
     /// The records, where records were asked for.
     pub fn into_records(self) -> Result<Records, SourceError> {
         match self {

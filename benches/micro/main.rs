@@ -21,7 +21,7 @@ use landbridge::redact::Redactions;
 use landbridge::registry::Registry;
 use landbridge::registry::filter::Filter;
 use landbridge::registry::query::Query;
-use landbridge::registry::rules::Covered;
+use landbridge::registry::rules::FieldSet;
 
 use ground::Ground;
 
@@ -101,7 +101,7 @@ fn redaction(criterion: &mut Criterion, ground: &Ground) -> anyhow::Result<()> {
     });
     let rules = ground.resident()?.rules().context("no rules")?;
     criterion.bench_function("hold a record against the registry's rules", |bench| {
-        bench.iter(|| rules.violation(black_box(&record), &Covered::All));
+        bench.iter(|| rules.violation(black_box(&record), &FieldSet::All));
     });
     let released: Bytes = redaction
         .apply(&record)?

@@ -7,8 +7,8 @@ use std::time::Duration;
 use bytes::Bytes;
 use prost::Message;
 
+use super::AppendError;
 use super::IS_NULL;
-use super::Unwritten;
 use super::checkpoint::SignedCheckpoint;
 use super::digest::record_commitment;
 use super::edge::Commit;
@@ -24,8 +24,8 @@ use super::leaf::Role;
 use super::merkle::Hash;
 use super::policies::Changes;
 use super::salt;
+use super::writer::AfterCommit;
 use super::writer::Pending;
-use super::writer::Then;
 use crate::clock::Moment;
 use crate::name::ExchangeId;
 use crate::pb;
@@ -202,17 +202,17 @@ impl Entry {
         (self.role == Role::Provider && !origin.is_empty()).then(|| leaf::log_id(origin))
     }
 
-    pub(super) fn pending(self, then: Then) -> Result<Pending, Unwritten> {
+    pub(super) fn pending(self, then: AfterCommit) -> Result<Pending, AppendError> {
         if IS_NULL {
             return Ok(self.bound(then, [0; 32], Vec::new(), [0; 32]));
         }
         let record = self.record.encode_to_vec();
         if record.len() > MAX_RECORD_BYTES {
-            return Err(Unwritten::TooLarge {
+            return Err(AppendError::TooLarge {
                 bytes: record.len() + ENTRY_OVERHEAD,
             });
         }
-        let salt = salt::fresh().map_err(|_| Unwritten::NoRandomness)?;
+        let salt = salt::fresh().map_err(|_| AppendError::NoRandomness)?;
         let commitment = record_commitment(&salt, &record);
         Ok(self.bound(then, salt, record, commitment))
     }
@@ -225,7 +225,13 @@ impl Entry {
         Duration::from_micros(micros)
     }
 
-    fn bound(self, then: Then, salt: [u8; 32], record: Vec<u8>, commitment: Hash) -> Pending {
+    fn bound(
+        self,
+        then: AfterCommit,
+        salt: [u8; 32],
+        record: Vec<u8>,
+        commitment: Hash,
+    ) -> Pending {
         let leaf = Leaf {
             kind: self.kind,
             role: self.role,

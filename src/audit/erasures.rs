@@ -7,7 +7,7 @@ use super::leaf::LEAF_BYTES;
 use super::leaf::Leaf;
 use super::reader::ReadError;
 use super::reader::Reader;
-use super::reader::Stored;
+use super::reader::StoredEntry;
 use super::retention::Keep;
 use super::tiles::Tiles;
 use crate::clock::Moment;
@@ -45,7 +45,7 @@ impl Erasures {
     }
 
     /// The one that may speak for an entry that was erased, found by the leaves, which are fewer bytes than their records.
-    pub fn of(reader: &Reader, erased: &Stored) -> Result<Option<Erasure>, ReadError> {
+    pub fn of(reader: &Reader, erased: &StoredEntry) -> Result<Option<Erasure>, ReadError> {
         let (entry, time) = (erased.index, erased.leaf.time);
         let tiles = Tiles::of(reader.layout().clone());
         let mut first = entry + 1;
@@ -71,7 +71,7 @@ impl Erasures {
     }
 
     /// Takes an entry in, if it is an erasure.
-    pub(super) fn note(&mut self, stored: &Stored) -> Result<(), ReadError> {
+    pub(super) fn note(&mut self, stored: &StoredEntry) -> Result<(), ReadError> {
         if stored.leaf.kind != Kind::Erasure {
             return Ok(());
         }

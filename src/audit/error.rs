@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use super::checkpoint::CheckpointError;
 use super::disk::DiskError;
-use super::key::Unsigned;
+use super::key::SigningError;
 use super::note::NoteError;
 use super::reader::ReadError;
 use super::tiles::TileError;
@@ -46,7 +46,7 @@ pub enum JournalError {
     #[error("the journal's tree cannot be read")]
     Tree(#[from] TileError),
     #[error(transparent)]
-    Unsigned(#[from] Unsigned),
+    Unsigned(#[from] SigningError),
     #[error("the journal's threads cannot be started")]
     Thread(#[source] io::Error),
 }
@@ -75,7 +75,7 @@ pub enum PublishError {
     #[error(transparent)]
     Read(#[from] ReadError),
     #[error(transparent)]
-    Unsigned(#[from] Unsigned),
+    Unsigned(#[from] SigningError),
 }
 
 impl From<DiskError> for PublishError {
@@ -95,7 +95,7 @@ impl From<PublishError> for JournalError {
 
 /// An entry that is not in the journal. What it was to prove must not happen.
 #[derive(Debug, Clone, thiserror::Error)]
-pub enum Unwritten {
+pub enum AppendError {
     #[error("too many entries wait for the journal")]
     Busy,
     #[error("an entry of {bytes} bytes is too long for the journal")]

@@ -15,17 +15,17 @@ use std::thread;
 use std::time::Duration;
 use std::time::Instant;
 
+use super::AppendError;
 use super::Entry;
 use super::Failure;
 use super::Journal;
-use super::Unwritten;
 use super::disk;
 use super::disk::DiskError;
 use super::erasures::Erasures;
 use super::layout::Layout;
 use super::leaf::Leaf;
 use super::pace::Pace;
-use super::pace::Stopped;
+use super::pace::WorkStopped;
 use super::reader::ReadError;
 use super::reader::Reader;
 use super::retention::Keep;
@@ -35,7 +35,7 @@ use super::subject::SubjectKeys;
 use super::subject::epoch;
 use crate::clock::Moment;
 use crate::pb;
-use plan::Due;
+use plan::DueRecords;
 use plan::Judge;
 use plan::Plan;
 use plan::Segment;
@@ -82,7 +82,7 @@ pub enum ExpiryError {
     #[error(transparent)]
     Read(#[from] ReadError),
     #[error("the erasure is not on record")]
-    Unwritten(#[from] Unwritten),
+    Unwritten(#[from] AppendError),
     #[error("the erasure's entry is not published, so nothing was erased")]
     Unpublished,
     #[error("a month's subject key is not destroyed, though its last records are erased")]
@@ -92,7 +92,7 @@ pub enum ExpiryError {
     #[error("the journal has failed")]
     Failed(#[source] Arc<Failure>),
     #[error(transparent)]
-    Stopped(#[from] Stopped),
+    Stopped(#[from] WorkStopped),
 }
 
 /// One pass under way.
@@ -300,7 +300,7 @@ impl Expiry {
     /// missing without it counts as withheld.
     fn announce(
         &self,
-        due: &BTreeMap<String, Due>,
+        due: &BTreeMap<String, DueRecords>,
         epochs: &BTreeSet<u32>,
         now: Moment,
     ) -> Result<(), ExpiryError> {

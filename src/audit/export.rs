@@ -19,7 +19,7 @@ use ::parquet::errors::ParquetError;
 use time::UtcOffset;
 
 use super::checkpoint::SignedCheckpoint;
-use super::json::Undescribed;
+use super::json::UndescribedRecord;
 use super::merkle::Hash;
 use super::note::VerifierKey;
 use super::reader::ReadError;
@@ -29,7 +29,7 @@ use super::tiles::TileError;
 use super::verify::Fault;
 use super::verify::verify;
 use draft::Draft;
-use rows::Chosen;
+use rows::EntrySelection;
 use rows::Rows;
 
 /// What is taken out of which journal.
@@ -77,7 +77,7 @@ pub enum Format {
 
 /// An export that is whole and stands at its place.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Written {
+pub struct WrittenExport {
     /// Entries that were written.
     pub entries: u64,
     /// The SHA-256 of the file; of a folder, that of its `SHA256SUMS`.
@@ -117,7 +117,7 @@ pub enum ExportError {
     Entry {
         entry: u64,
         #[source]
-        source: Undescribed,
+        source: UndescribedRecord,
     },
     #[error("tiles are of a whole journal: they cannot be of a selection")]
     WholeOnly,
@@ -137,14 +137,14 @@ pub fn write(
     export: &Export<'_>,
     out: &Path,
     watch: &mut dyn FnMut(Progress) -> ControlFlow<()>,
-) -> Result<Written, ExportError> {
+) -> Result<WrittenExport, ExportError> {
     if export.format == Format::Tiles && !export.selection.is_whole() {
         return Err(ExportError::WholeOnly);
     }
     let draft = Draft::of(out)?;
     let checkpoint = published(export)?;
-    let chosen =
-        Chosen::of(export, checkpoint.size(), watch).map_err(|error| look_closer(export, error))?;
+    let chosen = EntrySelection::of(export, checkpoint.size(), watch)
+        .map_err(|error| look_closer(export, error))?;
     let mut rows = Rows::new(export.journal, &checkpoint, chosen, watch)?;
     let sha256 = match export.format {
         Format::Parquet => parquet::write(&mut rows, draft.file()?, checkpoint.note()),
@@ -157,7 +157,7 @@ pub fn write(
     let sha256 = sha256.map_err(|error| look_closer(export, error))?;
     let entries = rows.written();
     draft.publish()?;
-    Ok(Written {
+    Ok(WrittenExport {
         entries,
         sha256,
         checkpoint,

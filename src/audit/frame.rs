@@ -155,23 +155,23 @@ pub(super) struct Frame {
 pub(super) struct RawEntry {
     pub(super) leaf: [u8; LEAF_BYTES],
     /// `None` once it was erased.
-    pub(super) sealed: Option<Sealed>,
+    pub(super) sealed: Option<SealedRecord>,
 }
 
 /// A record with the salt of its commitment.
 #[derive(Clone)]
-pub(super) struct Sealed {
+pub(super) struct SealedRecord {
     pub(super) salt: [u8; SALT_BYTES],
     pub(super) record: Bytes,
 }
 
-impl Sealed {
+impl SealedRecord {
     pub(super) fn commitment(&self) -> Hash {
         record_commitment(&self.salt, &self.record)
     }
 }
 
-impl std::fmt::Debug for Sealed {
+impl std::fmt::Debug for SealedRecord {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "Sealed({} bytes)", self.record.len())
     }
@@ -282,7 +282,7 @@ impl RawEntry {
         rest.advance(ENTRY_OVERHEAD);
         let record = rest.split_to(length);
         let sealed = match erased {
-            false => Some(Sealed { salt, record }),
+            false => Some(SealedRecord { salt, record }),
             // What calls itself erased and still holds something is neither.
             true if salt.iter().chain(&record).any(|&byte| byte != 0) => return None,
             true => None,

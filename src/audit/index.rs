@@ -38,12 +38,12 @@ pub use follower::IndexFollower;
 #[derive(Debug)]
 pub struct Index {
     connection: Connection,
-    covered: Covered,
+    covered: IndexCoverage,
 }
 
 /// How far an index goes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Covered {
+struct IndexCoverage {
     /// The first entry that it does not have.
     complete_to: u64,
     /// The last commit that it has.
@@ -73,7 +73,7 @@ pub enum IndexError {
 
 /// One exchange as two departments compare it: an answered, refused or failed one, and a stream by its closing entry.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Accounted {
+pub struct AccountedExchange {
     pub exchange: ExchangeId,
     pub digest: Hash,
     /// The entry that says so; of a stream, the closing one.
@@ -126,7 +126,7 @@ impl Index {
         role: Role,
         from: Moment,
         until: Moment,
-    ) -> Result<Vec<Accounted>, IndexError> {
+    ) -> Result<Vec<AccountedExchange>, IndexError> {
         let Some(peer) = self.word(peer.as_str())? else {
             return Ok(Vec::new());
         };
@@ -144,7 +144,7 @@ impl Index {
             },
             accounted,
         )?;
-        let mut found: Vec<Accounted> = rows.collect::<Result<_, _>>()?;
+        let mut found: Vec<AccountedExchange> = rows.collect::<Result<_, _>>()?;
         // Should an id have been used again, the first exchange is the one that counts.
         found.dedup_by_key(|accounted| accounted.exchange);
         Ok(found)
@@ -207,8 +207,8 @@ impl IndexError {
     }
 }
 
-fn accounted(row: &Row<'_>) -> rusqlite::Result<Accounted> {
-    Ok(Accounted {
+fn accounted(row: &Row<'_>) -> rusqlite::Result<AccountedExchange> {
+    Ok(AccountedExchange {
         exchange: ExchangeId::new(uuid::Uuid::from_bytes(row.get(0)?)),
         digest: row.get(1)?,
         index: unsigned(row, 2)?,

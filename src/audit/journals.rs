@@ -15,7 +15,7 @@ use super::note::KeyKind;
 use super::note::NoteError;
 use super::note::VerifierKey;
 use super::witness::cosigned::Cosigned;
-use super::witness::cosigned::RolledBack;
+use super::witness::cosigned::Rollback;
 use crate::fault::Fault;
 use crate::identity::directory::Department;
 use crate::identity::directory::Directory;
@@ -29,13 +29,13 @@ const REMEMBERED: usize = 8;
 /// The journals of all departments. The keys never change: a reload makes another one, which remembers nothing.
 #[derive(Debug, Default)]
 pub struct Journals {
-    departments: BTreeMap<DepartmentId, Known>,
+    departments: BTreeMap<DepartmentId, DepartmentKeys>,
     /// What this gateway has cosigned, from when its witness knows of them.
     cosigned: OnceLock<Arc<Cosigned>>,
 }
 
 #[derive(Debug, Default)]
-struct Known {
+struct DepartmentKeys {
     keys: Vec<VerifierKey>,
     /// What these keys were found to have signed, the latest first.
     verified: Mutex<VecDeque<Arc<SignedCheckpoint>>>,
@@ -64,9 +64,9 @@ impl Journals {
                     }),
                 }
             }
-            let known = Known {
+            let known = DepartmentKeys {
                 keys: own,
-                ..Known::default()
+                ..DepartmentKeys::default()
             };
             departments.insert(department.id.clone(), known);
         }
@@ -126,7 +126,7 @@ impl Journals {
         origin: &str,
         index: u64,
         asked: Instant,
-    ) -> Result<(), RolledBack> {
+    ) -> Result<(), Rollback> {
         match self.cosigned.get() {
             Some(cosigned) => cosigned.check_entry(origin, index, asked),
             None => Ok(()),
@@ -155,7 +155,7 @@ impl Journals {
     }
 }
 
-impl Known {
+impl DepartmentKeys {
     fn lock(&self) -> MutexGuard<'_, VecDeque<Arc<SignedCheckpoint>>> {
         // The list is whole at every moment.
         self.verified.lock().unwrap_or_else(PoisonError::into_inner)

@@ -28,7 +28,7 @@ static POOL: LazyLock<Result<DescriptorPool, DescriptorError>> =
 
 /// A record that this program's own schema does not describe: one of the two is damaged.
 #[derive(Debug, thiserror::Error)]
-pub enum Undescribed {
+pub enum UndescribedRecord {
     #[error("the API lacks its journal")]
     Schema,
     #[error("the record does not fit the API")]
@@ -41,7 +41,7 @@ pub fn entry(
     leaf: &Leaf,
     record: Option<&pb::JournalRecord>,
     offset: UtcOffset,
-) -> Result<Json, Undescribed> {
+) -> Result<Json, UndescribedRecord> {
     Ok(serde_json::json!({
         "index": index,
         "leaf": leaf_json(leaf, offset),
@@ -70,11 +70,11 @@ pub fn leaf_json(leaf: &Leaf, offset: UtcOffset) -> Json {
 
 /// What a record is made of, for whoever reads its bytes by themselves: for each message its fields by number, each with its
 /// name, the kind of its value or the message in it, and whether it is repeated; and the words for a leaf's codes.
-pub fn layout() -> Result<Json, Undescribed> {
-    let pool = POOL.as_ref().map_err(|_| Undescribed::Schema)?;
+pub fn layout() -> Result<Json, UndescribedRecord> {
+    let pool = POOL.as_ref().map_err(|_| UndescribedRecord::Schema)?;
     let mut waiting = vec![
         pool.get_message_by_name(RECORD)
-            .ok_or(Undescribed::Schema)?,
+            .ok_or(UndescribedRecord::Schema)?,
     ];
     let mut messages = Map::new();
     while let Some(message) = waiting.pop() {
@@ -116,11 +116,11 @@ fn rfc3339(moment: Moment, offset: UtcOffset) -> String {
 }
 
 /// A record's fields that are stated, by their names in the schema; bytes in hexadecimal.
-pub fn record(record: &pb::JournalRecord) -> Result<Json, Undescribed> {
-    let pool = POOL.as_ref().map_err(|_| Undescribed::Schema)?;
+pub fn record(record: &pb::JournalRecord) -> Result<Json, UndescribedRecord> {
+    let pool = POOL.as_ref().map_err(|_| UndescribedRecord::Schema)?;
     let message = pool
         .get_message_by_name(RECORD)
-        .ok_or(Undescribed::Schema)?;
+        .ok_or(UndescribedRecord::Schema)?;
     let record = record.encode_to_vec();
     Ok(fields(&DynamicMessage::decode(message, record.as_slice())?))
 }

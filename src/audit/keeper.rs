@@ -137,7 +137,7 @@ impl Keeper {
     /// spare segment whenever it has taken one.
     pub(super) fn run(mut self, rolled: &mpsc::Receiver<u64>, every: Duration) {
         // Whoever waits for a spare segment must not wait for a thread that is gone.
-        let gone = Gone(self.shared.clone());
+        let gone = SpareGuard(self.shared.clone());
         loop {
             self.make_spare(RETRY_AFTER * every);
             match rolled.recv_timeout(every) {
@@ -225,9 +225,9 @@ impl Keeper {
 }
 
 /// Tells whoever waits that no spare segment will come, also when the thread panics.
-struct Gone(Arc<Shared>);
+struct SpareGuard(Arc<Shared>);
 
-impl Drop for Gone {
+impl Drop for SpareGuard {
     fn drop(&mut self) {
         let gone = io::Error::other("the thread that makes it has ended");
         let error = DiskError::new("make", Path::new("spare"), gone);

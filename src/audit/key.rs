@@ -21,7 +21,7 @@ use super::note::KeyKind;
 use super::note::NoteError;
 use super::note::VerifierKey;
 pub use post_quantum::PostQuantumKey;
-pub use post_quantum::Unsigned;
+pub use post_quantum::SigningError;
 
 const ED25519: &str = "Ed25519";
 

@@ -2,17 +2,17 @@
 
 use tokio::sync::oneshot;
 
+use super::AppendError;
 use super::Entry;
 use super::Journal;
 use super::PeerLeaf;
 use super::Receipt;
-use super::Unwritten;
 use super::leaf::Kind;
 use super::leaf::Outcome;
 use super::leaf::Role;
 use super::merkle::Hash;
 use super::reader::ReadError;
-use super::reader::Stored;
+use super::reader::StoredEntry;
 use crate::name::ExchangeId;
 use crate::pb;
 use crate::pb::journal_record;
@@ -75,9 +75,9 @@ impl OpenEntry {
     }
 
     /// Writes the closing entry. Once this was polled, the entry is written whether or not anybody waits for it.
-    pub async fn close(mut self, end: StreamEnd) -> Result<Receipt, Unwritten> {
+    pub async fn close(mut self, end: StreamEnd) -> Result<Receipt, AppendError> {
         let Some(opening) = self.opening.take() else {
-            return Err(Unwritten::Closed);
+            return Err(AppendError::Closed);
         };
         let (reply, receipt) = oneshot::channel();
         let entry = opening.entry(self.index, end);
@@ -114,7 +114,7 @@ impl Opening {
     }
 
     /// For a stream that was open when an earlier gateway ended.
-    pub(super) fn interrupted(journal: &Journal, stored: &Stored) -> Result<Self, ReadError> {
+    pub(super) fn interrupted(journal: &Journal, stored: &StoredEntry) -> Result<Self, ReadError> {
         Ok(Self {
             journal: journal.clone(),
             role: stored.leaf.role,
@@ -132,11 +132,11 @@ impl Opening {
         }
     }
 
-    pub(super) fn end_interrupted(&self, opened_at: u64) -> Result<(), Unwritten> {
+    pub(super) fn end_interrupted(&self, opened_at: u64) -> Result<(), AppendError> {
         self.end_unasked(opened_at, INTERRUPTED)
     }
 
-    fn end_unasked(&self, opened_at: u64, reason: &str) -> Result<(), Unwritten> {
+    fn end_unasked(&self, opened_at: u64, reason: &str) -> Result<(), AppendError> {
         let record = pb::StreamEndRecord {
             reason: reason.to_owned(),
             ..self.record.clone()

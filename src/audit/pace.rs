@@ -19,7 +19,7 @@ pub struct Pace {
 /// The work is not wanted any more; it can be begun anew.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("it was stopped before its end")]
-pub struct Stopped;
+pub struct WorkStopped;
 
 impl Pace {
     pub fn full() -> Self {
@@ -40,9 +40,9 @@ impl Pace {
     }
 
     /// To be told of each piece of work, after it.
-    pub(super) fn worked(&mut self, bytes: usize) -> Result<(), Stopped> {
+    pub(super) fn worked(&mut self, bytes: usize) -> Result<(), WorkStopped> {
         if self.stop.is_cancelled() {
-            return Err(Stopped);
+            return Err(WorkStopped);
         }
         let Some(rate) = self.bytes_per_second else {
             return Ok(());

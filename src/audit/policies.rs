@@ -38,7 +38,7 @@ const IN_FORCE: &str = "in-force";
 const MAX_CHANGES: usize = 200;
 
 /// What is in force: each agreement by its id, each file of guardrails by its name.
-pub type InForce = BTreeMap<String, Digest>;
+pub type PoliciesInForce = BTreeMap<String, Digest>;
 
 /// The folder.
 #[derive(Debug, Clone)]
@@ -48,7 +48,7 @@ pub struct Policies {
 
 /// What stands under a digest. Whoever has the folder could have written there what he likes.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Kept {
+pub enum KeptText {
     Text(String),
     /// Another text than the one that was kept.
     Altered,
@@ -73,18 +73,24 @@ impl Policies {
     }
 
     /// The text that has this digest.
-    pub fn read(&self, digest: &Digest) -> Result<Kept, DiskError> {
+    pub fn read(&self, digest: &Digest) -> Result<KeptText, DiskError> {
         self.look(digest, |text| match text_digest(&text) == *digest {
-            true => Kept::Text(text),
-            false => Kept::Altered,
+            true => KeptText::Text(text),
+            false => KeptText::Altered,
         })
     }
 
-    fn look(&self, digest: &Digest, judge: impl FnOnce(String) -> Kept) -> Result<Kept, DiskError> {
+    fn look(
+        &self,
+        digest: &Digest,
+        judge: impl FnOnce(String) -> KeptText,
+    ) -> Result<KeptText, DiskError> {
         match read_text(&self.folder.join(hex(digest))) {
-            Ok(text) => Ok(text.map_or(Kept::Nothing, judge)),
+            Ok(text) => Ok(text.map_or(KeptText::Nothing, judge)),
             // Only texts are kept.
-            Err(error) if error.source.kind() == io::ErrorKind::InvalidData => Ok(Kept::Altered),
+            Err(error) if error.source.kind() == io::ErrorKind::InvalidData => {
+                Ok(KeptText::Altered)
+            }
             Err(error) => Err(error),
         }
     }
@@ -92,7 +98,7 @@ impl Policies {
     /// Whether a text is kept, and is what it was.
     pub fn has(&self, digest: &Digest) -> bool {
         self.read(digest)
-            .is_ok_and(|kept| matches!(kept, Kept::Text(_)))
+            .is_ok_and(|kept| matches!(kept, KeptText::Text(_)))
     }
 
     /// Under which something is kept.
@@ -130,13 +136,13 @@ impl Policies {
     }
 
     /// What differs from what was in force; nothing where nothing was taken down before.
-    pub fn changes(&self, now: &InForce) -> Result<Changes, DiskError> {
+    pub fn changes(&self, now: &PoliciesInForce) -> Result<Changes, DiskError> {
         let before = read_text(&self.folder.join(IN_FORCE))?;
         Ok(before.map_or_else(Changes::default, |before| Changes::between(&before, now)))
     }
 
     /// Takes down what is in force from now on.
-    pub fn put_in_force(&self, now: &InForce) -> Result<(), DiskError> {
+    pub fn put_in_force(&self, now: &PoliciesInForce) -> Result<(), DiskError> {
         RealDisk.create_dir(&self.folder)?;
         let lines = now
             .iter()
@@ -180,7 +186,7 @@ impl TextsOnRecord {
 
     pub(super) fn read_lists(&mut self, policies: &Policies) -> Result<(), DiskError> {
         for list in &self.lists {
-            let Kept::Text(lines) = policies.read(list)? else {
+            let KeptText::Text(lines) = policies.read(list)? else {
                 continue;
             };
             for (part, text) in lines.lines().filter_map(listed) {
@@ -191,19 +197,19 @@ impl TextsOnRecord {
     }
 
     /// The text of an agreement or of guardrails, by the digest that entries have of it.
-    pub fn text(&self, policies: &Policies, part: &Digest) -> Result<Kept, DiskError> {
+    pub fn text(&self, policies: &Policies, part: &Digest) -> Result<KeptText, DiskError> {
         let Some(texts) = self.texts.get(part) else {
             return Ok(match policies.read(part)? {
-                Kept::Altered => policies.look(part, Kept::Unproven)?,
+                KeptText::Altered => policies.look(part, KeptText::Unproven)?,
                 // A digest that is the text's own.
                 other => other,
             });
         };
-        let mut found = Kept::Nothing;
+        let mut found = KeptText::Nothing;
         for text in texts {
             match policies.read(text)? {
-                Kept::Nothing => {}
-                Kept::Text(text) => return Ok(Kept::Text(text)),
+                KeptText::Nothing => {}
+                KeptText::Text(text) => return Ok(KeptText::Text(text)),
                 other => found = other,
             }
         }
@@ -214,7 +220,10 @@ impl TextsOnRecord {
     pub(super) fn check(&self, policies: &Policies) -> Result<(u64, Option<Digest>), DiskError> {
         let mut unproven = 0;
         for digest in policies.digests()? {
-            if matches!(policies.read(&digest)?, Kept::Text(_) | Kept::Nothing) {
+            if matches!(
+                policies.read(&digest)?,
+                KeptText::Text(_) | KeptText::Nothing
+            ) {
                 continue;
             }
             let mut texts = self.texts.values().flatten();
@@ -249,7 +258,7 @@ fn listed(line: &str) -> Option<(Digest, Digest)> {
 }
 
 impl Changes {
-    fn between(before: &str, now: &InForce) -> Self {
+    fn between(before: &str, now: &PoliciesInForce) -> Self {
         let mut names: BTreeMap<&str, [Option<Digest>; 2]> = BTreeMap::new();
         for (digest, name) in before.lines().filter_map(|line| line.split_once(' ')) {
             names.entry(name).or_default()[0] = digest_of(digest);
@@ -289,10 +298,10 @@ mod tests {
     fn what_comes_into_force_is_compared_with_what_was() {
         let dir = temporary();
         let policies = Policies::beside(dir.path());
-        let one = InForce::from([("A-1".to_owned(), [1; 32]), ("B-1".to_owned(), [2; 32])]);
+        let one = PoliciesInForce::from([("A-1".to_owned(), [1; 32]), ("B-1".to_owned(), [2; 32])]);
         assert_eq!(policies.changes(&one).unwrap(), Changes::default());
         policies.put_in_force(&one).unwrap();
-        let two = InForce::from([("A-1".to_owned(), [3; 32]), ("C-1".to_owned(), [4; 32])]);
+        let two = PoliciesInForce::from([("A-1".to_owned(), [3; 32]), ("C-1".to_owned(), [4; 32])]);
         let told = policies.changes(&two).unwrap();
         let told: Vec<_> = told
             .changes
@@ -318,13 +327,13 @@ mod tests {
         let policies = Policies::beside(dir.path());
         let (text, other) = ("id = \"A-1\"\n".to_owned(), "id = \"A-2\"\n");
         let digest = text_digest(&text);
-        assert_eq!(policies.read(&digest).unwrap(), Kept::Nothing);
+        assert_eq!(policies.read(&digest).unwrap(), KeptText::Nothing);
         policies.keep([(digest, text.clone())].into_iter()).unwrap();
         assert!(policies.has(&digest));
-        assert_eq!(policies.read(&digest).unwrap(), Kept::Text(text));
+        assert_eq!(policies.read(&digest).unwrap(), KeptText::Text(text));
         fs::write(dir.path().join("policy").join(hex(&digest)), other).unwrap();
         assert!(!policies.has(&digest));
-        assert_eq!(policies.read(&digest).unwrap(), Kept::Altered);
+        assert_eq!(policies.read(&digest).unwrap(), KeptText::Altered);
     }
 
     #[test]
@@ -342,16 +351,22 @@ mod tests {
             .unwrap();
         let mut known = TextsOnRecord::default();
         let before = known.text(&policies, &agreement).unwrap();
-        assert!(matches!(before, Kept::Unproven(_)), "{before:?}");
+        assert!(matches!(before, KeptText::Unproven(_)), "{before:?}");
         known.note(&journal_record::Kind::Lifecycle(pb::LifecycleRecord {
             in_force: list_at.to_vec().into(),
             ..pb::LifecycleRecord::default()
         }));
         known.read_lists(&policies).unwrap();
-        assert_eq!(known.text(&policies, &agreement).unwrap(), Kept::Text(text));
+        assert_eq!(
+            known.text(&policies, &agreement).unwrap(),
+            KeptText::Text(text)
+        );
         assert_eq!(known.check(&policies).unwrap(), (1, None));
         fs::write(dir.path().join("policy").join(hex(&text_at)), "edited").unwrap();
-        assert_eq!(known.text(&policies, &agreement).unwrap(), Kept::Altered);
+        assert_eq!(
+            known.text(&policies, &agreement).unwrap(),
+            KeptText::Altered
+        );
         assert_eq!(known.check(&policies).unwrap().1, Some(text_at));
     }
 }

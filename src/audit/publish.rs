@@ -13,7 +13,7 @@ use super::error::PublishError;
 use super::follow::Follower;
 use super::frame::BadFrame;
 use super::key::PostQuantumKey;
-use super::key::Unsigned;
+use super::key::SigningError;
 use super::layout::Layout;
 use super::note::VerifierKey;
 use crate::clock::Clock;
@@ -45,7 +45,7 @@ impl Publisher {
             .cosign(&self.verifier, checkpoint, self.clock.now())?;
         let published = checkpoint
             .with_lines([line.as_str()])
-            .map_err(|_| Unsigned)?;
+            .map_err(|_| SigningError)?;
         // Dies before this: the older checkpoint stands, and the next recovery follows further. After: it begins here.
         disk::replace(
             &*self.disk,

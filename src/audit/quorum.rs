@@ -51,7 +51,7 @@ enum Member {
 
 /// A checkpoint that enough witnesses have cosigned; only a policy makes one.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Witnessed {
+pub struct WitnessedCheckpoint {
     /// The policy's witnesses that have cosigned, in the policy's order, with the times that they state.
     pub cosigners: Vec<(Witness, Option<Moment>)>,
     /// The quorum's: enough witnesses have signed at this time or later. None if the policy needs no witness. A cosignature
@@ -61,7 +61,7 @@ pub struct Witnessed {
 
 /// Why a checkpoint is not witnessed enough.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum Unwitnessed {
+pub enum QuorumError {
     #[error(transparent)]
     Note(#[from] NoteError),
     #[error("no log of the policy has signed the checkpoint of `{0}`")]
@@ -94,7 +94,10 @@ impl WitnessPolicy {
     }
 
     /// Checks a checkpoint that its log has signed. If the policy names logs, one of their keys must have signed it.
-    pub fn satisfied(&self, checkpoint: &SignedCheckpoint) -> Result<Witnessed, Unwitnessed> {
+    pub fn satisfied(
+        &self,
+        checkpoint: &SignedCheckpoint,
+    ) -> Result<WitnessedCheckpoint, QuorumError> {
         self.check_log(checkpoint)?;
         let keys: Vec<VerifierKey> = self.witnesses().map(|by| by.key.clone()).collect();
         let signers = signers(checkpoint, &keys)?;
@@ -107,13 +110,13 @@ impl WitnessPolicy {
             .filter_map(|witness| Some((witness.clone(), time_of(witness)?)))
             .collect();
         let Some(quorum) = self.quorum else {
-            return Ok(Witnessed {
+            return Ok(WitnessedCheckpoint {
                 cosigners,
                 time: None,
             });
         };
         match self.time(quorum, time_of) {
-            Some(time) => Ok(Witnessed {
+            Some(time) => Ok(WitnessedCheckpoint {
                 cosigners,
                 time: Some(time),
             }),
@@ -130,13 +133,13 @@ impl WitnessPolicy {
             .is_some()
     }
 
-    fn check_log(&self, checkpoint: &SignedCheckpoint) -> Result<(), Unwitnessed> {
+    fn check_log(&self, checkpoint: &SignedCheckpoint) -> Result<(), QuorumError> {
         let keys: Vec<VerifierKey> = self.logs.iter().map(|log| log.key.clone()).collect();
         let speaks_for_it = |signer: &Signer| signer.key.name() == checkpoint.origin();
         if keys.is_empty() || signers(checkpoint, &keys)?.iter().any(speaks_for_it) {
             return Ok(());
         }
-        Err(Unwitnessed::OtherLog(checkpoint.origin().to_owned()))
+        Err(QuorumError::OtherLog(checkpoint.origin().to_owned()))
     }
 
     /// The latest time since which a member has been a witness; None if it is not.
@@ -163,8 +166,8 @@ impl WitnessPolicy {
         times.get(member).copied().flatten()
     }
 
-    fn not_met(&self, quorum: usize, cosigners: Vec<(Witness, Option<Moment>)>) -> Unwitnessed {
-        Unwitnessed::NoQuorum {
+    fn not_met(&self, quorum: usize, cosigners: Vec<(Witness, Option<Moment>)>) -> QuorumError {
+        QuorumError::NoQuorum {
             quorum: self
                 .members
                 .get(quorum)
@@ -186,7 +189,7 @@ impl Member {
 fn signers(
     checkpoint: &SignedCheckpoint,
     keys: &[VerifierKey],
-) -> Result<Vec<Signer>, Unwitnessed> {
+) -> Result<Vec<Signer>, QuorumError> {
     match note::open(checkpoint.note(), keys) {
         Ok(note) => Ok(note.signers),
         Err(NoteError::Unsigned) => Ok(Vec::new()),

@@ -9,7 +9,7 @@ use prost::Message;
 
 use super::frame::Frame;
 use super::frame::RawEntry;
-use super::frame::Sealed;
+use super::frame::SealedRecord;
 use super::layout::Layout;
 use super::leaf::LEAF_BYTES;
 use super::leaf::Leaf;
@@ -18,7 +18,7 @@ use super::merkle::Hash;
 use super::scan::CommitAt;
 pub use super::scan::ReadError;
 use super::scan::Walker;
-use super::scan::backward::BackWalker;
+use super::scan::backward::BackwardWalker;
 use crate::clock::Moment;
 use crate::pb;
 
@@ -30,12 +30,12 @@ pub struct Reader {
 
 /// One entry as it is stored.
 #[derive(Clone)]
-pub struct Stored {
+pub struct StoredEntry {
     pub index: u64,
     pub leaf: Leaf,
     leaf_bytes: [u8; LEAF_BYTES],
     /// `None` once it was erased.
-    sealed: Option<Sealed>,
+    sealed: Option<SealedRecord>,
 }
 
 impl Reader {
@@ -96,13 +96,13 @@ impl Reader {
     /// The entries from the newest to the first of that commit, without a look at what lies before it.
     pub(super) fn backward_to(&self, oldest: CommitAt) -> Result<Backward, ReadError> {
         Ok(Backward {
-            walker: BackWalker::new(self.layout.clone(), oldest)?,
+            walker: BackwardWalker::new(self.layout.clone(), oldest)?,
             entries: Vec::new(),
         })
     }
 
     /// One entry, if the journal has it.
-    pub fn entry(&self, index: u64) -> Result<Option<Stored>, ReadError> {
+    pub fn entry(&self, index: u64) -> Result<Option<StoredEntry>, ReadError> {
         self.forward(index)?.next().transpose()
     }
 
@@ -111,13 +111,13 @@ impl Reader {
         &self,
         near: CommitAt,
         index: u64,
-    ) -> Result<Option<Stored>, ReadError> {
+    ) -> Result<Option<StoredEntry>, ReadError> {
         let mut walker = Walker::near(self.layout.clone(), near, index)?;
         let raw = settled(&mut walker)?
             .into_iter()
             .flat_map(Frame::into_entries)
             .find(|(found, _)| *found == index);
-        raw.map(Stored::new).transpose()
+        raw.map(StoredEntry::new).transpose()
     }
 
     /// The note of the published checkpoint, unverified.
@@ -131,7 +131,7 @@ impl Reader {
     }
 }
 
-impl Stored {
+impl StoredEntry {
     fn new((index, raw): (u64, RawEntry)) -> Result<Self, ReadError> {
         let leaf = Leaf::parse(&raw.leaf).map_err(|source| ReadError::Leaf {
             entry: index,
@@ -147,7 +147,7 @@ impl Stored {
 
     /// The record, read; `None` once it was erased.
     pub fn record(&self) -> Result<Option<pb::JournalRecord>, ReadError> {
-        let decode = |sealed: &Sealed| pb::JournalRecord::decode(sealed.record.clone());
+        let decode = |sealed: &SealedRecord| pb::JournalRecord::decode(sealed.record.clone());
         self.sealed
             .as_ref()
             .map(decode)
@@ -173,7 +173,7 @@ impl Stored {
 
     /// Whether the record is the one to which the leaf commits; `None` once it was erased.
     pub fn is_bound(&self) -> Option<bool> {
-        let bound = |sealed: &Sealed| sealed.commitment() == self.leaf.record_commitment;
+        let bound = |sealed: &SealedRecord| sealed.commitment() == self.leaf.record_commitment;
         self.sealed.as_ref().map(bound)
     }
 
@@ -193,7 +193,7 @@ impl Stored {
     }
 }
 
-impl std::fmt::Debug for Stored {
+impl std::fmt::Debug for StoredEntry {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Stored")
             .field("index", &self.index)
@@ -231,7 +231,7 @@ impl Forward {
         Ok(true)
     }
 
-    fn advance(&mut self) -> Result<Option<Stored>, ReadError> {
+    fn advance(&mut self) -> Result<Option<StoredEntry>, ReadError> {
         loop {
             let Some(entry) = self.entries.pop() else {
                 if !self.refill()? {
@@ -242,7 +242,7 @@ impl Forward {
             if entry.0 < self.from {
                 continue;
             }
-            let stored = Stored::new(entry)?;
+            let stored = StoredEntry::new(entry)?;
             if self.since.is_none_or(|since| stored.leaf.time >= since) {
                 self.since = None;
                 return Ok(Some(stored));
@@ -252,7 +252,7 @@ impl Forward {
 }
 
 impl Iterator for Forward {
-    type Item = Result<Stored, ReadError>;
+    type Item = Result<StoredEntry, ReadError>;
 
     fn next(&mut self) -> Option<Self::Item> {
         self.advance().transpose()
@@ -262,25 +262,25 @@ impl Iterator for Forward {
 /// Entries, the newest first.
 #[derive(Debug)]
 pub struct Backward {
-    walker: BackWalker,
+    walker: BackwardWalker,
     /// Those of the current commit that are still to come, the next one last.
     entries: Vec<(u64, RawEntry)>,
 }
 
 impl Backward {
-    fn advance(&mut self) -> Result<Option<Stored>, ReadError> {
+    fn advance(&mut self) -> Result<Option<StoredEntry>, ReadError> {
         while self.entries.is_empty() {
             let Some(frame) = self.walker.next()? else {
                 return Ok(None);
             };
             self.entries = Frame::into_entries(frame).collect();
         }
-        self.entries.pop().map(Stored::new).transpose()
+        self.entries.pop().map(StoredEntry::new).transpose()
     }
 }
 
 impl Iterator for Backward {
-    type Item = Result<Stored, ReadError>;
+    type Item = Result<StoredEntry, ReadError>;
 
     fn next(&mut self) -> Option<Self::Item> {
         self.advance().transpose()

@@ -13,7 +13,7 @@ use super::leaf::Outcome;
 use super::leaf::Role;
 use super::merkle;
 use super::merkle::Hash;
-use super::witness::cosigned::RolledBack;
+use super::witness::cosigned::Rollback;
 use crate::fault::shown;
 use crate::name::DepartmentId;
 use crate::name::ExchangeId;
@@ -56,7 +56,7 @@ pub enum BadReceipt {
     )]
     Path { index: u64, size: u64 },
     #[error("the provider's journal is not the one that this gateway has witnessed")]
-    RolledBack(#[from] RolledBack),
+    RolledBack(#[from] Rollback),
     #[error("the receipt's leaf cannot be read")]
     Leaf(#[from] BadLeaf),
     #[error("the receipt is of another exchange")]

@@ -27,12 +27,12 @@ pub struct Item {
     pub exchange: ExchangeId,
     /// Equal at both gateways when both say the same.
     pub digest: Hash,
-    pub standing: Standing,
+    pub standing: ClaimedState,
 }
 
 /// What a journal claims of the other side.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Standing {
+pub enum ClaimedState {
     /// The other side has it too: a provider's entry, or a consumer's with the provider's receipt.
     Shared,
     /// The consumer's gateway refused before it asked.
@@ -80,11 +80,11 @@ impl Item {
     /// exchange ended here. A stream that was cut has none, and each side's account of it ends where that side saw it end.
     pub fn consumer(exchange: ExchangeId, digest: Hash, outcome: Outcome, heard: bool) -> Self {
         let standing = match outcome {
-            _ if heard => Standing::Shared,
+            _ if heard => ClaimedState::Shared,
             // Refused evidence is a claim about the provider all the same.
-            Outcome::ReceiptRefused => Standing::Shared,
-            Outcome::Denied => Standing::Denied,
-            _ => Standing::Unanswered,
+            Outcome::ReceiptRefused => ClaimedState::Shared,
+            Outcome::Denied => ClaimedState::Denied,
+            _ => ClaimedState::Unanswered,
         };
         Self {
             exchange,
@@ -97,7 +97,7 @@ impl Item {
         Self {
             exchange,
             digest,
-            standing: Standing::Shared,
+            standing: ClaimedState::Shared,
         }
     }
 
@@ -151,7 +151,7 @@ pub(super) fn is_heard(first: &Leaf, last: &Leaf) -> bool {
 pub fn summary(items: &[Item]) -> Summary {
     let shared = items
         .iter()
-        .filter(|item| item.standing == Standing::Shared);
+        .filter(|item| item.standing == ClaimedState::Shared);
     let mut sorted: Vec<[u8; 48]> = shared.map(encoded).collect();
     sorted.sort_unstable();
     let mut tree = Frontier::default();
@@ -260,12 +260,12 @@ fn class(consumer: Option<&Item>, provider: Option<&Item>) -> Option<Class> {
     match (consumer, provider) {
         (Some(own), Some(theirs)) if own.digest == theirs.digest => None,
         // It does not claim that the provider answered: to have no entry at all would be the same.
-        (Some(own), Some(_)) if own.standing != Standing::Shared => Some(Class::AnswerLost),
+        (Some(own), Some(_)) if own.standing != ClaimedState::Shared => Some(Class::AnswerLost),
         (Some(_), Some(_)) => Some(Class::Altered),
         (Some(own), None) => Some(match own.standing {
-            Standing::Shared => Class::Missing,
-            Standing::Denied => Class::DeniedLocally,
-            Standing::Unanswered => Class::NoAnswer,
+            ClaimedState::Shared => Class::Missing,
+            ClaimedState::Denied => Class::DeniedLocally,
+            ClaimedState::Unanswered => Class::NoAnswer,
         }),
         (None, Some(_)) => Some(Class::AnswerLost),
         (None, None) => None,

@@ -22,7 +22,7 @@ use super::merkle::Frontier;
 use super::note::VerifierKey;
 use super::reader::ReadError;
 use super::reader::Reader;
-use super::reader::Stored;
+use super::reader::StoredEntry;
 use super::scan::Walker;
 use super::segment;
 use super::segment::Segment;
@@ -32,13 +32,13 @@ use crate::pb;
 use crate::pb::journal_record;
 
 /// A journal that is whole again, ready to be written to.
-pub(super) struct Recovered {
+pub(super) struct RecoveredJournal {
     /// Held as long as the journal is open: two daemons on one journal would fork it.
     pub(super) lock: File,
     pub(super) follower: Follower,
     pub(super) segment: Segment,
     /// Streams that were open when the gateway ended.
-    pub(super) unclosed: Vec<Stored>,
+    pub(super) unclosed: Vec<StoredEntry>,
     pub(super) report: Recovery,
 }
 
@@ -47,7 +47,7 @@ pub(super) fn recover(
     layout: &Layout,
     verifier: &VerifierKey,
     segment_bytes: u64,
-) -> Result<Recovered, JournalError> {
+) -> Result<RecoveredJournal, JournalError> {
     for dir in [
         layout.root().to_owned(),
         layout.segments(),
@@ -86,7 +86,7 @@ pub(super) fn recover(
         tree_rebuilt: rebuilt,
         last_time: follower.last().map(|last| last.time),
     };
-    Ok(Recovered {
+    Ok(RecoveredJournal {
         lock,
         follower,
         segment,
@@ -262,7 +262,7 @@ fn check_beginning(
 }
 
 /// The intents from `oldest` on that no stream end closes.
-fn find_unclosed(layout: &Layout, oldest: Option<u64>) -> Result<Vec<Stored>, JournalError> {
+fn find_unclosed(layout: &Layout, oldest: Option<u64>) -> Result<Vec<StoredEntry>, JournalError> {
     let Some(oldest) = oldest else {
         return Ok(Vec::new());
     };
@@ -276,7 +276,7 @@ fn find_unclosed(layout: &Layout, oldest: Option<u64>) -> Result<Vec<Stored>, Jo
             Kind::StreamEnd => match stream_end(&stored)? {
                 Some(end) => _ = open.remove(&end.opened_at),
                 // Which one it ended stood in its record; both bear the exchange's id.
-                None => open.retain(|_, opening: &mut Stored| {
+                None => open.retain(|_, opening: &mut StoredEntry| {
                     opening.leaf.exchange != stored.leaf.exchange
                 }),
             },
@@ -287,7 +287,7 @@ fn find_unclosed(layout: &Layout, oldest: Option<u64>) -> Result<Vec<Stored>, Jo
 }
 
 /// The record of a stream end, unless it was erased.
-pub(super) fn stream_end(stored: &Stored) -> Result<Option<pb::StreamEndRecord>, ReadError> {
+pub(super) fn stream_end(stored: &StoredEntry) -> Result<Option<pb::StreamEndRecord>, ReadError> {
     Ok(match stored.record()?.and_then(|record| record.kind) {
         Some(journal_record::Kind::StreamEnd(end)) => Some(end),
         _ => None,

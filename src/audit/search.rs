@@ -10,7 +10,7 @@ mod find;
 use super::leaf::Leaf;
 use super::leaf::Outcome;
 use super::reader::ReadError;
-use super::reader::Stored;
+use super::reader::StoredEntry;
 use super::reconcile;
 use super::recover::stream_end;
 use crate::pb;
@@ -30,17 +30,17 @@ pub struct Page {
 
 /// What a search gives.
 #[derive(Debug)]
-pub struct Found {
+pub struct SearchResult {
     /// The newest first.
     pub hits: Vec<Hit>,
-    pub reach: Reach,
+    pub reach: Coverage,
     /// Where the next page goes on: there may be more.
     pub next: Option<u64>,
 }
 
 /// How much of the journal a search has considered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Reach {
+pub struct Coverage {
     /// All entries before this one: when the search began, the journal's size.
     pub complete_to: u64,
     /// Those before this one by the index; 0 without one.
@@ -77,7 +77,7 @@ impl Page {
 
 impl Hit {
     /// An entry by itself, or a stream's opening without its end.
-    pub(super) fn alone(stored: &Stored) -> Result<Self, ReadError> {
+    pub(super) fn alone(stored: &StoredEntry) -> Result<Self, ReadError> {
         Ok(Self {
             index: stored.index,
             leaf: stored.leaf,
@@ -122,7 +122,7 @@ impl Hit {
 
 impl End {
     /// The closing entry; `None` if it is none, or if its record was erased.
-    pub(super) fn of(stored: &Stored) -> Result<Option<Self>, ReadError> {
+    pub(super) fn of(stored: &StoredEntry) -> Result<Option<Self>, ReadError> {
         let record = stream_end(stored)?;
         Ok(record.map(|record| Self {
             index: stored.index,

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::Journal;
 use super::JournalError;
 use super::opening::Opening;
-use super::reader::Stored;
+use super::reader::StoredEntry;
 use crate::clock::Moment;
 
 /// Whether a journal may be relied upon, as its witnesses have it. `why` names the witnesses that keep it from being good.
@@ -25,7 +25,7 @@ pub enum Standing {
 pub struct HeldJournal {
     pub(super) journal: Journal,
     /// Opening entries of streams that the last run left open.
-    pub(super) unclosed: Vec<Stored>,
+    pub(super) unclosed: Vec<StoredEntry>,
 }
 
 impl HeldJournal {

@@ -112,7 +112,7 @@ pub fn tally(
         if leaf.role == Role::None {
             return;
         }
-        let Some(ended) = Ended::of(leaf, record, own) else {
+        let Some(ended) = EndedExchange::of(leaf, record, own) else {
             return;
         };
         let line = lines
@@ -160,14 +160,14 @@ pub(super) fn each_record(
 }
 
 /// An exchange that has ended.
-struct Ended {
+struct EndedExchange {
     line: Line,
     records: u64,
     latency_us: u64,
     reason: String,
 }
 
-impl Ended {
+impl EndedExchange {
     fn is_by_asker(&self) -> bool {
         self.reason.starts_with("CLIENT_")
     }
@@ -237,7 +237,7 @@ impl Period {
 }
 
 impl Sum {
-    fn add(&mut self, leaf: &Leaf, ended: &Ended) {
+    fn add(&mut self, leaf: &Leaf, ended: &EndedExchange) {
         let has_reached =
             leaf.role == Role::Provider || leaf.kind == LeafKind::StreamEnd || leaf.peer.is_some();
         self.records += ended.records;
@@ -407,7 +407,7 @@ mod tests {
                 peer,
                 asker: None,
             };
-            let ended = Ended {
+            let ended = EndedExchange {
                 line: Line {
                     consumer: "tax".to_owned(),
                     provider: "civil".to_owned(),

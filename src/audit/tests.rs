@@ -11,7 +11,7 @@ use futures::FutureExt;
 use futures::future::join_all;
 
 use super::reader::Reader;
-use super::reader::Stored;
+use super::reader::StoredEntry;
 use super::testing::Flaky;
 use super::testing::NOON;
 use super::testing::ORIGIN;
@@ -31,7 +31,7 @@ use super::*;
 use crate::pb;
 use crate::pb::journal_record;
 
-fn stored(dir: &Path) -> Vec<Stored> {
+fn stored(dir: &Path) -> Vec<StoredEntry> {
     Reader::open(dir)
         .forward(0)
         .unwrap()
@@ -39,7 +39,7 @@ fn stored(dir: &Path) -> Vec<Stored> {
         .unwrap()
 }
 
-fn end_of(stored: &Stored) -> pb::StreamEndRecord {
+fn end_of(stored: &StoredEntry) -> pb::StreamEndRecord {
     match stored.record().unwrap().unwrap().kind {
         Some(journal_record::Kind::StreamEnd(end)) => end,
         other => panic!("not a stream's end: {}", other.is_some()),
@@ -219,7 +219,7 @@ async fn a_dropped_stream_is_closed_as_abandoned() {
     long.record.detail = "x".repeat(100_000);
     assert!(matches!(
         open.close(long).await,
-        Err(Unwritten::TooLarge { .. })
+        Err(AppendError::TooLarge { .. })
     ));
     journal.close();
 
@@ -278,7 +278,7 @@ async fn a_closed_journal_takes_no_entries() {
     journal.close();
     assert!(matches!(
         journal.append(exchange(1)).await,
-        Err(Unwritten::Closed)
+        Err(AppendError::Closed)
     ));
     assert_whole(dir.path(), 1);
 }
@@ -299,7 +299,7 @@ async fn a_record_that_is_too_long_is_refused_alone() {
     for bytes in [70_000, 5_000] {
         let refused = journal.append(with_detail(bytes)).await;
         assert!(
-            matches!(refused, Err(Unwritten::TooLarge { .. })),
+            matches!(refused, Err(AppendError::TooLarge { .. })),
             "{bytes}"
         );
     }
@@ -330,7 +330,7 @@ async fn a_full_queue_refuses_entries_but_never_ends_of_streams() {
     let refused = appends
         .iter_mut()
         .filter_map(|append| append.as_mut().now_or_never())
-        .map(|answer| assert!(matches!(answer, Err(Unwritten::Busy))))
+        .map(|answer| assert!(matches!(answer, Err(AppendError::Busy))))
         .count();
     assert!(refused >= INTAKE, "{refused} were refused");
     let mut closing = Box::pin(open.close(stream_end(0, 1)));

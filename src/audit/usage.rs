@@ -6,9 +6,9 @@ use super::leaf::Role;
 use super::person::Person;
 use super::reader::ReadError;
 use super::reader::Reader;
+use super::search::Coverage;
 use super::search::Criteria;
 use super::search::Hit;
-use super::search::Reach;
 use super::search::each;
 use super::subject::SubjectKeys;
 use super::subject::epoch;
@@ -65,7 +65,7 @@ pub struct Usages {
     pub usages: Vec<Usage>,
     /// How many there are in all.
     pub total: u64,
-    pub reach: Reach,
+    pub reach: Coverage,
 }
 
 /// The months of whose key the journal's entries have tags, and of which the folder knows nothing.

@@ -16,7 +16,7 @@ use super::disk::DiskError;
 use super::frame::BadFrame;
 use super::frame::Frame;
 use super::frame::RawEntry;
-use super::frame::Sealed;
+use super::frame::SealedRecord;
 use super::layout::Layout;
 use super::leaf::BadLeaf;
 use super::leaf::Kind;
@@ -25,12 +25,12 @@ use super::leaf::leaf_hash;
 use super::merkle::Frontier;
 use super::note::VerifierKey;
 use super::pace::Pace;
-use super::pace::Stopped;
+use super::pace::WorkStopped;
 use super::policies::Policies;
 use super::policies::TextsOnRecord;
-use super::quorum::Unwitnessed;
+use super::quorum::QuorumError;
 use super::quorum::WitnessPolicy;
-use super::quorum::Witnessed;
+use super::quorum::WitnessedCheckpoint;
 use super::reader::ReadError;
 use super::retention::Retention;
 use super::scan::Walker;
@@ -45,7 +45,7 @@ use crate::registry::Digest;
 use crate::registry::hex;
 use account::OpenStream;
 use compare::Compare;
-use withheld::Withheld;
+use withheld::ErasedRecords;
 
 /// What was read and proven, up to the first fault if there is one.
 #[derive(Debug, Default)]
@@ -55,7 +55,7 @@ pub struct Report {
     /// The checkpoint that witnesses cosigned last, verified as the journal's own.
     pub witnessed: Option<SignedCheckpoint>,
     /// By whom, as the policy counts; None without a policy.
-    pub witnesses: Option<Witnessed>,
+    pub witnesses: Option<WitnessedCheckpoint>,
     /// Entries that are proven: by the published checkpoint, and behind it each commit by its own signature.
     pub entries: u64,
     pub commits: u64,
@@ -93,7 +93,7 @@ pub enum Fault {
     #[error("the witnessed checkpoint does not hold")]
     Witnessed(#[source] CheckpointError),
     #[error("the journal is not witnessed enough")]
-    Unwitnessed(#[from] Unwitnessed),
+    Unwitnessed(#[from] QuorumError),
     #[error(transparent)]
     Read(#[from] ReadError),
     #[error("entry {entry}: {what}")]
@@ -111,7 +111,7 @@ pub enum Fault {
     #[error("the text `policy/{}` is not the one that was in force", hex(digest))]
     Text { digest: Digest },
     #[error(transparent)]
-    Stopped(#[from] Stopped),
+    Stopped(#[from] WorkStopped),
 }
 
 /// What is wrong with one entry.
@@ -199,7 +199,7 @@ struct Verifier<'a> {
     /// Compares the tree's files with what they should hold.
     tree: TileWriter,
     streams: BTreeMap<u64, OpenStream>,
-    withheld: Withheld,
+    withheld: ErasedRecords,
     texts: TextsOnRecord,
     policies: Policies,
 }
@@ -234,7 +234,7 @@ impl<'a> Verifier<'a> {
             tiles: Tiles::of(layout),
             tree,
             streams: BTreeMap::new(),
-            withheld: Withheld::default(),
+            withheld: ErasedRecords::default(),
             texts: TextsOnRecord::default(),
             policies,
         })
@@ -453,7 +453,7 @@ impl<'a> Verifier<'a> {
         Ok(())
     }
 
-    fn check_end(&mut self, leaf: &Leaf, sealed: &Sealed) -> Result<(), EntryFault> {
+    fn check_end(&mut self, leaf: &Leaf, sealed: &SealedRecord) -> Result<(), EntryFault> {
         let Some(journal_record::Kind::StreamEnd(end)) = decode(sealed) else {
             return Err(EntryFault::NotAnEnd);
         };
@@ -478,7 +478,7 @@ impl<'a> Verifier<'a> {
         &mut self,
         entry: u64,
         leaf: &Leaf,
-        sealed: &Sealed,
+        sealed: &SealedRecord,
     ) -> Result<(), EntryFault> {
         let Some(journal_record::Kind::Erasure(record)) = decode(sealed) else {
             return Err(EntryFault::NotAnErasure);
@@ -499,14 +499,14 @@ impl<'a> Verifier<'a> {
     }
 }
 
-fn check_exchange(leaf: &Leaf, sealed: &Sealed) -> Result<OpenStream, EntryFault> {
+fn check_exchange(leaf: &Leaf, sealed: &SealedRecord) -> Result<OpenStream, EntryFault> {
     match decode(sealed) {
         Some(journal_record::Kind::Exchange(record)) => account::check(leaf, &record),
         _ => Err(EntryFault::NotAnExchange),
     }
 }
 
-fn decode(sealed: &Sealed) -> Option<journal_record::Kind> {
+fn decode(sealed: &SealedRecord) -> Option<journal_record::Kind> {
     pb::JournalRecord::decode(sealed.record.clone()).ok()?.kind
 }
 

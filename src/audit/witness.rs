@@ -87,7 +87,7 @@ pub enum WitnessError {
 
 /// Why a checkpoint is not cosigned.
 #[derive(Debug, Clone, thiserror::Error)]
-pub enum Refused {
+pub enum CosignRefusal {
     #[error(transparent)]
     Malformed(#[from] Malformed),
     #[error("the log is not in this federation's directory, or is this department's own")]
@@ -172,11 +172,11 @@ impl Witness {
 
     /// Judges the body of an `add-checkpoint` request, in the order of the specification; gives the cosignature's line when
     /// the checkpoint is on disk as the last one cosigned.
-    pub async fn add(&self, body: &str) -> Result<String, Refused> {
+    pub async fn add(&self, body: &str) -> Result<String, CosignRefusal> {
         let request = AddCheckpoint::parse(body)?;
         let checkpoint = self.shared.verified(request.note)?;
         if request.old > checkpoint.size() {
-            return Err(Refused::OldTooLarge);
+            return Err(CosignRefusal::OldTooLarge);
         }
         let (reply, answer) = oneshot::channel();
         let submission = Submission {
@@ -188,16 +188,20 @@ impl Witness {
         self.queue
             .try_send(submission)
             .map_err(|error| match error {
-                TrySendError::Full(_) => Refused::Busy,
+                TrySendError::Full(_) => CosignRefusal::Busy,
                 TrySendError::Disconnected(_) => self.shared.ended(),
             })?;
         answer.await.unwrap_or_else(|_| Err(self.shared.ended()))
     }
 
     /// The same, from the department whose gateway asks: of its own journal it knows best how it goes on.
-    pub async fn add_from(&self, sender: &DepartmentId, body: &str) -> Result<String, Refused> {
+    pub async fn add_from(
+        &self,
+        sender: &DepartmentId,
+        body: &str,
+    ) -> Result<String, CosignRefusal> {
         let added = self.add(body).await;
-        if let Err(Refused::Inconsistent { origin }) = &added
+        if let Err(CosignRefusal::Inconsistent { origin }) = &added
             && origin
                 .parse::<Origin>()
                 .is_ok_and(|origin| origin.department() == sender)
@@ -215,7 +219,7 @@ impl Witness {
 
 impl Shared {
     /// What the note says, if its log is known and has signed it.
-    fn verified(&self, note: &str) -> Result<SignedCheckpoint, Refused> {
+    fn verified(&self, note: &str) -> Result<SignedCheckpoint, CosignRefusal> {
         let (text, _) = note::split(note).map_err(|_| Malformed("it ends in no signed note"))?;
         let origin = text.split('\n').next().unwrap_or_default();
         let journals = self.journals.load();
@@ -226,7 +230,7 @@ impl Shared {
             Ok(_) | Err(_) => Vec::new(),
         };
         if keys.is_empty() {
-            return Err(Refused::UnknownLog);
+            return Err(CosignRefusal::UnknownLog);
         }
         // Without the lines of others, which nobody here can verify and this witness would keep and show.
         note::only(note, &keys)
@@ -236,15 +240,15 @@ impl Shared {
                 CheckpointError::Malformed(why)
                 | CheckpointError::Note(NoteError::Malformed(why)) => Malformed(why).into(),
                 CheckpointError::Note(_) | CheckpointError::OtherOrigin { .. } => {
-                    Refused::Untrusted(error)
+                    CosignRefusal::Untrusted(error)
                 }
             })
     }
 
-    fn ended(&self) -> Refused {
+    fn ended(&self) -> CosignRefusal {
         match self.failed.get() {
-            Some(error) => Refused::Failed(error.clone()),
-            None => Refused::Stopped,
+            Some(error) => CosignRefusal::Failed(error.clone()),
+            None => CosignRefusal::Stopped,
         }
     }
 }

@@ -13,13 +13,13 @@ use std::time::Instant;
 
 use tokio::sync::oneshot;
 
+use super::AppendError;
 use super::Failure;
 use super::IS_NULL;
 use super::JournalKey;
 use super::OpenEntry;
 use super::Receipt;
 use super::Shared;
-use super::Unwritten;
 use super::checkpoint::Checkpoint;
 use super::checkpoint::SignedCheckpoint;
 use super::disk::Disk;
@@ -56,7 +56,7 @@ const CLOSING_BYTES: u64 = 4 * 1024;
 pub(super) enum Message {
     Entry(Pending),
     /// The segment is to be left, however much room it has.
-    Seal(oneshot::Sender<Result<(), Unwritten>>),
+    Seal(oneshot::Sender<Result<(), AppendError>>),
     /// No more entries are to be taken.
     Close,
 }
@@ -69,17 +69,20 @@ pub(super) struct Pending {
     pub(super) record: Vec<u8>,
     /// How long the exchange took until now.
     pub(super) took: Duration,
-    pub(super) then: Then,
+    pub(super) then: AfterCommit,
 }
 
 /// What an entry means for open streams, and who waits for it.
-pub(super) enum Then {
-    Append(oneshot::Sender<Result<Receipt, Unwritten>>),
+pub(super) enum AfterCommit {
+    Append(oneshot::Sender<Result<Receipt, AppendError>>),
     /// If nobody waits any more, the open entry is dropped, and its drop closes it.
-    Begin(oneshot::Sender<Result<OpenEntry, Unwritten>>, Box<Opening>),
+    Begin(
+        oneshot::Sender<Result<OpenEntry, AppendError>>,
+        Box<Opening>,
+    ),
     End {
         opened_at: u64,
-        reply: Option<oneshot::Sender<Result<Receipt, Unwritten>>>,
+        reply: Option<oneshot::Sender<Result<Receipt, AppendError>>>,
     },
 }
 
@@ -108,13 +111,13 @@ pub(super) struct Writer {
 
 /// What was in the queue.
 #[derive(Default)]
-struct Gathered {
+struct QueuedWork {
     entries: Vec<Pending>,
     /// To be done behind the entries.
-    seal: Option<oneshot::Sender<Result<(), Unwritten>>>,
+    seal: Option<oneshot::Sender<Result<(), AppendError>>>,
 }
 
-impl Gathered {
+impl QueuedWork {
     /// How long after this commit's beginning the next one may begin.
     fn linger(&self, least: Duration) -> Duration {
         let took: Duration = self.entries.iter().map(|entry| entry.took).sum();
@@ -156,7 +159,7 @@ impl Writer {
 
     /// The entries that wait. With none waiting the first to come is taken at once; otherwise more are let gather until
     /// then, which is when the linger has passed since the last commit began.
-    fn gather(&self, ready: Option<Instant>, closing: &mut bool) -> Option<Gathered> {
+    fn gather(&self, ready: Option<Instant>, closing: &mut bool) -> Option<QueuedWork> {
         let mut next = match self.queue.try_recv() {
             Ok(message) => {
                 if let Some(ready) = ready {
@@ -167,7 +170,7 @@ impl Writer {
             Err(TryRecvError::Empty) => self.queue.recv().ok()?,
             Err(TryRecvError::Disconnected) => return None,
         };
-        let mut gathered = Gathered::default();
+        let mut gathered = QueuedWork::default();
         let mut bytes = 0;
         loop {
             match next {
@@ -194,14 +197,14 @@ impl Writer {
         }
     }
 
-    fn carry_out(&mut self, gathered: Gathered) -> Result<(), Failure> {
+    fn carry_out(&mut self, gathered: QueuedWork) -> Result<(), Failure> {
         self.commit_all(gathered.entries)?;
         if let Some(reply) = gathered.seal {
             let sealed = match self.shared.spare.failure() {
                 // A segment without entries has nothing to seal.
                 _ if self.segment.is_empty() => Ok(()),
                 // Entries still have room.
-                Some(error) => Err(Unwritten::Full(error)),
+                Some(error) => Err(AppendError::Full(error)),
                 None => self.roll(0)?,
             };
             // Whoever asked may be gone; the segment is sealed all the same.
@@ -215,7 +218,7 @@ impl Writer {
         let unpublished = self.shared.stalled();
         for pending in gathered {
             if let Some(error) = unpublished.as_ref().filter(|_| pending.is_new()) {
-                pending.refuse(Unwritten::Full(error.clone()));
+                pending.refuse(AppendError::Full(error.clone()));
                 continue;
             }
             let bytes = pending.bytes();
@@ -233,7 +236,7 @@ impl Writer {
                 && self.room() < bytes + self.reserve()
             {
                 self.shared.full.store(Some(error.clone()));
-                pending.refuse(Unwritten::Full(error.clone()));
+                pending.refuse(AppendError::Full(error.clone()));
                 continue;
             }
             self.batch.bytes += bytes;
@@ -253,10 +256,10 @@ impl Writer {
     }
 
     /// Goes on into the spare segment, if there is one and it has the room.
-    fn roll(&mut self, bytes: u64) -> Result<Result<(), Unwritten>, DiskError> {
+    fn roll(&mut self, bytes: u64) -> Result<Result<(), AppendError>, DiskError> {
         if let Err(error) = self.shared.spare.take() {
             self.shared.full.store(Some(error.clone()));
-            return Ok(Err(Unwritten::Full(error)));
+            return Ok(Err(AppendError::Full(error)));
         }
         self.segment = Segment::take_spare(&*self.disk, &self.layout, self.frontier.size())?;
         // The keeper ends only after this thread; had it panicked, taking the next spare segment would tell.
@@ -264,7 +267,7 @@ impl Writer {
             .rolled
             .send(self.segment.next_capacity(self.greatest_bytes));
         if self.segment.room() < bytes {
-            return Ok(Err(Unwritten::TooLarge {
+            return Ok(Err(AppendError::TooLarge {
                 bytes: bytes as usize,
             }));
         }
@@ -300,9 +303,9 @@ impl Writer {
             batch.frame.push(&leaf, &pending.salt, &pending.record);
             leaves.push(leaf);
             match pending.then {
-                Then::Append(_) => {}
-                Then::Begin(..) => _ = self.open.insert(index),
-                Then::End { opened_at, .. } => _ = self.open.remove(&opened_at),
+                AfterCommit::Append(_) => {}
+                AfterCommit::Begin(..) => _ = self.open.insert(index),
+                AfterCommit::End { opened_at, .. } => _ = self.open.remove(&opened_at),
             }
         }
         let root = frontier.root();
@@ -380,30 +383,30 @@ impl Pending {
 
     /// Whether it may be refused to keep room for those that close streams.
     fn is_new(&self) -> bool {
-        !matches!(self.then, Then::End { .. })
+        !matches!(self.then, AfterCommit::End { .. })
     }
 
     // Whoever asked may be gone; the entry stands all the same, so a reply that cannot be given is dropped.
 
     fn acknowledge(self, receipt: Receipt) {
         match self.then {
-            Then::Append(reply)
-            | Then::End {
+            AfterCommit::Append(reply)
+            | AfterCommit::End {
                 reply: Some(reply), ..
             } => _ = reply.send(Ok(receipt)),
-            Then::Begin(reply, opening) => _ = reply.send(Ok(opening.opened(receipt))),
-            Then::End { reply: None, .. } => {}
+            AfterCommit::Begin(reply, opening) => _ = reply.send(Ok(opening.opened(receipt))),
+            AfterCommit::End { reply: None, .. } => {}
         }
     }
 
-    fn refuse(self, unwritten: Unwritten) {
+    fn refuse(self, unwritten: AppendError) {
         match self.then {
-            Then::Append(reply)
-            | Then::End {
+            AfterCommit::Append(reply)
+            | AfterCommit::End {
                 reply: Some(reply), ..
             } => _ = reply.send(Err(unwritten)),
-            Then::Begin(reply, _) => _ = reply.send(Err(unwritten)),
-            Then::End {
+            AfterCommit::Begin(reply, _) => _ = reply.send(Err(unwritten)),
+            AfterCommit::End {
                 opened_at,
                 reply: None,
             } => {

@@ -17,7 +17,7 @@ use super::exit::Exit;
 use super::exit::Run;
 use super::output::OutputOptions;
 use crate::console::account::Accounts;
-use crate::console::account::Handed;
+use crate::console::account::NewAccount;
 use crate::console::role::Role;
 use crate::name::ReaderName;
 
@@ -53,7 +53,7 @@ impl AccountArgs {
             )
             .into());
         }
-        let handed = Handed::fresh(name, self.role, "Landbridge")?;
+        let handed = NewAccount::fresh(name, self.role, "Landbridge")?;
         let text = Zeroizing::new(format!("{}{}\n", before.as_str(), handed.stanza.as_str()));
         replace(file, text.as_bytes())
             .with_context(|| format!("cannot write `{}`", file.display()))?;
@@ -93,7 +93,7 @@ fn replace(file: &Path, content: &[u8]) -> io::Result<()> {
     fs::rename(&fresh, file)
 }
 
-fn text_of(name: &ReaderName, handed: &Handed) -> String {
+fn text_of(name: &ReaderName, handed: &NewAccount) -> String {
     let (password, uri) = (handed.password.as_str(), handed.uri.as_str());
     format!(
         "\
@@ -107,7 +107,7 @@ Put the second line into an authenticator app, e.g. as a QR code.
     )
 }
 
-fn json(name: &ReaderName, handed: &Handed) -> String {
+fn json(name: &ReaderName, handed: &NewAccount) -> String {
     let told = serde_json::json!({
         "name": name, "password": handed.password.as_str(), "otpauth": handed.uri.as_str(),
     });

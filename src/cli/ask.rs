@@ -46,7 +46,7 @@ pub(super) struct AskOptions {
 }
 
 /// A gateway ready to be asked about one record type.
-pub(super) struct Asking {
+pub(super) struct AskSession {
     pub(super) gateway: Gateway,
     pub(super) client: ExchangeServiceClient<Channel>,
     /// None when the gateway does not know the record type; it will say so.
@@ -54,12 +54,12 @@ pub(super) struct Asking {
 }
 
 impl AskOptions {
-    pub(super) async fn open(&self, record: &str) -> Result<Asking, Failure> {
+    pub(super) async fn open(&self, record: &str) -> Result<AskSession, Failure> {
         let gateway = self.client.gateway(Clock::System)?;
         let schema = schema::find(&gateway, self.registry.as_deref(), record).await?;
         let client = ExchangeServiceClient::new(gateway.channel.clone())
             .max_decoding_message_size(MAX_MESSAGE);
-        Ok(Asking {
+        Ok(AskSession {
             gateway,
             client,
             schema,
@@ -79,7 +79,7 @@ impl AskOptions {
     }
 }
 
-impl Asking {
+impl AskSession {
     /// Needed once there are records to be read.
     pub(super) fn message(&self, record: &str) -> Result<MessageDescriptor, Failure> {
         self.schema.clone().ok_or_else(|| {

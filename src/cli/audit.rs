@@ -78,13 +78,13 @@ files' permissions to allow. What is read at the operators' door, with a token, 
 Exit codes: 0 done, 1 it cannot be read, 3 verification failed, 64 bad usage.")]
 pub(super) struct AuditArgs {
     #[command(subcommand)]
-    what: What,
+    what: AuditCommand,
     #[command(flatten)]
     journal: JournalOptions,
 }
 
 #[derive(Subcommand)]
-enum What {
+enum AuditCommand {
     /// Finds entries, the newest first
     Search(Box<SearchArgs>),
     /// Lists who received a person's data, when, for which purpose and under which agreement
@@ -143,18 +143,20 @@ impl AuditArgs {
     pub(super) fn run(self, output: &OutputOptions) -> Run {
         let journal = self.journal;
         match self.what {
-            What::Search(args) => args.run(&journal.place()?, output),
-            What::Subject(args) => args.run(&journal.place()?, output),
-            What::Show(args) => args.run(&journal.place()?, output),
-            What::Tail(args) => args.run(&journal.place()?, output),
-            What::Verify(args) => args.run(&journal.place()?, output),
-            What::Prove(args) => args.run(&journal.place()?, output),
-            What::VerifyProof(args) => args.run(journal, output),
-            What::Reconcile(args) => args.run(&journal.vkey, output),
-            What::Expire(args) => args.run(journal.config.as_deref(), journal.utc_offset, output),
-            What::Export(args) => args.run(&journal.place()?, output),
-            What::Key(args) => args.run(&journal, output),
-            What::Token(args) => args.run(output),
+            AuditCommand::Search(args) => args.run(&journal.place()?, output),
+            AuditCommand::Subject(args) => args.run(&journal.place()?, output),
+            AuditCommand::Show(args) => args.run(&journal.place()?, output),
+            AuditCommand::Tail(args) => args.run(&journal.place()?, output),
+            AuditCommand::Verify(args) => args.run(&journal.place()?, output),
+            AuditCommand::Prove(args) => args.run(&journal.place()?, output),
+            AuditCommand::VerifyProof(args) => args.run(journal, output),
+            AuditCommand::Reconcile(args) => args.run(&journal.vkey, output),
+            AuditCommand::Expire(args) => {
+                args.run(journal.config.as_deref(), journal.utc_offset, output)
+            }
+            AuditCommand::Export(args) => args.run(&journal.place()?, output),
+            AuditCommand::Key(args) => args.run(&journal, output),
+            AuditCommand::Token(args) => args.run(output),
         }
     }
 }

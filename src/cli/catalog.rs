@@ -44,13 +44,13 @@ What nobody is ever given (SHARING_CLASS_PROHIBITED) is shown to its owner's sys
 `buf generate` makes Python, TypeScript and Go of the schemas.")]
 pub(super) struct CatalogArgs {
     #[command(subcommand)]
-    what: Option<What>,
+    what: Option<CatalogCommand>,
     #[command(flatten)]
     client: ClientOptions,
 }
 
 #[derive(Subcommand)]
-enum What {
+enum CatalogCommand {
     /// The departments of the federation
     Departments,
     /// The record types, and what this system may ask of each (the default)
@@ -101,13 +101,15 @@ impl CatalogArgs {
             client,
             output,
         };
-        match self.what.unwrap_or(What::List) {
-            What::Departments => catalog.departments().await?,
-            What::List => catalog.list().await?,
-            What::Search { words, limit } => catalog.search(words.join(" "), limit).await?,
-            What::Export { package, to } => catalog.export(package, &to).await?,
-            What::Dcat => catalog.dcat().await?,
-            What::Show { record } => catalog.show(record).await?,
+        match self.what.unwrap_or(CatalogCommand::List) {
+            CatalogCommand::Departments => catalog.departments().await?,
+            CatalogCommand::List => catalog.list().await?,
+            CatalogCommand::Search { words, limit } => {
+                catalog.search(words.join(" "), limit).await?
+            }
+            CatalogCommand::Export { package, to } => catalog.export(package, &to).await?,
+            CatalogCommand::Dcat => catalog.dcat().await?,
+            CatalogCommand::Show { record } => catalog.show(record).await?,
         }
         Ok(Exit::Done)
     }

@@ -13,7 +13,7 @@ use crate::clock::Clock;
 use crate::config::Config;
 use crate::console::ConsoleConfig;
 use crate::fault::Fault;
-use crate::gateway::assemble::Assembled;
+use crate::gateway::assemble::Assembly;
 use crate::gateway::assemble::rehearse;
 use crate::registry::hex;
 
@@ -59,7 +59,7 @@ impl CheckArgs {
 }
 
 /// Agreements that grant nothing any more, though their files are there.
-fn ended(assembled: &Assembled, config: &Config) -> impl Iterator<Item = Fault> {
+fn ended(assembled: &Assembly, config: &Config) -> impl Iterator<Item = Fault> {
     let today = Clock::System.now().date(config.offset);
     let agreements = assembled.snapshot.policy.agreements();
     let ended = agreements.filter(move |agreement| agreement.valid_until < today);
@@ -75,7 +75,7 @@ fn ended(assembled: &Assembled, config: &Config) -> impl Iterator<Item = Fault> 
     })
 }
 
-fn tell(assembled: &Assembled, config: &Config, output: &OutputOptions) {
+fn tell(assembled: &Assembly, config: &Config, output: &OutputOptions) {
     let snapshot = &assembled.snapshot;
     let revision = hex(snapshot.policy.revision());
     let (records, agreements) = (

@@ -5,7 +5,7 @@ use std::io;
 use std::io::Write;
 use std::process::ExitCode;
 
-use super::refused::Refused;
+use super::refused::GatewayRefusal;
 use crate::fault::Fault;
 use crate::fault::chain;
 use crate::text::visible;
@@ -62,7 +62,7 @@ pub(super) enum Failure {
     /// Faults in files that somebody wrote.
     Faults(Vec<Fault>),
     /// The gateway answered, and the answer is no.
-    Refused(Box<Refused>),
+    Refused(Box<GatewayRefusal>),
 }
 
 impl<E: Into<anyhow::Error>> From<E> for Failure {

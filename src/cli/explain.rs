@@ -18,7 +18,7 @@ use super::exit::Run;
 use super::output::OutputOptions;
 use super::table::Table;
 use super::when;
-use super::when::When;
+use super::when::TimeArg;
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::gateway::assemble;
@@ -27,7 +27,7 @@ use crate::name::DepartmentId;
 use crate::name::NameError;
 use crate::name::SystemName;
 use crate::policy::decision::Role;
-use crate::policy::explanation::Considered;
+use crate::policy::explanation::ConsideredGrant;
 use crate::policy::explanation::Explanation;
 use crate::policy::explanation::Outcome;
 use crate::registry::query::Query;
@@ -84,7 +84,7 @@ pub(super) struct ExplainArgs {
     claims: Vec<Claim>,
     /// When it would be asked, at the gateway's offset [default: now]
     #[arg(long, value_name = "TIME", value_parser = when::parse)]
-    at: Option<When>,
+    at: Option<TimeArg>,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -232,7 +232,7 @@ fn write(explanation: &Explanation, at: &str, to: &mut impl Write) -> io::Result
     writeln!(to, "\n{table}")
 }
 
-fn outcome(considered: &Considered) -> String {
+fn outcome(considered: &ConsideredGrant) -> String {
     match &considered.outcome {
         Outcome::Permitted { .. } => "permitted".to_owned(),
         Outcome::Refused { check, why } => {
@@ -242,7 +242,7 @@ fn outcome(considered: &Considered) -> String {
 }
 
 /// What the permit rests on, and what it would release.
-fn write_chosen(chosen: &Considered, to: &mut impl Write) -> io::Result<()> {
+fn write_chosen(chosen: &ConsideredGrant, to: &mut impl Write) -> io::Result<()> {
     let number = |number: Option<u64>, unit: &str| number.map(|n| format!("{n} {unit}"));
     let limits = [
         Some(format!("{} records an exchange", chosen.max_records)),

@@ -23,7 +23,7 @@ use crate::registry::Registry;
 use crate::registry::schema::RecordSchema;
 use crate::source::import::BadRow;
 use crate::source::import::ImportError;
-use crate::source::import::Imported;
+use crate::source::import::ImportReport;
 use crate::source::import::MOST_BAD_ROWS;
 use crate::source::import::Progress;
 use crate::source::import::import;
@@ -160,7 +160,7 @@ impl ImportArgs {
         Ok(Target { database, table })
     }
 
-    fn report(&self, imported: &Imported, target: &Target, output: &OutputOptions) -> Run {
+    fn report(&self, imported: &ImportReport, target: &Target, output: &OutputOptions) -> Run {
         let mut out = io::stdout().lock();
         if output.is_json() {
             let told = serde_json::json!({

@@ -17,7 +17,7 @@ use super::output::OutputOptions;
 use crate::clock::Clock;
 use crate::clock::Moment;
 use crate::identity::pki::Authority;
-use crate::identity::pki::Issued;
+use crate::identity::pki::IssuedCertificate;
 use crate::identity::pki::PkiError;
 use crate::identity::pki::Term;
 use crate::identity::spiffe::SpiffeId;
@@ -34,11 +34,11 @@ use crate::identity::spiffe::SpiffeId;
 A real federation brings its own CA: this one keeps its key in a file.")]
 pub(super) struct PkiArgs {
     #[command(subcommand)]
-    what: What,
+    what: PkiCommand,
 }
 
 #[derive(Subcommand)]
-enum What {
+enum PkiCommand {
     /// Makes a CA: `ca.pem`, `ca.key`, an empty `crl.pem`, and the list of what it issues
     Init {
         /// The folder; must not hold a CA yet
@@ -106,12 +106,12 @@ impl PkiArgs {
     pub(super) fn run(self, output: &OutputOptions) -> Run {
         let now = Clock::System.now();
         let rows = match self.what {
-            What::Init { dir, name } => {
+            PkiCommand::Init { dir, name } => {
                 Authority::create(&dir, &name, now).map_err(failed)?;
                 tell(&format!("made a CA in {}", dir.display()));
                 return Ok(Exit::Done);
             }
-            What::Issue {
+            PkiCommand::Issue {
                 ca,
                 id,
                 out,
@@ -131,7 +131,7 @@ impl PkiArgs {
                     Term::lasting(Duration::from_secs(u64::from(days) * 86_400), now),
                 )?
             }
-            What::Revoke { ca, which } => {
+            PkiCommand::Revoke { ca, which } => {
                 let revoked = open(&ca)?.revoke(&which, now).map_err(failed)?;
                 tell(&format!(
                     "{} is new: bring it to the gateways",
@@ -139,7 +139,7 @@ impl PkiArgs {
                 ));
                 revoked.iter().map(Row::from).collect()
             }
-            What::Crl { ca } => {
+            PkiCommand::Crl { ca } => {
                 open(&ca)?.renew_crl(now).map_err(failed)?;
                 tell(&format!(
                     "{} is new: bring it to the gateways",
@@ -147,7 +147,7 @@ impl PkiArgs {
                 ));
                 return Ok(Exit::Done);
             }
-            What::Show { ca } => open(&ca)?.issued().iter().map(Row::from).collect(),
+            PkiCommand::Show { ca } => open(&ca)?.issued().iter().map(Row::from).collect(),
         };
         output::list(output.for_lists(), &rows, &HEADER, Row::cells)?;
         Ok(Exit::Done)
@@ -214,8 +214,8 @@ fn tell(message: &str) {
     eprintln!("{message}");
 }
 
-impl From<&Issued> for Row {
-    fn from(issued: &Issued) -> Self {
+impl From<&IssuedCertificate> for Row {
+    fn from(issued: &IssuedCertificate) -> Self {
         Self {
             serial: issued.serial.clone(),
             id: issued.id.clone(),

@@ -16,7 +16,7 @@ use clap::Args;
 use super::ask;
 use super::ask::Account;
 use super::ask::AskOptions;
-use super::ask::Asking;
+use super::ask::AskSession;
 use super::exit::Exit;
 use super::exit::Failure;
 use super::exit::Run;
@@ -85,7 +85,7 @@ const TOLD_EVERY: Duration = Duration::from_secs(5);
 struct Pages {
     progress: Progress,
     told: Instant,
-    asking: Asking,
+    asking: AskSession,
     args: QueryArgs,
     output: OutputOptions,
     /// Begun with the first header.

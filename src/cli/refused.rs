@@ -15,7 +15,7 @@ use crate::text::visible;
 
 /// The gateway answered, and the answer is no.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Refused {
+pub(super) struct GatewayRefusal {
     code: Code,
     /// The stable reason, e.g. FIELD_NOT_GRANTED.
     reason: String,
@@ -30,7 +30,7 @@ pub(super) struct Refused {
 /// The reason of a gateway that has too much to do: nothing was decided.
 const BUSY: [&str; 2] = ["OVERLOADED", "OVER_FAIR_SHARE"];
 
-impl Refused {
+impl GatewayRefusal {
     /// None for a status that no gateway made.
     pub(super) fn read(status: &Status) -> Option<Self> {
         let info = status.get_details_error_info()?;

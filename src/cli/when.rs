@@ -25,7 +25,7 @@ const OFFSET: &[BorrowedFormatItem<'_>] =
 
 /// A time as it was typed; what it means depends on the offset and on now.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum When {
+pub(super) enum TimeArg {
     At(OffsetDateTime),
     /// A calendar time, at whatever offset the answer is in.
     Local(PrimitiveDateTime),
@@ -35,19 +35,21 @@ pub(super) enum When {
 pub(super) const EXPECTED: &str = "a time such as `2026-05-01`, `2026-05-01T10:00`, `2026-05-01T10:00:00+08:00`, or a while ago such as `30m`, `12h`, `7d`";
 
 /// Reads a time, for clap.
-pub(super) fn parse(text: &str) -> Result<When, String> {
-    let local = |format| PrimitiveDateTime::parse(text, format).map(When::Local);
+pub(super) fn parse(text: &str) -> Result<TimeArg, String> {
+    let local = |format| PrimitiveDateTime::parse(text, format).map(TimeArg::Local);
     OffsetDateTime::parse(text, &Rfc3339)
-        .map(When::At)
+        .map(TimeArg::At)
         .or_else(|_| local(SECOND))
         .or_else(|_| local(MINUTE))
-        .or_else(|_| Date::parse(text, DAY).map(|date| When::Local(date.with_time(Time::MIDNIGHT))))
+        .or_else(|_| {
+            Date::parse(text, DAY).map(|date| TimeArg::Local(date.with_time(Time::MIDNIGHT)))
+        })
         .ok()
         .or_else(|| ago(text))
         .ok_or_else(|| format!("expected {EXPECTED}"))
 }
 
-fn ago(text: &str) -> Option<When> {
+fn ago(text: &str) -> Option<TimeArg> {
     let unit = text.chars().next_back()?;
     let count: u32 = text.strip_suffix(unit)?.parse().ok()?;
     let seconds = match unit {
@@ -58,10 +60,10 @@ fn ago(text: &str) -> Option<When> {
         'w' => 604_800,
         _ => return None,
     };
-    Some(When::Ago(Duration::seconds(i64::from(count) * seconds)))
+    Some(TimeArg::Ago(Duration::seconds(i64::from(count) * seconds)))
 }
 
-impl When {
+impl TimeArg {
     pub(super) fn moment(self, offset: UtcOffset, now: Moment) -> Moment {
         match self {
             Self::At(at) => of(at),

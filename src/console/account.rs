@@ -60,14 +60,14 @@ pub struct Account {
 
 /// Somebody who has shown a password and a code that are right. The code's step is used up by it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Proven {
+pub(super) struct ProvenCredentials {
     pub(super) name: ReaderName,
     pub(super) role: Role,
     pub(super) step: u64,
 }
 
 /// What a new account's holder is given, this once.
-pub struct Handed {
+pub struct NewAccount {
     pub password: Zeroizing<String>,
     /// For an authenticator app: `otpauth://totp/…`.
     pub uri: Zeroizing<String>,
@@ -147,7 +147,7 @@ impl Accounts {
         password: &str,
         code: &str,
         now: Moment,
-    ) -> Option<Proven> {
+    ) -> Option<ProvenCredentials> {
         let account = self
             .account
             .iter()
@@ -161,7 +161,7 @@ impl Accounts {
         let right = PasswordHash::new(hash)
             .and_then(|hash| Argon2::default().verify_password(password.as_bytes(), &hash));
         let account = account.filter(|_| right.is_ok())?;
-        Some(Proven {
+        Some(ProvenCredentials {
             name: account.name.clone(),
             role: account.role,
             step: account.step_of(code, now)?,
@@ -194,7 +194,7 @@ impl Account {
     }
 }
 
-impl Handed {
+impl NewAccount {
     /// Makes a password and a secret for one-time codes.
     pub fn fresh(name: &ReaderName, role: Role, issuer: &str) -> Result<Self, NotMade> {
         let password = Zeroizing::new(base32(secret::random::<15>()?).to_lowercase());
@@ -236,7 +236,7 @@ impl fmt::Debug for Account {
     }
 }
 
-impl fmt::Debug for Handed {
+impl fmt::Debug for NewAccount {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Handed(..)")
     }

@@ -15,13 +15,13 @@ use super::page;
 use super::page::Page;
 use super::page::fact;
 use super::policy::kept_text;
-use super::unseen::Unseen;
+use super::unseen::PageError;
 use super::visitor::AnyRole;
 use super::words::Language;
 use super::words::Words;
-use crate::audit::policies::Kept;
+use crate::audit::policies::KeptText;
 use crate::audit::policies::Policies;
-use crate::door::operators::unread::Unread;
+use crate::door::operators::unread::ReadingError;
 use crate::exchange::snapshot::Snapshot;
 use crate::name::DepartmentId;
 use crate::name::RecordType;
@@ -34,7 +34,7 @@ const HERE: &str = "/console/agreements";
 pub(super) async fn show(
     State(console): State<Arc<Console>>,
     visitor: AnyRole,
-) -> Result<Response, Unseen> {
+) -> Result<Response, PageError> {
     let on_record = console
         .view(&visitor.who, "agreements")
         .await
@@ -67,10 +67,13 @@ pub(super) async fn show(
 }
 
 /// Each file of them, with its text as it is in force.
-fn guardrails(snapshot: &Snapshot, policies: &Policies) -> Result<Vec<(String, Kept)>, Unread> {
+fn guardrails(
+    snapshot: &Snapshot,
+    policies: &Policies,
+) -> Result<Vec<(String, KeptText)>, ReadingError> {
     let files = snapshot.policy.guardrails();
     let texts = files.map(|part| {
-        let text = policies.read(part.text).map_err(Unread::failed)?;
+        let text = policies.read(part.text).map_err(ReadingError::failed)?;
         Ok((part.name.to_owned(), text))
     });
     texts.collect()

@@ -13,8 +13,8 @@ use super::Console;
 use super::page;
 use super::page::Page;
 use super::period;
-use super::period::Picked;
-use super::unseen::Unseen;
+use super::period::PeriodForm;
+use super::unseen::PageError;
 use super::visitor::Auditor;
 use super::words::Words;
 use crate::audit::alarm;
@@ -23,7 +23,7 @@ use crate::audit::alarm::Pattern;
 use crate::audit::reader::Reader;
 use crate::clock::Moment;
 use crate::door::operators::desk::Action;
-use crate::door::operators::unread::Unread;
+use crate::door::operators::unread::ReadingError;
 
 const HERE: &str = "/console/alarms";
 const WEEK_MICROS: i64 = 7 * 24 * 3600 * 1_000_000;
@@ -32,8 +32,8 @@ const SECOND_MICROS: i64 = 1_000_000;
 pub(super) async fn show(
     State(console): State<Arc<Console>>,
     visitor: Auditor,
-    Query(picked): Query<Picked>,
-) -> Result<Response, Unseen> {
+    Query(picked): Query<PeriodForm>,
+) -> Result<Response, PageError> {
     let words = visitor.language.words();
     let (journal, offset) = (console.desk.journal.clone(), console.desk.offset);
     let (since, until) = picked
@@ -42,7 +42,8 @@ pub(super) async fn show(
     let found = console
         .desk
         .look_up(move || {
-            alarm::alarms(&Reader::open(&journal), since, until, offset).map_err(Unread::failed)
+            alarm::alarms(&Reader::open(&journal), since, until, offset)
+                .map_err(ReadingError::failed)
         })
         .await
         .map_err(visitor.unread())?;

@@ -5,7 +5,7 @@ use std::path::Path;
 use time::UtcOffset;
 
 use crate::audit::policies;
-use crate::audit::policies::Kept;
+use crate::audit::policies::KeptText;
 use crate::audit::policies::Policies;
 use crate::exchange::snapshot::Snapshot;
 use crate::fault::Fault;
@@ -60,7 +60,7 @@ pub(super) fn compile(
 /// The text that is in force: the file's, or the one kept if the file is another by now.
 fn text_in_force(part: &Part<'_>, kept: &Policies) -> Result<String, Fault> {
     let former = || match kept.read(part.text) {
-        Ok(Kept::Text(text)) => Some(text),
+        Ok(KeptText::Text(text)) => Some(text),
         _ => None,
     };
     policies::text_of(part)

@@ -32,7 +32,7 @@ const UNDER_WAY_SECONDS: u32 = 600;
 /// What comes back from the provider (RFC 6749, section 4.1.2).
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
-pub(super) struct Returned {
+pub(super) struct ProviderCallback {
     state: String,
     code: String,
     error: String,
@@ -70,7 +70,7 @@ pub(super) async fn finish(
     State(console): State<Arc<Console>>,
     Guest(language): Guest,
     headers: HeaderMap,
-    Query(returned): Query<Returned>,
+    Query(returned): Query<ProviderCallback>,
 ) -> Response {
     let begun = visitor::cookie(&headers, &console.cookies.under_way);
     match proven(&console, begun, returned).await {
@@ -110,7 +110,7 @@ impl Console {
 async fn proven(
     console: &Console,
     begun: Option<&str>,
-    returned: Returned,
+    returned: ProviderCallback,
 ) -> Result<String, NotSignedIn> {
     let Some(openid) = &console.openid else {
         return Err(NotProven::Unexpected.into());

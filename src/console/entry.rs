@@ -17,16 +17,16 @@ use super::page;
 use super::page::Page;
 use super::page::fact;
 use super::policy::texts_on_record;
-use super::unseen::Unseen;
+use super::unseen::PageError;
 use super::visitor::Auditor;
 use super::words::Words;
 use crate::audit::json;
 use crate::audit::note::VerifierKey;
-use crate::audit::policies::Kept;
+use crate::audit::policies::KeptText;
 use crate::audit::policies::Policies;
 use crate::audit::proof::Proof;
 use crate::audit::reader::Reader;
-use crate::audit::reader::Stored;
+use crate::audit::reader::StoredEntry;
 use crate::audit::row::Row;
 use crate::audit::search::Criteria;
 use crate::audit::search::Hit;
@@ -35,7 +35,7 @@ use crate::door::operators::desk::Action;
 use crate::door::operators::desk::OnRecord;
 use crate::door::operators::lookup;
 use crate::door::operators::proof::Prover;
-use crate::door::operators::unread::Unread;
+use crate::door::operators::unread::ReadingError;
 use crate::exchange::snapshot::Snapshot;
 use crate::pb;
 use crate::pb::journal_record::Kind;
@@ -46,8 +46,8 @@ use crate::registry::hex;
 const OF_EXCHANGE: usize = 8;
 
 /// An entry with what belongs to it.
-struct Shown {
-    stored: Stored,
+struct EntryView {
+    stored: StoredEntry,
     record: Option<pb::JournalRecord>,
     proof: Option<Proof>,
     /// Of the same exchange, this entry included.
@@ -60,7 +60,7 @@ pub(super) async fn show(
     State(console): State<Arc<Console>>,
     visitor: Auditor,
     Place(index): Place<u64>,
-) -> Result<Response, Unseen> {
+) -> Result<Response, PageError> {
     let words = visitor.language.words();
     let (on_record, shown) = read(&console, &visitor, index, Action::Show).await?;
     let title = format!("{} {index}", words.entry);
@@ -84,11 +84,11 @@ pub(super) async fn proof(
     State(console): State<Arc<Console>>,
     visitor: Auditor,
     Place(index): Place<u64>,
-) -> Result<Response, Unseen> {
+) -> Result<Response, PageError> {
     let (on_record, shown) = read(&console, &visitor, index, Action::Prove).await?;
     let proof = shown
         .proof
-        .ok_or_else(|| visitor.unread()(Unread::NotFound))?;
+        .ok_or_else(|| visitor.unread()(ReadingError::NotFound))?;
     Ok(page::file(
         on_record,
         &format!("entry-{index}.tlog-proof"),
@@ -102,7 +102,7 @@ pub(super) async fn json(
     State(console): State<Arc<Console>>,
     visitor: Auditor,
     Place(index): Place<u64>,
-) -> Result<Response, Unseen> {
+) -> Result<Response, PageError> {
     let (on_record, shown) = read(&console, &visitor, index, Action::Show).await?;
     let text = shown.json(console.desk.offset);
     Ok(page::file(
@@ -119,7 +119,7 @@ async fn read(
     visitor: &Auditor,
     index: u64,
     action: Action,
-) -> Result<(OnRecord, Shown), Unseen> {
+) -> Result<(OnRecord, EntryView), PageError> {
     let journal = console.desk.journal.clone();
     let shown = console.desk.look_up(move || look_up(&journal, index)).await;
     let entries = u64::from(shown.is_ok());
@@ -132,9 +132,11 @@ async fn read(
     Ok((on_record, shown))
 }
 
-fn look_up(journal: &Path, index: u64) -> Result<Shown, Unread> {
-    let stored = Reader::open(journal).entry(index).map_err(Unread::failed)?;
-    let stored = stored.ok_or(Unread::NotFound)?;
+fn look_up(journal: &Path, index: u64) -> Result<EntryView, ReadingError> {
+    let stored = Reader::open(journal)
+        .entry(index)
+        .map_err(ReadingError::failed)?;
+    let stored = stored.ok_or(ReadingError::NotFound)?;
     let exchange = match stored.leaf.exchange {
         None => Vec::new(),
         Some(exchange) => {
@@ -145,18 +147,18 @@ fn look_up(journal: &Path, index: u64) -> Result<Shown, Unread> {
             lookup::entries(journal, &criteria, Listed::newest(OF_EXCHANGE))?.hits
         }
     };
-    let record = stored.record().map_err(Unread::failed)?;
+    let record = stored.record().map_err(ReadingError::failed)?;
     let agreement = record.as_ref().and_then(|record| match &record.kind {
         Some(Kind::Exchange(record)) => Some(record.agreement_digest.as_ref()),
         _ => None,
     });
     let policies = Policies::beside(journal);
-    Ok(Shown {
+    Ok(EntryView {
         has_text: match agreement.and_then(|digest| digest.try_into().ok()) {
             None => false,
             Some(digest) => {
                 let text = texts_on_record(journal)?.text(&policies, digest);
-                text.map_err(Unread::failed)? != Kept::Nothing
+                text.map_err(ReadingError::failed)? != KeptText::Nothing
             }
         },
         record,
@@ -166,7 +168,7 @@ fn look_up(journal: &Path, index: u64) -> Result<Shown, Unread> {
     })
 }
 
-impl Shown {
+impl EntryView {
     fn exchange_record(&self) -> Option<&pb::ExchangeRecord> {
         match self.record.as_ref()?.kind.as_ref()? {
             Kind::Exchange(record) => Some(record),
@@ -183,7 +185,7 @@ impl Shown {
     }
 
     fn json(&self, offset: UtcOffset) -> String {
-        let Stored { index, leaf, .. } = &self.stored;
+        let StoredEntry { index, leaf, .. } = &self.stored;
         match json::entry(*index, leaf, self.record.as_ref(), offset) {
             Ok(json) => format!("{json:#}\n"),
             Err(error) => format!("{error}\n"),
@@ -196,8 +198,8 @@ fn told(what: &str, text: &Markup) -> Markup {
     html! { span data-told=(what) { (text) } }
 }
 
-fn story(shown: &Shown, offset: UtcOffset, words: &Words) -> Markup {
-    let Stored { index, leaf, .. } = &shown.stored;
+fn story(shown: &EntryView, offset: UtcOffset, words: &Words) -> Markup {
+    let StoredEntry { index, leaf, .. } = &shown.stored;
     let of_exchange = shown.exchange.iter().find(|hit| hit.index == *index);
     let row = match of_exchange {
         Some(hit) => Row::of(hit),
@@ -228,7 +230,7 @@ fn story(shown: &Shown, offset: UtcOffset, words: &Words) -> Markup {
 }
 
 fn grounds(
-    shown: &Shown,
+    shown: &EntryView,
     record: &pb::ExchangeRecord,
     snapshot: &Snapshot,
     today: Date,
@@ -294,7 +296,7 @@ fn then_and_now(
     }
 }
 
-fn other_side(shown: &Shown, words: &Words) -> Markup {
+fn other_side(shown: &EntryView, words: &Words) -> Markup {
     let Some(peer) = &shown.stored.leaf.peer else {
         return html! {};
     };
@@ -314,7 +316,7 @@ fn other_side(shown: &Shown, words: &Words) -> Markup {
     }
 }
 
-fn proven(shown: &Shown, key: &VerifierKey, words: &Words) -> Markup {
+fn proven(shown: &EntryView, key: &VerifierKey, words: &Words) -> Markup {
     let Some(proof) = &shown.proof else {
         return html! { section { h2 { (words.proof) } p { (words.no_checkpoint) } } };
     };
@@ -353,7 +355,7 @@ fn proven(shown: &Shown, key: &VerifierKey, words: &Words) -> Markup {
     }
 }
 
-fn whole(shown: &Shown, offset: UtcOffset, words: &Words) -> Markup {
+fn whole(shown: &EntryView, offset: UtcOffset, words: &Words) -> Markup {
     html! {
         details {
             summary { (words.all_of_it) }

@@ -24,7 +24,7 @@ use super::histogram::Histogram;
 use super::page;
 use super::page::Page;
 use super::period;
-use super::unseen::Unseen;
+use super::unseen::PageError;
 use super::visitor::Auditor;
 use super::words::Words;
 use crate::audit::Kind;
@@ -32,11 +32,11 @@ use crate::audit::Outcome;
 use crate::audit::Role;
 use crate::audit::person::Gaps;
 use crate::audit::row::Row;
-use crate::audit::search::Found;
+use crate::audit::search::SearchResult;
 use crate::door::operators::audit::question::Search;
 use crate::door::operators::desk::OnRecord;
 use crate::door::operators::lookup;
-use crate::door::operators::unread::Unread;
+use crate::door::operators::unread::ReadingError;
 use crate::exchange::snapshot::Snapshot;
 use crate::pb;
 
@@ -51,14 +51,14 @@ const MODES: [&str; 4] = ["get", "query", "verify", "count"];
 /// What the form has, by the names of its fields; what is not there is open.
 #[derive(Debug, Default, Clone, Deserialize)]
 #[serde(transparent)]
-pub(super) struct Asked(BTreeMap<String, String>);
+pub(super) struct SearchForm(BTreeMap<String, String>);
 
 pub(super) async fn show(
     State(console): State<Arc<Console>>,
     visitor: Auditor,
     headers: HeaderMap,
-    Query(asked): Query<Asked>,
-) -> Result<Response, Unseen> {
+    Query(asked): Query<SearchForm>,
+) -> Result<Response, PageError> {
     let words = visitor.language.words();
     let (on_record, found) = match search(&console, &visitor, &asked).await {
         Ok((on_record, found, histogram)) => {
@@ -68,7 +68,7 @@ pub(super) async fn show(
                 results(&found, &histogram, &asked, offset, words),
             )
         }
-        Err(Unread::Invalid { field, why }) => {
+        Err(ReadingError::Invalid { field, why }) => {
             let on_record = console.view(&visitor.who, "exchanges").await;
             let on_record = on_record.map_err(visitor.unread())?;
             (on_record, page::invalid(field, &why))
@@ -91,8 +91,8 @@ pub(super) async fn show(
 async fn search(
     console: &Console,
     visitor: &Auditor,
-    asked: &Asked,
-) -> Result<(OnRecord, Found, Histogram), Unread> {
+    asked: &SearchForm,
+) -> Result<(OnRecord, SearchResult, Histogram), ReadingError> {
     let desk = &console.desk;
     let (on_record, found, _) = find(console, visitor, asked.request(desk.offset)?).await?;
     let (journal, now) = (desk.journal.clone(), desk.now());
@@ -110,7 +110,7 @@ pub(super) async fn find(
     console: &Console,
     visitor: &Auditor,
     request: pb::SearchRequest,
-) -> Result<(OnRecord, Found, Gaps), Unread> {
+) -> Result<(OnRecord, SearchResult, Gaps), ReadingError> {
     let search = Search::read(&request, &console.desk)?;
     let (query, action) = (search.told.to_string(), search.action);
     let own = console.desk.clone();
@@ -129,12 +129,12 @@ pub(super) async fn find(
     Ok((on_record, found, gaps))
 }
 
-impl Asked {
+impl SearchForm {
     fn get(&self, name: &str) -> &str {
         self.0.get(name).map_or("", |value| value.trim())
     }
 
-    fn request(&self, offset: UtcOffset) -> Result<pb::SearchRequest, Unread> {
+    fn request(&self, offset: UtcOffset) -> Result<pb::SearchRequest, ReadingError> {
         let text = |name| self.get(name).to_owned();
         let number = |name| number(name, self.get(name));
         let moment = |name| picked(name, self.get(name), offset);
@@ -194,17 +194,21 @@ impl Asked {
     }
 }
 
-fn number(field: &'static str, text: &str) -> Result<Option<u64>, Unread> {
+fn number(field: &'static str, text: &str) -> Result<Option<u64>, ReadingError> {
     match text.trim() {
         "" => Ok(None),
         text => text
             .parse()
             .map(Some)
-            .map_err(|_| Unread::invalid(field, "expected a number")),
+            .map_err(|_| ReadingError::invalid(field, "expected a number")),
     }
 }
 
-fn picked(field: &'static str, text: &str, offset: UtcOffset) -> Result<Option<Timestamp>, Unread> {
+fn picked(
+    field: &'static str,
+    text: &str,
+    offset: UtcOffset,
+) -> Result<Option<Timestamp>, ReadingError> {
     let at = period::picked(field, text, offset)?;
     Ok(at.map(|at| Timestamp {
         seconds: at.seconds(),
@@ -224,7 +228,7 @@ fn encode(text: &str, into: &mut String) {
     }
 }
 
-fn form(asked: &Asked, snapshot: &Snapshot, words: &Words) -> Markup {
+fn form(asked: &SearchForm, snapshot: &Snapshot, words: &Words) -> Markup {
     let agreements: Vec<_> = snapshot
         .policy
         .agreements()
@@ -280,9 +284,9 @@ fn form(asked: &Asked, snapshot: &Snapshot, words: &Words) -> Markup {
 }
 
 fn results(
-    found: &Found,
+    found: &SearchResult,
     histogram: &Histogram,
-    asked: &Asked,
+    asked: &SearchForm,
     offset: UtcOffset,
     words: &Words,
 ) -> Markup {
@@ -304,7 +308,7 @@ fn results(
 }
 
 /// What was found, and up to where all was searched.
-pub(super) fn table(found: &Found, offset: UtcOffset, words: &Words) -> Markup {
+pub(super) fn table(found: &SearchResult, offset: UtcOffset, words: &Words) -> Markup {
     html! {
         @if found.hits.is_empty() {
             p { (words.nothing_found) }

@@ -20,17 +20,17 @@ use super::page;
 use super::page::Page;
 use super::page::fact;
 use super::period;
-use super::unseen::Unseen;
+use super::unseen::PageError;
 use super::visitor::AnyRole;
 use super::words::Words;
 use crate::clock::Moment;
-use crate::door::operators::told::Told;
+use crate::door::operators::told::QueryWords;
 use crate::exchange::snapshot::Snapshot;
 use crate::identity::Caller;
 use crate::name::DepartmentId;
 use crate::name::Purpose;
 use crate::name::RecordType;
-use crate::policy::explanation::Considered;
+use crate::policy::explanation::ConsideredGrant;
 use crate::policy::explanation::Explanation;
 use crate::policy::explanation::Outcome;
 use crate::registry::query::Mode;
@@ -44,7 +44,7 @@ const MODES: [Mode; 3] = [Mode::Get, Mode::Query, Mode::Count];
 /// What the form has.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
-pub(super) struct Asked {
+pub(super) struct ExplainForm {
     department: String,
     system: String,
     record_type: String,
@@ -60,8 +60,8 @@ pub(super) struct Asked {
 pub(super) async fn show(
     State(console): State<Arc<Console>>,
     visitor: AnyRole,
-    Asking(asked): Asking<Asked>,
-) -> Result<Response, Unseen> {
+    Asking(asked): Asking<ExplainForm>,
+) -> Result<Response, PageError> {
     let on_record = console
         .view(&visitor.who, &asked.on_record())
         .await
@@ -85,10 +85,10 @@ pub(super) async fn show(
     ))
 }
 
-impl Asked {
+impl ExplainForm {
     /// What the journal keeps: names, and no text that could be a person's.
     fn on_record(&self) -> String {
-        let mut told = Told::default();
+        let mut told = QueryWords::default();
         for (key, text, is_name) in [
             (
                 "department",
@@ -115,7 +115,11 @@ impl Asked {
 }
 
 /// Or what is wrong with the question.
-fn explained(asked: &Asked, snapshot: &Snapshot, console: &Console) -> Result<Explanation, String> {
+fn explained(
+    asked: &ExplainForm,
+    snapshot: &Snapshot,
+    console: &Console,
+) -> Result<Explanation, String> {
     let department = asked.department.parse().map_err(told)?;
     let system = match asked.system.trim() {
         "" => None,
@@ -161,7 +165,7 @@ fn told(error: impl std::fmt::Display) -> String {
     error.to_string()
 }
 
-fn form(asked: &Asked, snapshot: &Snapshot, words: &Words) -> Markup {
+fn form(asked: &ExplainForm, snapshot: &Snapshot, words: &Words) -> Markup {
     let modes = MODES.map(Mode::as_str);
     html! {
         form .search method="get" action=(HERE) {
@@ -204,7 +208,7 @@ fn answer(explanation: &Explanation, words: &Words) -> Markup {
     }
 }
 
-fn released(chosen: &Considered, words: &Words) -> Markup {
+fn released(chosen: &ConsideredGrant, words: &Words) -> Markup {
     let Outcome::Permitted { released } = &chosen.outcome else {
         return html! {};
     };

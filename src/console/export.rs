@@ -14,24 +14,24 @@ use super::Console;
 use super::fields::when;
 use super::page::Page;
 use super::period;
-use super::unseen::Unseen;
+use super::unseen::PageError;
 use super::visitor::Auditor;
 use crate::audit::export::Format;
 use crate::audit::export::Selection;
 use crate::audit::reader::Reader;
 use crate::audit::search::Criteria;
-use crate::door::operators::export::Asked;
+use crate::door::operators::export::ExportRequest;
 use crate::door::operators::export::FILES;
 use crate::door::operators::export::export_for;
-use crate::door::operators::reader::Granted;
-use crate::door::operators::unread::Unread;
+use crate::door::operators::reader::ReadGrant;
+use crate::door::operators::unread::ReadingError;
 
 const HERE: &str = "/console/export";
 
 /// What the form has.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
-pub(super) struct Wanted {
+pub(super) struct ExportForm {
     format: String,
     since: String,
     until: String,
@@ -41,7 +41,7 @@ pub(super) struct Wanted {
 pub(super) async fn show(
     State(console): State<Arc<Console>>,
     visitor: Auditor,
-) -> Result<Response, Unseen> {
+) -> Result<Response, PageError> {
     let on_record = console
         .view(&visitor.who, "export")
         .await
@@ -70,8 +70,8 @@ pub(super) async fn show(
 pub(super) async fn file(
     State(console): State<Arc<Console>>,
     visitor: Auditor,
-    Query(wanted): Query<Wanted>,
-) -> Result<Response, Unseen> {
+    Query(wanted): Query<ExportForm>,
+) -> Result<Response, PageError> {
     let asked = wanted.read(console.desk.offset).map_err(visitor.unread())?;
     send(&console, &visitor, asked).await
 }
@@ -81,15 +81,15 @@ pub(super) async fn bundle(
     State(console): State<Arc<Console>>,
     visitor: Auditor,
     Path(index): Path<u64>,
-) -> Result<Response, Unseen> {
+) -> Result<Response, PageError> {
     let journal = console.desk.journal.clone();
     let stored = console
         .desk
         .look_up(move || {
             let stored = Reader::open(&journal)
                 .entry(index)
-                .map_err(Unread::failed)?;
-            stored.ok_or(Unread::NotFound)
+                .map_err(ReadingError::failed)?;
+            stored.ok_or(ReadingError::NotFound)
         })
         .await
         .map_err(visitor.unread())?;
@@ -107,7 +107,7 @@ pub(super) async fn bundle(
             ..Selection::default()
         },
     };
-    let asked = Asked {
+    let asked = ExportRequest {
         format: Format::Bundle,
         selection,
         mandate: String::new(),
@@ -116,19 +116,23 @@ pub(super) async fn bundle(
     send(&console, &visitor, asked).await
 }
 
-async fn send(console: &Console, visitor: &Auditor, asked: Asked) -> Result<Response, Unseen> {
-    let granted = Granted::signed_in(&visitor.who.name);
+async fn send(
+    console: &Console,
+    visitor: &Auditor,
+    asked: ExportRequest,
+) -> Result<Response, PageError> {
+    let granted = ReadGrant::signed_in(&visitor.who.name);
     export_for(&console.desk, &granted, asked)
         .await
         .map_err(visitor.unread())
 }
 
-impl Wanted {
-    fn read(self, offset: UtcOffset) -> Result<Asked, Unread> {
+impl ExportForm {
+    fn read(self, offset: UtcOffset) -> Result<ExportRequest, ReadingError> {
         let format = FILES
             .into_iter()
             .find(|format| format.as_str() == self.format)
-            .ok_or_else(|| Unread::invalid("format", "expected one of those in the form"))?;
+            .ok_or_else(|| ReadingError::invalid("format", "expected one of those in the form"))?;
         let (since, until) = (
             period::picked("since", &self.since, offset)?,
             period::picked("until", &self.until, offset)?,
@@ -144,7 +148,7 @@ impl Wanted {
             until,
             ..Criteria::default()
         };
-        Ok(Asked {
+        Ok(ExportRequest {
             format,
             selection: Selection {
                 criteria,

@@ -15,9 +15,9 @@ use super::flow_picture::Drawing;
 use super::page;
 use super::page::Page;
 use super::period;
-use super::period::Picked;
+use super::period::PeriodForm;
 use super::plots;
-use super::unseen::Unseen;
+use super::unseen::PageError;
 use super::visitor::AnyRole;
 use super::words::Words;
 use crate::audit::reader::Reader;
@@ -28,7 +28,7 @@ use crate::audit::tally::Period;
 use crate::audit::tally::Series;
 use crate::audit::tally::Sum;
 use crate::audit::tally::Tally;
-use crate::door::operators::unread::Unread;
+use crate::door::operators::unread::ReadingError;
 use crate::name::RecordType;
 use crate::pb;
 
@@ -39,8 +39,8 @@ const DAY_MICROS: i64 = 24 * 3600 * 1_000_000;
 pub(super) async fn show(
     State(console): State<Arc<Console>>,
     visitor: AnyRole,
-    Query(picked): Query<Picked>,
-) -> Result<Response, Unseen> {
+    Query(picked): Query<PeriodForm>,
+) -> Result<Response, PageError> {
     let words = visitor.language.words();
     let (period, tally) = count(&console, &picked).await.map_err(visitor.unread())?;
     let on_record = console
@@ -83,14 +83,14 @@ pub(super) async fn show(
 pub(super) async fn csv(
     State(console): State<Arc<Console>>,
     visitor: AnyRole,
-    Query(picked): Query<Picked>,
-) -> Result<Response, Unseen> {
+    Query(picked): Query<PeriodForm>,
+) -> Result<Response, PageError> {
     let (period, tally) = count(&console, &picked).await.map_err(visitor.unread())?;
     let on_record = console
         .view(&visitor.who, &told("flow.csv", period))
         .await
         .map_err(visitor.unread())?;
-    let table = table(&tally).map_err(|error| visitor.unread()(Unread::failed(error)))?;
+    let table = table(&tally).map_err(|error| visitor.unread()(ReadingError::failed(error)))?;
     Ok(page::file(
         on_record,
         "flow.csv",
@@ -99,7 +99,7 @@ pub(super) async fn csv(
     ))
 }
 
-async fn count(console: &Console, picked: &Picked) -> Result<(Period, Tally), Unread> {
+async fn count(console: &Console, picked: &PeriodForm) -> Result<(Period, Tally), ReadingError> {
     let (since, until) = picked.period(DAY_MICROS, console.desk.now(), console.desk.offset)?;
     let period = Period {
         since,
@@ -114,7 +114,8 @@ async fn count(console: &Console, picked: &Picked) -> Result<(Period, Tally), Un
     let counted = console
         .desk
         .look_up(move || {
-            tally::tally(&Reader::open(&journal), &own, period, offset).map_err(Unread::failed)
+            tally::tally(&Reader::open(&journal), &own, period, offset)
+                .map_err(ReadingError::failed)
         })
         .await?;
     Ok((period, counted))

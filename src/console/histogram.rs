@@ -11,7 +11,7 @@ use super::plots::height;
 use super::words::Words;
 use crate::audit::timeline::Timeline;
 use crate::clock::Moment;
-use crate::door::operators::unread::Unread;
+use crate::door::operators::unread::ReadingError;
 
 /// The most bars.
 const SLOTS: u64 = 96;
@@ -32,9 +32,9 @@ impl Histogram {
         since: Option<Moment>,
         until: Option<Moment>,
         now: Moment,
-    ) -> Result<Self, Unread> {
-        let timeline = Timeline::open(journal).map_err(Unread::failed)?;
-        let begins = timeline.begins().map_err(Unread::failed)?;
+    ) -> Result<Self, ReadingError> {
+        let timeline = Timeline::open(journal).map_err(ReadingError::failed)?;
+        let begins = timeline.begins().map_err(ReadingError::failed)?;
         let Some(since) = since.or(begins) else {
             return Ok(Self::default());
         };
@@ -48,7 +48,7 @@ impl Histogram {
         };
         let slots = whole.div_ceil(step);
         let moments: Vec<_> = (0..=slots).map(moment).collect();
-        let counts = timeline.counts(&moments).map_err(Unread::failed)?;
+        let counts = timeline.counts(&moments).map_err(ReadingError::failed)?;
         Ok(Self { moments, counts })
     }
 

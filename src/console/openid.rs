@@ -32,8 +32,8 @@ use serde_json::Value;
 use super::private;
 use super::private::NotPrivate;
 use super::role::Role;
-use super::session::Means;
-use super::session::SignedIn;
+use super::session::SignInMethod;
+use super::session::User;
 use crate::clock::Moment;
 use crate::fault::chain;
 use transport::Transport;
@@ -87,7 +87,7 @@ pub(super) enum NotProven {
 }
 
 /// What a browser is to do next.
-pub(super) struct Begun {
+pub(super) struct SignInStart {
     /// Where it goes.
     pub(super) url: String,
     /// What it must bring back, and show as a cookie.
@@ -95,7 +95,7 @@ pub(super) struct Begun {
 }
 
 /// What must fit when somebody comes back.
-struct UnderWay {
+struct PendingSignIn {
     at: Moment,
     nonce: Nonce,
     verifier: PkceCodeVerifier,
@@ -107,7 +107,7 @@ pub(super) struct OpenId {
     transport: Transport,
     /// Where the provider sends people back to.
     back: String,
-    under_way: Mutex<BTreeMap<String, UnderWay>>,
+    under_way: Mutex<BTreeMap<String, PendingSignIn>>,
 }
 
 type Client = CoreClient<
@@ -136,7 +136,7 @@ impl OpenId {
         &self.config.issuer
     }
 
-    pub(super) async fn begin(&self, now: Moment) -> Result<Begun, NotProven> {
+    pub(super) async fn begin(&self, now: Moment) -> Result<SignInStart, NotProven> {
         let client = self.client().await?;
         let (challenge, verifier) = PkceCodeChallenge::new_random_sha256();
         let (url, state, nonce) = client
@@ -151,13 +151,13 @@ impl OpenId {
         let state = state.secret().clone();
         self.remember(
             state.clone(),
-            UnderWay {
+            PendingSignIn {
                 at: now,
                 nonce,
                 verifier,
             },
         );
-        Ok(Begun {
+        Ok(SignInStart {
             url: url.to_string(),
             state,
         })
@@ -169,7 +169,7 @@ impl OpenId {
         state: &str,
         code: String,
         now: Moment,
-    ) -> Result<SignedIn, NotProven> {
+    ) -> Result<User, NotProven> {
         let begun = self.recall(state, now).ok_or(NotProven::Unexpected)?;
         let client = self.client().await?;
         let answer = client
@@ -189,7 +189,7 @@ impl OpenId {
     }
 
     /// What the claims of a token that has been verified say.
-    fn who(&self, claims: &Value) -> Result<SignedIn, NotProven> {
+    fn who(&self, claims: &Value) -> Result<User, NotProven> {
         let OpenIdConfig {
             name,
             roles,
@@ -214,10 +214,10 @@ impl OpenId {
             (false, false) if has(Role::Viewer) => Role::Viewer,
             (false, false) => return Err(NotProven::NoRole(roles.clone())),
         };
-        Ok(SignedIn {
+        Ok(User {
             name: called.ok_or_else(|| NotProven::Name(name.clone()))?,
             role,
-            means: Means::OpenId,
+            means: SignInMethod::OpenId,
         })
     }
 
@@ -237,7 +237,7 @@ impl OpenId {
         Ok(CoreClient::from_provider_metadata(metadata, id, secret).set_redirect_uri(back))
     }
 
-    fn remember(&self, state: String, begun: UnderWay) {
+    fn remember(&self, state: String, begun: PendingSignIn) {
         let mut under_way = self
             .under_way
             .lock()
@@ -254,7 +254,7 @@ impl OpenId {
     }
 
     /// Once only.
-    fn recall(&self, state: &str, now: Moment) -> Option<UnderWay> {
+    fn recall(&self, state: &str, now: Moment) -> Option<PendingSignIn> {
         let mut under_way = self
             .under_way
             .lock()
@@ -271,7 +271,7 @@ impl std::fmt::Debug for OpenId {
     }
 }
 
-fn is_fresh(begun: &UnderWay, now: Moment) -> bool {
+fn is_fresh(begun: &PendingSignIn, now: Moment) -> bool {
     now.seconds() < begun.at.seconds() + PATIENCE_SECONDS
 }
 
@@ -339,7 +339,7 @@ mod tests {
     fn a_sign_in_is_finished_once_and_not_too_late() {
         let at = |seconds| Moment::from_micros(seconds * 1_000_000);
         let provider = provider();
-        let begun = |seconds| UnderWay {
+        let begun = |seconds| PendingSignIn {
             at: at(seconds),
             nonce: Nonce::new("n".to_owned()),
             verifier: PkceCodeVerifier::new("v".repeat(43)),

@@ -17,15 +17,15 @@ use super::Neighbours;
 use super::page;
 use super::page::Page;
 use super::page::fact;
-use super::unseen::Unseen;
+use super::unseen::PageError;
 use super::visitor::AnyRole;
 use super::words::Words;
 use crate::audit::Journal;
 use crate::audit::JournalState;
 use crate::audit::Standing;
 use crate::clock::Moment;
+use crate::door::operators::progress::CheckpointProgress;
 use crate::door::operators::progress::Progress;
-use crate::door::operators::progress::Reached;
 use crate::exchange::snapshot::Snapshot;
 use crate::fault::Fault;
 use crate::fault::chain;
@@ -45,7 +45,7 @@ type Checked = (Vec<Fault>, Vec<(String, SourceError)>);
 pub(super) async fn show(
     State(console): State<Arc<Console>>,
     visitor: AnyRole,
-) -> Result<Response, Unseen> {
+) -> Result<Response, PageError> {
     let desk = &console.desk;
     let journal = desk.journal.clone();
     let progress = desk.look_up(move || Progress::of(&journal)).await;
@@ -115,11 +115,11 @@ fn standing(standing: &Standing, is_witnessed: bool, words: &Words) -> Markup {
     }
 }
 
-fn reached(reached: Option<&Reached>, offset: UtcOffset) -> Markup {
+fn reached(reached: Option<&CheckpointProgress>, offset: UtcOffset) -> Markup {
     html! {
         @match reached {
             None => "–",
-            Some(Reached { size, time }) => {
+            Some(CheckpointProgress { size, time }) => {
                 (size)
                 @if let Some(time) = time { " · " (page::moment(*time, offset)) }
             }

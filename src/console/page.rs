@@ -15,7 +15,7 @@ use time::macros::format_description;
 
 use super::assets;
 use super::role::Role;
-use super::session::SignedIn;
+use super::session::User;
 use super::visitor::Visitor;
 use super::words::Language;
 use super::words::Words;
@@ -40,7 +40,7 @@ pub(super) struct GuestPage<'a>(Frame<'a>);
 /// What stands around a page.
 struct Frame<'a> {
     language: Language,
-    who: Option<&'a SignedIn>,
+    who: Option<&'a User>,
     title: &'a str,
     /// The path that the menu marks as the current one.
     here: &'a str,

@@ -12,11 +12,11 @@ use time::UtcOffset;
 use super::Console;
 use super::page;
 use super::page::Page;
-use super::unseen::Unseen;
+use super::unseen::PageError;
 use super::visitor::AnyRole;
 use super::words::Words;
 use crate::audit::Kind;
-use crate::audit::reconcile::overdue::Uncompared;
+use crate::audit::reconcile::overdue::OverdueComparison;
 use crate::audit::search::Hit;
 use crate::audit::witness_states::WitnessState;
 use crate::clock::Moment;
@@ -32,7 +32,7 @@ const MICROS_A_MILLI: u64 = 1_000;
 
 /// What the newest comparisons with one department, as one side, say.
 #[derive(Debug, Default)]
-struct Compared {
+struct ComparisonSummary {
     /// The end of the last window.
     up_to: u64,
     windows: u64,
@@ -45,7 +45,7 @@ struct Compared {
 pub(super) async fn show(
     State(console): State<Arc<Console>>,
     visitor: AnyRole,
-) -> Result<Response, Unseen> {
+) -> Result<Response, PageError> {
     let words = visitor.language.words();
     let found = console
         .newest(Kind::Reconciliation, COMPARISONS)
@@ -68,7 +68,7 @@ pub(super) async fn show(
 
 /// Whose journals should have been compared by now.
 fn overdue(
-    overdue: &BTreeMap<DepartmentId, Uncompared>,
+    overdue: &BTreeMap<DepartmentId, OverdueComparison>,
     offset: UtcOffset,
     words: &Words,
 ) -> Markup {
@@ -90,7 +90,7 @@ fn reconciliation(
     offset: UtcOffset,
     words: &Words,
 ) -> Markup {
-    let mut compared: BTreeMap<(&str, &str), Compared> = BTreeMap::new();
+    let mut compared: BTreeMap<(&str, &str), ComparisonSummary> = BTreeMap::new();
     for hit in hits {
         if let Some(Record::Reconciliation(record)) = hit.told()
             && record.uncompared.is_empty()
@@ -139,7 +139,7 @@ fn reconciliation(
     }
 }
 
-impl Compared {
+impl ComparisonSummary {
     fn add(&mut self, index: u64, record: &pb::ReconciliationRecord) {
         let end = record
             .window_start_ms

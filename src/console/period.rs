@@ -11,7 +11,7 @@ use time::macros::format_description;
 use super::fields::when;
 use super::words::Words;
 use crate::clock::Moment;
-use crate::door::operators::unread::Unread;
+use crate::door::operators::unread::ReadingError;
 
 const PICKED: &[BorrowedFormatItem<'_>] =
     format_description!("[year]-[month]-[day]T[hour]:[minute][optional [:[second]]]");
@@ -21,26 +21,26 @@ const SECOND: &[BorrowedFormatItem<'_>] =
 /// The period that somebody has picked.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
-pub(super) struct Picked {
+pub(super) struct PeriodForm {
     since: String,
     until: String,
 }
 
-impl Picked {
+impl PeriodForm {
     /// Up to now if no end was picked, and as long as is usual if no beginning was.
     pub(super) fn period(
         &self,
         usual_micros: i64,
         now: Moment,
         offset: UtcOffset,
-    ) -> Result<(Moment, Moment), Unread> {
+    ) -> Result<(Moment, Moment), ReadingError> {
         let until = picked("until", &self.until, offset)?.unwrap_or(now);
         let since = picked("since", &self.since, offset)?;
         let since = since
             .unwrap_or_else(|| Moment::from_micros(until.micros().saturating_sub(usual_micros)));
         match since < until {
             true => Ok((since, until)),
-            false => Err(Unread::invalid("since", "is not before `until`")),
+            false => Err(ReadingError::invalid("since", "is not before `until`")),
         }
     }
 }
@@ -50,12 +50,12 @@ pub(super) fn picked(
     field: &'static str,
     text: &str,
     offset: UtcOffset,
-) -> Result<Option<Moment>, Unread> {
+) -> Result<Option<Moment>, ReadingError> {
     if text.is_empty() {
         return Ok(None);
     }
     let at = PrimitiveDateTime::parse(text, PICKED)
-        .map_err(|_| Unread::invalid(field, "expected a time such as `2026-01-31T10:20`"))?
+        .map_err(|_| ReadingError::invalid(field, "expected a time such as `2026-01-31T10:20`"))?
         .assume_offset(offset);
     Ok(Some(Moment::from_micros(at.unix_timestamp() * 1_000_000)))
 }

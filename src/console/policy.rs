@@ -17,17 +17,17 @@ use super::difference;
 use super::page;
 use super::page::Page;
 use super::page::fact;
-use super::unseen::Unseen;
+use super::unseen::PageError;
 use super::visitor::AnyRole;
 use super::words::Words;
 use crate::audit::Kind;
-use crate::audit::policies::Kept;
+use crate::audit::policies::KeptText;
 use crate::audit::policies::Policies;
 use crate::audit::policies::TextsOnRecord;
 use crate::audit::reader::Reader;
 use crate::audit::search::Hit;
 use crate::door::operators::lookup;
-use crate::door::operators::unread::Unread;
+use crate::door::operators::unread::ReadingError;
 use crate::exchange::Exchange;
 use crate::exchange::snapshot::Snapshot;
 use crate::pb;
@@ -44,7 +44,7 @@ const NEARLY: u64 = 80;
 pub(super) async fn show(
     State(console): State<Arc<Console>>,
     visitor: AnyRole,
-) -> Result<Response, Unseen> {
+) -> Result<Response, PageError> {
     let words = visitor.language.words();
     let found = console
         .newest(Kind::Policy, RELOADS)
@@ -68,26 +68,26 @@ pub(super) async fn changes(
     State(console): State<Arc<Console>>,
     visitor: AnyRole,
     Path(index): Path<u64>,
-) -> Result<Response, Unseen> {
+) -> Result<Response, PageError> {
     let words = visitor.language.words();
     let journal = console.desk.journal.clone();
     let read = move || {
         let stored = Reader::open(&journal)
             .entry(index)
-            .map_err(Unread::failed)?;
+            .map_err(ReadingError::failed)?;
         let record = match stored {
-            Some(stored) => stored.record().map_err(Unread::failed)?,
+            Some(stored) => stored.record().map_err(ReadingError::failed)?,
             None => None,
         };
         let Some(Record::Policy(record)) = record.and_then(|record| record.kind) else {
-            return Err(Unread::NotFound);
+            return Err(ReadingError::NotFound);
         };
         let policies = Policies::beside(&journal);
         let known = texts_on_record(&journal)?;
         let text = |digest: &[u8]| match digest.try_into() {
-            Ok(digest) => known.text(&policies, digest).map_err(Unread::failed),
+            Ok(digest) => known.text(&policies, digest).map_err(ReadingError::failed),
             // There was none.
-            Err(_) => Ok(Kept::Text(String::new())),
+            Err(_) => Ok(KeptText::Text(String::new())),
         };
         let texts = record.changes.iter().map(|change| {
             Ok((
@@ -95,7 +95,7 @@ pub(super) async fn changes(
                 [text(&change.before)?, text(&change.after)?],
             ))
         });
-        let texts = texts.collect::<Result<Vec<_>, Unread>>()?;
+        let texts = texts.collect::<Result<Vec<_>, ReadingError>>()?;
         Ok((record, texts))
     };
     let (record, texts) = console.desk.look_up(read).await.map_err(visitor.unread())?;
@@ -114,7 +114,7 @@ pub(super) async fn changes(
             section {
                 h2 { (page::value(&change.name)) " " small { (kind(change, words)) } }
                 @match texts {
-                    [Kept::Text(before), Kept::Text(after)] => (difference::draw(before, after)),
+                    [KeptText::Text(before), KeptText::Text(after)] => (difference::draw(before, after)),
                     // What is wrong with one of them is told, and the other is shown.
                     [before, after] => { (kept_text(before, words)) (kept_text(after, words)) }
                 }
@@ -128,7 +128,7 @@ pub(super) async fn text(
     State(console): State<Arc<Console>>,
     visitor: AnyRole,
     Path(digest): Path<String>,
-) -> Result<Response, Unseen> {
+) -> Result<Response, PageError> {
     let Some(digest) = digest_of(&digest) else {
         return Ok(StatusCode::NOT_FOUND.into_response());
     };
@@ -138,8 +138,11 @@ pub(super) async fn text(
         .desk
         .look_up(move || {
             let known = texts_on_record(&journal)?;
-            match known.text(&policies, &digest).map_err(Unread::failed)? {
-                Kept::Nothing => Err(Unread::NotFound),
+            match known
+                .text(&policies, &digest)
+                .map_err(ReadingError::failed)?
+            {
+                KeptText::Nothing => Err(ReadingError::NotFound),
                 kept => Ok(kept),
             }
         })
@@ -161,22 +164,22 @@ pub(super) async fn text(
 }
 
 /// Which texts the journal says were in force.
-pub(super) fn texts_on_record(journal: &FilePath) -> Result<TextsOnRecord, Unread> {
+pub(super) fn texts_on_record(journal: &FilePath) -> Result<TextsOnRecord, ReadingError> {
     let index = lookup::index(journal);
-    TextsOnRecord::of(journal, index.as_ref()).map_err(Unread::failed)
+    TextsOnRecord::of(journal, index.as_ref()).map_err(ReadingError::failed)
 }
 
 /// A text that was in force, or why there is none to be shown as such.
-pub(super) fn kept_text(kept: &Kept, words: &Words) -> Markup {
+pub(super) fn kept_text(kept: &KeptText, words: &Words) -> Markup {
     let shown = |text: &str| {
         html! { pre tabindex="0" { @for line in text.lines() { (page::value(line)) "\n" } } }
     };
     html! {
         @match kept {
-            Kept::Text(text) => (shown(text)),
-            Kept::Unproven(text) => { p .state data-good="false" { (words.text_unproven) } (shown(text)) }
-            Kept::Altered => p .state data-good="false" { (words.text_altered) },
-            Kept::Nothing => p { (words.text_not_kept) },
+            KeptText::Text(text) => (shown(text)),
+            KeptText::Unproven(text) => { p .state data-good="false" { (words.text_unproven) } (shown(text)) }
+            KeptText::Altered => p .state data-good="false" { (words.text_altered) },
+            KeptText::Nothing => p { (words.text_not_kept) },
         }
     }
 }

@@ -19,14 +19,14 @@ use super::candidate;
 use super::difference;
 use super::page;
 use super::page::Page;
-use super::unseen::Unseen;
+use super::unseen::PageError;
 use super::visitor::Administrator;
 use super::words::Words;
 use crate::audit::reader::Reader;
 use crate::audit::rehearsal;
 use crate::audit::rehearsal::Rehearsal;
 use crate::clock::Moment;
-use crate::door::operators::unread::Unread;
+use crate::door::operators::unread::ReadingError;
 use crate::exchange::snapshot::Snapshot;
 use crate::fault::Fault;
 use crate::policy::PolicyFile;
@@ -42,7 +42,7 @@ const MOST_DAYS: u16 = 3_660;
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
-pub(super) struct Chosen {
+pub(super) struct FileChoice {
     file: String,
 }
 
@@ -82,8 +82,8 @@ enum Checked {
 pub(super) async fn show(
     State(console): State<Arc<Console>>,
     visitor: Administrator,
-    Query(chosen): Query<Chosen>,
-) -> Result<Response, Unseen> {
+    Query(chosen): Query<FileChoice>,
+) -> Result<Response, PageError> {
     let on_record = console
         .view(&visitor.who, "propose")
         .await
@@ -107,7 +107,7 @@ pub(super) async fn check(
     visitor: Administrator,
     headers: HeaderMap,
     Form(proposal): Form<Proposal>,
-) -> Result<Response, Unseen> {
+) -> Result<Response, PageError> {
     console.check_own_page(&headers)?;
     let words = visitor.language.words();
     let (target, text) = proposal.read(&console).map_err(visitor.unread())?;
@@ -138,7 +138,7 @@ pub(super) async fn patch(
     visitor: Administrator,
     headers: HeaderMap,
     Form(proposal): Form<Proposal>,
-) -> Result<Response, Unseen> {
+) -> Result<Response, PageError> {
     console.check_own_page(&headers)?;
     let (target, text) = proposal.read(&console).map_err(visitor.unread())?;
     let on_record = console
@@ -156,10 +156,10 @@ pub(super) async fn patch(
 
 impl Proposal {
     /// The file that is meant, and the text that it is to have.
-    fn read(&self, console: &Console) -> Result<(Target, String), Unread> {
+    fn read(&self, console: &Console) -> Result<(Target, String), ReadingError> {
         let snapshot = console.desk.exchange.snapshot();
         let target = Target::find(&self.file, &self.name, &snapshot).ok_or_else(|| {
-            Unread::invalid(
+            ReadingError::invalid(
                 "file",
                 "there is no such file; expected a name such as `tax-2027.toml`",
             )
@@ -168,13 +168,13 @@ impl Proposal {
         Ok((target, self.text.replace("\r\n", "\n")))
     }
 
-    fn days(&self) -> Result<u16, Unread> {
+    fn days(&self) -> Result<u16, ReadingError> {
         let days = match self.days.trim() {
             "" => Some(DAYS),
             days => days.parse().ok(),
         };
         days.filter(|days| (1..=MOST_DAYS).contains(days))
-            .ok_or_else(|| Unread::invalid("days", "expected a number from 1 to 3660"))
+            .ok_or_else(|| ReadingError::invalid("days", "expected a number from 1 to 3660"))
     }
 }
 
@@ -213,7 +213,7 @@ async fn rehearsed(
     target: &Target,
     text: &str,
     days: u16,
-) -> Result<Checked, Unread> {
+) -> Result<Checked, ReadingError> {
     let edited = PolicyFile {
         path: target.path.clone(),
         text: text.to_owned(),
@@ -232,7 +232,7 @@ async fn rehearsed(
         let rehearsal = rehearsal::rehearse(&reader, since, until, policies, &snapshot.registry);
         Ok(Checked::Accepted {
             changes: changes(&snapshot.policy, &candidate),
-            rehearsal: rehearsal.map_err(Unread::failed)?,
+            rehearsal: rehearsal.map_err(ReadingError::failed)?,
         })
     })
     .await

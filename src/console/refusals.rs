@@ -17,7 +17,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::Console;
 use super::PATH;
-use crate::door::tally::Repeated;
+use crate::door::tally::RepeatedEvent;
 use crate::door::tally::Tally;
 use crate::identity::network::Network;
 use crate::name::ReaderName;
@@ -94,7 +94,7 @@ impl Console {
 
     async fn sum_up(&self) {
         for repeated in self.refusals.tally.count() {
-            let Repeated {
+            let RepeatedEvent {
                 kind: why,
                 times,
                 networks,

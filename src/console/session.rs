@@ -10,7 +10,7 @@ use aws_lc_rs::digest;
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
-use super::account::Proven;
+use super::account::ProvenCredentials;
 use super::role::Role;
 use crate::clock::Moment;
 use crate::exchange::secret;
@@ -39,22 +39,22 @@ struct State {
 
 #[derive(Debug, Clone)]
 struct Session {
-    who: SignedIn,
+    who: User,
     begun: Moment,
     seen: Moment,
 }
 
 /// Somebody who is signed in.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct SignedIn {
+pub(super) struct User {
     pub(super) name: ReaderName,
     pub(super) role: Role,
-    pub(super) means: Means,
+    pub(super) means: SignInMethod,
 }
 
 /// By what somebody was signed in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Means {
+pub(super) enum SignInMethod {
     /// Of the file of accounts, which may change while they are signed in.
     Account,
     /// The role is the provider's, for as long as the session.
@@ -67,22 +67,22 @@ pub(super) struct CodeUsed;
 
 impl Sessions {
     /// Uses the code up.
-    pub(super) fn accept(&self, proven: &Proven) -> Result<SignedIn, CodeUsed> {
+    pub(super) fn accept(&self, proven: &ProvenCredentials) -> Result<User, CodeUsed> {
         let mut state = self.state();
         let used = state.used.entry(proven.name.clone()).or_default();
         if proven.step <= *used {
             return Err(CodeUsed);
         }
         *used = proven.step;
-        Ok(SignedIn {
+        Ok(User {
             name: proven.name.clone(),
             role: proven.role,
-            means: Means::Account,
+            means: SignInMethod::Account,
         })
     }
 
     /// Begins a session; gives what the browser shows from then on.
-    pub(super) fn begin(&self, who: SignedIn, now: Moment) -> Result<String, NoRandomness> {
+    pub(super) fn begin(&self, who: User, now: Moment) -> Result<String, NoRandomness> {
         let shown = URL_SAFE_NO_PAD.encode(secret::random::<32>()?);
         let mut state = self.state();
         state.live.retain(|_, session| session.lives(now));
@@ -112,7 +112,7 @@ impl Sessions {
         Ok(shown)
     }
 
-    pub(super) fn of(&self, shown: &str, now: Moment) -> Option<SignedIn> {
+    pub(super) fn of(&self, shown: &str, now: Moment) -> Option<User> {
         let mut state = self.state();
         let id = id(shown);
         let session = state.live.get_mut(&id)?;

@@ -25,17 +25,17 @@ use zeroize::Zeroizing;
 use super::Console;
 use super::account::Accounts;
 use super::account::AccountsError;
-use super::account::Proven;
+use super::account::ProvenCredentials;
 use super::device::DeviceId;
 use super::judges::NotJudged;
 use super::openid::NotProven;
 use super::page::GuestPage;
 use super::refusals::Refusal;
 use super::session::CodeUsed;
-use super::session::SignedIn;
+use super::session::User;
 use super::tries::Key;
-use super::tries::TooOften;
-use super::unseen::Unseen;
+use super::tries::NoTryLeft;
+use super::unseen::PageError;
 use super::visitor;
 use super::visitor::AnyRole;
 use super::visitor::Guest;
@@ -61,7 +61,7 @@ pub(super) struct Credentials {
 }
 
 #[derive(Debug, Deserialize)]
-pub(super) struct Chosen {
+pub(super) struct LanguageChoice {
     language: Option<String>,
 }
 
@@ -90,7 +90,7 @@ pub(super) enum NotSignedIn {
 pub(super) async fn show(
     State(console): State<Arc<Console>>,
     Guest(language): Guest,
-    Query(chosen): Query<Chosen>,
+    Query(chosen): Query<LanguageChoice>,
     headers: HeaderMap,
 ) -> Response {
     match chosen.language {
@@ -105,7 +105,7 @@ pub(super) async fn sign_in(
     introduction: Option<Extension<Introduction>>,
     headers: HeaderMap,
     Form(credentials): Form<Credentials>,
-) -> Result<Response, Unseen> {
+) -> Result<Response, PageError> {
     console.check_own_page(&headers)?;
     let device = visitor::cookie(&headers, &console.cookies.device);
     let device = device.and_then(|shown| console.devices.recognise(shown, &credentials.name));
@@ -127,7 +127,7 @@ pub(super) async fn sign_in(
 /// Begins a session; gives the cookies of it, and of the browser, which is known from now on.
 async fn admit(
     console: &Console,
-    who: SignedIn,
+    who: User,
     headers: &HeaderMap,
 ) -> Result<AppendHeaders<[(HeaderName, String); 2]>, NotSignedIn> {
     let device = console.devices.issue(&who.name).map_err(unable)?;
@@ -169,7 +169,7 @@ pub(super) async fn sign_out(
     State(console): State<Arc<Console>>,
     headers: HeaderMap,
     visitor: Option<AnyRole>,
-) -> Result<Response, Unseen> {
+) -> Result<Response, PageError> {
     console.check_own_page(&headers)?;
     if let Some(shown) = visitor::cookie(&headers, &console.cookies.session) {
         console.sessions.end(shown);
@@ -241,7 +241,7 @@ impl NotSignedIn {
 }
 
 /// Begins a session once it is on record.
-pub(super) async fn enter(console: &Console, who: SignedIn) -> Result<String, NotSignedIn> {
+pub(super) async fn enter(console: &Console, who: User) -> Result<String, NotSignedIn> {
     console
         .record(&who, Action::SignIn, who.role.to_string(), 0, String::new())
         .await
@@ -257,10 +257,10 @@ async fn prove(
     console: &Console,
     credentials: Credentials,
     device: Option<DeviceId>,
-) -> Result<SignedIn, (NotSignedIn, Option<ReaderName>)> {
+) -> Result<User, (NotSignedIn, Option<ReaderName>)> {
     let now = console.desk.now();
     let key = Key::of(&credentials.name, device.as_ref());
-    if let Err(TooOften { seconds, who }) = console.tries.take(key, now) {
+    if let Err(NoTryLeft { seconds, who }) = console.tries.take(key, now) {
         return Err((NotSignedIn::TooOften(seconds), who));
     }
     let judged = console.judges.judge(device.is_some(), {
@@ -298,7 +298,7 @@ fn judge(
     file: Option<&Path>,
     credentials: &Credentials,
     now: Moment,
-) -> Result<(Option<ReaderName>, Option<Proven>), AccountsError> {
+) -> Result<(Option<ReaderName>, Option<ProvenCredentials>), AccountsError> {
     let accounts = file.map(Accounts::load).transpose()?.unwrap_or_default();
     let Credentials {
         name,

@@ -19,14 +19,14 @@ use super::fields::free;
 use super::fields::one_of;
 use super::page;
 use super::page::Page;
-use super::unseen::Unseen;
+use super::unseen::PageError;
 use super::visitor::Auditor;
 use super::words::Words;
 use crate::audit::person::Gaps;
 use crate::audit::person::schemes;
-use crate::audit::search::Found;
+use crate::audit::search::SearchResult;
 use crate::door::operators::desk::OnRecord;
-use crate::door::operators::unread::Unread;
+use crate::door::operators::unread::ReadingError;
 use crate::exchange::snapshot::Snapshot;
 use crate::pb;
 
@@ -37,7 +37,7 @@ const MOST: u32 = 1_000;
 /// What the form has.
 #[derive(Default, Deserialize)]
 #[serde(default)]
-pub(super) struct Asked {
+pub(super) struct SubjectForm {
     scheme: String,
     identifier: Zeroizing<String>,
     mandate: String,
@@ -46,13 +46,17 @@ pub(super) struct Asked {
 pub(super) async fn show(
     State(console): State<Arc<Console>>,
     visitor: Auditor,
-) -> Result<Response, Unseen> {
+) -> Result<Response, PageError> {
     let on_record = console
         .view(&visitor.who, "subjects")
         .await
         .map_err(visitor.unread())?;
     let words = visitor.language.words();
-    let form = form(&Asked::default(), &console.desk.exchange.snapshot(), words);
+    let form = form(
+        &SubjectForm::default(),
+        &console.desk.exchange.snapshot(),
+        words,
+    );
     Ok(Page::new(&visitor, words.subjects, HERE).show(on_record, &form))
 }
 
@@ -60,8 +64,8 @@ pub(super) async fn search(
     State(console): State<Arc<Console>>,
     visitor: Auditor,
     headers: HeaderMap,
-    Form(asked): Form<Asked>,
-) -> Result<Response, Unseen> {
+    Form(asked): Form<SubjectForm>,
+) -> Result<Response, PageError> {
     console.check_own_page(&headers)?;
     let words = visitor.language.words();
     let (on_record, found) = match find(&console, &visitor, &asked).await {
@@ -73,7 +77,7 @@ pub(super) async fn search(
             };
             (on_record, found)
         }
-        Err(Unread::Invalid { field, why }) => {
+        Err(ReadingError::Invalid { field, why }) => {
             let on_record = console.view(&visitor.who, "subjects").await;
             let on_record = on_record.map_err(visitor.unread())?;
             (on_record, page::invalid(field, &why))
@@ -92,8 +96,8 @@ pub(super) async fn search(
 async fn find(
     console: &Console,
     visitor: &Auditor,
-    asked: &Asked,
-) -> Result<(OnRecord, Found, Gaps), Unread> {
+    asked: &SubjectForm,
+) -> Result<(OnRecord, SearchResult, Gaps), ReadingError> {
     let request = pb::SearchRequest {
         mandate: asked.mandate.trim().to_owned(),
         subject: Some(pb::Subject {
@@ -130,7 +134,7 @@ fn told(gaps: &Gaps, words: &Words) -> Vec<String> {
     told
 }
 
-fn form(asked: &Asked, snapshot: &Snapshot, words: &Words) -> Markup {
+fn form(asked: &SubjectForm, snapshot: &Snapshot, words: &Words) -> Markup {
     let schemes = schemes(&snapshot.registry);
     let schemes: Vec<_> = schemes.iter().map(String::as_str).collect();
     html! {

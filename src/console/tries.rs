@@ -26,10 +26,10 @@ pub(super) struct Key([u8; digest::SHA256_OUTPUT_LEN]);
 
 /// The tries of everybody, none of which is told from another by whether the account exists.
 #[derive(Debug, Default)]
-pub(super) struct Tries(Mutex<BTreeMap<Key, Spent>>);
+pub(super) struct Tries(Mutex<BTreeMap<Key, SpentTries>>);
 
 #[derive(Debug, Clone)]
-struct Spent {
+struct SpentTries {
     tries: i64,
     /// Up to when those that came back are taken off.
     at: Moment,
@@ -39,7 +39,7 @@ struct Spent {
 
 /// There is no try left.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct TooOften {
+pub(super) struct NoTryLeft {
     pub(super) seconds: u32,
     pub(super) who: Option<ReaderName>,
 }
@@ -61,12 +61,12 @@ impl Key {
 
 impl Tries {
     /// Takes a try, before it is judged: those who try at the same time cannot have more of them.
-    pub(super) fn take(&self, key: Key, now: Moment) -> Result<(), TooOften> {
+    pub(super) fn take(&self, key: Key, now: Moment) -> Result<(), NoTryLeft> {
         let mut keys = self.keys();
         if keys.len() >= MAX_KEYS && !keys.contains_key(&key) {
             make_room(&mut keys, now);
         }
-        let spent = keys.entry(key).or_insert(Spent {
+        let spent = keys.entry(key).or_insert(SpentTries {
             tries: 0,
             at: now,
             who: None,
@@ -74,7 +74,7 @@ impl Tries {
         spent.age(now);
         if spent.tries >= TRIES {
             let wait = spent.at.seconds() + BACK_SECONDS - now.seconds();
-            return Err(TooOften {
+            return Err(NoTryLeft {
                 seconds: u32::try_from(wait).unwrap_or(0).max(1),
                 who: spent.who.clone(),
             });
@@ -106,12 +106,12 @@ impl Tries {
         self.keys().remove(&key);
     }
 
-    fn keys(&self) -> MutexGuard<'_, BTreeMap<Key, Spent>> {
+    fn keys(&self) -> MutexGuard<'_, BTreeMap<Key, SpentTries>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl Spent {
+impl SpentTries {
     fn age(&mut self, now: Moment) {
         let back = (now.seconds() - self.at.seconds()).max(0) / BACK_SECONDS;
         self.tries = (self.tries - back).max(0);
@@ -123,7 +123,7 @@ impl Spent {
 }
 
 /// Those who have all their tries again go, or else the one of longest ago.
-fn make_room(keys: &mut BTreeMap<Key, Spent>, now: Moment) {
+fn make_room(keys: &mut BTreeMap<Key, SpentTries>, now: Moment) {
     keys.retain(|_, spent| {
         spent.age(now);
         spent.tries > 0

@@ -16,11 +16,11 @@ use super::visitor;
 use super::visitor::Guest;
 use super::visitor::Visitor;
 use super::words::Language;
-use crate::door::operators::unread::Unread;
+use crate::door::operators::unread::ReadingError;
 
 /// Why somebody does not see what they asked for.
 #[derive(Debug)]
-pub(super) enum Unseen {
+pub(super) enum PageError {
     NotSignedIn,
     NotYours(Visitor),
     /// A page from elsewhere has sent the form; the origin is the console's own.
@@ -28,10 +28,10 @@ pub(super) enum Unseen {
         language: Language,
         origin: String,
     },
-    Unread(Visitor, Unread),
+    Unread(Visitor, ReadingError),
 }
 
-impl Unseen {
+impl PageError {
     pub(super) fn elsewhere(console: &Console, headers: &HeaderMap) -> Self {
         Self::Elsewhere {
             language: visitor::language(headers),
@@ -42,13 +42,13 @@ impl Unseen {
 
 impl Visitor {
     /// For `map_err`: what was not read, told to this visitor.
-    pub(super) fn unread(&self) -> impl Fn(Unread) -> Unseen + use<> {
+    pub(super) fn unread(&self) -> impl Fn(ReadingError) -> PageError + use<> {
         let visitor = self.clone();
-        move |unread| Unseen::Unread(visitor.clone(), unread.told("console"))
+        move |unread| PageError::Unread(visitor.clone(), unread.told("console"))
     }
 }
 
-impl IntoResponse for Unseen {
+impl IntoResponse for PageError {
     fn into_response(self) -> Response {
         let (visitor, status, text) = match self {
             Self::NotSignedIn => return Redirect::to("/console/sign-in").into_response(),

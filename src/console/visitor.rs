@@ -12,9 +12,9 @@ use axum::http::request::Parts;
 
 use super::Console;
 use super::role::Role;
-use super::session::Means;
-use super::session::SignedIn;
-use super::unseen::Unseen;
+use super::session::SignInMethod;
+use super::session::User;
+use super::unseen::PageError;
 use super::words::Language;
 use crate::door::operators::introduction::Introduction;
 use crate::fault::chain;
@@ -48,7 +48,7 @@ impl Cookies {
 /// without a look at the role.
 #[derive(Debug, Clone)]
 pub(super) struct Visitor {
-    pub(super) who: SignedIn,
+    pub(super) who: User,
     pub(super) language: Language,
 }
 
@@ -69,15 +69,15 @@ pub(super) struct Administrator(Visitor);
 pub(super) struct Guest(pub(super) Language);
 
 impl Visitor {
-    async fn of(parts: &Parts, console: &Console) -> Result<Self, Unseen> {
+    async fn of(parts: &Parts, console: &Console) -> Result<Self, PageError> {
         let language = language(&parts.headers);
         let signed_in = cookie(&parts.headers, &console.cookies.session)
             .and_then(|shown| console.sessions.of(shown, console.desk.now()));
-        let who = signed_in.ok_or(Unseen::NotSignedIn)?;
+        let who = signed_in.ok_or(PageError::NotSignedIn)?;
         // An account that was taken away, or given another role, ends what it had begun.
         let role = match who.means {
-            Means::Account => role_of(console, &who).await,
-            Means::OpenId => Some(who.role),
+            SignInMethod::Account => role_of(console, &who).await,
+            SignInMethod::OpenId => Some(who.role),
         };
         match role {
             Some(role) if role == who.role => {
@@ -86,14 +86,14 @@ impl Visitor {
                 }
                 Ok(Self { who, language })
             }
-            _ => Err(Unseen::NotSignedIn),
+            _ => Err(PageError::NotSignedIn),
         }
     }
 
-    fn with(self, opens: impl FnOnce(Role) -> bool) -> Result<Self, Unseen> {
+    fn with(self, opens: impl FnOnce(Role) -> bool) -> Result<Self, PageError> {
         match opens(self.who.role) {
             true => Ok(self),
-            false => Err(Unseen::NotYours(self)),
+            false => Err(PageError::NotYours(self)),
         }
     }
 }
@@ -102,12 +102,12 @@ impl Visitor {
 macro_rules! extractor {
     ($name:ident, $opens:expr) => {
         impl FromRequestParts<Arc<Console>> for $name {
-            type Rejection = Unseen;
+            type Rejection = PageError;
 
             async fn from_request_parts(
                 parts: &mut Parts,
                 console: &Arc<Console>,
-            ) -> Result<Self, Unseen> {
+            ) -> Result<Self, PageError> {
                 Ok(Self(Visitor::of(parts, console).await?.with($opens)?))
             }
         }
@@ -148,7 +148,7 @@ impl FromRequestParts<Arc<Console>> for Guest {
     }
 }
 
-async fn role_of(console: &Console, who: &SignedIn) -> Option<Role> {
+async fn role_of(console: &Console, who: &User) -> Option<Role> {
     match console.accounts().await {
         Ok(accounts) => accounts.role(&who.name),
         Err(error) => {

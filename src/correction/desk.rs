@@ -19,15 +19,15 @@ use super::ground::NoGround;
 use super::is_fit;
 use super::notice_entry;
 use super::receivers;
-use super::receivers::Corrected;
+use super::receivers::CorrectedRecord;
 use super::store::Case;
 use super::store::Notice;
 use super::store::Store;
 use super::store::StoreError;
 use super::timestamp;
+use crate::audit::AppendError;
 use crate::audit::Entry;
 use crate::audit::Role;
-use crate::audit::Unwritten;
 use crate::audit::search::Hit;
 use crate::exchange::Exchange;
 use crate::name::DepartmentId;
@@ -44,7 +44,7 @@ const MAX_OPEN: u64 = 1_000;
 
 /// One for each gateway, behind both doors and the task that tells others.
 #[derive(Debug)]
-pub struct Desk {
+pub struct CorrectionDesk {
     exchange: Arc<Exchange>,
     store: Store,
     /// The journal's folder.
@@ -57,7 +57,7 @@ pub struct Desk {
 
 /// Why a correction, an answer or a notice is not taken.
 #[derive(Debug, thiserror::Error)]
-pub enum Untaken {
+pub enum CorrectionError {
     #[error("`{field}`: {why}")]
     Unfit { field: &'static str, why: String },
     #[error(transparent)]
@@ -69,12 +69,12 @@ pub enum Untaken {
     #[error(transparent)]
     Store(#[from] StoreError),
     #[error("the step is not on record")]
-    Unwritten(#[from] Unwritten),
+    Unwritten(#[from] AppendError),
     #[error("the work on it was given up")]
     GivenUp(#[from] tokio::task::JoinError),
 }
 
-impl Desk {
+impl CorrectionDesk {
     pub fn new(
         exchange: Arc<Exchange>,
         store: Store,
@@ -106,7 +106,7 @@ impl Desk {
         &self,
         system: &SystemName,
         asked: pb::FileCorrectionRequest,
-    ) -> Result<String, Untaken> {
+    ) -> Result<String, CorrectionError> {
         let exchange = parsed("exchange_id", &asked.exchange_id)?;
         let field: FieldPath = parsed("field", &asked.field)?;
         fit("key", &asked.key, MAX_KEY, true)?;
@@ -147,12 +147,12 @@ impl Desk {
         &self,
         consumer: &DepartmentId,
         mut correction: pb::Correction,
-    ) -> Result<String, Untaken> {
+    ) -> Result<String, CorrectionError> {
         let id: Uuid = parsed("correction_id", &correction.correction_id)?;
         correction.correction_id = id.to_string();
         if let Some(known) = self.case(&correction.correction_id, Side::Provider).await? {
             if known.peer() != consumer.as_str() {
-                return Err(Untaken::Unknown(correction.correction_id));
+                return Err(CorrectionError::Unknown(correction.correction_id));
             }
             let due = known.correction.due.clone();
             if known.step == Step::New {
@@ -170,7 +170,7 @@ impl Desk {
         )?;
         let (store, peer) = (self.store.clone(), consumer.to_string());
         if blocking(move || store.open_of(&peer)).await?? >= MAX_OPEN {
-            return Err(Untaken::TooMany);
+            return Err(CorrectionError::TooMany);
         }
         let ground = self
             .ground(Role::Provider, exchange, correction.key.clone(), field)
@@ -209,11 +209,11 @@ impl Desk {
         &self,
         owner: &DepartmentId,
         answer: pb::AnswerCorrectionRequest,
-    ) -> Result<(), Untaken> {
+    ) -> Result<(), CorrectionError> {
         let state = answer.state();
         if !matches!(state, CorrectionState::Corrected | CorrectionState::Upheld) {
             let why = "CORRECTED or UPHELD".to_owned();
-            return Err(Untaken::Unfit {
+            return Err(CorrectionError::Unfit {
                 field: "state",
                 why,
             });
@@ -221,7 +221,7 @@ impl Desk {
         fit("reply", &answer.reply, MAX_TEXT, false)?;
         let case = self.case(&answer.correction_id, Side::Consumer).await?;
         let case = case.filter(|case| case.peer() == owner.as_str());
-        let unknown = || Untaken::Unknown(crate::fault::shown(&answer.correction_id));
+        let unknown = || CorrectionError::Unknown(crate::fault::shown(&answer.correction_id));
         let case = case.ok_or_else(unknown)?;
         let is_same = case.correction.state() == state;
         match case.step {
@@ -235,7 +235,7 @@ impl Desk {
     }
 
     /// The owner's gateway does not take a correction, for a reason that does not pass.
-    pub async fn refused(&self, case: Case, why: String) -> Result<(), Untaken> {
+    pub async fn refused(&self, case: Case, why: String) -> Result<(), CorrectionError> {
         let now = timestamp(self.exchange.clock().now());
         self.decide(case, CorrectionState::Refused, why, Some(now))
             .await
@@ -247,7 +247,7 @@ impl Desk {
         state: CorrectionState,
         reply: String,
         at: Option<prost_types::Timestamp>,
-    ) -> Result<(), Untaken> {
+    ) -> Result<(), CorrectionError> {
         let from = case.step;
         let decided = Case {
             step: Step::Decided,
@@ -264,7 +264,7 @@ impl Desk {
     }
 
     /// The owner has it in its queue.
-    pub async fn delivered(&self, case: Case, due: String) -> Result<(), Untaken> {
+    pub async fn delivered(&self, case: Case, due: String) -> Result<(), CorrectionError> {
         let correction = pb::Correction {
             due,
             state: CorrectionState::Open.into(),
@@ -280,7 +280,7 @@ impl Desk {
         &self,
         owner: &DepartmentId,
         notice: pb::ChangeNotice,
-    ) -> Result<(), Untaken> {
+    ) -> Result<(), CorrectionError> {
         let id: Uuid = parsed("notice_id", &notice.notice_id)?;
         let exchange = parsed("exchange_id", &notice.exchange_id)?;
         let field: FieldPath = parsed("field", &notice.field)?;
@@ -307,7 +307,7 @@ impl Desk {
     }
 
     /// Puts the step that a correction has come to on record, and moves it on.
-    pub async fn log(&self, case: Case) -> Result<(), Untaken> {
+    pub async fn log(&self, case: Case) -> Result<(), CorrectionError> {
         let from = case.step;
         match (case.side, case.step) {
             (Side::Consumer, Step::New) => {
@@ -337,13 +337,13 @@ impl Desk {
     }
 
     /// The consumer that filed it knows the answer.
-    pub async fn told(&self, case: Case) -> Result<(), Untaken> {
+    pub async fn told(&self, case: Case) -> Result<(), CorrectionError> {
         let from = case.step;
         self.advance(from, case.at(Step::Closed)).await
     }
 
     /// Puts on record that a notice was heard, or told.
-    pub async fn log_notice(&self, notice: Notice) -> Result<(), Untaken> {
+    pub async fn log_notice(&self, notice: Notice) -> Result<(), CorrectionError> {
         let event = match notice.side {
             Side::Consumer => CorrectionEvent::Heard,
             Side::Provider => CorrectionEvent::Told,
@@ -354,13 +354,13 @@ impl Desk {
     }
 
     /// Nothing more is done about a notice.
-    pub async fn close_notice(&self, notice: Notice) -> Result<(), Untaken> {
+    pub async fn close_notice(&self, notice: Notice) -> Result<(), CorrectionError> {
         let (store, now) = (self.store.clone(), self.exchange.clock().now());
         Ok(blocking(move || store.close_notice(&notice, now)).await??)
     }
 
     /// One notice for each other consumer that has received what was wrong.
-    async fn notices(&self, case: &Case) -> Result<Vec<Notice>, Untaken> {
+    async fn notices(&self, case: &Case) -> Result<Vec<Notice>, CorrectionError> {
         let correction = case.correction.clone();
         if correction.state() != CorrectionState::Corrected {
             return Ok(Vec::new());
@@ -373,7 +373,7 @@ impl Desk {
         let (journal, keys) = (self.journal.clone(), self.exchange.subject_keys().clone());
         let key = correction.key.clone();
         let received = blocking(move || {
-            let corrected = Corrected {
+            let corrected = CorrectedRecord {
                 record_type: &record_type,
                 key: &key,
                 field: &field,
@@ -382,7 +382,7 @@ impl Desk {
             receivers::of(&journal, &keys, corrected)
         });
         let at = correction.answered_at;
-        let notice = |(consumer, received): (String, receivers::Received)| Notice {
+        let notice = |(consumer, received): (String, receivers::LatestExchange)| Notice {
             side: Side::Provider,
             step: Step::New,
             peer: consumer,
@@ -413,10 +413,10 @@ impl Desk {
         exchange: ExchangeId,
         key: String,
         field: FieldPath,
-    ) -> Result<Hit, Untaken> {
+    ) -> Result<Hit, CorrectionError> {
         let (same, own) = (key.clone(), field.clone());
         match self.ground(Role::Consumer, exchange, key, field).await {
-            Err(Untaken::NoGround(NoGround::NoExchange(_))) => {
+            Err(CorrectionError::NoGround(NoGround::NoExchange(_))) => {
                 let ground = self.ground(Role::Provider, exchange, same, own).await?;
                 let department = self.exchange.department().as_str();
                 let is_own = ground.exchange().is_some_and(|r| r.consumer == department);
@@ -434,34 +434,34 @@ impl Desk {
         exchange: ExchangeId,
         key: String,
         field: FieldPath,
-    ) -> Result<Hit, Untaken> {
+    ) -> Result<Hit, CorrectionError> {
         let (journal, keys) = (self.journal.clone(), self.exchange.subject_keys().clone());
         let look = move || ground::of(&journal, &keys, role, exchange, (&key, &field));
         Ok(blocking(look).await??)
     }
 
-    async fn case(&self, id: &str, side: Side) -> Result<Option<Case>, Untaken> {
+    async fn case(&self, id: &str, side: Side) -> Result<Option<Case>, CorrectionError> {
         let (store, id) = (self.store.clone(), id.to_owned());
         Ok(blocking(move || store.case(&id, side)).await??)
     }
 
-    async fn add(&self, case: Case) -> Result<bool, Untaken> {
+    async fn add(&self, case: Case) -> Result<bool, CorrectionError> {
         let store = self.store.clone();
         Ok(blocking(move || store.add(&case)).await??)
     }
 
-    async fn advance(&self, from: Step, to: Case) -> Result<(), Untaken> {
+    async fn advance(&self, from: Step, to: Case) -> Result<(), CorrectionError> {
         let (store, now) = (self.store.clone(), self.exchange.clock().now());
         // False: somebody else has moved it on, and nothing is left to do here.
         blocking(move || store.advance(from, &to, now)).await??;
         Ok(())
     }
 
-    async fn record(&self, event: CorrectionEvent, case: &Case) -> Result<(), Untaken> {
+    async fn record(&self, event: CorrectionEvent, case: &Case) -> Result<(), CorrectionError> {
         self.append(entry(event, case.side, &case.correction)).await
     }
 
-    async fn append(&self, entry: Entry) -> Result<(), Untaken> {
+    async fn append(&self, entry: Entry) -> Result<(), CorrectionError> {
         self.exchange.journal().append(entry).await?;
         Ok(())
     }
@@ -473,39 +473,44 @@ async fn blocking<T: Send + 'static>(
     tokio::task::spawn_blocking(work).await
 }
 
-fn parsed<T>(field: &'static str, text: &str) -> Result<T, Untaken>
+fn parsed<T>(field: &'static str, text: &str) -> Result<T, CorrectionError>
 where
     T: std::str::FromStr,
-    T::Err: Into<Unparsed>,
+    T::Err: Into<TextError>,
 {
     text.parse().map_err(|error: T::Err| {
-        let Unparsed(why) = error.into();
-        Untaken::Unfit { field, why }
+        let TextError(why) = error.into();
+        CorrectionError::Unfit { field, why }
     })
 }
 
 /// Why a text is not what it should be.
-struct Unparsed(String);
+struct TextError(String);
 
-impl From<NameError> for Unparsed {
+impl From<NameError> for TextError {
     fn from(error: NameError) -> Self {
         Self(error.to_string())
     }
 }
 
-impl From<uuid::Error> for Unparsed {
+impl From<uuid::Error> for TextError {
     fn from(_: uuid::Error) -> Self {
         Self("write a UUID".to_owned())
     }
 }
 
-fn fit_words(statement: &str, evidence: &str, officer: &str) -> Result<(), Untaken> {
+fn fit_words(statement: &str, evidence: &str, officer: &str) -> Result<(), CorrectionError> {
     fit("statement", statement, MAX_TEXT, true)?;
     fit("evidence", evidence, MAX_TEXT, false)?;
     fit("officer", officer, MAX_OFFICER, false)
 }
 
-fn fit(field: &'static str, text: &str, most: usize, is_needed: bool) -> Result<(), Untaken> {
+fn fit(
+    field: &'static str,
+    text: &str,
+    most: usize,
+    is_needed: bool,
+) -> Result<(), CorrectionError> {
     let why = if is_needed && text.trim().is_empty() {
         "is missing".to_owned()
     } else if !is_fit(text, most) {
@@ -513,5 +518,5 @@ fn fit(field: &'static str, text: &str, most: usize, is_needed: bool) -> Result<
     } else {
         return Ok(());
     };
-    Err(Untaken::Unfit { field, why })
+    Err(CorrectionError::Unfit { field, why })
 }

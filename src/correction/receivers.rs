@@ -24,7 +24,7 @@ const PAGE: usize = 1_000;
 
 /// The latest exchange in which a consumer has received a record.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Received {
+pub struct LatestExchange {
     pub exchange: ExchangeId,
     /// Whether the journal tells that it was among the records; otherwise it may have been.
     pub is_certain: bool,
@@ -32,7 +32,7 @@ pub struct Received {
 
 /// A corrected record.
 #[derive(Debug, Clone, Copy)]
-pub struct Corrected<'c> {
+pub struct CorrectedRecord<'c> {
     pub record_type: &'c RecordType,
     pub key: &'c str,
     pub field: &'c FieldPath,
@@ -48,8 +48,8 @@ pub struct Corrected<'c> {
 pub fn of(
     journal: &Path,
     keys: &SubjectKeys,
-    corrected: Corrected<'_>,
-) -> Result<BTreeMap<String, Received>, NoGround> {
+    corrected: CorrectedRecord<'_>,
+) -> Result<BTreeMap<String, LatestExchange>, NoGround> {
     let (reader, index) = (Reader::open(journal), Index::open(journal)?);
     let since = corrected.ground.leaf.time;
     let tags = keys.record_key_between(
@@ -79,14 +79,14 @@ pub fn of(
 }
 
 /// The newest come first: what is certain replaces what is not, and nothing else does.
-fn add(hit: &Hit, tags: &[Tag], ground: &Hit, received: &mut BTreeMap<String, Received>) {
+fn add(hit: &Hit, tags: &[Tag], ground: &Hit, received: &mut BTreeMap<String, LatestExchange>) {
     let (Some(record), Some(exchange)) = (hit.exchange(), hit.leaf.exchange) else {
         return;
     };
     let Some(is_certain) = was_among(hit, record, tags, ground) else {
         return;
     };
-    let latest = Received {
+    let latest = LatestExchange {
         exchange,
         is_certain,
     };

@@ -20,7 +20,7 @@ pub(super) struct Business {
     pub(super) credit_code: String,
     pub(super) name: String,
     pub(super) form: Form,
-    pub(super) standing: Standing,
+    pub(super) standing: BusinessStatus,
     pub(super) industry: Industry,
     pub(super) representative: Representative,
     /// Other members of the household who hold shares.
@@ -49,7 +49,7 @@ pub(super) enum Form {
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Standing {
+pub(super) enum BusinessStatus {
     Active,
     Suspended,
     Revoked,
@@ -133,10 +133,10 @@ impl Founders {
             form,
             standing: self.random.weighted(
                 &[
-                    Standing::Active,
-                    Standing::Suspended,
-                    Standing::Revoked,
-                    Standing::Dissolved,
+                    BusinessStatus::Active,
+                    BusinessStatus::Suspended,
+                    BusinessStatus::Revoked,
+                    BusinessStatus::Dissolved,
                 ],
                 &[84, 4, 5, 7],
             ),

@@ -8,8 +8,8 @@ use time::Month;
 
 use super::Draft;
 use super::businesses::Business;
+use super::businesses::BusinessStatus;
 use super::businesses::Form;
-use super::businesses::Standing;
 use super::calendar::TODAY;
 use super::calendar::days_after;
 use super::calendar::iso;
@@ -42,10 +42,10 @@ fn register_entry(business: &Business, random: &mut Random) -> Draft {
             Form::FarmersCooperative => "BUSINESS_KIND_FARMERS_COOPERATIVE",
         },
         "status": match business.standing {
-            Standing::Active => "BUSINESS_STATUS_ACTIVE",
-            Standing::Suspended => "BUSINESS_STATUS_SUSPENDED",
-            Standing::Revoked => "BUSINESS_STATUS_REVOKED",
-            Standing::Dissolved => "BUSINESS_STATUS_DISSOLVED",
+            BusinessStatus::Active => "BUSINESS_STATUS_ACTIVE",
+            BusinessStatus::Suspended => "BUSINESS_STATUS_SUSPENDED",
+            BusinessStatus::Revoked => "BUSINESS_STATUS_REVOKED",
+            BusinessStatus::Dissolved => "BUSINESS_STATUS_DISSOLVED",
         },
         "legal_representative": {
             "full_name": founder.name,

@@ -9,8 +9,8 @@ use super::Draft;
 use super::accounts;
 use super::accounts::Year;
 use super::businesses::Business;
+use super::businesses::BusinessStatus;
 use super::businesses::Form;
-use super::businesses::Standing;
 use super::calendar::TODAY;
 use super::calendar::days_after;
 use super::calendar::office_time;
@@ -119,7 +119,7 @@ impl TaxOffice {
         if business.form == Form::SoleTrader {
             return "CREDIT_RATING_UNSPECIFIED";
         }
-        if business.standing == Standing::Revoked {
+        if business.standing == BusinessStatus::Revoked {
             return "CREDIT_RATING_D";
         }
         match years {

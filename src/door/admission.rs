@@ -15,7 +15,7 @@ use std::time::Duration;
 use std::time::Instant;
 
 use crate::identity::Door;
-use crate::identity::shares::Over;
+use crate::identity::shares::NoShare;
 use crate::identity::shares::Shares;
 use crate::identity::spiffe::SpiffeId;
 use limit::Limit;
@@ -53,7 +53,7 @@ struct State {
 
 /// Why somebody is not let in. No exchange has begun, so nothing is on record.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Shed {
+pub(super) enum AdmissionRefusal {
     OverShare,
     Overloaded,
 }
@@ -63,7 +63,7 @@ pub(super) enum Shed {
 pub(super) struct Place {
     admission: Arc<Admission>,
     who: SpiffeId,
-    held: Held,
+    held: Occupancy,
 }
 
 /// What one request takes of a door while it is read.
@@ -75,7 +75,7 @@ pub(super) struct Room {
 }
 
 #[derive(Debug)]
-enum Held {
+enum Occupancy {
     Exchange {
         kind: u64,
         begun: Instant,
@@ -103,7 +103,7 @@ impl Admission {
         self: &Arc<Self>,
         who: &SpiffeId,
         kind: impl Hash,
-    ) -> Result<Place, Shed> {
+    ) -> Result<Place, AdmissionRefusal> {
         let ceiling = self.limits.exchanges as u64;
         let mut state = self.state();
         let limit = state.limit.now();
@@ -111,7 +111,7 @@ impl Admission {
         drop(state);
         let mut hasher = DefaultHasher::new();
         kind.hash(&mut hasher);
-        let held = Held::Exchange {
+        let held = Occupancy::Exchange {
             kind: hasher.finish(),
             begun: Instant::now(),
             answered: false,
@@ -120,10 +120,10 @@ impl Admission {
     }
 
     /// A place for a streamed answer. How long it takes is the reader's affair, and is not measured.
-    pub(super) fn stream(self: &Arc<Self>, who: &SpiffeId) -> Result<Place, Shed> {
+    pub(super) fn stream(self: &Arc<Self>, who: &SpiffeId) -> Result<Place, AdmissionRefusal> {
         let most = self.limits.streams as u64;
         let taken = self.state().streams.take(who, most, most);
-        self.place(who, taken, Held::Stream)
+        self.place(who, taken, Occupancy::Stream)
     }
 
     /// Room for a request that is about to be read: for nothing yet.
@@ -138,9 +138,9 @@ impl Admission {
     fn place(
         self: &Arc<Self>,
         who: &SpiffeId,
-        taken: Result<(), Over>,
-        held: Held,
-    ) -> Result<Place, Shed> {
+        taken: Result<(), NoShare>,
+        held: Occupancy,
+    ) -> Result<Place, AdmissionRefusal> {
         taken.map_err(|over| self.shed(who, over))?;
         Ok(Place {
             admission: Arc::clone(self),
@@ -149,10 +149,10 @@ impl Admission {
         })
     }
 
-    fn shed(&self, who: &SpiffeId, over: Over) -> Shed {
+    fn shed(&self, who: &SpiffeId, over: NoShare) -> AdmissionRefusal {
         let shed = match over {
-            Over::Share => Shed::OverShare,
-            Over::Full => Shed::Overloaded,
+            NoShare::Share => AdmissionRefusal::OverShare,
+            NoShare::Full => AdmissionRefusal::Overloaded,
         };
         // Whoever got here has a certificate: there are as many values as departments, or systems of the own one.
         let consumer = match who.system() {
@@ -172,7 +172,7 @@ impl Admission {
     }
 }
 
-impl Shed {
+impl AdmissionRefusal {
     pub(super) fn reason(self) -> &'static str {
         match self {
             Self::OverShare => "OVER_FAIR_SHARE",
@@ -184,7 +184,7 @@ impl Shed {
 impl Place {
     /// The exchange was answered, or took too long: its time tells how busy the gateway is. That of a refusal does not.
     pub(super) fn timed(&mut self) {
-        if let Held::Exchange { answered, .. } = &mut self.held {
+        if let Occupancy::Exchange { answered, .. } = &mut self.held {
             *answered = true;
         }
     }
@@ -192,7 +192,7 @@ impl Place {
 
 impl Room {
     /// More of the request has come.
-    pub(super) fn grow(&mut self, bytes: usize) -> Result<(), Shed> {
+    pub(super) fn grow(&mut self, bytes: usize) -> Result<(), AdmissionRefusal> {
         let bytes = bytes as u64;
         let mut state = self.admission.state();
         let taken = state.reading.take_many(&self.who, bytes, READING, READING);
@@ -214,8 +214,8 @@ impl Drop for Place {
     fn drop(&mut self) {
         let mut state = self.admission.state();
         match self.held {
-            Held::Stream => state.streams.give_back(&self.who),
-            Held::Exchange {
+            Occupancy::Stream => state.streams.give_back(&self.who),
+            Occupancy::Exchange {
                 kind,
                 begun,
                 answered,

@@ -8,12 +8,12 @@ use tonic::Request;
 use tonic::Response;
 use tonic::Status;
 
-use super::admission::Shed;
+use super::admission::AdmissionRefusal;
 use super::status;
 use crate::correction::Side;
 use crate::correction::Step;
-use crate::correction::desk::Desk;
-use crate::correction::desk::Untaken;
+use crate::correction::desk::CorrectionDesk;
+use crate::correction::desk::CorrectionError;
 use crate::correction::store::Case;
 use crate::correction::store::Notice;
 use crate::correction::store::Store;
@@ -30,13 +30,13 @@ const PLACES: usize = 8;
 /// Served at the systems door.
 #[derive(Debug, Clone)]
 pub struct CorrectionDoor {
-    desk: Arc<Desk>,
+    desk: Arc<CorrectionDesk>,
     tracker: TaskTracker,
     places: Arc<Semaphore>,
 }
 
 impl CorrectionDoor {
-    pub fn new(desk: Arc<Desk>, tracker: TaskTracker) -> Self {
+    pub fn new(desk: Arc<CorrectionDesk>, tracker: TaskTracker) -> Self {
         Self {
             desk,
             tracker,
@@ -49,7 +49,7 @@ impl CorrectionDoor {
         look: impl FnOnce(&Store) -> Result<T, StoreError> + Send + 'static,
     ) -> Result<T, Status> {
         let Ok(_place) = self.places.try_acquire() else {
-            return Err(status::shed(Shed::Overloaded));
+            return Err(status::shed(AdmissionRefusal::Overloaded));
         };
         let store = self.desk.store().clone();
         let found = tokio::task::spawn_blocking(move || look(&store)).await;
@@ -61,7 +61,7 @@ impl CorrectionDoor {
 /// Runs a step to its end: whoever asked for it may go away, and must not leave it half done.
 pub(super) async fn to_its_end<T: Send + 'static>(
     tracker: &TaskTracker,
-    step: impl Future<Output = Result<T, Untaken>> + Send + 'static,
+    step: impl Future<Output = Result<T, CorrectionError>> + Send + 'static,
 ) -> Result<T, Status> {
     let ended = tracker.spawn(step).await;
     let ended = ended.map_err(|_| status::internal())?;
@@ -82,7 +82,7 @@ impl CorrectionService for CorrectionDoor {
     ) -> Result<Response<pb::FileCorrectionResponse>, Status> {
         let system = system(&request)?;
         let Ok(_place) = self.places.try_acquire() else {
-            return Err(status::shed(Shed::Overloaded));
+            return Err(status::shed(AdmissionRefusal::Overloaded));
         };
         let (desk, asked) = (Arc::clone(&self.desk), request.into_inner());
         let filed = async move { desk.file(&system, asked).await };

@@ -17,8 +17,8 @@ use super::admission::Admission;
 use super::admission::Place;
 use super::finish::Finish;
 use super::pump;
-use super::pump::Ends;
 use super::pump::Parts;
+use super::pump::StreamStops;
 use super::status;
 use crate::exchange::Exchange;
 use crate::exchange::answer::Answer;
@@ -193,7 +193,7 @@ impl ExchangeService for ExchangeDoor {
         let (Answer::Stream(stream), place) = self.run_in(place, &incoming, ask).await? else {
             return Err(status::internal());
         };
-        let ends = Ends {
+        let ends = StreamStops {
             revoked: incoming.peer.cancelled().clone(),
             cut: self.cut.clone(),
         };

@@ -39,10 +39,10 @@ use tonic_reflection::pb::v1::server_reflection_server::ServerReflectionServer;
 
 use super::reflection::Reflection;
 use super::status;
-use crate::audit::reconcile::overdue::Overdue;
+use crate::audit::reconcile::overdue::OverdueComparisons;
 use crate::pb::audit_service_server::AuditServiceServer;
 use audit::AuditDoor;
-use desk::Desk;
+use desk::ReadingDesk;
 use introduction::Introduction;
 use pages::Pages;
 
@@ -52,12 +52,12 @@ const MAX_QUESTION: usize = 64 * 1024;
 /// What the operators' door serves of one gateway.
 #[derive(Debug)]
 pub struct Operators {
-    pub desk: Arc<Desk>,
+    pub desk: Arc<ReadingDesk>,
     pub metrics: PrometheusHandle,
     /// Cancelled when the gateway begins to stop.
     pub stop: CancellationToken,
     /// Whose journals have not been compared for too long.
-    pub overdue: Overdue,
+    pub overdue: OverdueComparisons,
     /// Whether the journal has witnesses.
     pub witnessed: bool,
     /// Whether people can ask who received their data.
@@ -99,7 +99,7 @@ impl Operators {
 
 /// A connection on which a reader has shown a token is no stranger's any more.
 async fn introduce_readers(
-    State(desk): State<Arc<Desk>>,
+    State(desk): State<Arc<ReadingDesk>>,
     request: Request,
     next: Next,
 ) -> Response {

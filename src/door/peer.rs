@@ -17,7 +17,7 @@ use tonic::Request;
 use tonic::Response;
 use tonic::Status;
 
-use super::admission::Shed;
+use super::admission::AdmissionRefusal;
 use super::status;
 use crate::audit::Entry;
 use crate::audit::Role;
@@ -31,7 +31,7 @@ use crate::audit::reconcile::part_summaries;
 use crate::audit::reconcile::summary;
 use crate::audit::reconcile::tell;
 use crate::audit::reconcile::window::Window;
-use crate::correction::desk::Desk;
+use crate::correction::desk::CorrectionDesk;
 use crate::exchange::Exchange;
 use crate::identity::Caller;
 use crate::identity::peer::Peer;
@@ -60,7 +60,7 @@ pub struct PeerDoor {
     books: Arc<Books>,
     exchange: Arc<Exchange>,
     shelf: Shelf,
-    desk: Arc<Desk>,
+    desk: Arc<CorrectionDesk>,
     domain: TrustDomain,
     tracker: TaskTracker,
     /// By asking department: the windows that are on record, the latest of them, and whether with a difference. One that is
@@ -72,15 +72,15 @@ pub struct PeerDoor {
 }
 
 /// A question that makes sense, and what there is to answer it.
-struct Compared {
+struct ComparisonRequest {
     peer: DepartmentId,
     window: Window,
     theirs: Summary,
-    own: Own,
+    own: OwnExchanges,
 }
 
 /// This department's exchanges with the peer, as their provider.
-struct Own {
+struct OwnExchanges {
     items: Vec<Item>,
     all: Summary,
     /// Where the two sides differ: the summaries of the parts.
@@ -92,7 +92,7 @@ impl PeerDoor {
         books: Books,
         exchange: Arc<Exchange>,
         shelf: Shelf,
-        desk: Arc<Desk>,
+        desk: Arc<CorrectionDesk>,
         domain: TrustDomain,
         tracker: TaskTracker,
     ) -> Self {
@@ -114,7 +114,7 @@ impl PeerDoor {
         request: &Request<T>,
         window: Option<&pb::Window>,
         all: Option<&pb::ExchangeSummary>,
-    ) -> Result<Compared, Status> {
+    ) -> Result<ComparisonRequest, Status> {
         let peer = request.extensions().get::<Peer>();
         let peer = Caller::from(peer.ok_or_else(status::no_identity)?);
         let window = window.and_then(Window::read);
@@ -125,7 +125,7 @@ impl PeerDoor {
         }
         let peer = peer.department().clone();
         let own = self.own(peer.clone(), window, theirs).await?;
-        Ok(Compared {
+        Ok(ComparisonRequest {
             peer,
             window,
             theirs,
@@ -139,9 +139,9 @@ impl PeerDoor {
         peer: DepartmentId,
         window: Window,
         theirs: Summary,
-    ) -> Result<Own, Status> {
+    ) -> Result<OwnExchanges, Status> {
         let Ok(_place) = self.places.try_acquire() else {
-            return Err(status::shed(Shed::Overloaded));
+            return Err(status::shed(AdmissionRefusal::Overloaded));
         };
         let size = self.books.size();
         let look = async {
@@ -149,7 +149,7 @@ impl PeerDoor {
                 let (books, peer) = (self.books.clone(), peer.clone());
                 let look = move || {
                     let items = books.items(size, &peer, Role::Provider, window)?;
-                    Ok::<_, IndexError>(items.map(|items| Own::of(items, &theirs)))
+                    Ok::<_, IndexError>(items.map(|items| OwnExchanges::of(items, &theirs)))
                 };
                 match tokio::task::spawn_blocking(look).await {
                     Ok(Ok(Some(own))) => return Ok(own),
@@ -167,7 +167,11 @@ impl PeerDoor {
     }
 
     /// Puts the comparison on record, once. Whatever the peer learns of it is on record before.
-    async fn record(&self, compared: &Compared, found: &[Difference]) -> Result<(), Status> {
+    async fn record(
+        &self,
+        compared: &ComparisonRequest,
+        found: &[Difference],
+    ) -> Result<(), Status> {
         let (peer, window, own) = (&compared.peer, compared.window, &compared.own.all);
         let both_empty = own.count == 0 && compared.theirs.count == 0 && found.is_empty();
         let differ = !found.is_empty();
@@ -209,7 +213,7 @@ impl PeerDoor {
     }
 }
 
-impl Own {
+impl OwnExchanges {
     fn of(items: Vec<Item>, theirs: &Summary) -> Self {
         let all = summary(&items);
         let parts = if all == *theirs {
@@ -294,7 +298,7 @@ impl PeerService for PeerDoor {
         request: Request<pb::FetchRevisionRequest>,
     ) -> Result<Response<pb::FetchRevisionResponse>, Status> {
         let Ok(_place) = self.places.try_acquire() else {
-            return Err(status::shed(Shed::Overloaded));
+            return Err(status::shed(AdmissionRefusal::Overloaded));
         };
         let revision = self.revision(&request.into_inner()).await?;
         Ok(Response::new(revision))

@@ -28,15 +28,15 @@ const AHEAD: usize = 2;
 /// whatever became of the task that sends it.
 #[derive(Debug)]
 pub struct Parts {
-    parts: mpsc::Receiver<Sent>,
+    parts: mpsc::Receiver<SentPart>,
     over: bool,
 }
 
-type Sent = Result<pb::QueryRecordsResponse, Status>;
+type SentPart = Result<pb::QueryRecordsResponse, Status>;
 
 /// What ends a stream that both its ends would go on with.
 #[derive(Debug, Clone)]
-pub(super) struct Ends {
+pub(super) struct StreamStops {
     /// The peer is no longer trusted.
     pub(super) revoked: CancellationToken,
     /// The gateway stops and has waited long enough.
@@ -47,7 +47,7 @@ pub(super) struct Ends {
 pub(super) fn start(
     stream: AnswerStream,
     place: Place,
-    ends: Ends,
+    ends: StreamStops,
     stall: Duration,
     tracker: &TaskTracker,
 ) -> Result<Parts, Status> {
@@ -69,8 +69,8 @@ pub(super) fn start(
 /// Gives the refusal that the client is still to be told.
 async fn pump(
     mut stream: AnswerStream,
-    parts: mpsc::Sender<Sent>,
-    ends: Ends,
+    parts: mpsc::Sender<SentPart>,
+    ends: StreamStops,
     stall: Duration,
 ) -> Option<Refusal> {
     let ended = ends.come();
@@ -101,9 +101,9 @@ async fn pump(
 }
 
 impl Stream for Parts {
-    type Item = Sent;
+    type Item = SentPart;
 
-    fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Sent>> {
+    fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<SentPart>> {
         if self.over {
             return Poll::Ready(None);
         }
@@ -119,7 +119,7 @@ impl Stream for Parts {
     }
 }
 
-impl Ends {
+impl StreamStops {
     async fn come(&self) -> Cause {
         tokio::select! {
             biased;

@@ -17,12 +17,12 @@ use super::status;
 
 /// A body that takes room as it comes, and is refused where there is none.
 #[derive(Debug)]
-pub(super) struct Reading {
+pub(super) struct MeteredBody {
     pub(super) body: Incoming,
     pub(super) room: Room,
 }
 
-impl Body for Reading {
+impl Body for MeteredBody {
     type Data = Bytes;
     type Error = BoxError;
 

@@ -88,9 +88,9 @@ impl Reflection {
         let department = self.exchange.department();
         let hidden = snapshot.registry.records();
         let hidden = hidden.filter(|schema| !schema.is_known_to(department));
-        let hidden = Hidden(hidden.map(|schema| schema.name().as_str()).collect());
+        let hidden = HiddenTypes(hidden.map(|schema| schema.name().as_str()).collect());
         describe(snapshot.registry.pool(), question, &hidden)
-            .or_else(|| describe(&self.api, question, &Hidden::default()))
+            .or_else(|| describe(&self.api, question, &HiddenTypes::default()))
             .unwrap_or_else(|| not_found("no such name"))
     }
 }
@@ -101,9 +101,9 @@ const SOURCE_CODE_INFO: u32 = 9;
 
 /// Record types that the callers of this door may not know of, by name.
 #[derive(Default)]
-struct Hidden<'s>(BTreeSet<&'s str>);
+struct HiddenTypes<'s>(BTreeSet<&'s str>);
 
-impl Hidden<'_> {
+impl HiddenTypes<'_> {
     /// Whether the symbol is of one of them, or of something in it.
     fn has(&self, symbol: &str) -> bool {
         self.0.iter().any(|name| {
@@ -132,7 +132,7 @@ impl Hidden<'_> {
 fn describe(
     pool: &DescriptorPool,
     question: &MessageRequest,
-    hidden: &Hidden<'_>,
+    hidden: &HiddenTypes<'_>,
 ) -> Option<MessageResponse> {
     let files = |file| files(file, hidden);
     match question {
@@ -178,7 +178,7 @@ fn file_of(pool: &DescriptorPool, symbol: &str) -> Option<FileDescriptor> {
 }
 
 /// The file with all that it imports, so that a client needs no second question.
-fn files(file: FileDescriptor, hidden: &Hidden<'_>) -> MessageResponse {
+fn files(file: FileDescriptor, hidden: &HiddenTypes<'_>) -> MessageResponse {
     let mut seen = BTreeSet::new();
     let mut queue = vec![file];
     let mut encoded = Vec::new();

@@ -21,10 +21,10 @@ use tower::ServiceBuilder;
 use tower::ServiceExt;
 
 use super::admission::Admission;
-use super::reading::Reading;
+use super::reading::MeteredBody;
 use super::status;
-use super::turned_away::TurnedAway;
-use super::unaccepted::Unaccepted;
+use super::turned_away::RefusalReports;
+use super::unaccepted::AcceptFailures;
 use crate::audit::Journal;
 use crate::identity::Door;
 use crate::identity::acceptor::Acceptor;
@@ -61,9 +61,9 @@ pub struct DoorServer {
 
 /// hyper spawns a task for each request: on the tracker, so that a stop waits for it.
 #[derive(Debug, Clone)]
-struct Tracked(TaskTracker);
+struct TrackingExecutor(TaskTracker);
 
-impl<F> hyper::rt::Executor<F> for Tracked
+impl<F> hyper::rt::Executor<F> for TrackingExecutor
 where
     F: Future<Output: Send> + Send + 'static,
 {
@@ -75,7 +75,7 @@ where
 impl DoorServer {
     /// Accepts connections until the gateway stops.
     pub async fn run(self, listener: TcpListener) {
-        let turned_away = TurnedAway::new(self.door, self.journal.clone());
+        let turned_away = RefusalReports::new(self.door, self.journal.clone());
         let (server, turned_away) = (Arc::new(self), Arc::new(turned_away));
         tokio::select! {
             () = server.stop.cancelled() => {}
@@ -85,8 +85,8 @@ impl DoorServer {
         turned_away.close().await;
     }
 
-    async fn accept(self: &Arc<Self>, listener: TcpListener, turned_away: &Arc<TurnedAway>) {
-        let (mut unaccepted, mut taken) = (Unaccepted::default(), 0_u32);
+    async fn accept(self: &Arc<Self>, listener: TcpListener, turned_away: &Arc<RefusalReports>) {
+        let (mut unaccepted, mut taken) = (AcceptFailures::default(), 0_u32);
         loop {
             // In a flood others would have their turn after every few: the system's queue would overflow, and honest ones
             // would wait for seconds to be heard again.
@@ -115,7 +115,7 @@ impl DoorServer {
         tcp: TcpStream,
         from: SocketAddr,
         place: Place,
-        turned_away: Arc<TurnedAway>,
+        turned_away: Arc<RefusalReports>,
     ) {
         let accepted = tokio::select! {
             () = self.stop.cancelled() => return,
@@ -133,7 +133,7 @@ impl DoorServer {
             .map_request(move |mut request: http::Request<Incoming>| {
                 request.extensions_mut().insert::<Peer>(identified.clone());
                 let room = admission.room(identified.id());
-                request.map(|body| Body::new(Reading { body, room }))
+                request.map(|body| Body::new(MeteredBody { body, room }))
             })
             .service(Deadline {
                 inner: self.routes.clone(),
@@ -154,8 +154,8 @@ impl DoorServer {
         self.ended(&peer, ended);
     }
 
-    fn http2(&self) -> http2::Builder<Tracked> {
-        let mut http2 = http2::Builder::new(Tracked(self.tracker.clone()));
+    fn http2(&self) -> http2::Builder<TrackingExecutor> {
+        let mut http2 = http2::Builder::new(TrackingExecutor(self.tracker.clone()));
         http2
             .timer(TokioTimer::new())
             .max_concurrent_streams(self.limits.max_streams)

@@ -14,11 +14,11 @@ use tonic::Status;
 use tonic_types::ErrorDetails;
 use tonic_types::StatusExt;
 
-use super::admission::Shed;
+use super::admission::AdmissionRefusal;
 use super::operators::reader::NotGranted;
-use super::operators::unread::Unread;
+use super::operators::unread::ReadingError;
 use crate::audit::Receipt;
-use crate::correction::desk::Untaken;
+use crate::correction::desk::CorrectionError;
 use crate::correction::ground::NoGround;
 use crate::exchange::refusal::Cause;
 use crate::exchange::refusal::Refusal;
@@ -179,13 +179,13 @@ pub(super) fn not_yet() -> Status {
 }
 
 /// Too much is under way already. Nothing was begun, so nothing is on record.
-pub(super) fn shed(shed: Shed) -> Status {
+pub(super) fn shed(shed: AdmissionRefusal) -> Status {
     let (code, message) = match shed {
-        Shed::OverShare => (
+        AdmissionRefusal::OverShare => (
             Code::ResourceExhausted,
             "this consumer has its share of requests under way",
         ),
-        Shed::Overloaded => (
+        AdmissionRefusal::Overloaded => (
             Code::Unavailable,
             "the gateway has too many requests under way",
         ),
@@ -199,21 +199,23 @@ pub(super) fn shed(shed: Shed) -> Status {
 }
 
 /// Why a reader at the operators' door was not answered.
-pub(super) fn unread(unread: &Unread) -> Status {
+pub(super) fn unread(unread: &ReadingError) -> Status {
     let code = match unread {
-        Unread::NotGranted(NotGranted::NoToken | NotGranted::UnknownToken) => Code::Unauthenticated,
-        Unread::NotGranted(NotGranted::RightMissing { .. }) => Code::PermissionDenied,
-        Unread::Invalid { .. } => Code::InvalidArgument,
-        Unread::NotFound => Code::NotFound,
-        Unread::Unlogged(_) => Code::Unavailable,
-        Unread::Failed(_) => Code::Internal,
+        ReadingError::NotGranted(NotGranted::NoToken | NotGranted::UnknownToken) => {
+            Code::Unauthenticated
+        }
+        ReadingError::NotGranted(NotGranted::RightMissing { .. }) => Code::PermissionDenied,
+        ReadingError::Invalid { .. } => Code::InvalidArgument,
+        ReadingError::NotFound => Code::NotFound,
+        ReadingError::Unlogged(_) => Code::Unavailable,
+        ReadingError::Failed(_) => Code::Internal,
     };
     let mut metadata = HashMap::new();
-    if let Unread::NotGranted(NotGranted::RightMissing { right, .. }) = unread {
+    if let ReadingError::NotGranted(NotGranted::RightMissing { right, .. }) = unread {
         metadata.insert("right".to_owned(), right.to_string());
     }
     let mut details = ErrorDetails::with_error_info(unread.reason(), DOMAIN, metadata);
-    if let Unread::Invalid { field, why } = unread {
+    if let ReadingError::Invalid { field, why } = unread {
         details.add_bad_request_violation(*field, why);
     }
     Status::with_error_details(code, unread.to_string(), details)
@@ -261,28 +263,32 @@ pub(super) fn unknown_revision() -> Status {
 }
 
 /// Why a correction, an answer or a notice is not taken.
-pub(super) fn untaken(untaken: &Untaken) -> Status {
+pub(super) fn untaken(untaken: &CorrectionError) -> Status {
     let (code, reason) = match untaken {
-        Untaken::Unfit { .. } => (Code::InvalidArgument, "REQUEST_INVALID"),
-        Untaken::NoGround(NoGround::NoExchange(_)) => (Code::NotFound, "EXCHANGE_UNKNOWN"),
-        Untaken::NoGround(NoGround::NotReleased { .. }) => {
+        CorrectionError::Unfit { .. } => (Code::InvalidArgument, "REQUEST_INVALID"),
+        CorrectionError::NoGround(NoGround::NoExchange(_)) => (Code::NotFound, "EXCHANGE_UNKNOWN"),
+        CorrectionError::NoGround(NoGround::NotReleased { .. }) => {
             (Code::FailedPrecondition, "FIELD_NOT_RELEASED")
         }
-        Untaken::NoGround(NoGround::AnotherKey) => (Code::InvalidArgument, "KEY_MISMATCH"),
-        Untaken::NoGround(NoGround::Erased) => (Code::FailedPrecondition, "EXCHANGE_ERASED"),
-        Untaken::Unknown(_) => (Code::NotFound, "CORRECTION_UNKNOWN"),
-        Untaken::TooMany => (Code::ResourceExhausted, "TOO_MANY_CORRECTIONS"),
-        Untaken::Unwritten(_) => (Code::Unavailable, "JOURNAL_UNAVAILABLE"),
-        Untaken::NoGround(NoGround::Index(_) | NoGround::Journal(_) | NoGround::Keys(_))
-        | Untaken::Store(_)
-        | Untaken::GivenUp(_) => {
+        CorrectionError::NoGround(NoGround::AnotherKey) => (Code::InvalidArgument, "KEY_MISMATCH"),
+        CorrectionError::NoGround(NoGround::Erased) => {
+            (Code::FailedPrecondition, "EXCHANGE_ERASED")
+        }
+        CorrectionError::Unknown(_) => (Code::NotFound, "CORRECTION_UNKNOWN"),
+        CorrectionError::TooMany => (Code::ResourceExhausted, "TOO_MANY_CORRECTIONS"),
+        CorrectionError::Unwritten(_) => (Code::Unavailable, "JOURNAL_UNAVAILABLE"),
+        CorrectionError::NoGround(
+            NoGround::Index(_) | NoGround::Journal(_) | NoGround::Keys(_),
+        )
+        | CorrectionError::Store(_)
+        | CorrectionError::GivenUp(_) => {
             tracing::error!(error = %chain(untaken), "a correction cannot be worked on");
             return internal();
         }
     };
     let no_more = HashMap::<String, String>::new();
     let mut details = ErrorDetails::with_error_info(reason, DOMAIN, no_more);
-    if let Untaken::Unfit { field, why } = untaken {
+    if let CorrectionError::Unfit { field, why } = untaken {
         details.add_bad_request_violation(*field, why);
     }
     if code == Code::Unavailable {

@@ -24,7 +24,7 @@ struct Events {
 
 /// Events of one kind that were not told one by one.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) struct Repeated<K> {
+pub(crate) struct RepeatedEvent<K> {
     pub(crate) kind: K,
     pub(crate) times: u64,
     /// Of all events of the kind; no more than [`MAX_NETWORKS`] are counted.
@@ -57,11 +57,11 @@ impl<K: Ord> Tally<K> {
     }
 
     /// What was not told by itself; begins anew.
-    pub(crate) fn count(&self) -> Vec<Repeated<K>> {
+    pub(crate) fn count(&self) -> Vec<RepeatedEvent<K>> {
         let mut kinds = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let all = std::mem::take(&mut *kinds).into_iter();
         all.filter(|(_, events)| events.times > SINGLY)
-            .map(|(kind, events)| Repeated {
+            .map(|(kind, events)| RepeatedEvent {
                 kind,
                 times: events.times - SINGLY,
                 networks: events.networks.len(),
@@ -91,7 +91,7 @@ mod tests {
         assert_eq!(told.count(), 10);
         assert!(tally.add("FAILED", from("192.0.2.1")));
         let counted = tally.count();
-        let late = Repeated {
+        let late = RepeatedEvent {
             kind: "LATE",
             times: 990,
             networks: 2,

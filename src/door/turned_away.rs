@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use super::tally::Repeated;
+use super::tally::RepeatedEvent;
 use super::tally::Tally;
 use crate::audit::Entry;
 use crate::audit::Journal;
@@ -21,7 +21,7 @@ type Kind = (&'static str, String);
 
 /// What is to be told of one door's refusals.
 #[derive(Debug)]
-pub(super) struct TurnedAway {
+pub(super) struct RefusalReports {
     door: Door,
     journal: Journal,
     for_log: Tally<Kind>,
@@ -29,7 +29,7 @@ pub(super) struct TurnedAway {
     for_journal: Tally<Kind>,
 }
 
-impl TurnedAway {
+impl RefusalReports {
     pub(super) fn new(door: Door, journal: Journal) -> Self {
         Self {
             door,
@@ -81,7 +81,7 @@ impl TurnedAway {
     fn sum_up(&self) {
         let door = self.door.as_str();
         for repeated in self.for_log.count() {
-            let Repeated {
+            let RepeatedEvent {
                 kind: (reason, peer),
                 times,
                 networks,
@@ -101,7 +101,7 @@ impl TurnedAway {
     }
 
     async fn put_on_record(&self) {
-        for Repeated {
+        for RepeatedEvent {
             kind: (reason, peer),
             times,
             ..

@@ -12,11 +12,11 @@ const REST: Duration = Duration::from_millis(5);
 
 /// Of one door.
 #[derive(Debug, Default)]
-pub(crate) struct Unaccepted {
+pub(crate) struct AcceptFailures {
     told: Option<Instant>,
 }
 
-impl Unaccepted {
+impl AcceptFailures {
     pub(crate) async fn tell_and_rest(&mut self, door: &str, error: &io::Error) {
         if self.told.is_none_or(|told| told.elapsed() > TELL_EVERY) {
             self.told = Some(Instant::now());

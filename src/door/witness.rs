@@ -16,7 +16,7 @@ use axum::response::Response;
 use axum::routing::get;
 use axum::routing::post;
 
-use crate::audit::witness::Refused;
+use crate::audit::witness::CosignRefusal;
 use crate::audit::witness::Witness;
 use crate::audit::witness::request::MAX_REQUEST_BYTES;
 use crate::fault::chain;
@@ -65,21 +65,23 @@ async fn last(State(witness): State<Witness>, Path(log): Path<String>) -> Respon
     }
 }
 
-fn refusal(refused: &Refused) -> Response {
+fn refusal(refused: &CosignRefusal) -> Response {
     let status = match refused {
-        Refused::UnknownLog => StatusCode::NOT_FOUND,
-        Refused::Untrusted(_) => StatusCode::FORBIDDEN,
-        Refused::Malformed(_) | Refused::OldTooLarge => StatusCode::BAD_REQUEST,
-        Refused::OtherOld { size } => {
+        CosignRefusal::UnknownLog => StatusCode::NOT_FOUND,
+        CosignRefusal::Untrusted(_) => StatusCode::FORBIDDEN,
+        CosignRefusal::Malformed(_) | CosignRefusal::OldTooLarge => StatusCode::BAD_REQUEST,
+        CosignRefusal::OtherOld { size } => {
             let headers = [(CONTENT_TYPE, SIZE)];
             return (StatusCode::CONFLICT, headers, format!("{size}\n")).into_response();
         }
-        Refused::Inconsistent { .. } => StatusCode::UNPROCESSABLE_ENTITY,
-        Refused::Busy | Refused::Failed(_) | Refused::Stopped => StatusCode::SERVICE_UNAVAILABLE,
+        CosignRefusal::Inconsistent { .. } => StatusCode::UNPROCESSABLE_ENTITY,
+        CosignRefusal::Busy | CosignRefusal::Failed(_) | CosignRefusal::Stopped => {
+            StatusCode::SERVICE_UNAVAILABLE
+        }
     };
     // What failed here is for the operators, who have it in the log.
     let text = match refused {
-        Refused::Failed(_) => refused.to_string(),
+        CosignRefusal::Failed(_) => refused.to_string(),
         _ => chain(refused),
     };
     (status, format!("{text}\n")).into_response()

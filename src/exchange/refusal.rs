@@ -6,10 +6,10 @@ use time::UtcOffset;
 
 use super::replay::BadExchangeId;
 use super::secret::NoRandomness;
+use crate::audit::AppendError;
 use crate::audit::Outcome;
 use crate::audit::Receipt;
 use crate::audit::Standing;
-use crate::audit::Unwritten;
 use crate::audit::receipt::BadReceipt;
 use crate::audit::subject::SubjectKeyError;
 use crate::clock::Moment;
@@ -18,7 +18,7 @@ use crate::name::ExchangeId;
 use crate::name::RecordType;
 use crate::policy::decision::Denial;
 use crate::publication::Incompatible;
-use crate::redact::Unfit;
+use crate::redact::RedactionError;
 use crate::registry::UnknownRecordType;
 use crate::registry::query::InvalidQuery;
 use crate::registry::query::Reason;
@@ -101,7 +101,7 @@ pub enum Cause {
     #[error("the gateway is stopping")]
     Stopping,
     #[error("the journal cannot be written")]
-    Unlogged(#[from] Unwritten),
+    Unlogged(#[from] AppendError),
     #[error("the month's key, under which subjects are logged, is not to be had")]
     SubjectKeys(#[from] SubjectKeyError),
     #[error("no quorum of witnesses has cosigned what the journal took from {} on", .0.at(UtcOffset::UTC))]
@@ -118,8 +118,8 @@ impl From<Malformed> for Cause {
     }
 }
 
-impl From<Unfit> for Cause {
-    fn from(unfit: Unfit) -> Self {
+impl From<RedactionError> for Cause {
+    fn from(unfit: RedactionError) -> Self {
         Self::Source(SourceError::Misfit(unfit.to_string()))
     }
 }
@@ -129,7 +129,7 @@ impl Cause {
     pub(super) fn of_standing(standing: &Standing) -> Result<(), Self> {
         match standing {
             Standing::Good => Ok(()),
-            Standing::Unconfirmed { .. } => Err(Unwritten::Unconfirmed.into()),
+            Standing::Unconfirmed { .. } => Err(AppendError::Unconfirmed.into()),
             Standing::Unwitnessed { since, .. } => Err(Self::Unwitnessed(*since)),
         }
     }
@@ -158,7 +158,7 @@ impl Cause {
             Self::ClientGone => "CLIENT_GONE",
             Self::ClientStalled(_) => "CLIENT_STALLED",
             Self::Stopping => "STOPPING",
-            Self::Unlogged(Unwritten::Unconfirmed) => "JOURNAL_UNCONFIRMED",
+            Self::Unlogged(AppendError::Unconfirmed) => "JOURNAL_UNCONFIRMED",
             Self::Unlogged(_) | Self::SubjectKeys(_) => "JOURNAL_UNAVAILABLE",
             Self::Unwitnessed(_) => "JOURNAL_UNWITNESSED",
             Self::Panicked | Self::NoRandomness(_) => "INTERNAL",
@@ -171,7 +171,7 @@ impl Cause {
             Self::Denied(denial) => denial.for_peer(),
             Self::Source(error) => error.for_asker(),
             Self::NotFound => "no such record".to_owned(),
-            Self::Unlogged(Unwritten::Unconfirmed) => {
+            Self::Unlogged(AppendError::Unconfirmed) => {
                 "the gateway waits for the witnesses of its journal, and answers nothing before"
                     .to_owned()
             }

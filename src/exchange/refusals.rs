@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use crate::clock::Moment;
-use crate::hourly::Counted;
 use crate::hourly::Hourly;
+use crate::hourly::HourlyCount;
 use crate::hourly::rest;
 use crate::name::DepartmentId;
 
@@ -17,7 +17,7 @@ pub struct Refusals {
 
 /// A refusal that has no entry of its own.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Untold {
+pub(super) struct UnrecordedRefusal {
     /// The first of its peer in this hour.
     pub(super) is_first: bool,
     /// Until refusals have an entry each again.
@@ -34,12 +34,12 @@ impl Refusals {
     }
 
     /// Counts one more.
-    pub(super) fn add(&self, peer: &DepartmentId, now: Moment) -> Result<(), Untold> {
+    pub(super) fn add(&self, peer: &DepartmentId, now: Moment) -> Result<(), UnrecordedRefusal> {
         let before = self.counted.add(peer.clone(), 1, now);
         if before < self.most {
             return Ok(());
         }
-        Err(Untold {
+        Err(UnrecordedRefusal {
             is_first: before == self.most,
             wait: rest(now),
         })
@@ -55,8 +55,8 @@ impl Refusals {
         self.untold(self.counted.take_all())
     }
 
-    fn untold(&self, counted: Vec<Counted<DepartmentId>>) -> Vec<(DepartmentId, u64)> {
-        let beyond = counted.into_iter().map(|Counted { key, count, .. }| {
+    fn untold(&self, counted: Vec<HourlyCount<DepartmentId>>) -> Vec<(DepartmentId, u64)> {
+        let beyond = counted.into_iter().map(|HourlyCount { key, count, .. }| {
             let untold = count.saturating_sub(self.most);
             (key, untold)
         });
@@ -76,7 +76,7 @@ mod tests {
         let at = |seconds: i64| Moment::from_micros(seconds * 1_000_000);
         let untold = |is_first, seconds| {
             let wait = Duration::from_secs(seconds);
-            Err(Untold { is_first, wait })
+            Err(UnrecordedRefusal { is_first, wait })
         };
         assert_eq!(refusals.add(&tax, at(10)), Ok(()));
         assert_eq!(refusals.add(&tax, at(10)), Ok(()));

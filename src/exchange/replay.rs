@@ -20,7 +20,7 @@ const REMEMBERED: usize = 1 << 19;
 
 /// The exchanges of each asking department within the window. One for each gateway.
 #[derive(Debug)]
-pub struct Seen {
+pub struct SeenExchanges {
     departments: Mutex<HashMap<DepartmentId, Ids>>,
     remembered: usize,
 }
@@ -44,7 +44,7 @@ pub enum BadExchangeId {
     OutOfTime,
 }
 
-impl Default for Seen {
+impl Default for SeenExchanges {
     fn default() -> Self {
         Self {
             departments: Mutex::default(),
@@ -53,7 +53,7 @@ impl Default for Seen {
     }
 }
 
-impl Seen {
+impl SeenExchanges {
     /// Takes an id that was not here before.
     pub fn admit(
         &self,
@@ -136,7 +136,7 @@ mod tests {
 
     #[test]
     fn an_id_is_taken_once_from_each_department() {
-        let seen = Seen::default();
+        let seen = SeenExchanges::default();
         let market = "market".parse().unwrap();
         assert_eq!(seen.admit(&tax(), id(NOON, 1), at(NOON)), Ok(()));
         assert_eq!(seen.admit(&market, id(NOON, 1), at(NOON)), Ok(()));
@@ -147,7 +147,7 @@ mod tests {
 
     #[test]
     fn an_id_is_taken_within_five_minutes_of_the_clock_only() {
-        let seen = Seen::default();
+        let seen = SeenExchanges::default();
         for (made, taken) in [
             (NOON - WINDOW_MILLIS, true),
             (NOON - WINDOW_MILLIS - 1, false),
@@ -161,7 +161,7 @@ mod tests {
 
     #[test]
     fn a_clock_that_goes_back_lets_nothing_in_again() {
-        let seen = Seen::default();
+        let seen = SeenExchanges::default();
         seen.admit(&tax(), id(NOON, 1), at(NOON)).unwrap();
         let later = NOON + 2 * WINDOW_MILLIS;
         seen.admit(&tax(), id(later, 1), at(later)).unwrap();
@@ -171,9 +171,9 @@ mod tests {
 
     #[test]
     fn beyond_what_is_remembered_the_oldest_are_refused_and_never_taken_twice() {
-        let seen = Seen {
+        let seen = SeenExchanges {
             remembered: 4,
-            ..Seen::default()
+            ..SeenExchanges::default()
         };
         for n in 0..10 {
             seen.admit(&tax(), id(NOON + n, 1), at(NOON)).unwrap();
@@ -186,7 +186,7 @@ mod tests {
 
     #[test]
     fn what_an_earlier_run_has_seen_is_not_taken_again() {
-        let seen = Seen::default();
+        let seen = SeenExchanges::default();
         seen.restore(&tax(), id(NOON, 1));
         let again = seen.admit(&tax(), id(NOON, 1), at(NOON));
         assert_eq!(again, Err(BadExchangeId::Replayed));

@@ -6,8 +6,8 @@ use super::offers::Offers;
 use crate::audit::journals::Journals;
 use crate::identity::directory::Directory;
 use crate::policy::PolicySet;
-use crate::publication::Published;
-use crate::publication::refused::Refused;
+use crate::publication::PublishedPackages;
+use crate::publication::refused::RefusedRevisions;
 use crate::redact::Redactions;
 use crate::registry::Registry;
 use crate::source::Sources;
@@ -17,8 +17,8 @@ use crate::source::Sources;
 pub struct Snapshot {
     pub registry: Arc<Registry>,
     /// The published revisions that the registry holds.
-    pub published: Published,
-    pub refused: Refused,
+    pub published: PublishedPackages,
+    pub refused: RefusedRevisions,
     pub offers: Offers,
     pub policy: PolicySet,
     pub directory: Arc<Directory>,

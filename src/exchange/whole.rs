@@ -6,7 +6,7 @@ use bytes::Bytes;
 use futures::FutureExt;
 
 use super::Exchange;
-use super::Found;
+use super::PreparedAnswer;
 use super::answer::Body;
 use super::draft::Draft;
 use super::fetch;
@@ -25,8 +25,8 @@ use crate::redact::verify::verdicts;
 use crate::registry::extract::value_of;
 use crate::registry::query::Query;
 use crate::registry::query::Selection;
-use crate::source::Fetched;
 use crate::source::Records;
+use crate::source::SourceAnswer;
 use crate::source::SourceError;
 use crate::source::Terms;
 use crate::source::peer::evidence::Evidence;
@@ -38,7 +38,7 @@ impl Exchange {
         permit: Permit,
         terms: Terms,
         draft: &mut Draft,
-    ) -> Result<Found, Cause> {
+    ) -> Result<PreparedAnswer, Cause> {
         let (deadline, exchange) = (terms.deadline, self);
         within(deadline, async move {
             let fetched = fetch(snapshot, permit, terms, draft).await?;
@@ -59,7 +59,7 @@ impl Exchange {
                 &raw
             };
             draft.released(&raw, sent)?;
-            Ok(Found::Whole(Body::Record(record), warrant))
+            Ok(PreparedAnswer::Whole(Body::Record(record), warrant))
         })
         .await
     }
@@ -91,7 +91,7 @@ impl Exchange {
         permit: Permit,
         terms: Terms,
         draft: &mut Draft,
-    ) -> Result<Found, Cause> {
+    ) -> Result<PreparedAnswer, Cause> {
         let (key_tag, tried) = (draft.key_tag(), permit.clone());
         self.ledger.may_verify(&tried, &key_tag, draft.begun())?;
         let judged = self.judged(snapshot, permit, terms, draft).await;
@@ -109,7 +109,7 @@ impl Exchange {
         let warrant = Warrant::of(Kind::Exchange, &tried, evidence, snapshot, draft)?;
         self.ledger.spend(&tried, 1, draft.begun())?;
         draft.mismatches(unconfirmed, guessed_wrong(&tried, &verdicts));
-        Ok(Found::Whole(Body::Verdicts(verdicts), warrant))
+        Ok(PreparedAnswer::Whole(Body::Verdicts(verdicts), warrant))
     }
 
     async fn judged(
@@ -121,7 +121,7 @@ impl Exchange {
     ) -> Result<(Vec<pb::Verdict>, Option<Evidence>), Cause> {
         within(terms.deadline, async {
             match fetch(snapshot, permit, terms, draft).await? {
-                Fetched::Verdicts(verdicts, evidence) => Ok((verdicts, Some(evidence))),
+                SourceAnswer::Verdicts(verdicts, evidence) => Ok((verdicts, Some(evidence))),
                 other => Ok((
                     self.judge(snapshot, other.into_records()?, draft).await?,
                     None,
@@ -167,7 +167,7 @@ impl Exchange {
         permit: Permit,
         terms: Terms,
         draft: &mut Draft,
-    ) -> Result<Found, Cause> {
+    ) -> Result<PreparedAnswer, Cause> {
         let (permitted, deadline) = (permit.clone(), terms.deadline);
         let grant = permitted.grant();
         let tag = draft.filter_tag(&permit);
@@ -176,7 +176,7 @@ impl Exchange {
         self.ledger.spend(&permit, 1, draft.begun())?;
         let answer = within(deadline, async {
             match fetch(snapshot, permit, terms, draft).await? {
-                Fetched::Count(told, evidence) => Ok((told, Some(evidence))),
+                SourceAnswer::Count(told, evidence) => Ok((told, Some(evidence))),
                 other => {
                     let count = tally(other.into_records()?).await?;
                     Ok((counted(count, grant, &tag), None))
@@ -199,7 +199,7 @@ impl Exchange {
             smallest_group: own.smallest_group.max(told.smallest_group),
             count_step: own.count_step.max(told.count_step),
         }));
-        Ok(Found::Whole(body, warrant))
+        Ok(PreparedAnswer::Whole(body, warrant))
     }
 }
 

@@ -6,9 +6,9 @@ use tokio::sync::oneshot;
 
 use super::Gateway;
 use super::aside;
-use super::assemble::Assembled;
+use super::assemble::Assembly;
+use crate::audit::AppendError;
 use crate::audit::Entry;
-use crate::audit::Unwritten;
 use crate::exchange::snapshot::Snapshot;
 use crate::identity::directory::Directory;
 use crate::name::DepartmentId;
@@ -16,7 +16,7 @@ use crate::name::PackageName;
 use crate::pb;
 use crate::pb::RegistryEvent;
 use crate::publication::Revision;
-use crate::publication::shelf::Kept;
+use crate::publication::shelf::KeptRevision;
 use crate::publication::shelf::Shelf;
 use crate::registry::Registry;
 use crate::registry::compat::compare;
@@ -28,7 +28,7 @@ const MAX_TOLD: usize = 20;
 /// Revisions that are to come into force, all of them kept already; the answer has those that did not.
 #[derive(Debug)]
 pub(super) struct Proposal {
-    pub(super) candidates: Vec<Kept>,
+    pub(super) candidates: Vec<KeptRevision>,
     pub(super) answer: oneshot::Sender<BTreeMap<PackageName, Objection>>,
 }
 
@@ -140,7 +140,7 @@ impl Gateway {
         let _ = proposal.answer.send(objections);
     }
 
-    async fn adopt(&self, candidates: &[Kept]) -> Result<(), Objection> {
+    async fn adopt(&self, candidates: &[KeptRevision]) -> Result<(), Objection> {
         let before = self.exchange.snapshot();
         for candidate in candidates {
             let Revision { owner, package, .. } = &candidate.revision;
@@ -160,9 +160,9 @@ impl Gateway {
 
     async fn put_in_force(
         &self,
-        candidates: &[Kept],
+        candidates: &[KeptRevision],
         before: &Snapshot,
-        assembled: Assembled,
+        assembled: Assembly,
     ) -> Result<(), Objection> {
         for candidate in candidates {
             let event = match candidate.revision.owner == self.config.department {
@@ -171,7 +171,7 @@ impl Gateway {
             };
             let entry = Entry::registry(record(event, &candidate.revision, before, String::new()));
             let written = self.exchange.journal().append(entry).await;
-            let not_now = |error: Unwritten| Objection::NotNow(error.to_string());
+            let not_now = |error: AppendError| Objection::NotNow(error.to_string());
             written.map_err(not_now)?;
         }
         // Dies here: it is on record that they are in force, and the next start puts them there.
@@ -218,7 +218,11 @@ pub(super) fn record(
 }
 
 /// Whether what is compiled with the candidates is theirs, and breaks nothing.
-fn judge(candidates: &[Kept], before: &Registry, after: &Registry) -> Result<(), Objection> {
+fn judge(
+    candidates: &[KeptRevision],
+    before: &Registry,
+    after: &Registry,
+) -> Result<(), Objection> {
     for candidate in candidates {
         let Revision { owner, package, .. } = &candidate.revision;
         let held = after.packages().get(package.as_str());
@@ -232,7 +236,7 @@ fn judge(candidates: &[Kept], before: &Registry, after: &Registry) -> Result<(),
     }
     let mut findings = compare(before.pool(), after.pool());
     findings.retain(|finding| {
-        let is_of = |kept: &Kept| finding.file.starts_with(&kept.revision.package.folder());
+        let is_of = |kept: &KeptRevision| finding.file.starts_with(&kept.revision.package.folder());
         finding.rule.is_in(Category::Registry) && candidates.iter().any(is_of)
     });
     if findings.is_empty() {

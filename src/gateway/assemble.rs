@@ -33,9 +33,9 @@ use crate::name::DepartmentId;
 use crate::name::PackageName;
 use crate::policy::PolicyInput;
 use crate::policy::PolicySet;
-use crate::publication::Published;
-use crate::publication::refused::Refused;
-use crate::publication::shelf::Kept;
+use crate::publication::PublishedPackages;
+use crate::publication::refused::RefusedRevisions;
+use crate::publication::shelf::KeptRevision;
 use crate::publication::shelf::Shelf;
 use crate::redact::Redactions;
 use crate::registry::Registry;
@@ -48,7 +48,7 @@ use crate::text;
 
 /// What a start or a reload puts in place: all of it, or none.
 #[derive(Debug)]
-pub struct Assembled {
+pub struct Assembly {
     pub snapshot: Snapshot,
     /// What the systems door shows and trusts.
     pub systems: Material,
@@ -60,27 +60,27 @@ pub struct Assembled {
 
 /// What outlives reloads: pools of connections to databases and peers.
 #[derive(Debug)]
-pub struct Reach {
+pub struct Connections {
     pub databases: Vec<SqlSource>,
     pub services: Vec<ServiceSource>,
     pub peers: Arc<Peers>,
     pub connector: Arc<Connector>,
     /// Revisions that this gateway does not go by.
-    pub refused: Refused,
+    pub refused: RefusedRevisions,
     /// What departments have told of what they can answer.
     pub offers: Offers,
 }
 
 /// The trust material of both doors and the directory, which connections to peers need before all else.
 #[derive(Debug)]
-pub struct Trusted {
+pub struct TrustMaterial {
     pub systems: Material,
     pub peers: Material,
     pub directory: Arc<Directory>,
     pub journals: Arc<Journals>,
 }
 
-impl Assembled {
+impl Assembly {
     /// What an administrator should know though nothing is refused for it: certificates that end, providers that
     /// cannot be asked because nobody could verify their receipts, and what the settings name that the registry does not have.
     pub fn warnings(&self, config: &Config) -> Vec<Fault> {
@@ -150,7 +150,7 @@ fn unproven(config: &Config, agreement: &AgreementId, provider: &DepartmentId) -
     }
 }
 
-impl Trusted {
+impl TrustMaterial {
     /// Loads certificates, keys, CA bundles, CRLs and the directory.
     pub fn load(config: &Config, clock: &Clock) -> Result<Self, Vec<Fault>> {
         let id = SpiffeId::department_of(config.trust_domain.clone(), config.department.clone());
@@ -176,8 +176,12 @@ impl Trusted {
     }
 }
 
-impl Reach {
-    pub fn open(config: &Config, trusted: &Trusted, clock: &Clock) -> Result<Self, Vec<Fault>> {
+impl Connections {
+    pub fn open(
+        config: &Config,
+        trusted: &TrustMaterial,
+        clock: &Clock,
+    ) -> Result<Self, Vec<Fault>> {
         let (mut databases, mut faults) = (Vec::new(), Vec::new());
         for source in &config.sources {
             match SqlSource::open(source.settings.clone(), source.url.as_str()) {
@@ -203,7 +207,7 @@ impl Reach {
                 .collect(),
             peers: Arc::new(Peers::new(connector.clone())),
             connector,
-            refused: Refused::default(),
+            refused: RefusedRevisions::default(),
             offers: Offers::default(),
         })
     }
@@ -213,11 +217,11 @@ impl Reach {
 /// has not changed since `before` is taken over. The candidates are taken to be in force.
 pub async fn assemble(
     config: &Config,
-    trusted: Result<Trusted, Vec<Fault>>,
-    reach: Result<&Reach, Vec<Fault>>,
+    trusted: Result<TrustMaterial, Vec<Fault>>,
+    reach: Result<&Connections, Vec<Fault>>,
     before: Option<Arc<Snapshot>>,
-    candidates: Vec<Kept>,
-) -> Result<Assembled, Vec<Fault>> {
+    candidates: Vec<KeptRevision>,
+) -> Result<Assembly, Vec<Fault>> {
     let own = config.clone();
     // Thousands of files take a while: not on a thread that serves.
     let files = aside(move || Files::read(&own, trusted, before.as_deref(), candidates)).await;
@@ -243,7 +247,7 @@ pub async fn assemble(
     }
     match (files.policy, sources, files.witnesses) {
         (Some(policy), Some((sources, refused, offers)), Some(witnesses)) if faults.is_empty() => {
-            Ok(Assembled {
+            Ok(Assembly {
                 snapshot: Snapshot {
                     registry,
                     published: files.published,
@@ -286,8 +290,8 @@ fn rows_without_order(config: &Config, policy: &PolicySet, sources: &Sources) ->
 /// What comes of files alone, as far as it does.
 struct Files {
     registry: Arc<Registry>,
-    published: Published,
-    trusted: Trusted,
+    published: PublishedPackages,
+    trusted: TrustMaterial,
     policy: Option<PolicySet>,
     witnesses: Option<Option<Witnesses>>,
     faults: Vec<Fault>,
@@ -296,9 +300,9 @@ struct Files {
 impl Files {
     fn read(
         config: &Config,
-        trusted: Result<Trusted, Vec<Fault>>,
+        trusted: Result<TrustMaterial, Vec<Fault>>,
         before: Option<&Snapshot>,
-        candidates: Vec<Kept>,
+        candidates: Vec<KeptRevision>,
     ) -> Result<Self, Vec<Fault>> {
         let mut faults = Vec::new();
         let known = before.map(|before| &before.registry);
@@ -329,8 +333,8 @@ impl Files {
 pub fn registry(
     config: &Config,
     known: Option<&Arc<Registry>>,
-    candidates: Vec<Kept>,
-) -> Result<(Arc<Registry>, Published), Vec<Fault>> {
+    candidates: Vec<KeptRevision>,
+) -> Result<(Arc<Registry>, PublishedPackages), Vec<Fault>> {
     mode::check(&config.registry).map_err(|fault| vec![fault])?;
     let published = Shelf::at(&config.publication.path).published()?;
     let published = published.with(candidates);
@@ -353,8 +357,11 @@ pub(super) async fn aside<T: Send + 'static>(work: impl FnOnce() -> T + Send + '
 }
 
 /// What a start puts in place, or every reason why it would be refused. Opens no door and touches no journal.
-pub async fn rehearse(config: &Config, clock: &Clock) -> Result<(Assembled, Reach), Vec<Fault>> {
-    let trusted = match Trusted::load(config, clock) {
+pub async fn rehearse(
+    config: &Config,
+    clock: &Clock,
+) -> Result<(Assembly, Connections), Vec<Fault>> {
+    let trusted = match TrustMaterial::load(config, clock) {
         Ok(trusted) => trusted,
         Err(faults) => {
             return Err(also(
@@ -362,7 +369,7 @@ pub async fn rehearse(config: &Config, clock: &Clock) -> Result<(Assembled, Reac
             ));
         }
     };
-    match Reach::open(config, &trusted, clock) {
+    match Connections::open(config, &trusted, clock) {
         Ok(reach) => Ok((
             assemble(config, Ok(trusted), Ok(&reach), None, Vec::new()).await?,
             reach,
@@ -375,7 +382,7 @@ pub async fn rehearse(config: &Config, clock: &Clock) -> Result<(Assembled, Reac
 }
 
 /// The faults of a state that cannot be whole.
-fn also(assembled: Result<Assembled, Vec<Fault>>) -> Vec<Fault> {
+fn also(assembled: Result<Assembly, Vec<Fault>>) -> Vec<Fault> {
     assembled.err().unwrap_or_default()
 }
 
@@ -386,8 +393,8 @@ fn keep<T>(outcome: Result<T, Vec<Fault>>, faults: &mut Vec<Fault>) -> Option<T>
 async fn sources(
     config: &Config,
     registry: &Registry,
-    trusted: &Trusted,
-    reach: &Reach,
+    trusted: &TrustMaterial,
+    reach: &Connections,
 ) -> Result<Sources, Vec<Fault>> {
     let peers = reach.peers.clone();
     let directory = trusted.directory.clone();

@@ -16,8 +16,8 @@ use super::aside;
 use crate::clock::Moment;
 use crate::correction::Side;
 use crate::correction::Step;
-use crate::correction::desk::Desk;
-use crate::correction::desk::Untaken;
+use crate::correction::desk::CorrectionDesk;
+use crate::correction::desk::CorrectionError;
 use crate::correction::store::Case;
 use crate::correction::store::Notice;
 use crate::exchange::Exchange;
@@ -42,25 +42,25 @@ const FORGET: Duration = Duration::from_secs(3_600);
 pub(super) struct Courier {
     exchange: Arc<Exchange>,
     peers: Arc<Peers>,
-    desk: Arc<Desk>,
+    desk: Arc<CorrectionDesk>,
     /// How long what is closed is kept.
     keep: Duration,
     /// Departments that did not answer, and when they are told again.
-    late: BTreeMap<DepartmentId, Late>,
+    late: BTreeMap<DepartmentId, Postponement>,
 }
 
-struct Late {
+struct Postponement {
     until: Instant,
     wait: Duration,
 }
 
 /// Why something was not told. What does not pass is not tried again.
-enum Untold {
+enum DeliveryError {
     Passing(String),
     ForGood(String),
 }
 
-impl From<Status> for Untold {
+impl From<Status> for DeliveryError {
     fn from(status: Status) -> Self {
         let why = status.message().chars().take(512).collect();
         match status.code() {
@@ -73,8 +73,8 @@ impl From<Status> for Untold {
     }
 }
 
-impl From<Untaken> for Untold {
-    fn from(untaken: Untaken) -> Self {
+impl From<CorrectionError> for DeliveryError {
+    fn from(untaken: CorrectionError) -> Self {
         Self::Passing(chain(&untaken))
     }
 }
@@ -83,7 +83,7 @@ impl Courier {
     pub(super) fn new(
         exchange: Arc<Exchange>,
         peers: Arc<Peers>,
-        desk: Arc<Desk>,
+        desk: Arc<CorrectionDesk>,
         keep: Duration,
     ) -> Self {
         Self {
@@ -133,19 +133,23 @@ impl Courier {
         for case in cases {
             let id = case.correction.correction_id.clone();
             let peer = case.peer().to_owned();
-            if let Err(Untold::Passing(why)) = self.case(case, &missed).await {
+            if let Err(DeliveryError::Passing(why)) = self.case(case, &missed).await {
                 self.put_off(&peer, &why, &id, &mut missed);
             }
         }
         for notice in notices {
             let (id, peer) = (notice.notice.notice_id.clone(), notice.peer.clone());
-            if let Err(Untold::Passing(why)) = self.notice(notice, &missed).await {
+            if let Err(DeliveryError::Passing(why)) = self.notice(notice, &missed).await {
                 self.put_off(&peer, &why, &id, &mut missed);
             }
         }
     }
 
-    async fn case(&mut self, case: Case, missed: &BTreeSet<DepartmentId>) -> Result<(), Untold> {
+    async fn case(
+        &mut self,
+        case: Case,
+        missed: &BTreeSet<DepartmentId>,
+    ) -> Result<(), DeliveryError> {
         match (case.side, case.step) {
             (Side::Consumer, Step::Filed) => self.submit(case, missed).await,
             (Side::Provider, Step::Answered) => self.answer(case, missed).await,
@@ -153,14 +157,18 @@ impl Courier {
         }
     }
 
-    async fn submit(&mut self, case: Case, missed: &BTreeSet<DepartmentId>) -> Result<(), Untold> {
+    async fn submit(
+        &mut self,
+        case: Case,
+        missed: &BTreeSet<DepartmentId>,
+    ) -> Result<(), DeliveryError> {
         let correction = case.correction.clone();
         let Some(owner) = self.waiting(case.peer(), missed) else {
             return Ok(());
         };
         let submitted = if owner == *self.exchange.department() {
             let due = self.desk.receive(&owner, correction).await;
-            due.map_err(|untaken| Untold::ForGood(untaken.to_string()))
+            due.map_err(|untaken| DeliveryError::ForGood(untaken.to_string()))
         } else {
             let request = pb::SubmitCorrectionRequest {
                 correction: Some(correction),
@@ -174,12 +182,16 @@ impl Courier {
                 self.late.remove(&owner);
                 Ok(self.desk.delivered(case, due).await?)
             }
-            Err(Untold::ForGood(why)) => Ok(self.desk.refused(case, why).await?),
+            Err(DeliveryError::ForGood(why)) => Ok(self.desk.refused(case, why).await?),
             Err(passing) => Err(passing),
         }
     }
 
-    async fn answer(&mut self, case: Case, missed: &BTreeSet<DepartmentId>) -> Result<(), Untold> {
+    async fn answer(
+        &mut self,
+        case: Case,
+        missed: &BTreeSet<DepartmentId>,
+    ) -> Result<(), DeliveryError> {
         let correction = &case.correction;
         let Some(consumer) = self.waiting(case.peer(), missed) else {
             return Ok(());
@@ -192,7 +204,7 @@ impl Courier {
         };
         let told = if consumer == *self.exchange.department() {
             let heard = self.desk.hear_answer(&consumer, answer).await;
-            heard.map_err(|untaken| Untold::ForGood(untaken.to_string()))
+            heard.map_err(|untaken| DeliveryError::ForGood(untaken.to_string()))
         } else {
             let mut client = self.client(&consumer)?;
             let told = patiently(client.answer_correction(answer)).await;
@@ -206,7 +218,7 @@ impl Courier {
         &mut self,
         notice: Notice,
         missed: &BTreeSet<DepartmentId>,
-    ) -> Result<(), Untold> {
+    ) -> Result<(), DeliveryError> {
         if notice.side == Side::Consumer {
             return Ok(self.desk.log_notice(notice).await?);
         }
@@ -218,7 +230,7 @@ impl Courier {
                 .desk
                 .hear_notice(&consumer, notice.notice.clone())
                 .await;
-            heard.map_err(|untaken| Untold::ForGood(untaken.to_string()))
+            heard.map_err(|untaken| DeliveryError::ForGood(untaken.to_string()))
         } else {
             let request = pb::NotifyChangeRequest {
                 notice: Some(notice.notice.clone()),
@@ -238,14 +250,14 @@ impl Courier {
         &mut self,
         peer: &DepartmentId,
         id: &str,
-        told: Result<(), Untold>,
-    ) -> Result<bool, Untold> {
+        told: Result<(), DeliveryError>,
+    ) -> Result<bool, DeliveryError> {
         match told {
             Ok(()) => {
                 self.late.remove(peer);
                 Ok(true)
             }
-            Err(Untold::ForGood(why)) => {
+            Err(DeliveryError::ForGood(why)) => {
                 tracing::warn!(%peer, id, why, "a department does not take what it is told of a correction");
                 Ok(false)
             }
@@ -263,11 +275,11 @@ impl Courier {
         (!is_late && !missed.contains(&peer)).then_some(peer)
     }
 
-    fn client(&self, peer: &DepartmentId) -> Result<PeerServiceClient<Channel>, Untold> {
+    fn client(&self, peer: &DepartmentId) -> Result<PeerServiceClient<Channel>, DeliveryError> {
         let snapshot = self.exchange.snapshot();
         let department = snapshot.directory.other(self.exchange.department(), peer);
-        let department =
-            department.ok_or_else(|| Untold::Passing("it is not in the directory".to_owned()))?;
+        let department = department
+            .ok_or_else(|| DeliveryError::Passing("it is not in the directory".to_owned()))?;
         Ok(PeerServiceClient::new(self.peers.channel(department)))
     }
 
@@ -281,7 +293,7 @@ impl Courier {
         }
         let wait = known.map_or(AGAIN, |wait| (wait * 2).min(LONGEST));
         let until = Instant::now() + wait;
-        self.late.insert(peer.clone(), Late { until, wait });
+        self.late.insert(peer.clone(), Postponement { until, wait });
         missed.insert(peer);
     }
 
@@ -298,10 +310,10 @@ impl Courier {
 
 async fn patiently<T>(
     told: impl Future<Output = Result<tonic::Response<T>, Status>>,
-) -> Result<T, Untold> {
+) -> Result<T, DeliveryError> {
     match timeout(PATIENCE, told).await {
         Ok(Ok(answer)) => Ok(answer.into_inner()),
         Ok(Err(status)) => Err(status.into()),
-        Err(_) => Err(Untold::Passing("it takes too long".to_owned())),
+        Err(_) => Err(DeliveryError::Passing("it takes too long".to_owned())),
     }
 }

@@ -30,7 +30,7 @@ use crate::door::catalog::CatalogDoor;
 use crate::door::corrections::CorrectionDoor;
 use crate::door::exchange::ExchangeDoor;
 use crate::door::operators::Operators;
-use crate::door::operators::desk::Desk;
+use crate::door::operators::desk::ReadingDesk;
 use crate::door::operators::hosts;
 use crate::door::peer::PeerDoor;
 use crate::door::reflection::Reflection;
@@ -191,7 +191,7 @@ impl Gateway {
     /// What the operators' door serves: services for programs, and the console for people if the settings have one.
     async fn operators(&self, metrics: PrometheusHandle) -> Result<Router, DescriptorError> {
         let config = &self.config;
-        let desk = Arc::new(Desk::new(
+        let desk = Arc::new(ReadingDesk::new(
             self.exchange.clone(),
             config.journal.path.clone(),
             config.operators.readers.clone(),

@@ -21,7 +21,7 @@ use crate::pb::journal_record::Kind as Record;
 use crate::policy::PolicySet;
 use crate::policy::agreement::Agreement;
 use crate::policy::agreement::Grant;
-use crate::policy::agreement::Released;
+use crate::policy::agreement::ReleasedField;
 use crate::registry::Registry;
 use crate::registry::compat::Finding;
 use crate::registry::compat::rule::Rule;
@@ -32,8 +32,8 @@ use crate::source::sql::SqlSource;
 
 /// One thing that a change touches.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, serde::Serialize)]
-pub struct Touched {
-    pub what: What,
+pub struct TouchedThing {
+    pub what: ThingKind,
     /// The agreement's id, the key of a fault, or the consumer with its system.
     pub name: String,
     pub file: String,
@@ -44,7 +44,7 @@ pub struct Touched {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, serde::Serialize)]
 #[serde(rename_all = "snake_case")]
-pub enum What {
+pub enum ThingKind {
     Agreement,
     /// An agreement or a guardrail that a gateway with the new revision refuses to load.
     Policy,
@@ -55,7 +55,7 @@ pub enum What {
 /// What a change touches.
 #[derive(Debug, Default)]
 pub struct Impact {
-    pub touched: Vec<Touched>,
+    pub touched: Vec<TouchedThing>,
     /// Fields that a grant releases, and the change deletes.
     pub findings: Vec<Finding>,
 }
@@ -85,10 +85,14 @@ pub fn of_files(
         }
     }
     for fault in policy_after.err().into_iter().flatten() {
-        impact.touched.push(Touched::refused(What::Policy, fault));
+        impact
+            .touched
+            .push(TouchedThing::refused(ThingKind::Policy, fault));
     }
     for fault in sources(config, after) {
-        impact.touched.push(Touched::refused(What::Source, fault));
+        impact
+            .touched
+            .push(TouchedThing::refused(ThingKind::Source, fault));
     }
     Ok(impact)
 }
@@ -161,8 +165,8 @@ impl Impact {
     }
 
     fn tell(&mut self, agreement: &Agreement, consequence: String) {
-        self.touched.push(Touched {
-            what: What::Agreement,
+        self.touched.push(TouchedThing {
+            what: ThingKind::Agreement,
             name: agreement.id.to_string(),
             file: agreement.file.clone(),
             line: 0,
@@ -171,8 +175,8 @@ impl Impact {
     }
 }
 
-impl Touched {
-    fn refused(what: What, fault: Fault) -> Self {
+impl TouchedThing {
+    fn refused(what: ThingKind, fault: Fault) -> Self {
         Self {
             what,
             name: fault.key,
@@ -195,7 +199,7 @@ fn granted(agreement: &Agreement, field: &Field, schema: &RecordSchema) -> Findi
 
 /// What is released in another way than before: its path, and the mask that it is released under.
 fn gained(old: &Grant, new: &Grant) -> Vec<(String, Option<String>)> {
-    let told = |released: &Released| {
+    let told = |released: &ReleasedField| {
         let mask = released.mask.map(|mask| mask.to_string());
         (released.field.path().to_string(), mask)
     };
@@ -210,7 +214,7 @@ pub fn of_consumers(
     before: &Registry,
     after: &Registry,
     since: Moment,
-) -> Result<Vec<Touched>, ReadError> {
+) -> Result<Vec<TouchedThing>, ReadError> {
     let reader = Reader::open(&config.journal.path);
     // Without an index the whole journal is read: later, and the same.
     let index = Index::open(&config.journal.path).ok().flatten();
@@ -239,8 +243,8 @@ pub fn of_consumers(
                 break;
             }
         }
-        touched.extend(asked.into_iter().map(|(name, exchanges)| Touched {
-            what: What::Consumer,
+        touched.extend(asked.into_iter().map(|(name, exchanges)| TouchedThing {
+            what: ThingKind::Consumer,
             name,
             file: String::new(),
             line: 0,

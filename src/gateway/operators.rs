@@ -21,7 +21,7 @@ use tokio_util::task::TaskTracker;
 use tower::ServiceExt;
 
 use crate::door::operators::introduction::Introduction;
-use crate::door::unaccepted::Unaccepted;
+use crate::door::unaccepted::AcceptFailures;
 use crate::identity::network::Network;
 use crate::identity::strangers::Place;
 use crate::identity::strangers::Strangers;
@@ -65,7 +65,7 @@ impl OperatorsServer {
     }
 
     async fn accept(self: &Arc<Self>, listener: TcpListener, strangers: &Arc<Strangers>) {
-        let mut unaccepted = Unaccepted::default();
+        let mut unaccepted = AcceptFailures::default();
         loop {
             match listener.accept().await {
                 Ok((tcp, from)) => {

@@ -2,13 +2,13 @@
 
 use super::Gateway;
 use super::assemble::aside;
+use crate::audit::AppendError;
 use crate::audit::DiskError;
 use crate::audit::Entry;
 use crate::audit::Journal;
-use crate::audit::Unwritten;
 use crate::audit::policies::Changes;
-use crate::audit::policies::InForce;
 use crate::audit::policies::Policies;
+use crate::audit::policies::PoliciesInForce;
 use crate::audit::policies::list;
 use crate::audit::policies::text_of;
 use crate::fault::chain;
@@ -21,7 +21,7 @@ pub(super) struct NewPolicy {
     /// None where there is nothing to tell.
     entry: Option<Entry>,
     policies: Policies,
-    in_force: InForce,
+    in_force: PoliciesInForce,
     /// The digest of the list of its parts, where that is kept.
     listed: Option<Digest>,
 }
@@ -85,7 +85,7 @@ impl NewPolicy {
             && let Err(error) = journal.append(entry).await
         {
             // A journal that is closed, or may be a copy made earlier, takes not even this.
-            if !matches!(error, Unwritten::Closed | Unwritten::Unconfirmed) {
+            if !matches!(error, AppendError::Closed | AppendError::Unconfirmed) {
                 tracing::error!(error = %chain(&error), "an event of the gateway is not on record");
             }
             return;
@@ -100,7 +100,7 @@ impl NewPolicy {
 fn keep(
     policies: &Policies,
     policy: &PolicySet,
-    in_force: &InForce,
+    in_force: &PoliciesInForce,
 ) -> Result<(Changes, Digest), DiskError> {
     let list = list(policy.parts());
     let listed = text_digest(&list);

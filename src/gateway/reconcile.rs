@@ -15,8 +15,8 @@ use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
 use crate::audit::reconcile::books::Books;
-use crate::audit::reconcile::overdue::Overdue;
-use crate::audit::reconcile::overdue::Uncompared;
+use crate::audit::reconcile::overdue::OverdueComparison;
+use crate::audit::reconcile::overdue::OverdueComparisons;
 use crate::audit::reconcile::window::Window;
 use crate::config::ReconciliationConfig;
 use crate::exchange::Exchange;
@@ -39,7 +39,7 @@ pub(super) struct Reconciler {
     progress: BTreeMap<DepartmentId, Progress>,
     /// Those of whom it has been told already that they could not be compared with.
     late: BTreeSet<DepartmentId>,
-    overdue: Overdue,
+    overdue: OverdueComparisons,
 }
 
 impl Reconciler {
@@ -48,7 +48,7 @@ impl Reconciler {
         peers: Arc<Peers>,
         books: Books,
         config: ReconciliationConfig,
-        overdue: Overdue,
+        overdue: OverdueComparisons,
     ) -> Self {
         Self {
             peers,
@@ -164,7 +164,7 @@ impl Reconciler {
         if is_overdue && is_news {
             self.comparer.alarm(provider, oldest, why.clone()).await;
         }
-        let uncompared = is_overdue.then_some(Uncompared { since, why });
+        let uncompared = is_overdue.then_some(OverdueComparison { since, why });
         self.overdue.put(provider, uncompared);
     }
 }

@@ -6,8 +6,8 @@ use std::time::Duration;
 use tokio::time::sleep;
 
 use super::Gateway;
-use super::assemble::Assembled;
-use super::assemble::Trusted;
+use super::assemble::Assembly;
+use super::assemble::TrustMaterial;
 use super::assemble::aside;
 use super::assemble::assemble;
 use super::inputs::Contents;
@@ -17,15 +17,15 @@ use super::watch::REST;
 use crate::audit::Entry;
 use crate::exchange::snapshot::Snapshot;
 use crate::fault::Fault;
-use crate::publication::shelf::Kept;
+use crate::publication::shelf::KeptRevision;
 
 /// How often files that change meanwhile are read before a reload is given up.
 const READINGS: u32 = 5;
 
 /// What files came to, and what they said; nothing where they did not rest.
-pub(super) struct Reading {
+pub(super) struct ReadState {
     contents: Option<Contents>,
-    pub(super) assembled: Result<Assembled, Vec<Fault>>,
+    pub(super) assembled: Result<Assembly, Vec<Fault>>,
 }
 
 impl Gateway {
@@ -37,7 +37,7 @@ impl Gateway {
             let file = self.config.file.display();
             tracing::warn!(%file, "the settings have changed: they take effect at a restart");
         }
-        let Reading {
+        let ReadState {
             contents,
             assembled,
         } = self.read_again(Vec::new()).await;
@@ -62,12 +62,12 @@ impl Gateway {
     }
 
     /// Files that change while they are read may give a state that nobody has ever meant: it is not taken.
-    pub(super) async fn read_again(&self, candidates: Vec<Kept>) -> Reading {
+    pub(super) async fn read_again(&self, candidates: Vec<KeptRevision>) -> ReadState {
         for _ in 0..READINGS {
             let contents = self.inputs.contents_aside().await;
             let assembled = self.read_once(candidates.clone()).await;
             if self.inputs.contents_aside().await == contents {
-                return Reading {
+                return ReadState {
                     contents: Some(contents),
                     assembled,
                 };
@@ -81,15 +81,15 @@ impl Gateway {
                 "the files that it names change faster than they can be read; they are read when they rest",
             )
         };
-        Reading {
+        ReadState {
             contents: None,
             assembled: Err(vec![restless]),
         }
     }
 
-    async fn read_once(&self, candidates: Vec<Kept>) -> Result<Assembled, Vec<Fault>> {
+    async fn read_once(&self, candidates: Vec<KeptRevision>) -> Result<Assembly, Vec<Fault>> {
         let (config, clock) = (self.config.clone(), self.clock.clone());
-        let trusted = aside(move || Trusted::load(&config, &clock)).await;
+        let trusted = aside(move || TrustMaterial::load(&config, &clock)).await;
         let before = self.exchange.snapshot();
         assemble(
             &self.config,
@@ -101,10 +101,10 @@ impl Gateway {
         .await
     }
 
-    pub(super) async fn put_in_place(&self, assembled: Assembled) {
+    pub(super) async fn put_in_place(&self, assembled: Assembly) {
         files_are_refused(false);
         tell_warnings(&assembled, &self.config);
-        let Assembled {
+        let Assembly {
             snapshot,
             systems,
             peers,

@@ -15,12 +15,12 @@ use crate::audit::Role;
 use crate::audit::reader::ReadError;
 use crate::audit::reader::Reader;
 use crate::clock::Moment;
-use crate::exchange::replay::Seen;
+use crate::exchange::replay::SeenExchanges;
 use crate::exchange::replay::WINDOW;
 use crate::pb;
 use crate::pb::journal_record::Kind;
 use crate::policy::ledger::Ledger;
-use crate::policy::ledger::Spent;
+use crate::policy::ledger::SpentByEntry;
 
 /// What was spent today: a restart must not refill a quota.
 pub(super) fn ledger(journal: &Path, now: Moment, offset: UtcOffset) -> Result<Ledger, ReadError> {
@@ -51,8 +51,8 @@ pub(super) fn ledger(journal: &Path, now: Moment, offset: UtcOffset) -> Result<L
 }
 
 /// The exchanges that other gateways have begun: a restart must not let one be asked again.
-pub(super) fn seen(journal: &Path, now: Moment) -> Result<Seen, ReadError> {
-    let seen = Seen::default();
+pub(super) fn seen(journal: &Path, now: Moment) -> Result<SeenExchanges, ReadError> {
+    let seen = SeenExchanges::default();
     // An id of the oldest that is still taken was taken, at the earliest, when it was as far ahead of our clock.
     let window = i64::try_from(2 * WINDOW.as_micros()).unwrap_or(i64::MAX);
     let since = Moment::from_micros(now.micros().saturating_sub(window));
@@ -75,9 +75,9 @@ fn day_start(now: Moment, offset: UtcOffset) -> Moment {
     Moment::from_micros(midnight.unix_timestamp().saturating_mul(1_000_000))
 }
 
-fn spent(record: &pb::JournalRecord) -> Option<Spent> {
+fn spent(record: &pb::JournalRecord) -> Option<SpentByEntry> {
     match record.kind.as_ref()? {
-        Kind::Exchange(exchange) => Some(Spent {
+        Kind::Exchange(exchange) => Some(SpentByEntry {
             agreement: exchange.agreement.parse().ok()?,
             grant: exchange.grant as usize,
             record: exchange.record_type.parse().ok()?,
@@ -87,7 +87,7 @@ fn spent(record: &pb::JournalRecord) -> Option<Spent> {
             lookup_misses: exchange.lookup_misses,
             filter_tag: <[u8; 16]>::try_from(exchange.filter_tag.as_ref()).ok(),
         }),
-        Kind::StreamEnd(end) => Some(Spent {
+        Kind::StreamEnd(end) => Some(SpentByEntry {
             agreement: end.agreement.parse().ok()?,
             grant: end.grant as usize,
             record: end.record_type.parse().ok()?,

@@ -13,7 +13,7 @@ use super::Gateway;
 use super::StartError;
 use super::adopt::Proposal;
 use super::inputs::Contents;
-use crate::identity::Whom;
+use crate::identity::RejudgeScope;
 
 /// Trust that only time takes away, such as a revocation list's end, is judged again so often.
 const REJUDGE: Duration = Duration::from_secs(60);
@@ -38,7 +38,7 @@ enum Order {
     Reload(&'static str),
     /// Files that have not been read say this.
     Read(Contents),
-    Rejudge(Whom),
+    Rejudge(RejudgeScope),
     Consider(Proposal),
 }
 
@@ -120,8 +120,8 @@ impl Orders {
             _ = self.interrupt.recv() => Order::Stop,
             _ = self.hang_up.recv() => Order::Reload("SIGHUP"),
             Some(contents) = self.changes.recv() => Order::Read(contents),
-            _ = self.rejudge.tick() => Order::Rejudge(Whom::All),
-            _ = self.look_for_ended.tick() => Order::Rejudge(Whom::Ended),
+            _ = self.rejudge.tick() => Order::Rejudge(RejudgeScope::All),
+            _ = self.look_for_ended.tick() => Order::Rejudge(RejudgeScope::Ended),
             Some(proposal) = self.proposals.recv() => Order::Consider(proposal),
         }
     }

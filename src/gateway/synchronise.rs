@@ -43,11 +43,11 @@ use crate::pb;
 use crate::pb::RegistryEvent;
 use crate::pb::peer_service_client::PeerServiceClient;
 use crate::publication::BadRevision;
-use crate::publication::Named;
 use crate::publication::Revision;
-use crate::publication::refused::Refused;
+use crate::publication::RevisionName;
+use crate::publication::refused::RefusedRevisions;
 use crate::publication::shelf::Candidate;
-use crate::publication::shelf::Kept;
+use crate::publication::shelf::KeptRevision;
 use crate::publication::shelf::Shelf;
 use crate::registry::Digest;
 use crate::registry::revision::MAX_BYTES;
@@ -78,11 +78,11 @@ pub(super) struct Synchroniser {
     exchange: Arc<Exchange>,
     peers: Arc<Peers>,
     shelf: Shelf,
-    refused: Refused,
+    refused: RefusedRevisions,
     proposals: mpsc::Sender<Proposal>,
     every: Duration,
     /// Those that were refused, and the registry that they do not fit.
-    objections: BTreeMap<PackageName, Standing>,
+    objections: BTreeMap<PackageName, RefusedRevision>,
     /// Objections that have been told and logged already, so that they are not each round.
     told: BTreeSet<String>,
     /// Those of whom it has been told already that they do not answer.
@@ -92,8 +92,8 @@ pub(super) struct Synchroniser {
 }
 
 /// A newest revision that is not in force here.
-struct Standing {
-    theirs: Named,
+struct RefusedRevision {
+    theirs: RevisionName,
     /// Of the registry that it was refused by: it is looked at again once that changes.
     by: Digest,
     objection: Objection,
@@ -123,14 +123,14 @@ impl From<Status> for NotFetched {
 }
 
 /// What a department has of one package that is newer than ours, or why it cannot be had.
-type News = (PackageName, Named, Result<Kept, NotFetched>);
+type News = (PackageName, RevisionName, Result<KeptRevision, NotFetched>);
 
 impl Synchroniser {
     pub(super) fn new(
         exchange: Arc<Exchange>,
         peers: Arc<Peers>,
         shelf: &Path,
-        refused: Refused,
+        refused: RefusedRevisions,
         every: Duration,
         proposals: mpsc::Sender<Proposal>,
     ) -> Self {
@@ -268,7 +268,7 @@ impl Synchroniser {
         self.settle();
     }
 
-    async fn consider(&mut self, candidates: Vec<Kept>, snapshot: &Snapshot) {
+    async fn consider(&mut self, candidates: Vec<KeptRevision>, snapshot: &Snapshot) {
         let objections = self.propose(candidates.clone()).await;
         for candidate in candidates {
             let Revision { package, owner, .. } = &candidate.revision;
@@ -285,7 +285,7 @@ impl Synchroniser {
     }
 
     /// Hands revisions to the gateway, which owns what is in force.
-    async fn propose(&self, candidates: Vec<Kept>) -> BTreeMap<PackageName, Objection> {
+    async fn propose(&self, candidates: Vec<KeptRevision>) -> BTreeMap<PackageName, Objection> {
         let (answer, answered) = oneshot::channel();
         let all: Vec<_> = candidates
             .iter()
@@ -327,7 +327,7 @@ impl Synchroniser {
         for head in listed.heads.into_iter().take(MAX_PACKAGES) {
             let package: PackageName = head.package.parse().map_err(|_| NotFetched::Garbled)?;
             let digest = Digest::try_from(head.digest.as_ref());
-            let theirs = Named {
+            let theirs = RevisionName {
                 number: Some(head.number),
                 digest: digest.map_err(|_| NotFetched::Garbled)?,
             };
@@ -343,7 +343,7 @@ impl Synchroniser {
     }
 
     /// Whether it is in force, or was refused already by what is in force.
-    fn is_known(&self, package: &PackageName, theirs: Named, snapshot: &Snapshot) -> bool {
+    fn is_known(&self, package: &PackageName, theirs: RevisionName, snapshot: &Snapshot) -> bool {
         let head = snapshot.published.head(package.as_str());
         if head.is_some_and(|head| head.revision.digest == theirs.digest) {
             return true;
@@ -360,9 +360,9 @@ impl Synchroniser {
         client: &mut PeerServiceClient<Channel>,
         owner: &DepartmentId,
         package: &PackageName,
-        theirs: Named,
+        theirs: RevisionName,
         snapshot: &Snapshot,
-    ) -> Result<Kept, NotFetched> {
+    ) -> Result<KeptRevision, NotFetched> {
         check_owner(owner, package, &snapshot.registry, &snapshot.directory)?;
         let newest = self
             .fetch(client, owner, package, theirs.digest, snapshot)
@@ -424,7 +424,7 @@ impl Synchroniser {
         package: &PackageName,
         digest: Digest,
         snapshot: &Snapshot,
-    ) -> Result<Kept, NotFetched> {
+    ) -> Result<KeptRevision, NotFetched> {
         let (shelf, name) = (self.shelf.clone(), package.clone());
         if let Some(kept) = aside(move || shelf.kept(&name, &digest)).await?
             && kept.revision.owner == *owner
@@ -472,7 +472,7 @@ impl Synchroniser {
         )))
     }
 
-    async fn keep(&self, candidate: Candidate) -> std::io::Result<Kept> {
+    async fn keep(&self, candidate: Candidate) -> std::io::Result<KeptRevision> {
         let shelf = self.shelf.clone();
         aside(move || shelf.keep(candidate)).await
     }
@@ -482,11 +482,11 @@ impl Synchroniser {
         &mut self,
         owner: &DepartmentId,
         package: PackageName,
-        theirs: Named,
+        theirs: RevisionName,
         objection: Objection,
         snapshot: &Snapshot,
     ) {
-        let standing = Standing {
+        let standing = RefusedRevision {
             theirs,
             by: *snapshot.registry.digest(),
             objection: objection.clone(),

@@ -18,12 +18,12 @@ use crate::text;
 #[derive(Debug)]
 pub struct Witnesses {
     pub(super) policy: WitnessPolicy,
-    pub(super) all: Vec<Reached>,
+    pub(super) all: Vec<LocatedWitness>,
 }
 
 /// A witness of the policy, and the department whose gateway it is.
 #[derive(Debug, Clone)]
-pub(super) struct Reached {
+pub(super) struct LocatedWitness {
     pub(super) witness: Witness,
     pub(super) department: DepartmentId,
 }
@@ -40,7 +40,7 @@ impl Witnesses {
         let (mut all, mut faults) = (Vec::new(), Vec::new());
         for witness in policy.witnesses() {
             match keys.get(&witness.key.to_string()) {
-                Some(department) if *department != config.department => all.push(Reached {
+                Some(department) if *department != config.department => all.push(LocatedWitness {
                     witness: witness.clone(),
                     department: department.clone(),
                 }),

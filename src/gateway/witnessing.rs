@@ -18,13 +18,13 @@ use tokio_util::sync::CancellationToken;
 
 use super::StartError;
 use super::policies::NewPolicy;
-use super::witnesses::Reached;
+use super::witnesses::LocatedWitness;
 use super::witnesses::Witnesses;
+use crate::audit::AppendError;
 use crate::audit::Entry;
 use crate::audit::HeldJournal;
 use crate::audit::Journal;
 use crate::audit::Standing;
-use crate::audit::Unwritten;
 use crate::audit::checkpoint::SignedCheckpoint;
 use crate::audit::note::VerifierKey;
 use crate::audit::reader::Reader;
@@ -37,7 +37,7 @@ use crate::fault::chain;
 use crate::name::Origin;
 use crate::source::channel::Channel;
 use crate::source::peer::channel::Peers;
-use client::Trouble;
+use client::WitnessError;
 pub use confirm::Contradiction;
 
 /// How often new entries are cosigned.
@@ -48,7 +48,7 @@ const SILENCE: Duration = Duration::from_secs(60);
 const WARN_AFTER: Duration = Duration::from_secs(60);
 
 /// The task and all that it owns.
-pub(super) struct Witnessing {
+pub(super) struct WitnessingTask {
     pub(super) exchange: Arc<Exchange>,
     pub(super) peers: Arc<Peers>,
     /// Swapped whole at a reload; empty when the settings name no policy.
@@ -79,7 +79,7 @@ struct Progress {
     warned: Option<Instant>,
 }
 
-impl Witnessing {
+impl WitnessingTask {
     /// Runs until the gateway stops. `confirmed` learns when entries may be written, or why they never may.
     pub(super) async fn run(
         self,
@@ -265,11 +265,11 @@ impl Witnessing {
     }
 
     /// The way to a witness, as the directory has it now.
-    fn channel(&self, reached: &Reached) -> Result<Channel, Trouble> {
+    fn channel(&self, reached: &LocatedWitness) -> Result<Channel, WitnessError> {
         let snapshot = self.exchange.snapshot();
         let own = self.exchange.department();
         let department = snapshot.directory.other(own, &reached.department);
-        Ok(self.peers.channel(department.ok_or(Trouble::Gone)?))
+        Ok(self.peers.channel(department.ok_or(WitnessError::Gone)?))
     }
 }
 
@@ -289,7 +289,7 @@ pub(super) async fn started(
     }
     let entry = Entry::started(event, env!("CARGO_PKG_VERSION"), listed, lost);
     match journal.append(entry).await {
-        Ok(_) | Err(Unwritten::Closed) => {}
+        Ok(_) | Err(AppendError::Closed) => {}
         Err(error) => {
             tracing::error!(error = %chain(&error), "an event of the gateway is not on record");
         }

@@ -23,8 +23,8 @@ use crate::clock::Clock;
 use crate::identity::Door;
 use crate::identity::HTTP2;
 use crate::identity::connections::Connections;
-use crate::identity::connections::Cut;
-use crate::identity::connections::Whom;
+use crate::identity::connections::CutConnection;
+use crate::identity::connections::RejudgeScope;
 use crate::identity::directory::Directory;
 use crate::identity::link::Link;
 use crate::identity::material;
@@ -70,14 +70,14 @@ pub struct Acceptor {
     limits: AcceptLimits,
     clock: Clock,
     /// Swapped whole at a reload; a handshake keeps the one it began with.
-    shown: ArcSwap<Shown>,
+    shown: ArcSwap<TlsState>,
     connections: Arc<Connections>,
     strangers: Arc<Strangers>,
     turns: Arc<Turns>,
 }
 
 #[derive(Debug)]
-struct Shown {
+struct TlsState {
     material: Material,
     expected: Expected,
 }
@@ -139,7 +139,7 @@ impl Acceptor {
             door,
             limits,
             clock,
-            shown: ArcSwap::from_pointee(Shown::new(door, material, directory)),
+            shown: ArcSwap::from_pointee(TlsState::new(door, material, directory)),
             connections: Connections::new(limits.connections),
             strangers: Strangers::new(limits.strangers),
             turns: Turns::new(half_of_the_processors()),
@@ -184,15 +184,15 @@ impl Acceptor {
 
     /// Shows another certificate and judges by another trust from now on, also the connections there are. Blocks for
     /// about a tenth of a millisecond a connection.
-    pub fn reload(&self, material: Material, directory: Arc<Directory>) -> Vec<Cut> {
+    pub fn reload(&self, material: Material, directory: Arc<Directory>) -> Vec<CutConnection> {
         // The order matters: see `Connections::register`.
         self.shown
-            .store(Arc::new(Shown::new(self.door, material, directory)));
-        self.rejudge(Whom::All)
+            .store(Arc::new(TlsState::new(self.door, material, directory)));
+        self.rejudge(RejudgeScope::All)
     }
 
     /// Judges connections again: certificates and revocation lists also end without a reload.
-    pub fn rejudge(&self, whom: Whom) -> Vec<Cut> {
+    pub fn rejudge(&self, whom: RejudgeScope) -> Vec<CutConnection> {
         let (shown, now) = (self.shown.load_full(), self.clock.now());
         self.connections
             .rejudge(whom, now, |peer| self.judge(&shown, peer))
@@ -210,7 +210,7 @@ impl Acceptor {
 
     fn config(
         &self,
-        shown: &Shown,
+        shown: &TlsState,
         verifier: &Arc<Verifier>,
     ) -> Result<ServerConfig, HandshakeRefused> {
         let mut config =
@@ -231,7 +231,7 @@ impl Acceptor {
         mut tls: TlsStream<Socket>,
         verifier: &Verifier,
         place: Place,
-        shown: &Arc<Shown>,
+        shown: &Arc<TlsState>,
     ) -> Result<Link, HandshakeRefused> {
         let id = verifier.admitted().map_err(HandshakeRefused::Untrusted)?;
         tls.get_mut().0.open();
@@ -251,7 +251,7 @@ impl Acceptor {
         Ok(Link::new(tls, peer, registration).beginning_within(self.limits.handshake))
     }
 
-    fn judge(&self, shown: &Shown, peer: &Peer) -> Result<(), TrustRefusal> {
+    fn judge(&self, shown: &TlsState, peer: &Peer) -> Result<(), TrustRefusal> {
         let trust = shown.material.trust();
         shown
             .expected
@@ -260,7 +260,7 @@ impl Acceptor {
     }
 }
 
-impl Shown {
+impl TlsState {
     fn new(door: Door, material: Material, directory: Arc<Directory>) -> Self {
         let own = material.id().department().clone();
         let expected = match door {

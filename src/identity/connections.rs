@@ -46,20 +46,20 @@ pub(super) struct Registration {
 
 /// A connection that was cut, and why.
 #[derive(Debug)]
-pub struct Cut {
+pub struct CutConnection {
     pub peer: Peer,
     pub refusal: TrustRefusal,
 }
 
 /// Which connections are judged again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Whom {
+pub enum RejudgeScope {
     All,
     /// Those whose certificates have ended: cheap however many there are.
     Ended,
 }
 
-impl Whom {
+impl RejudgeScope {
     fn has(self, peer: &Peer, now: Moment) -> bool {
         match self {
             Self::All => true,
@@ -113,10 +113,10 @@ impl Connections {
     /// Cuts the connections that are no longer trusted.
     pub(super) fn rejudge(
         &self,
-        whom: Whom,
+        whom: RejudgeScope,
         now: Moment,
         judge: impl Fn(&Peer) -> Result<(), TrustRefusal>,
-    ) -> Vec<Cut> {
+    ) -> Vec<CutConnection> {
         // A judgement takes a tenth of a millisecond, and the lock is in the way of new connections: not under it.
         let peers = self.peers();
         let still_open = peers
@@ -126,7 +126,7 @@ impl Connections {
             .filter_map(|peer| {
                 let refusal = judge(&peer).err()?;
                 peer.cancelled().cancel();
-                Some(Cut { peer, refusal })
+                Some(CutConnection { peer, refusal })
             })
             .collect()
     }

@@ -20,9 +20,9 @@ use tokio_rustls::client::TlsStream;
 use crate::clock::Clock;
 use crate::identity::HTTP2;
 use crate::identity::connections::Connections;
-use crate::identity::connections::Cut;
+use crate::identity::connections::CutConnection;
+use crate::identity::connections::RejudgeScope;
 use crate::identity::connections::Slot;
-use crate::identity::connections::Whom;
 use crate::identity::directory::Directory;
 use crate::identity::directory::Endpoint;
 use crate::identity::link::Link;
@@ -44,12 +44,12 @@ pub const CONNECT_DEADLINE: Duration = Duration::from_secs(5);
 pub struct Connector {
     clock: Clock,
     /// Swapped whole at a reload.
-    shown: ArcSwap<Shown>,
+    shown: ArcSwap<TlsState>,
     connections: Arc<Connections>,
 }
 
 #[derive(Debug)]
-struct Shown {
+struct TlsState {
     material: Material,
     /// None for a system, which knows its own gateway only.
     directory: Option<Arc<Directory>>,
@@ -100,7 +100,7 @@ impl Connector {
     fn new(material: Material, directory: Option<Arc<Directory>>, clock: Clock) -> Self {
         Self {
             clock,
-            shown: ArcSwap::from_pointee(Shown {
+            shown: ArcSwap::from_pointee(TlsState {
                 material,
                 directory,
             }),
@@ -123,17 +123,21 @@ impl Connector {
 
     /// Shows another certificate and judges by another trust from now on, also the connections there are. A directory
     /// is for connectors that had one.
-    pub fn reload(&self, material: Material, directory: Option<Arc<Directory>>) -> Vec<Cut> {
+    pub fn reload(
+        &self,
+        material: Material,
+        directory: Option<Arc<Directory>>,
+    ) -> Vec<CutConnection> {
         // The order matters: see `Connections::register`.
-        self.shown.store(Arc::new(Shown {
+        self.shown.store(Arc::new(TlsState {
             material,
             directory,
         }));
-        self.rejudge(Whom::All)
+        self.rejudge(RejudgeScope::All)
     }
 
     /// Judges connections again: certificates and revocation lists also end without a reload.
-    pub fn rejudge(&self, whom: Whom) -> Vec<Cut> {
+    pub fn rejudge(&self, whom: RejudgeScope) -> Vec<CutConnection> {
         let (shown, now) = (self.shown.load_full(), self.clock.now());
         self.connections
             .rejudge(whom, now, |peer| self.judge(&shown, peer))
@@ -187,7 +191,7 @@ impl Connector {
             })
     }
 
-    fn config(&self, shown: &Shown, verifier: &Arc<Verifier>) -> io::Result<ClientConfig> {
+    fn config(&self, shown: &TlsState, verifier: &Arc<Verifier>) -> io::Result<ClientConfig> {
         let mut config =
             ClientConfig::builder_with_details(material::provider(), Arc::new(self.clock.clone()))
                 .with_protocol_versions(&[&rustls::version::TLS13])
@@ -206,7 +210,7 @@ impl Connector {
         tls: TlsStream<Socket>,
         verifier: &Verifier,
         slot: Slot,
-        shown: &Arc<Shown>,
+        shown: &Arc<TlsState>,
     ) -> Result<Link, TrustRefusal> {
         let id = verifier.admitted()?;
         let peer = Peer::new(id, self.connections.next_number(), tls.get_ref().1);
@@ -218,7 +222,7 @@ impl Connector {
         Ok(Link::new(tls, peer, registration))
     }
 
-    fn judge(&self, shown: &Shown, peer: &Peer) -> Result<(), TrustRefusal> {
+    fn judge(&self, shown: &TlsState, peer: &Peer) -> Result<(), TrustRefusal> {
         // Whom it was dialled as: nobody else was admitted.
         let expected = shown.expected(peer.id().department());
         expected.judge(shown.material.trust(), peer.chain(), self.clock.now())?;
@@ -226,7 +230,7 @@ impl Connector {
     }
 }
 
-impl Shown {
+impl TlsState {
     fn expected(&self, department: &DepartmentId) -> Expected {
         match &self.directory {
             Some(directory) => Expected::Member(department.clone(), Arc::clone(directory)),

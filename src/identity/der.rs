@@ -31,7 +31,7 @@ pub(super) struct Validity {
 
 /// What a CA has signed, by which algorithm, and its signature.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Signed<'a> {
+pub(super) struct SignedObject<'a> {
     pub(super) message: &'a [u8],
     pub(super) algorithm: &'a [u8],
     pub(super) signature: &'a [u8],
@@ -45,11 +45,11 @@ pub(super) struct PublicKey<'a> {
 }
 
 /// Of a certificate or a revocation list.
-pub(super) fn signed(der: &[u8]) -> Option<Signed<'_>> {
+pub(super) fn signed(der: &[u8]) -> Option<SignedObject<'_>> {
     let mut parts = Der(Der(der).take(SEQUENCE)?);
     let before = parts.0;
     parts.take(SEQUENCE)?;
-    Some(Signed {
+    Some(SignedObject {
         message: before.get(..before.len() - parts.0.len())?,
         algorithm: parts.take(SEQUENCE)?,
         signature: parts.bits()?,

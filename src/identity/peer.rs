@@ -16,12 +16,12 @@ use crate::identity::spiffe::SpiffeId;
 /// Who is there. Cheap to clone: each request carries it.
 #[derive(Debug, Clone)]
 pub struct Peer {
-    shown: Arc<Shown>,
+    shown: Arc<PeerData>,
     cancelled: CancellationToken,
 }
 
 #[derive(Debug)]
-struct Shown {
+struct PeerData {
     id: SpiffeId,
     connection: u64,
     chain: Vec<CertificateDer<'static>>,
@@ -41,7 +41,7 @@ impl Peer {
         let leaf = chain.first().map(|leaf| leaf.as_ref()).unwrap_or_default();
         let group = tls.negotiated_key_exchange_group();
         Self {
-            shown: Arc::new(Shown {
+            shown: Arc::new(PeerData {
                 id,
                 connection,
                 fingerprint: Fingerprint::of(leaf),

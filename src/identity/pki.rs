@@ -65,7 +65,7 @@ pub struct Authority {
 /// A certificate that was issued.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Issued {
+pub struct IssuedCertificate {
     /// Hexadecimal, as `openssl x509 -serial` prints it, in lower case.
     pub serial: String,
     pub id: String,
@@ -210,7 +210,7 @@ impl Authority {
             key: key.serialize_pem(),
             serial: hex(&serial),
         };
-        self.ledger.certificates.push(Issued {
+        self.ledger.certificates.push(IssuedCertificate {
             serial: issue.serial.clone(),
             id,
             expires: term.until.seconds(),
@@ -222,7 +222,7 @@ impl Authority {
     }
 
     /// Revokes the certificate with this serial number, or all of this id, and signs a new list.
-    pub fn revoke(&mut self, what: &str, now: Moment) -> Result<Vec<Issued>, PkiError> {
+    pub fn revoke(&mut self, what: &str, now: Moment) -> Result<Vec<IssuedCertificate>, PkiError> {
         let revoked = self.ledger.revoke(what, now);
         if revoked.is_empty() {
             return Err(PkiError::NotIssued(what.to_owned()));
@@ -250,7 +250,7 @@ impl Authority {
     }
 
     /// Every certificate that was issued, oldest first.
-    pub fn issued(&self) -> &[Issued] {
+    pub fn issued(&self) -> &[IssuedCertificate] {
         &self.ledger.certificates
     }
 }

@@ -19,7 +19,7 @@ pub(crate) struct Shares<K> {
 
 /// Why there is no place.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Over {
+pub(crate) enum NoShare {
     /// One that holds less would still get a place.
     Share,
     /// Nobody would.
@@ -39,7 +39,7 @@ impl<K: Eq + Hash + Clone> Shares<K> {
     }
 
     /// Takes one of `limit` places.
-    pub(crate) fn take(&mut self, who: &K, limit: u64, ceiling: u64) -> Result<(), Over> {
+    pub(crate) fn take(&mut self, who: &K, limit: u64, ceiling: u64) -> Result<(), NoShare> {
         self.take_many(who, 1, limit, ceiling)
     }
 
@@ -51,7 +51,7 @@ impl<K: Eq + Hash + Clone> Shares<K> {
         places: u64,
         limit: u64,
         ceiling: u64,
-    ) -> Result<(), Over> {
+    ) -> Result<(), NoShare> {
         let held = self.held.get(who).copied().unwrap_or(0);
         let after = self.total + places;
         let free_after = limit.saturating_sub(after);
@@ -85,12 +85,12 @@ impl<K: Eq + Hash + Clone> Shares<K> {
         }
     }
 
-    fn over(&self, held: u64, limit: u64) -> Over {
+    fn over(&self, held: u64, limit: u64) -> NoShare {
         let holders = self.held.len() as u64;
         if self.total < limit || held.saturating_mul(holders) > limit {
-            Over::Share
+            NoShare::Share
         } else {
-            Over::Full
+            NoShare::Full
         }
     }
 }

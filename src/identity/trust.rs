@@ -137,7 +137,7 @@ impl Trust {
         let Some((leaf, intermediates)) = chain.split_first() else {
             return Err(TrustRefusal::of_nobody(Ground::NoCertificate));
         };
-        let presented = Presented {
+        let presented = PresentedChain {
             certificate: EndEntityCert::try_from(leaf)
                 .map_err(|error| TrustRefusal::of_nobody(Ground::Malformed(error)))?,
             intermediates,
@@ -150,7 +150,7 @@ impl Trust {
     }
 
     /// Names the holder where nothing but the time, a revocation or the purpose is against it.
-    fn refusal(&self, ground: Ground, presented: &Presented<'_>, now: Moment) -> TrustRefusal {
+    fn refusal(&self, ground: Ground, presented: &PresentedChain<'_>, now: Moment) -> TrustRefusal {
         let (end, when_good) = match ground {
             Ground::Expired(at) | Ground::NotYetValid(at) => (presented.end, at),
             Ground::Revoked | Ground::RevocationListExpired(_) | Ground::RevocationUnknown => {
@@ -174,7 +174,7 @@ impl Trust {
     /// Whether the chain was good at a time, to a root that is in force now.
     fn verify(
         &self,
-        presented: &Presented<'_>,
+        presented: &PresentedChain<'_>,
         end: End,
         at: Moment,
         now: Moment,
@@ -371,7 +371,7 @@ fn is_of_another_key(error: &webpki::Error) -> bool {
     )
 }
 
-struct Presented<'a> {
+struct PresentedChain<'a> {
     certificate: EndEntityCert<'a>,
     intermediates: &'a [CertificateDer<'a>],
     end: End,

@@ -28,7 +28,7 @@ use crate::registry::mask::Mask;
 use crate::registry::query::Mode;
 use crate::registry::schema::RecordSchema;
 pub(super) use canonical::Canonical;
-pub(super) use compile::Compiled;
+pub(super) use compile::CompiledAgreement;
 pub(super) use compile::compile;
 #[cfg(test)]
 pub(super) use compile::keys;
@@ -62,7 +62,7 @@ pub struct Grant {
     pub fields: Vec<Field>,
     /// What is released, each with its mask. No path lies within another; a message that stands here is released with
     /// all that the schema declares in it, unmasked: a granted message with masked fields is divided.
-    pub released: Arc<[Released]>,
+    pub released: Arc<[ReleasedField]>,
     /// May be compared with one value in a question, though masked or not released.
     pub lookup: Vec<Field>,
     /// Which records the grant covers.
@@ -89,7 +89,7 @@ pub struct Grant {
 
 /// A field that a grant releases.
 #[derive(Debug, Clone)]
-pub struct Released {
+pub struct ReleasedField {
     pub field: Field,
     pub mask: Option<Mask>,
 }
@@ -133,7 +133,7 @@ impl Grant {
     /// masks in part. Empty when it is not granted, or when nothing of it is released.
     ///
     /// A message of which the agreement names only parts is not granted: who asks for it must name the parts.
-    pub fn release(&self, field: &Field) -> Vec<Released> {
+    pub fn release(&self, field: &Field) -> Vec<ReleasedField> {
         let path = field.path();
         if !self.fields.iter().any(|f| path.within(f.path())) {
             return Vec::new();
@@ -143,7 +143,7 @@ impl Grant {
             if outer.within(path) {
                 Some(r.clone())
             } else if path.within(outer) {
-                Some(Released {
+                Some(ReleasedField {
                     field: field.clone(),
                     mask: r.mask,
                 })

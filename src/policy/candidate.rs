@@ -8,14 +8,14 @@ use time::OffsetDateTime;
 
 use super::agreement::Agreement;
 use super::agreement::Grant;
-use super::agreement::Released;
+use super::agreement::ReleasedField;
 use super::decision::Denial;
 use super::decision::NotTested;
-use super::explanation::Considered;
-use super::guardrail::Guarded;
+use super::explanation::ConsideredGrant;
+use super::guardrail::GrantGuardrails;
 use super::guardrail::Occasion;
 use super::guardrail::Slicer;
-use super::guardrail::Touched;
+use super::guardrail::TouchedField;
 use crate::identity::Caller;
 use crate::name::AgreementId;
 use crate::registry::field::Field;
@@ -41,8 +41,8 @@ pub enum Check {
 }
 
 impl Check {
-    fn of<T>(self, result: Result<T, Denial>) -> Result<T, Refused> {
-        result.map_err(|denial| Refused {
+    fn of<T>(self, result: Result<T, Denial>) -> Result<T, CheckedDenial> {
+        result.map_err(|denial| CheckedDenial {
             check: self,
             denial,
         })
@@ -51,14 +51,14 @@ impl Check {
 
 /// A denial, with the check at which it came.
 #[derive(Debug, Clone)]
-pub(super) struct Refused {
+pub(super) struct CheckedDenial {
     pub(super) check: Check,
     pub(super) denial: Denial,
 }
 
 /// A query as it is judged.
 #[derive(Clone, Copy)]
-pub(super) struct Asked<'a> {
+pub(super) struct JudgedQuery<'a> {
     pub(super) caller: &'a Caller,
     pub(super) query: &'a Query,
     /// At the gateway's own offset.
@@ -70,9 +70,9 @@ pub(super) struct Candidate {
     agreement: Arc<Agreement>,
     number: usize,
     /// All that the grant releases, for the gateway that does not mask.
-    unmasked: Arc<[Released]>,
+    unmasked: Arc<[ReleasedField]>,
     /// The guardrails that can apply, for each mode that has any.
-    guardrails: Vec<(Mode, Guarded)>,
+    guardrails: Vec<(Mode, GrantGuardrails)>,
 }
 
 impl Candidate {
@@ -84,7 +84,7 @@ impl Candidate {
     ) -> Self {
         let mut slice = |mode| {
             let slice = slicer.slice(&agreement.consumer, grant.schema.name(), mode)?;
-            Some((mode, Guarded::by(slice)))
+            Some((mode, GrantGuardrails::by(slice)))
         };
         Self {
             guardrails: grant.modes.iter().filter_map(|m| slice(*m)).collect(),
@@ -95,7 +95,10 @@ impl Candidate {
     }
 
     /// Passes the query through every check, or says at which one it fails. What it then releases is returned.
-    pub(super) fn judge(&self, asked: &Asked<'_>) -> Result<Arc<[Released]>, Refused> {
+    pub(super) fn judge(
+        &self,
+        asked: &JudgedQuery<'_>,
+    ) -> Result<Arc<[ReleasedField]>, CheckedDenial> {
         let query = asked.query;
         Check::Validity.of(self.in_force(asked.at.date()))?;
         Check::Purpose.of(self.serves(query))?;
@@ -166,7 +169,7 @@ impl Candidate {
     }
 
     /// What leaves; nothing where the answer holds no record.
-    fn release(&self, query: &Query) -> Result<Arc<[Released]>, Denial> {
+    fn release(&self, query: &Query) -> Result<Arc<[ReleasedField]>, Denial> {
         match &query.selection {
             Selection::Get { .. } | Selection::Query { .. } if self.wants_all(&query.fields) => {
                 Ok(self.grant().released.clone())
@@ -188,7 +191,7 @@ impl Candidate {
         fields.is_empty() || fields.iter().map(Field::path).eq(all)
     }
 
-    fn release_only(&self, fields: &[Field]) -> Result<Arc<[Released]>, Denial> {
+    fn release_only(&self, fields: &[Field]) -> Result<Arc<[ReleasedField]>, Denial> {
         let mut released = Vec::new();
         for field in fields {
             let mut parts = self.grant().release(field);
@@ -273,7 +276,11 @@ impl Candidate {
         }
     }
 
-    fn is_not_forbidden(&self, asked: &Asked<'_>, released: &[Released]) -> Result<(), Denial> {
+    fn is_not_forbidden(
+        &self,
+        asked: &JudgedQuery<'_>,
+        released: &[ReleasedField],
+    ) -> Result<(), Denial> {
         let query = asked.query;
         let Some(guardrails) = self.guardrails(query.selection.mode()) else {
             return Ok(());
@@ -290,14 +297,14 @@ impl Candidate {
         })
     }
 
-    fn guardrails(&self, mode: Mode) -> Option<&Guarded> {
+    fn guardrails(&self, mode: Mode) -> Option<&GrantGuardrails> {
         let mut guarded = self.guardrails.iter();
         guarded
             .find(|(m, _)| *m == mode)
             .map(|(_, guarded)| guarded)
     }
 
-    fn touched(&self, query: &Query, released: &[Released]) -> Vec<Touched> {
+    fn touched(&self, query: &Query, released: &[ReleasedField]) -> Vec<TouchedField> {
         let mut fields: Vec<_> = released.iter().map(|r| r.field.clone()).collect();
         match &query.selection {
             Selection::Get { .. } => fields.push(query.schema.key().clone()),
@@ -310,7 +317,7 @@ impl Candidate {
         }
         let filter = query.selection.filter();
         fields.extend(filter.iter().flat_map(|f| f.uses()).map(|u| u.field));
-        let touched = fields.into_iter().map(|field| Touched {
+        let touched = fields.into_iter().map(|field| TouchedField {
             clear: self.grant().releases_clear(&field),
             field,
         });
@@ -335,7 +342,7 @@ impl Candidate {
     }
 
     /// The same fields for the gateway that asks: what it gets is masked already.
-    pub(super) fn unmasked(&self, released: &Arc<[Released]>) -> Arc<[Released]> {
+    pub(super) fn unmasked(&self, released: &Arc<[ReleasedField]>) -> Arc<[ReleasedField]> {
         if Arc::ptr_eq(released, &self.grant().released) {
             return self.unmasked.clone();
         }
@@ -345,11 +352,11 @@ impl Candidate {
     pub(super) fn explain(
         &self,
         query: &Query,
-        judgement: Result<Arc<[Released]>, Refused>,
-    ) -> Considered {
+        judgement: Result<Arc<[ReleasedField]>, CheckedDenial>,
+    ) -> ConsideredGrant {
         let guarded = self.guardrails(query.selection.mode());
-        let guardrails = guarded.into_iter().flat_map(Guarded::ids);
-        Considered::new(
+        let guardrails = guarded.into_iter().flat_map(GrantGuardrails::ids);
+        ConsideredGrant::new(
             &self.agreement,
             self.number,
             self.grant(),
@@ -386,8 +393,8 @@ impl Candidate {
     }
 }
 
-fn without_masks(released: &[Released]) -> Arc<[Released]> {
-    let unmasked = released.iter().map(|r| Released {
+fn without_masks(released: &[ReleasedField]) -> Arc<[ReleasedField]> {
+    let unmasked = released.iter().map(|r| ReleasedField {
         field: r.field.clone(),
         mask: None,
     });

@@ -7,7 +7,7 @@ use std::fmt::Display;
 use super::PolicySet;
 use super::agreement::Agreement;
 use super::agreement::Grant;
-use super::agreement::Released;
+use super::agreement::ReleasedField;
 use crate::name::AgreementId;
 use crate::registry::field::Field;
 use crate::registry::filter::Filter;
@@ -43,7 +43,7 @@ const UNLIMITED: &str = "-";
 
 /// Everything that changes from the one policy to the other, what widens first. Empty where both grant the same.
 pub fn changes(before: &PolicySet, after: &PolicySet) -> Vec<Change> {
-    let mut found = Found::default();
+    let mut found = ChangeList::default();
     let (old, new) = (by_id(before), by_id(after));
     for id in old.keys().chain(new.keys()).collect::<BTreeSet<_>>() {
         match (old.get(id), new.get(id)) {
@@ -76,7 +76,7 @@ fn by_id(policy: &PolicySet) -> BTreeMap<&AgreementId, &Agreement> {
 }
 
 #[derive(Default)]
-struct Found {
+struct ChangeList {
     changes: Vec<Change>,
 }
 
@@ -86,7 +86,7 @@ struct Line<'a> {
     key: &'static str,
 }
 
-impl Found {
+impl ChangeList {
     fn add(&mut self, effect: Effect, line: &Line<'_>, before: impl Display, after: impl Display) {
         self.changes.push(Change {
             effect,
@@ -277,8 +277,8 @@ impl Found {
         self.add(Effect::Narrows, &line, whole(grant), "");
     }
 
-    fn released(&mut self, place: &str, old: &[Released], new: &[Released]) {
-        let masks = |released: &[Released]| -> BTreeMap<String, Option<Mask>> {
+    fn released(&mut self, place: &str, old: &[ReleasedField], new: &[ReleasedField]) {
+        let masks = |released: &[ReleasedField]| -> BTreeMap<String, Option<Mask>> {
             let masks = released
                 .iter()
                 .map(|one| (one.field.path().to_string(), one.mask));
@@ -425,9 +425,10 @@ fn list(names: &BTreeSet<String>) -> String {
         .join(", ")
 }
 
-fn is_same(old: &[Released], new: &[Released]) -> bool {
-    let same =
-        |one: &Released, other: &Released| one.field == other.field && one.mask == other.mask;
+fn is_same(old: &[ReleasedField], new: &[ReleasedField]) -> bool {
+    let same = |one: &ReleasedField, other: &ReleasedField| {
+        one.field == other.field && one.mask == other.mask
+    };
     old.len() == new.len()
         && old
             .iter()

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::agreement::Agreement;
 use super::agreement::Grant;
-use super::agreement::Released;
+use super::agreement::ReleasedField;
 use crate::name::AgreementId;
 use crate::name::DepartmentId;
 use crate::name::FieldPath;
@@ -34,7 +34,7 @@ pub struct Permit {
     pub(super) agreement: Arc<Agreement>,
     pub(super) grant: usize,
     pub(super) role: Role,
-    pub(super) released: Arc<[Released]>,
+    pub(super) released: Arc<[ReleasedField]>,
     pub(super) releases_all: bool,
     pub(super) gate: Option<Filter>,
     pub(super) limit: u32,
@@ -86,7 +86,7 @@ impl Permit {
     }
 
     /// What may leave, each with its mask; empty for verify and count. At the consumer nothing is masked again.
-    pub fn released(&self) -> &Arc<[Released]> {
+    pub fn released(&self) -> &Arc<[ReleasedField]> {
         &self.released
     }
 
@@ -114,8 +114,9 @@ impl Permit {
 
     /// Whether the other permit lets the same leave: the same rows, and the same fields with the same masks.
     pub fn releases_as(&self, other: &Self) -> bool {
-        let same =
-            |one: &Released, other: &Released| one.field == other.field && one.mask == other.mask;
+        let same = |one: &ReleasedField, other: &ReleasedField| {
+            one.field == other.field && one.mask == other.mask
+        };
         let rows = |permit: &Self| permit.gate.as_ref().map(|gate| gate.text().to_owned());
         self.role == other.role
             && rows(self) == rows(other)

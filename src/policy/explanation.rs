@@ -6,9 +6,9 @@ use serde::Serialize;
 
 use super::agreement::Agreement;
 use super::agreement::Grant;
-use super::agreement::Released;
+use super::agreement::ReleasedField;
 pub use super::candidate::Check;
-use super::candidate::Refused;
+use super::candidate::CheckedDenial;
 use super::decision::Denial;
 use super::decision::Role;
 use crate::name::AgreementId;
@@ -28,12 +28,12 @@ pub struct Explanation {
     /// Why it is denied.
     pub denial: Option<Refusal>,
     /// The grants to the caller's department on the record type, in the order in which they are tried.
-    pub considered: Vec<Considered>,
+    pub considered: Vec<ConsideredGrant>,
 }
 
 /// One grant that was considered.
 #[derive(Debug, Clone, Serialize)]
-pub struct Considered {
+pub struct ConsideredGrant {
     pub agreement: AgreementId,
     pub title: String,
     pub file: String,
@@ -67,7 +67,7 @@ pub struct Considered {
 pub enum Outcome {
     /// What would be released; empty for verify and count.
     Permitted {
-        released: Vec<ReleasedField>,
+        released: Vec<ExplainedField>,
     },
     Refused {
         check: Check,
@@ -76,7 +76,7 @@ pub enum Outcome {
 }
 
 #[derive(Debug, Clone, Serialize)]
-pub struct ReleasedField {
+pub struct ExplainedField {
     pub field: FieldPath,
     /// E.g. `keep-first:6`; `None` when released in clear.
     pub mask: Option<String>,
@@ -99,13 +99,13 @@ impl From<&Denial> for Refusal {
     }
 }
 
-impl Considered {
+impl ConsideredGrant {
     pub(super) fn new(
         agreement: &Agreement,
         number: usize,
         grant: &Grant,
         guardrails: Vec<String>,
-        judgement: Result<Arc<[Released]>, Refused>,
+        judgement: Result<Arc<[ReleasedField]>, CheckedDenial>,
     ) -> Self {
         Self {
             agreement: agreement.id.clone(),
@@ -133,11 +133,11 @@ impl Considered {
     }
 }
 
-impl From<Result<Arc<[Released]>, Refused>> for Outcome {
-    fn from(judgement: Result<Arc<[Released]>, Refused>) -> Self {
+impl From<Result<Arc<[ReleasedField]>, CheckedDenial>> for Outcome {
+    fn from(judgement: Result<Arc<[ReleasedField]>, CheckedDenial>) -> Self {
         match judgement {
             Ok(released) => Self::Permitted {
-                released: released.iter().map(ReleasedField::from).collect(),
+                released: released.iter().map(ExplainedField::from).collect(),
             },
             Err(refused) => Self::Refused {
                 check: refused.check,
@@ -147,8 +147,8 @@ impl From<Result<Arc<[Released]>, Refused>> for Outcome {
     }
 }
 
-impl From<&Released> for ReleasedField {
-    fn from(released: &Released) -> Self {
+impl From<&ReleasedField> for ExplainedField {
+    fn from(released: &ReleasedField) -> Self {
         Self {
             field: released.field.path().clone(),
             mask: released.mask.map(|mask| mask.to_string()),

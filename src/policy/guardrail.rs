@@ -25,8 +25,8 @@ use crate::name::RecordType;
 use crate::registry::query::Mode;
 pub(super) use load::Input;
 pub(super) use occasion::Occasion;
-pub(super) use occasion::Touched;
-use passed::Passed;
+pub(super) use occasion::TouchedField;
+use passed::PassedCache;
 
 /// All guardrails of one revision, each valid against the registry.
 #[derive(Debug, Default)]
@@ -128,16 +128,16 @@ impl fmt::Debug for Slice {
 
 /// The guardrails that can apply to one grant in one mode.
 #[derive(Debug)]
-pub(super) struct Guarded {
+pub(super) struct GrantGuardrails {
     slice: Arc<Slice>,
-    passed: Passed,
+    passed: PassedCache,
 }
 
-impl Guarded {
+impl GrantGuardrails {
     pub(super) fn by(slice: Arc<Slice>) -> Self {
         Self {
             slice,
-            passed: Passed::default(),
+            passed: PassedCache::default(),
         }
     }
 

@@ -51,10 +51,10 @@ struct Counters {
 /// whoever goes away must not learn for nothing.
 #[derive(Debug)]
 #[must_use = "a guess that is dropped is missed"]
-pub struct Guess(Option<Held>);
+pub struct Guess(Option<HeldGuess>);
 
 #[derive(Debug)]
-struct Held {
+struct HeldGuess {
     counters: Arc<Counters>,
     day: Day,
     values: u32,
@@ -160,7 +160,7 @@ impl Ledger {
         }
         let (limit, counters) = (permit.grant().lookup_misses, self.counters_of(permit));
         match counters.misses.hold(self.day(at), values, limit) {
-            Some(day) => Ok(Guess(Some(Held {
+            Some(day) => Ok(Guess(Some(HeldGuess {
                 counters,
                 day,
                 values,
@@ -202,11 +202,11 @@ impl Ledger {
         grant: usize,
         record: &RecordType,
         at: Moment,
-    ) -> SpentToday {
+    ) -> DailySpending {
         let line = (agreement.clone(), grant, record.clone());
         let grants = self.grants.read().unwrap_or_else(PoisonError::into_inner);
         let day = self.day(at);
-        let spent = grants.get(&line).map(|counters| SpentToday {
+        let spent = grants.get(&line).map(|counters| DailySpending {
             records: counters.records.used(day),
             lookup_misses: counters.misses.missed(day),
         });
@@ -214,7 +214,7 @@ impl Ledger {
     }
 
     /// Counts again, at start, what the journal says was spent at that time.
-    pub fn restore(&self, spent: &Spent, at: Moment) {
+    pub fn restore(&self, spent: &SpentByEntry, at: Moment) {
         let line = (spent.agreement.clone(), spent.grant, spent.record.clone());
         let counters = self.counters(line);
         let day = self.day(at);
@@ -284,7 +284,7 @@ impl Guess {
     }
 }
 
-impl Held {
+impl HeldGuess {
     fn settle(self, missed: u32) -> Option<Spending> {
         let misses = &self.counters.misses;
         misses.settle(self.day, self.values, missed, self.limit)
@@ -302,14 +302,14 @@ impl Drop for Guess {
 
 /// What a grant has spent of a day.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct SpentToday {
+pub struct DailySpending {
     pub records: u64,
     pub lookup_misses: u32,
 }
 
 /// What one journal entry says was spent.
 #[derive(Debug, Clone)]
-pub struct Spent {
+pub struct SpentByEntry {
     pub agreement: AgreementId,
     pub grant: usize,
     pub record: RecordType,

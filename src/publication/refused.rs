@@ -7,21 +7,21 @@ use arc_swap::ArcSwap;
 use tokio::sync::Notify;
 
 use super::Incompatible;
-use super::Named;
-use super::Published;
+use super::PublishedPackages;
+use super::RevisionName;
 use crate::name::PackageName;
 use crate::registry::Registry;
 use crate::registry::schema::RecordSchema;
 
 /// Owned by the task that fetches revisions; every exchange reads it.
 #[derive(Debug, Clone, Default)]
-pub struct Refused {
-    refused: Arc<ArcSwap<BTreeMap<PackageName, Named>>>,
+pub struct RefusedRevisions {
+    refused: Arc<ArcSwap<BTreeMap<PackageName, RevisionName>>>,
     stale: Arc<Notify>,
 }
 
-impl Refused {
-    pub fn replace(&self, refused: BTreeMap<PackageName, Named>) {
+impl RefusedRevisions {
+    pub fn replace(&self, refused: BTreeMap<PackageName, RevisionName>) {
         self.refused.store(Arc::new(refused));
     }
 
@@ -40,7 +40,7 @@ impl Refused {
         &self,
         schema: &RecordSchema,
         registry: &Registry,
-        published: &Published,
+        published: &PublishedPackages,
     ) -> Result<(), Incompatible> {
         let refused = self.refused.load();
         let package = schema.name().package();
@@ -48,7 +48,7 @@ impl Refused {
         else {
             return Ok(());
         };
-        let unpublished = Named {
+        let unpublished = RevisionName {
             number: None,
             digest: held.digest,
         };

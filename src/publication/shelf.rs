@@ -13,9 +13,9 @@ use std::io::Write;
 use std::path::Path;
 use std::path::PathBuf;
 
-use super::Named;
-use super::Published;
+use super::PublishedPackages;
 use super::Revision;
+use super::RevisionName;
 use crate::audit::note;
 use crate::fault::Fault;
 use crate::name::PackageName;
@@ -33,7 +33,7 @@ const INBOX: &str = "inbox";
 
 /// A revision on the shelf.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Kept {
+pub struct KeptRevision {
     pub place: PathBuf,
     pub revision: Revision,
     /// The statement with its signatures.
@@ -41,9 +41,9 @@ pub struct Kept {
     pub files: PackageFiles,
 }
 
-impl Kept {
-    pub fn named(&self) -> Named {
-        Named {
+impl KeptRevision {
+    pub fn named(&self) -> RevisionName {
+        RevisionName {
             number: Some(self.revision.number),
             digest: self.revision.digest,
         }
@@ -84,7 +84,7 @@ impl Shelf {
     }
 
     /// Everything that is in force. A shelf that does not exist is empty.
-    pub fn published(&self) -> Result<Published, Vec<Fault>> {
+    pub fn published(&self) -> Result<PublishedPackages, Vec<Fault>> {
         let (mut lines, mut faults) = (Vec::new(), Vec::new());
         for package in self
             .packages()
@@ -100,7 +100,7 @@ impl Shelf {
         if !faults.is_empty() {
             return Err(faults);
         }
-        Ok(Published::new(
+        Ok(PublishedPackages::new(
             lines.into_iter().map(|(known, head)| (head, known)),
         ))
     }
@@ -121,7 +121,7 @@ impl Shelf {
     }
 
     /// The revision of the package that is in force.
-    pub fn current(&self, package: &PackageName) -> Result<Option<Kept>, Fault> {
+    pub fn current(&self, package: &PackageName) -> Result<Option<KeptRevision>, Fault> {
         let path = self.of(package).join(CURRENT);
         let text = match fs::read_to_string(&path) {
             Ok(text) => text,
@@ -140,7 +140,11 @@ impl Shelf {
     }
 
     /// A revision by its digest, if it is here.
-    pub fn kept(&self, package: &PackageName, digest: &Digest) -> Result<Option<Kept>, Fault> {
+    pub fn kept(
+        &self,
+        package: &PackageName,
+        digest: &Digest,
+    ) -> Result<Option<KeptRevision>, Fault> {
         let place = self.of(package).join(hex(digest));
         if !place.exists() {
             return Ok(None);
@@ -153,7 +157,7 @@ impl Shelf {
     }
 
     /// All that are kept of a package, by number.
-    pub fn all(&self, package: &PackageName) -> Result<Vec<Kept>, Fault> {
+    pub fn all(&self, package: &PackageName) -> Result<Vec<KeptRevision>, Fault> {
         let folder = self.of(package);
         let mut all = Vec::new();
         let entries = match fs::read_dir(&folder) {
@@ -173,7 +177,7 @@ impl Shelf {
     }
 
     /// The digests that a consumer may go by: of the revision and of all before it.
-    fn line(&self, head: &Kept) -> BTreeSet<Digest> {
+    fn line(&self, head: &KeptRevision) -> BTreeSet<Digest> {
         let mut known = BTreeSet::from([head.revision.digest]);
         let mut previous = head.revision.previous;
         while let Some(digest) = previous.filter(|digest| known.insert(*digest)) {
@@ -185,7 +189,7 @@ impl Shelf {
     }
 
     /// Keeps a revision, without putting it in force.
-    pub fn keep(&self, candidate: Candidate) -> io::Result<Kept> {
+    pub fn keep(&self, candidate: Candidate) -> io::Result<KeptRevision> {
         let folder = self.of(&candidate.revision.package);
         let place = folder.join(hex(&candidate.revision.digest));
         if !place.exists() {
@@ -195,7 +199,7 @@ impl Shelf {
     }
 
     /// Puts a revision in force from the next start or reload on.
-    pub fn put_in_force(&self, kept: &Kept) -> io::Result<()> {
+    pub fn put_in_force(&self, kept: &KeptRevision) -> io::Result<()> {
         let folder = self.of(&kept.revision.package);
         let fresh = folder.join(".current");
         let mut file = File::create(&fresh)?;
@@ -264,8 +268,8 @@ impl Shelf {
 }
 
 impl Candidate {
-    fn at(self, place: PathBuf) -> Kept {
-        Kept {
+    fn at(self, place: PathBuf) -> KeptRevision {
+        KeptRevision {
             place,
             revision: self.revision,
             note: self.note,

@@ -13,7 +13,7 @@ use super::Pseudonyms;
 use crate::registry::extract::tree::message_of;
 use crate::registry::extract::tree::timestamp;
 use crate::registry::mask::Mask;
-use crate::registry::scalar::Found;
+use crate::registry::scalar::Datum;
 use crate::registry::scalar::Scalar;
 use crate::registry::wire::Malformed;
 use crate::registry::wire::WireField;
@@ -33,7 +33,7 @@ const MAX_EXACT: f64 = 9_007_199_254_740_992.0;
 
 /// What holds the value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Of {
+pub(super) enum Place {
     List,
     /// A field that can be set to its type's zero.
     Presence,
@@ -45,13 +45,13 @@ pub(super) enum Of {
 pub(super) fn value(
     mask: Mask,
     scalar: Scalar,
-    of: Of,
+    of: Place,
     field: WireField<'_>,
     pseudonyms: &Pseudonyms,
     out: &mut Vec<u8>,
 ) -> Result<(), Malformed> {
     if let WireValue::Len(packed) = field.value
-        && of == Of::List
+        && of == Place::List
         && scalar.packs()
     {
         return put_nested(out, field.number, packed.len(), |out| {
@@ -61,12 +61,12 @@ pub(super) fn value(
     match (mask, scalar.read(field.number, field.value)?) {
         (Mask::Round(step), found) => {
             let left = rounded(found, step);
-            let left = left.filter(|left| of != Of::NoPresence || *left != scalar.default());
+            let left = left.filter(|left| of != Place::NoPresence || *left != scalar.default());
             if let Some(value) = left.and_then(|left| scalar.write(left)) {
                 put_value(out, field.number, value);
             }
         }
-        (mask, Found::Text(text)) => {
+        (mask, Datum::Text(text)) => {
             if let Some(blurred) = blurred(mask, text, pseudonyms) {
                 blurred.put(field.number, out);
             }
@@ -95,32 +95,32 @@ fn round_packed(
 }
 
 /// The greatest multiple of the step that is not above the value; `None` where the type does not hold it exactly.
-fn rounded(found: Found<'_>, step: u64) -> Option<Found<'static>> {
+fn rounded(found: Datum<'_>, step: u64) -> Option<Datum<'static>> {
     match found {
-        Found::Integer(v) => {
+        Datum::Integer(v) => {
             let step = i128::from(step);
             let down = i128::from(v).checked_div_euclid(step)? * step;
-            i64::try_from(down).ok().map(Found::Integer)
+            i64::try_from(down).ok().map(Datum::Integer)
         }
-        Found::Unsigned(v) => Some(Found::Unsigned(v - v.checked_rem(step)?)),
-        Found::Number(v) => {
+        Datum::Unsigned(v) => Some(Datum::Unsigned(v - v.checked_rem(step)?)),
+        Datum::Number(v) => {
             let step = step as f64;
             let down = (v / step).floor() * step;
-            (step <= MAX_EXACT && down.abs() <= MAX_EXACT).then_some(Found::Number(down))
+            (step <= MAX_EXACT && down.abs() <= MAX_EXACT).then_some(Datum::Number(down))
         }
         _ => None,
     }
 }
 
 /// What is left of a text.
-struct Blurred<'a> {
+struct MaskedText<'a> {
     stars_before: usize,
     kept: Cow<'a, str>,
     stars_after: usize,
 }
 
-fn blurred<'a>(mask: Mask, text: &'a str, pseudonyms: &Pseudonyms) -> Option<Blurred<'a>> {
-    let clear = |kept: &'a str| Blurred {
+fn blurred<'a>(mask: Mask, text: &'a str, pseudonyms: &Pseudonyms) -> Option<MaskedText<'a>> {
+    let clear = |kept: &'a str| MaskedText {
         stars_before: 0,
         kept: kept.into(),
         stars_after: 0,
@@ -130,7 +130,7 @@ fn blurred<'a>(mask: Mask, text: &'a str, pseudonyms: &Pseudonyms) -> Option<Blu
         Mask::KeepFirst(keep) => {
             let (kept, hidden) = kept_and_hidden(text, keep);
             let (kept, _) = text.split_at_checked(offset(text, kept))?;
-            Blurred {
+            MaskedText {
                 stars_before: 0,
                 kept: kept.into(),
                 stars_after: hidden.min(MAX_STARS),
@@ -139,13 +139,13 @@ fn blurred<'a>(mask: Mask, text: &'a str, pseudonyms: &Pseudonyms) -> Option<Blu
         Mask::KeepLast(keep) => {
             let (_, hidden) = kept_and_hidden(text, keep);
             let (_, kept) = text.split_at_checked(offset(text, hidden))?;
-            Blurred {
+            MaskedText {
                 stars_before: hidden.min(MAX_STARS),
                 kept: kept.into(),
                 stars_after: 0,
             }
         }
-        Mask::Pseudonym => Blurred {
+        Mask::Pseudonym => MaskedText {
             stars_before: 0,
             kept: pseudonyms.of(text).into(),
             stars_after: 0,
@@ -170,7 +170,7 @@ fn offset(text: &str, chars: usize) -> usize {
         .map_or(text.len(), |(at, _)| at)
 }
 
-impl Blurred<'_> {
+impl MaskedText<'_> {
     fn put(&self, number: u32, out: &mut Vec<u8>) {
         let len = self.stars_before + self.kept.len() + self.stars_after;
         put_key(out, number, 2);
@@ -215,8 +215,8 @@ fn iso_date(text: &str) -> Option<IsoDate<'_>> {
 
 /// Writes the first moment, UTC, of a timestamp's year or month; nothing for a time out of range.
 pub(super) fn time(mask: Mask, field: WireField<'_>, out: &mut Vec<u8>) -> Result<(), Malformed> {
-    let found = timestamp(message_of(field)?, Found::Nothing)?;
-    let Found::Time { seconds, .. } = found else {
+    let found = timestamp(message_of(field)?, Datum::Nothing)?;
+    let Datum::Time { seconds, .. } = found else {
         return Ok(());
     };
     let Some(start) = start_of(mask, seconds) else {

@@ -9,8 +9,8 @@ use prost_reflect::MessageDescriptor;
 
 use super::Pseudonyms;
 use super::mask;
-use super::mask::Of;
-use crate::policy::agreement::Released;
+use super::mask::Place;
+use crate::policy::agreement::ReleasedField;
 use crate::registry::extract::is_timestamp;
 use crate::registry::extract::tree::message_of;
 use crate::registry::mask::Mask;
@@ -41,13 +41,10 @@ struct Entry {
 #[derive(Clone, Copy)]
 enum Action {
     /// A value, or each of a list.
-    Keep {
-        scalar: Scalar,
-        list: bool,
-    },
+    Keep { scalar: Scalar, list: bool },
     Mask {
         scalar: Scalar,
-        of: Of,
+        of: Place,
         mask: Mask,
     },
     /// A `google.protobuf.Timestamp`, back to the first moment of its year or month.
@@ -65,9 +62,9 @@ struct Branch {
 }
 
 impl Plan {
-    pub(super) fn compile(released: &[Released]) -> Self {
+    pub(super) fn compile(released: &[ReleasedField]) -> Self {
         let mut branches = Vec::new();
-        for Released { field, mask } in released {
+        for ReleasedField { field, mask } in released {
             graft(&mut branches, field.steps(), *mask);
         }
         let mut compiler = Compiler::default();
@@ -102,7 +99,7 @@ impl Plan {
             all: self.nodes.get(node).map_or(&[][..], |node| &node.entries),
             at: 0,
         };
-        let mut kept = Kept::of(message);
+        let mut kept = MessagePlan::of(message);
         for field in WireFields::of(message) {
             let field = field?;
             let len = field.whole.len();
@@ -153,7 +150,7 @@ impl Entries<'_> {
 
 /// What is kept of one message. Fields that are kept as they stand are copied together, and not at all where there is
 /// nothing else: a source has mostly left out already what is not released.
-struct Kept<'a> {
+struct MessagePlan<'a> {
     message: &'a [u8],
     /// The fields that are kept and not copied yet.
     start: usize,
@@ -161,7 +158,7 @@ struct Kept<'a> {
     out: Vec<u8>,
 }
 
-impl<'a> Kept<'a> {
+impl<'a> MessagePlan<'a> {
     fn of(message: &'a [u8]) -> Self {
         Self {
             message,
@@ -314,9 +311,9 @@ impl Compiler {
                     None => Action::Keep { scalar, list },
                     Some(mask) => {
                         let of = match (list, field.supports_presence()) {
-                            (true, _) => Of::List,
-                            (false, true) => Of::Presence,
-                            (false, false) => Of::NoPresence,
+                            (true, _) => Place::List,
+                            (false, true) => Place::Presence,
+                            (false, false) => Place::NoPresence,
                         };
                         Action::Mask { scalar, of, mask }
                     }

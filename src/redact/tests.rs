@@ -13,7 +13,7 @@ use serde_json::json;
 use super::verify::Verdict;
 use super::verify::verdicts;
 use super::*;
-use crate::policy::agreement::Released;
+use crate::policy::agreement::ReleasedField;
 use crate::registry::mask::Mask;
 use crate::registry::specimen::field;
 use crate::registry::specimen::record;
@@ -30,7 +30,7 @@ fn pseudonyms() -> Pseudonyms {
 fn plan(released: &[(&str, Option<&str>)]) -> Plan {
     let released: Vec<_> = released
         .iter()
-        .map(|(path, mask)| Released {
+        .map(|(path, mask)| ReleasedField {
             field: field(path),
             mask: mask.map(|mask| mask.parse().unwrap()),
         })
@@ -500,7 +500,7 @@ fn a_claim_is_confirmed_denied_or_unknown() {
 
 #[test]
 fn debug_shows_no_value() {
-    let redacted = Redacted(Bytes::from_static(b"secret"));
+    let redacted = RedactedRecord(Bytes::from_static(b"secret"));
     let key = PseudonymKey::from_secret(b"secretsecretsecretsecretsecretse");
     assert_eq!(
         format!("{redacted:?} {key:?}"),
@@ -676,7 +676,7 @@ proptest! {
     #[test]
     fn a_masked_text_always_hides_a_character(text in "\\PC{1,90}", keep in 0_u16..100, last in any::<bool>()) {
         let mask = if last { Mask::KeepLast(keep) } else { Mask::KeepFirst(keep) };
-        let plan = Plan::compile(&[Released { field: field("id"), mask: Some(mask) }]);
+        let plan = Plan::compile(&[ReleasedField { field: field("id"), mask: Some(mask) }]);
         let mut before = Vec::new();
         put_len(&mut before, 1, text.as_bytes());
         let after = decode(&apply(&plan, &before).unwrap());

@@ -4,7 +4,7 @@ use std::cmp::Ordering;
 
 use crate::registry::extract::Extractor;
 use crate::registry::field::Field;
-use crate::registry::scalar::Found;
+use crate::registry::scalar::Datum;
 use crate::registry::value::Literal;
 use crate::registry::wire::Malformed;
 
@@ -32,8 +32,8 @@ pub fn verdicts(
     let reading = extractor.read(record)?;
     let verdicts = claims.iter().zip(slots).map(|((_, claimed), slot)| {
         match (reading.states(slot), reading.value(slot)) {
-            (false, _) | (_, Found::Something) => Verdict::Unknown,
-            (true, found) if found.order(&Found::of(claimed)) == Some(Ordering::Equal) => {
+            (false, _) | (_, Datum::Something) => Verdict::Unknown,
+            (true, found) if found.order(&Datum::of(claimed)) == Some(Ordering::Equal) => {
                 Verdict::Match
             }
             (true, _) => Verdict::Mismatch,

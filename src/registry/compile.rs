@@ -22,8 +22,8 @@ use prost_reflect::DescriptorPool;
 
 use super::Digest;
 use super::Registry;
-use super::revision::Held;
 use super::revision::Overlay;
+use super::revision::PackageRevision;
 use super::revision::is_in;
 use super::search::Index;
 use crate::fault::Fault;
@@ -165,7 +165,7 @@ fn packages(
     pool: &DescriptorPool,
     records: &record::Records,
     sources: &[Source],
-) -> BTreeMap<String, Held> {
+) -> BTreeMap<String, PackageRevision> {
     let texts: BTreeMap<_, _> = sources.iter().map(|s| (&s.name, &s.text)).collect();
     let mut files: BTreeMap<String, BTreeMap<_, _>> = BTreeMap::new();
     for file in pool.files() {
@@ -179,7 +179,7 @@ fn packages(
         .map(|record| (record.name().package(), record.owner()))
         .collect();
     let held = |(package, files): (String, BTreeMap<_, _>)| {
-        let held = Held {
+        let held = PackageRevision {
             owner: owners.get(package.as_str()).copied().cloned(),
             digest: digest::of_package(files),
         };

@@ -10,7 +10,7 @@ use prost_reflect::Kind;
 
 use super::decimal::Decimal;
 use super::field::Field;
-use super::scalar::Found;
+use super::scalar::Datum;
 use super::value::Literal;
 use super::wire::Malformed;
 use tree::Node;
@@ -28,23 +28,23 @@ pub fn value_of(record: &[u8], field: &Field) -> Result<Option<Literal>, Malform
         return Ok(None);
     }
     Ok(match reading.value(0) {
-        Found::Text(v) if field.is_decimal() => {
+        Datum::Text(v) if field.is_decimal() => {
             let decimal = Decimal::parse(v);
             let decimal = decimal.ok_or_else(|| Malformed::Decimal(field.descriptor().number()))?;
             Some(Literal::Decimal(decimal))
         }
-        Found::Text(v) => Some(Literal::Text(v.into())),
-        Found::Integer(v) => Some(Literal::Integer(v)),
-        Found::Unsigned(v) => Some(Literal::Unsigned(v)),
-        Found::Number(v) => Some(Literal::Number(v)),
-        Found::Boolean(v) => Some(Literal::Boolean(v)),
-        Found::Data(v) => Some(Literal::Data(v.to_vec().into())),
-        Found::Enum(number) => match field.descriptor().kind() {
+        Datum::Text(v) => Some(Literal::Text(v.into())),
+        Datum::Integer(v) => Some(Literal::Integer(v)),
+        Datum::Unsigned(v) => Some(Literal::Unsigned(v)),
+        Datum::Number(v) => Some(Literal::Number(v)),
+        Datum::Boolean(v) => Some(Literal::Boolean(v)),
+        Datum::Data(v) => Some(Literal::Data(v.to_vec().into())),
+        Datum::Enum(number) => match field.descriptor().kind() {
             Kind::Enum(kind) => Some(enum_literal(&kind, number)),
             _ => None,
         },
-        Found::Time { seconds, nanos } => Some(Literal::Time { seconds, nanos }),
-        Found::Something | Found::Nothing | Found::Decimal(_) => None,
+        Datum::Time { seconds, nanos } => Some(Literal::Time { seconds, nanos }),
+        Datum::Something | Datum::Nothing | Datum::Decimal(_) => None,
     })
 }
 
@@ -62,7 +62,7 @@ fn enum_literal(kind: &EnumDescriptor, number: i32) -> Literal {
 pub(crate) struct Extractor {
     root: Node,
     /// What each slot's field means when it is not there: `Nothing` where presence is explicit.
-    absent: Vec<Found<'static>>,
+    absent: Vec<Datum<'static>>,
 }
 
 impl Extractor {
@@ -78,10 +78,10 @@ impl Extractor {
         let absent = &mut self.absent;
         let mut node = &mut self.root;
         let Some((last, outer)) = steps.split_last() else {
-            return new_slot(absent, Found::Nothing);
+            return new_slot(absent, Datum::Nothing);
         };
         if outer.iter().any(|step| step.is_list() || step.is_map()) {
-            return new_slot(absent, Found::Nothing);
+            return new_slot(absent, Datum::Nothing);
         }
         for step in outer {
             let entry = node.entry(step, || Target::Message {
@@ -91,7 +91,7 @@ impl Extractor {
             match &mut entry.target {
                 Target::Message { node: inner, .. } => node = inner,
                 // A path through something that is no message finds nothing.
-                _ => return new_slot(absent, Found::Nothing),
+                _ => return new_slot(absent, Datum::Nothing),
             }
         }
         match &mut node.entry(last, || Target::leaf(last, absent)).target {
@@ -99,21 +99,21 @@ impl Extractor {
                 *slot
             }
             Target::Message { slot, .. } => {
-                *slot.get_or_insert_with(|| new_slot(absent, Found::Nothing))
+                *slot.get_or_insert_with(|| new_slot(absent, Datum::Nothing))
             }
-            Target::Rival => new_slot(absent, Found::Nothing),
+            Target::Rival => new_slot(absent, Datum::Nothing),
         }
     }
 
     /// Reads the wanted fields of a record.
-    pub(crate) fn read<'a>(&self, record: &'a [u8]) -> Result<Reading<'_, 'a>, Malformed> {
+    pub(crate) fn read<'a>(&self, record: &'a [u8]) -> Result<ExtractedValues<'_, 'a>, Malformed> {
         let mut found = if self.absent.len() <= FEW {
-            Slots::Few([Found::Nothing; FEW])
+            Slots::Few([Datum::Nothing; FEW])
         } else {
-            Slots::Many(vec![Found::Nothing; self.absent.len()])
+            Slots::Many(vec![Datum::Nothing; self.absent.len()])
         };
         self.root.read(record, 0, found.as_mut())?;
-        Ok(Reading {
+        Ok(ExtractedValues {
             absent: &self.absent,
             found,
         })
@@ -132,19 +132,19 @@ const FEW: usize = 16;
     reason = "the few stand on the stack, which is what they are for"
 )]
 enum Slots<'a> {
-    Few([Found<'a>; FEW]),
-    Many(Vec<Found<'a>>),
+    Few([Datum<'a>; FEW]),
+    Many(Vec<Datum<'a>>),
 }
 
 impl<'a> Slots<'a> {
-    fn as_ref(&self) -> &[Found<'a>] {
+    fn as_ref(&self) -> &[Datum<'a>] {
         match self {
             Self::Few(found) => found,
             Self::Many(found) => found,
         }
     }
 
-    fn as_mut(&mut self) -> &mut [Found<'a>] {
+    fn as_mut(&mut self) -> &mut [Datum<'a>] {
         match self {
             Self::Few(found) => found,
             Self::Many(found) => found,
@@ -153,16 +153,16 @@ impl<'a> Slots<'a> {
 }
 
 /// What one record states for the wanted fields.
-pub(crate) struct Reading<'e, 'a> {
-    absent: &'e [Found<'static>],
+pub(crate) struct ExtractedValues<'e, 'a> {
+    absent: &'e [Datum<'static>],
     found: Slots<'a>,
 }
 
-impl<'a> Reading<'_, 'a> {
+impl<'a> ExtractedValues<'_, 'a> {
     /// The value, or the type's default where the schema lets it be left out; `Nothing` where presence is explicit.
-    pub(crate) fn value(&self, slot: usize) -> Found<'a> {
+    pub(crate) fn value(&self, slot: usize) -> Datum<'a> {
         match self.found.as_ref().get(slot) {
-            None | Some(Found::Nothing) => self.absent(slot),
+            None | Some(Datum::Nothing) => self.absent(slot),
             Some(found) => *found,
         }
     }
@@ -172,7 +172,7 @@ impl<'a> Reading<'_, 'a> {
         self.value(slot) != self.absent(slot)
     }
 
-    fn absent(&self, slot: usize) -> Found<'static> {
-        self.absent.get(slot).copied().unwrap_or(Found::Nothing)
+    fn absent(&self, slot: usize) -> Datum<'static> {
+        self.absent.get(slot).copied().unwrap_or(Datum::Nothing)
     }
 }

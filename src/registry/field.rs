@@ -17,9 +17,9 @@ use crate::pb::Sensitivity;
 
 /// A field of one record type, nested ones included. Cheap to clone; equal when record type and path are.
 #[derive(Clone)]
-pub struct Field(Arc<Resolved>);
+pub struct Field(Arc<FieldData>);
 
-struct Resolved {
+struct FieldData {
     record: RecordType,
     path: FieldPath,
     /// One descriptor for each segment of the path, outermost first; never empty.
@@ -31,12 +31,12 @@ struct Resolved {
     sensitivity: Sensitivity,
     mask: Option<Mask>,
     repeated: bool,
-    declared: Arc<Declared>,
+    declared: Arc<FieldDeclaration>,
 }
 
 /// What the schema says of a field where it is declared, whatever path leads there.
 #[derive(Debug)]
-pub(super) struct Declared {
+pub(super) struct FieldDeclaration {
     /// Never unspecified.
     pub(super) sensitivity: Sensitivity,
     pub(super) mask: Option<Mask>,
@@ -47,7 +47,7 @@ pub(super) struct Declared {
     pub(super) is_exact: bool,
 }
 
-impl Default for Declared {
+impl Default for FieldDeclaration {
     fn default() -> Self {
         Self {
             sensitivity: Sensitivity::Internal,
@@ -66,9 +66,9 @@ impl Field {
     pub(super) fn top(
         record: &RecordType,
         descriptor: FieldDescriptor,
-        declared: Arc<Declared>,
+        declared: Arc<FieldDeclaration>,
     ) -> Option<Self> {
-        Some(Self(Arc::new(Resolved {
+        Some(Self(Arc::new(FieldData {
             record: record.clone(),
             path: descriptor.name().parse().ok()?,
             numbers: vec![descriptor.number()],
@@ -85,7 +85,7 @@ impl Field {
     pub(super) fn child(
         &self,
         descriptor: FieldDescriptor,
-        declared: Arc<Declared>,
+        declared: Arc<FieldDeclaration>,
     ) -> Option<Self> {
         let outer = &*self.0;
         // What is dropped is dropped with all that is in it.
@@ -93,7 +93,7 @@ impl Field {
             Some(Mask::Drop) => Some(Mask::Drop),
             _ => declared.mask,
         };
-        Some(Self(Arc::new(Resolved {
+        Some(Self(Arc::new(FieldData {
             record: outer.record.clone(),
             path: format!("{}.{}", outer.path, descriptor.name())
                 .parse()

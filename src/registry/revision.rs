@@ -35,7 +35,7 @@ pub enum NoPackage {
 
 /// A package as a registry has it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Held {
+pub struct PackageRevision {
     /// Whose record types are in it; none if it has none.
     pub owner: Option<DepartmentId>,
     /// SHA-256 over the names and texts of its files.
@@ -106,7 +106,7 @@ pub struct Overlay<'a> {
 
 impl Registry {
     /// The packages of the tree, by name.
-    pub fn packages(&self) -> &BTreeMap<String, Held> {
+    pub fn packages(&self) -> &BTreeMap<String, PackageRevision> {
         &self.packages
     }
 

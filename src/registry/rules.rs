@@ -15,8 +15,8 @@ use std::sync::Arc;
 
 use super::wire::Malformed;
 use check::Check;
-pub(super) use compile::Compiled;
-pub use covered::Covered;
+pub(super) use compile::CompiledRules;
+pub use covered::FieldSet;
 use walk::Walk;
 
 /// The rules of one record type.
@@ -101,7 +101,7 @@ impl Rules {
     pub fn each_violation(
         &self,
         record: &[u8],
-        covered: &Covered,
+        covered: &FieldSet,
         told: &mut dyn FnMut(Violation),
     ) -> Result<(), Malformed> {
         let mut walk = Walk::new(&self.messages, told);
@@ -112,7 +112,7 @@ impl Rules {
     pub fn violation(
         &self,
         record: &[u8],
-        covered: &Covered,
+        covered: &FieldSet,
     ) -> Result<Option<Violation>, Malformed> {
         let mut first = None;
         self.each_violation(record, covered, &mut |violation| {

@@ -34,7 +34,7 @@ pub(crate) enum Scalar {
 
 /// What a record states for a field. Holds personal data: it has no `Debug`.
 #[derive(Clone, Copy, PartialEq)]
-pub(crate) enum Found<'a> {
+pub(crate) enum Datum<'a> {
     Nothing,
     Text(&'a str),
     /// A literal's only: a record states texts.
@@ -78,74 +78,74 @@ impl Scalar {
     }
 
     /// The value that proto3 gives to a field that is not there.
-    pub(crate) fn default(self) -> Found<'static> {
+    pub(crate) fn default(self) -> Datum<'static> {
         match self {
-            Self::Int32 | Self::Int64 | Self::Sint32 | Self::Sint64 => Found::Integer(0),
-            Self::Sfixed32 | Self::Sfixed64 => Found::Integer(0),
-            Self::Uint32 | Self::Uint64 | Self::Fixed32 | Self::Fixed64 => Found::Unsigned(0),
-            Self::Float | Self::Double => Found::Number(0.0),
-            Self::Bool => Found::Boolean(false),
-            Self::Enum => Found::Enum(0),
-            Self::Text => Found::Text(""),
-            Self::Data => Found::Data(&[]),
+            Self::Int32 | Self::Int64 | Self::Sint32 | Self::Sint64 => Datum::Integer(0),
+            Self::Sfixed32 | Self::Sfixed64 => Datum::Integer(0),
+            Self::Uint32 | Self::Uint64 | Self::Fixed32 | Self::Fixed64 => Datum::Unsigned(0),
+            Self::Float | Self::Double => Datum::Number(0.0),
+            Self::Bool => Datum::Boolean(false),
+            Self::Enum => Datum::Enum(0),
+            Self::Text => Datum::Text(""),
+            Self::Data => Datum::Data(&[]),
         }
     }
 
     /// Reads one value. A varint wider than its 32-bit type loses its high bits, as everywhere in protobuf.
-    pub(crate) fn read(self, number: u32, value: WireValue<'_>) -> Result<Found<'_>, Malformed> {
+    pub(crate) fn read(self, number: u32, value: WireValue<'_>) -> Result<Datum<'_>, Malformed> {
         use WireValue::Fixed32;
         use WireValue::Fixed64;
         use WireValue::Len;
         use WireValue::Varint;
         Ok(match (self, value) {
-            (Self::Int32, Varint(v)) => Found::Integer(i64::from(v as i32)),
-            (Self::Int64, Varint(v)) => Found::Integer(v as i64),
-            (Self::Uint32, Varint(v)) => Found::Unsigned(u64::from(v as u32)),
-            (Self::Uint64, Varint(v)) => Found::Unsigned(v),
-            (Self::Sint32, Varint(v)) => Found::Integer(unzigzag(u64::from(v as u32))),
-            (Self::Sint64, Varint(v)) => Found::Integer(unzigzag(v)),
-            (Self::Fixed32, Fixed32(v)) => Found::Unsigned(u64::from(v)),
-            (Self::Fixed64, Fixed64(v)) => Found::Unsigned(v),
-            (Self::Sfixed32, Fixed32(v)) => Found::Integer(i64::from(v as i32)),
-            (Self::Sfixed64, Fixed64(v)) => Found::Integer(v as i64),
-            (Self::Float, Fixed32(v)) => Found::Number(f64::from(f32::from_bits(v))),
-            (Self::Double, Fixed64(v)) => Found::Number(f64::from_bits(v)),
-            (Self::Bool, Varint(v)) => Found::Boolean(v != 0),
-            (Self::Enum, Varint(v)) => Found::Enum(v as i32),
+            (Self::Int32, Varint(v)) => Datum::Integer(i64::from(v as i32)),
+            (Self::Int64, Varint(v)) => Datum::Integer(v as i64),
+            (Self::Uint32, Varint(v)) => Datum::Unsigned(u64::from(v as u32)),
+            (Self::Uint64, Varint(v)) => Datum::Unsigned(v),
+            (Self::Sint32, Varint(v)) => Datum::Integer(unzigzag(u64::from(v as u32))),
+            (Self::Sint64, Varint(v)) => Datum::Integer(unzigzag(v)),
+            (Self::Fixed32, Fixed32(v)) => Datum::Unsigned(u64::from(v)),
+            (Self::Fixed64, Fixed64(v)) => Datum::Unsigned(v),
+            (Self::Sfixed32, Fixed32(v)) => Datum::Integer(i64::from(v as i32)),
+            (Self::Sfixed64, Fixed64(v)) => Datum::Integer(v as i64),
+            (Self::Float, Fixed32(v)) => Datum::Number(f64::from(f32::from_bits(v))),
+            (Self::Double, Fixed64(v)) => Datum::Number(f64::from_bits(v)),
+            (Self::Bool, Varint(v)) => Datum::Boolean(v != 0),
+            (Self::Enum, Varint(v)) => Datum::Enum(v as i32),
             (Self::Text, Len(v)) => {
-                Found::Text(str::from_utf8(v).map_err(|_| Malformed::Utf8(number))?)
+                Datum::Text(str::from_utf8(v).map_err(|_| Malformed::Utf8(number))?)
             }
-            (Self::Data, Len(v)) => Found::Data(v),
+            (Self::Data, Len(v)) => Datum::Data(v),
             _ => return Err(Malformed::Mismatch(number)),
         })
     }
 
     /// How a value of this type stands on the wire; `None` for a value that the type does not hold.
-    pub(crate) fn write(self, value: Found<'_>) -> Option<WireValue<'_>> {
+    pub(crate) fn write(self, value: Datum<'_>) -> Option<WireValue<'_>> {
         use WireValue::Fixed32;
         use WireValue::Fixed64;
         use WireValue::Len;
         use WireValue::Varint;
         Some(match (self, value) {
-            (Self::Int32, Found::Integer(v)) => Varint(i64::from(i32::try_from(v).ok()?) as u64),
-            (Self::Int64, Found::Integer(v)) => Varint(v as u64),
-            (Self::Uint32, Found::Unsigned(v)) => Varint(u64::from(u32::try_from(v).ok()?)),
-            (Self::Uint64, Found::Unsigned(v)) => Varint(v),
-            (Self::Sint32, Found::Integer(v)) => Varint(zigzag(i64::from(i32::try_from(v).ok()?))),
-            (Self::Sint64, Found::Integer(v)) => Varint(zigzag(v)),
-            (Self::Fixed32, Found::Unsigned(v)) => Fixed32(u32::try_from(v).ok()?),
-            (Self::Fixed64, Found::Unsigned(v)) => Fixed64(v),
-            (Self::Sfixed32, Found::Integer(v)) => Fixed32(i32::try_from(v).ok()? as u32),
-            (Self::Sfixed64, Found::Integer(v)) => Fixed64(v as u64),
-            (Self::Float, Found::Number(v)) => {
+            (Self::Int32, Datum::Integer(v)) => Varint(i64::from(i32::try_from(v).ok()?) as u64),
+            (Self::Int64, Datum::Integer(v)) => Varint(v as u64),
+            (Self::Uint32, Datum::Unsigned(v)) => Varint(u64::from(u32::try_from(v).ok()?)),
+            (Self::Uint64, Datum::Unsigned(v)) => Varint(v),
+            (Self::Sint32, Datum::Integer(v)) => Varint(zigzag(i64::from(i32::try_from(v).ok()?))),
+            (Self::Sint64, Datum::Integer(v)) => Varint(zigzag(v)),
+            (Self::Fixed32, Datum::Unsigned(v)) => Fixed32(u32::try_from(v).ok()?),
+            (Self::Fixed64, Datum::Unsigned(v)) => Fixed64(v),
+            (Self::Sfixed32, Datum::Integer(v)) => Fixed32(i32::try_from(v).ok()? as u32),
+            (Self::Sfixed64, Datum::Integer(v)) => Fixed64(v as u64),
+            (Self::Float, Datum::Number(v)) => {
                 let narrow = v as f32;
                 (f64::from(narrow) == v).then_some(Fixed32(narrow.to_bits()))?
             }
-            (Self::Double, Found::Number(v)) => Fixed64(v.to_bits()),
-            (Self::Bool, Found::Boolean(v)) => Varint(u64::from(v)),
-            (Self::Enum, Found::Enum(v)) => Varint(i64::from(v) as u64),
-            (Self::Text, Found::Text(v)) => Len(v.as_bytes()),
-            (Self::Data, Found::Data(v)) => Len(v),
+            (Self::Double, Datum::Number(v)) => Fixed64(v.to_bits()),
+            (Self::Bool, Datum::Boolean(v)) => Varint(u64::from(v)),
+            (Self::Enum, Datum::Enum(v)) => Varint(i64::from(v) as u64),
+            (Self::Text, Datum::Text(v)) => Len(v.as_bytes()),
+            (Self::Data, Datum::Data(v)) => Len(v),
             _ => return None,
         })
     }
@@ -186,24 +186,24 @@ fn zigzag(v: i64) -> u64 {
     ((v << 1) ^ (v >> 63)) as u64
 }
 
-impl<'a> Found<'a> {
+impl<'a> Datum<'a> {
     /// The order of two values of one type; `None` for NaN, for nothing, and between types.
     /// Text is ordered by its bytes, which is by code point.
-    pub(crate) fn order(&self, other: &Found<'_>) -> Option<Ordering> {
+    pub(crate) fn order(&self, other: &Datum<'_>) -> Option<Ordering> {
         match (self, other) {
-            (Self::Text(a), Found::Text(b)) => Some(a.cmp(b)),
-            (Self::Decimal(a), Found::Decimal(b)) => Some(a.cmp(b)),
-            (Self::Text(a), Found::Decimal(b)) => Some(Parts::of(a)?.cmp(b)),
-            (Self::Decimal(a), Found::Text(b)) => Some(a.cmp(&Parts::of(b)?)),
-            (Self::Integer(a), Found::Integer(b)) => Some(a.cmp(b)),
-            (Self::Unsigned(a), Found::Unsigned(b)) => Some(a.cmp(b)),
-            (Self::Number(a), Found::Number(b)) => a.partial_cmp(b),
-            (Self::Boolean(a), Found::Boolean(b)) => Some(a.cmp(b)),
-            (Self::Data(a), Found::Data(b)) => Some(a.cmp(b)),
-            (Self::Enum(a), Found::Enum(b)) => Some(a.cmp(b)),
+            (Self::Text(a), Datum::Text(b)) => Some(a.cmp(b)),
+            (Self::Decimal(a), Datum::Decimal(b)) => Some(a.cmp(b)),
+            (Self::Text(a), Datum::Decimal(b)) => Some(Parts::of(a)?.cmp(b)),
+            (Self::Decimal(a), Datum::Text(b)) => Some(a.cmp(&Parts::of(b)?)),
+            (Self::Integer(a), Datum::Integer(b)) => Some(a.cmp(b)),
+            (Self::Unsigned(a), Datum::Unsigned(b)) => Some(a.cmp(b)),
+            (Self::Number(a), Datum::Number(b)) => a.partial_cmp(b),
+            (Self::Boolean(a), Datum::Boolean(b)) => Some(a.cmp(b)),
+            (Self::Data(a), Datum::Data(b)) => Some(a.cmp(b)),
+            (Self::Enum(a), Datum::Enum(b)) => Some(a.cmp(b)),
             (
                 Self::Time { seconds, nanos },
-                Found::Time {
+                Datum::Time {
                     seconds: other_seconds,
                     nanos: other_nanos,
                 },
@@ -213,9 +213,9 @@ impl<'a> Found<'a> {
     }
 
     /// The order in which records come: that of the values, where NaN comes last and is equal to itself.
-    pub(crate) fn place(&self, other: &Found<'_>) -> Option<Ordering> {
+    pub(crate) fn place(&self, other: &Datum<'_>) -> Option<Ordering> {
         match (self, other) {
-            (Self::Number(a), Found::Number(b)) if a.is_nan() || b.is_nan() => {
+            (Self::Number(a), Datum::Number(b)) if a.is_nan() || b.is_nan() => {
                 Some(a.is_nan().cmp(&b.is_nan()))
             }
             _ => self.order(other),

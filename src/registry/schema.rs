@@ -9,8 +9,8 @@ use prost_reflect::MessageDescriptor;
 use time::Date;
 
 use super::Digest;
-use super::field::Declared;
 use super::field::Field;
+use super::field::FieldDeclaration;
 use super::rules::Rules;
 use crate::fault;
 use crate::fault::nearest;
@@ -72,11 +72,11 @@ pub(super) struct FieldTree {
 }
 
 /// What each field declares, by its full name.
-pub(super) type Declarations = HashMap<String, Arc<Declared>>;
+pub(super) type Declarations = HashMap<String, Arc<FieldDeclaration>>;
 
 /// Why a message has no field tree.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
-pub(super) enum TooWide {
+pub(super) enum FieldTreeLimit {
     #[error("the record has more than {MAX_FIELDS} fields, nested ones counted; divide it")]
     Fields,
     #[error("the path of `{0}` is longer than a field path may be; nest it less deep")]
@@ -91,7 +91,7 @@ impl FieldTree {
         record: &RecordType,
         message: &MessageDescriptor,
         declared: &Arc<Declarations>,
-    ) -> Result<Self, TooWide> {
+    ) -> Result<Self, FieldTreeLimit> {
         let mut tree = Self {
             record: record.clone(),
             message: message.clone(),
@@ -109,7 +109,7 @@ impl FieldTree {
                 stack.append(&mut inner);
             }
             if tree.all.len() + stack.len() >= MAX_FIELDS {
-                return Err(TooWide::Fields);
+                return Err(FieldTreeLimit::Fields);
             }
             tree.by_path.insert(field.path().clone(), tree.all.len());
             tree.all.push(field);
@@ -118,7 +118,7 @@ impl FieldTree {
     }
 
     /// The direct fields of the record or of the message in a field.
-    fn children(&self, within: Option<&Field>) -> Result<Vec<Field>, TooWide> {
+    fn children(&self, within: Option<&Field>) -> Result<Vec<Field>, FieldTreeLimit> {
         let message = match within {
             None => Some(self.message.clone()),
             Some(field) => field.message(),
@@ -128,7 +128,8 @@ impl FieldTree {
             .flat_map(MessageDescriptor::fields)
             .map(|descriptor| {
                 let name = descriptor.full_name().to_owned();
-                self.step(within, descriptor).ok_or(TooWide::Path(name))
+                self.step(within, descriptor)
+                    .ok_or(FieldTreeLimit::Path(name))
             })
             .collect()
     }

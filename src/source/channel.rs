@@ -42,16 +42,16 @@ const AUTHORITY: Authority = Authority::from_static("landbridge.invalid");
 pub struct Channel(Arc<Dialler>);
 
 struct Dialler {
-    dial: Box<dyn Fn() -> BoxFuture<'static, Dialled> + Send + Sync>,
+    dial: Box<dyn Fn() -> BoxFuture<'static, DialOutcome> + Send + Sync>,
     /// Whoever comes while a connection is being made shares the outcome.
-    last: Mutex<Option<Shared<BoxFuture<'static, Dialled>>>>,
+    last: Mutex<Option<Shared<BoxFuture<'static, DialOutcome>>>>,
 }
 
-type Dialled = Result<http2::SendRequest<Body>, Unreached>;
+type DialOutcome = Result<http2::SendRequest<Body>, ChannelError>;
 
 /// A connection that could not be made, or was lost before there was an answer.
 #[derive(Debug, Clone, thiserror::Error)]
-pub enum Unreached {
+pub enum ChannelError {
     #[error("no connection could be made")]
     Dial(#[source] Arc<dyn std::error::Error + Send + Sync>),
     #[error("the connection was lost")]
@@ -78,7 +78,7 @@ impl Channel {
             let connecting = connect();
             async {
                 let io = connecting.await;
-                handshake(io.map_err(|e| Unreached::Dial(Arc::new(e)))?).await
+                handshake(io.map_err(|e| ChannelError::Dial(Arc::new(e)))?).await
             }
             .boxed()
         };
@@ -89,17 +89,17 @@ impl Channel {
     }
 
     /// Waits until the connection is there.
-    pub(super) async fn connected(&self) -> Result<(), Unreached> {
+    pub(super) async fn connected(&self) -> Result<(), ChannelError> {
         self.0.sender().await.map(|_| ())
     }
 }
 
 impl tower::Service<http::Request<Body>> for Channel {
     type Response = http::Response<Incoming>;
-    type Error = Unreached;
-    type Future = BoxFuture<'static, Result<Self::Response, Unreached>>;
+    type Error = ChannelError;
+    type Future = BoxFuture<'static, Result<Self::Response, ChannelError>>;
 
-    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Unreached>> {
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), ChannelError>> {
         Poll::Ready(Ok(()))
     }
 
@@ -109,7 +109,7 @@ impl tower::Service<http::Request<Body>> for Channel {
         let dialler = Arc::clone(&self.0);
         Box::pin(async move {
             *request.uri_mut() =
-                Uri::from_parts(parts).map_err(|e| Unreached::Nowhere(Arc::new(e)))?;
+                Uri::from_parts(parts).map_err(|e| ChannelError::Nowhere(Arc::new(e)))?;
             let mut sender = dialler.sender().await?;
             let mut refused = match sender.try_send_request(request).await {
                 Ok(answer) => return Ok(answer),
@@ -117,18 +117,18 @@ impl tower::Service<http::Request<Body>> for Channel {
             };
             // A request comes back that never left: the connection was just being closed.
             let Some(request) = refused.take_message() else {
-                return Err(Unreached::Lost(Arc::new(refused.into_error())));
+                return Err(ChannelError::Lost(Arc::new(refused.into_error())));
             };
             let mut sender = dialler.sender().await?;
             let sent = sender.send_request(request).await;
-            sent.map_err(|error| Unreached::Lost(Arc::new(error)))
+            sent.map_err(|error| ChannelError::Lost(Arc::new(error)))
         })
     }
 }
 
 impl Dialler {
     /// The connection that is there, or one that is made now.
-    async fn sender(&self) -> Dialled {
+    async fn sender(&self) -> DialOutcome {
         let dialling = {
             let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
             match last.as_ref().map(|dialling| (dialling, dialling.peek())) {
@@ -141,14 +141,14 @@ impl Dialler {
     }
 
     /// In a task of its own: who waits may go, and others wait for the same.
-    fn begin(&self) -> Shared<BoxFuture<'static, Dialled>> {
+    fn begin(&self) -> Shared<BoxFuture<'static, DialOutcome>> {
         let (tell, told) = oneshot::channel();
         let dial = (self.dial)();
         TokioExecutor::new().execute(async move {
             // Everybody may have gone.
             let _ = tell.send(dial.await);
         });
-        let gone = |gone| Err(Unreached::Dial(Arc::new(gone)));
+        let gone = |gone| Err(ChannelError::Dial(Arc::new(gone)));
         told.map(move |told| told.unwrap_or_else(gone))
             .boxed()
             .shared()
@@ -156,7 +156,7 @@ impl Dialler {
 }
 
 /// The windows were measured: 64 KiB costs two fifths of a stream's rate, 16 MiB gains nothing.
-async fn handshake(io: impl AsyncRead + AsyncWrite + Unpin + Send + 'static) -> Dialled {
+async fn handshake(io: impl AsyncRead + AsyncWrite + Unpin + Send + 'static) -> DialOutcome {
     let (sender, connection) = http2::Builder::new(TokioExecutor::new())
         .timer(TokioTimer::new())
         .initial_stream_window_size(512 * 1024)
@@ -167,7 +167,7 @@ async fn handshake(io: impl AsyncRead + AsyncWrite + Unpin + Send + 'static) -> 
         .keep_alive_while_idle(true)
         .handshake(TokioIo::new(io))
         .await
-        .map_err(|error| Unreached::Lost(Arc::new(error)))?;
+        .map_err(|error| ChannelError::Lost(Arc::new(error)))?;
     TokioExecutor::new().execute(async {
         if let Err(error) = connection.await {
             tracing::debug!(%error, "a connection to a source was lost");

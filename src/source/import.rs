@@ -25,7 +25,7 @@ use sqlx::sqlite::SqliteConnectOptions;
 use sqlx::sqlite::SqliteJournalMode;
 
 use super::sql::settings::Identifier;
-use crate::registry::rules::Covered;
+use crate::registry::rules::FieldSet;
 use crate::registry::rules::Violation;
 use crate::registry::schema::RecordSchema;
 use crate::registry::wire::Malformed;
@@ -48,7 +48,7 @@ pub struct Progress {
 
 /// What was imported.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Imported {
+pub struct ImportReport {
     pub rows: u64,
     /// The records that stood there before and were replaced.
     pub removed: u64,
@@ -142,7 +142,7 @@ impl Importer {
         let descriptor = self.layout.descriptor().clone();
         let message = DynamicMessage::decode(descriptor, record).map_err(PutError::Malformed)?;
         let rules = self.layout.rules();
-        let violation = rules.map(|rules| rules.violation(record, &Covered::All));
+        let violation = rules.map(|rules| rules.violation(record, &FieldSet::All));
         if let Some(violation) = violation
             .transpose()
             .map_err(PutError::Unreadable)?
@@ -168,9 +168,9 @@ impl Importer {
     }
 
     /// Makes all of it durable and visible at once.
-    pub async fn finish(mut self) -> Result<Imported, ImportError> {
+    pub async fn finish(mut self) -> Result<ImportReport, ImportError> {
         run(&mut self.connection, "COMMIT".to_owned()).await?;
-        let imported = Imported {
+        let imported = ImportReport {
             rows: self.rows,
             removed: self.removed,
         };
@@ -203,9 +203,9 @@ pub async fn import<R: Read>(
     table: &Identifier,
     replace: bool,
     mut on_progress: impl FnMut(Progress),
-) -> Result<Imported, ImportError> {
+) -> Result<ImportReport, ImportError> {
     let unread = Arc::new(AtomicUsize::new(0));
-    let bounded = Bounded {
+    let bounded = BoundedReader {
         file,
         unread: Arc::clone(&unread),
     };
@@ -259,13 +259,13 @@ fn unreadable(error: csv::Error) -> ImportError {
 }
 
 /// A file of which no single row may be too long.
-struct Bounded<R> {
+struct BoundedReader<R> {
     file: R,
     /// Bytes since the last whole row.
     unread: Arc<AtomicUsize>,
 }
 
-impl<R: Read> Read for Bounded<R> {
+impl<R: Read> Read for BoundedReader<R> {
     fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
         let read = self.file.read(into)?;
         if self.unread.fetch_add(read, Ordering::Relaxed) > MAX_ROW {

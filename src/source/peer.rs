@@ -13,8 +13,8 @@ use tonic::Streaming;
 use tonic::metadata::MetadataValue;
 
 use super::Cursor;
-use super::Fetched;
 use super::Records;
+use super::SourceAnswer;
 use super::SourceError;
 use super::Terms;
 use super::channel::Channel;
@@ -37,7 +37,7 @@ pub(super) async fn fetch(
     channel: Channel,
     permit: Permit,
     terms: Terms,
-) -> Result<Fetched, SourceError> {
+) -> Result<SourceAnswer, SourceError> {
     let (question, deadline) = (terms.question.clone(), terms.deadline);
     let client = ExchangeServiceClient::new(channel).max_decoding_message_size(MAX_MESSAGE);
     let call = Call {
@@ -70,7 +70,7 @@ struct Call {
 }
 
 impl Call {
-    async fn get(mut self, key: String) -> Result<Fetched, SourceError> {
+    async fn get(mut self, key: String) -> Result<SourceAnswer, SourceError> {
         let request = self.request(pb::GetRecordRequest {
             record_type: self.record_type(),
             provider: self.provider(),
@@ -96,7 +96,7 @@ impl Call {
         filter: String,
         order_by: String,
         cursor: Bytes,
-    ) -> Result<Fetched, SourceError> {
+    ) -> Result<SourceAnswer, SourceError> {
         let request = self.request(pb::QueryRecordsRequest {
             record_type: self.record_type(),
             provider: self.provider(),
@@ -130,7 +130,11 @@ impl Call {
         }
     }
 
-    async fn verify(mut self, key: String, claims: Vec<pb::Claim>) -> Result<Fetched, SourceError> {
+    async fn verify(
+        mut self,
+        key: String,
+        claims: Vec<pb::Claim>,
+    ) -> Result<SourceAnswer, SourceError> {
         let asked: Vec<String> = claims.iter().map(|claim| claim.field.clone()).collect();
         let request = self.request(pb::VerifyRecordRequest {
             record_type: self.record_type(),
@@ -150,13 +154,13 @@ impl Call {
         if answer.verdicts.iter().any(|v| !is_verdict(v)) {
             return Err(SourceError::Garbled("a verdict that is none"));
         }
-        Ok(Fetched::Verdicts(
+        Ok(SourceAnswer::Verdicts(
             answer.verdicts,
             Evidence::of(answer.info)?,
         ))
     }
 
-    async fn count(mut self, filter: String) -> Result<Fetched, SourceError> {
+    async fn count(mut self, filter: String) -> Result<SourceAnswer, SourceError> {
         let request = self.request(pb::CountRecordsRequest {
             record_type: self.record_type(),
             provider: self.provider(),
@@ -169,17 +173,17 @@ impl Call {
             Err(status) => return Err(refused(&status)),
         };
         let evidence = Evidence::of(answer.info.take())?;
-        Ok(Fetched::Count(answer, evidence))
+        Ok(SourceAnswer::Count(answer, evidence))
     }
 
     fn records(
         self,
         info: Option<pb::ExchangeInfo>,
         rows: PeerRows,
-    ) -> Result<Fetched, SourceError> {
+    ) -> Result<SourceAnswer, SourceError> {
         let evidence = Some(Evidence::of(info)?);
         let cursor = Cursor::Peer(Box::new(rows));
-        Ok(Fetched::Records(Records {
+        Ok(SourceAnswer::Records(Records {
             permit: self.permit,
             cursor,
             evidence,

@@ -18,7 +18,7 @@ use super::Cursor;
 use super::Records;
 use super::SourceError;
 use super::channel::Channel;
-use super::channel::Unreached;
+use super::channel::ChannelError;
 use super::reading::MAX_RECORD;
 use super::reading::Outlet;
 use super::reading::Reading;
@@ -49,7 +49,7 @@ pub struct ServiceSource {
 /// What a service did wrong. Its own words may hold values of records: they are not repeated.
 #[derive(Debug, thiserror::Error)]
 #[error("the service answered {0:?}")]
-struct Answered(Code);
+struct ServiceError(Code);
 
 trait Io: AsyncRead + AsyncWrite + Unpin + Send {}
 
@@ -274,12 +274,12 @@ fn misfit(schema: &RecordSchema, what: &str) -> SourceError {
 
 fn failed(status: &Status, patience: Duration) -> SourceError {
     let unreached = std::error::Error::source(status)
-        .and_then(|source| source.downcast_ref::<Unreached>())
+        .and_then(|source| source.downcast_ref::<ChannelError>())
         .cloned();
     match (unreached, status.code()) {
         (Some(unreached), _) => SourceError::Unavailable(Box::new(unreached)),
-        (None, code @ Code::Unavailable) => SourceError::Unavailable(Box::new(Answered(code))),
+        (None, code @ Code::Unavailable) => SourceError::Unavailable(Box::new(ServiceError(code))),
         (None, Code::DeadlineExceeded) => SourceError::Timeout(patience),
-        (None, code) => SourceError::Failed(Box::new(Answered(code))),
+        (None, code) => SourceError::Failed(Box::new(ServiceError(code))),
     }
 }

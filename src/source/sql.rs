@@ -96,7 +96,7 @@ struct Bound {
 /// A mapping that does not fit the live table; the faults were reported at the start, or the table has changed since.
 #[derive(Debug, thiserror::Error)]
 #[error("{0}")]
-struct Unsettled(String);
+struct MappingError(String);
 
 /// A record type's records, whole, batch by batch. Rows that are no records are noted, and do not end it.
 pub struct Scan {
@@ -370,7 +370,7 @@ impl SqlBindings {
     }
 
     async fn settled(&self, record: &RecordType) -> Result<&Arc<Binding>, SourceError> {
-        let failed = |message: String| SourceError::Failed(Box::new(Unsettled(message)));
+        let failed = |message: String| SourceError::Failed(Box::new(MappingError(message)));
         let Some(bound) = self.records.get(record) else {
             let names = self.records.keys().map(RecordType::as_str);
             let suggestion = nearest(record.as_str(), names)

@@ -36,7 +36,7 @@ use landbridge::registry::query::Query;
 use landbridge::registry::query::Raw;
 use landbridge::registry::query::RawSelection;
 use landbridge::registry::revision::PackageFiles;
-use landbridge::registry::rules::Covered;
+use landbridge::registry::rules::FieldSet;
 use landbridge::source::import::import;
 use prost::Message;
 use time::UtcOffset;
@@ -239,7 +239,7 @@ fn redaction(ground: &Ground, bytes: &[u8]) {
 fn rules(ground: &Ground, bytes: &[u8]) {
     let schema = ground.registry.record("civil.v1.Resident");
     let rules = schema.expect("it is there").rules().expect("it has some");
-    _ = rules.violation(bytes, &Covered::All);
+    _ = rules.violation(bytes, &FieldSet::All);
 }
 
 fn agreement(ground: &Ground, bytes: &[u8]) {

@@ -14,7 +14,7 @@ use std::path::Path;
 
 use landbridge::audit::checkpoint::SignedCheckpoint;
 use landbridge::audit::note::NoteError;
-use landbridge::audit::quorum::Unwitnessed;
+use landbridge::audit::quorum::QuorumError;
 use landbridge::audit::quorum::WitnessPolicy;
 use landbridge::audit::reader::Reader;
 use landbridge::name::ExchangeId;
@@ -67,7 +67,7 @@ async fn two_checkpoints_of_one_size_are_proof_and_a_witness_cosigns_only_one() 
     assert!(policy.satisfied(kept).is_ok());
     assert!(matches!(
         policy.satisfied(&shown),
-        Err(Unwitnessed::NoQuorum { .. })
+        Err(QuorumError::NoQuorum { .. })
     ));
 }
 
@@ -97,7 +97,7 @@ async fn an_old_cosignature_says_how_old_it_is_and_fits_no_other_checkpoint() {
         .unwrap();
     let refused = policy.satisfied(&replayed).unwrap_err();
     assert!(
-        matches!(&refused, Unwitnessed::Note(NoteError::BadSignature(by)) if by.ends_with("/witness")),
+        matches!(&refused, QuorumError::Note(NoteError::BadSignature(by)) if by.ends_with("/witness")),
         "{refused}"
     );
 }

@@ -11,7 +11,7 @@ use std::process::Stdio;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use landbridge::registry::Registry;
-use landbridge::registry::rules::Covered;
+use landbridge::registry::rules::FieldSet;
 use prost::Message;
 use prost_reflect::DynamicMessage;
 use prost_reflect::Kind;
@@ -163,7 +163,7 @@ fn the_rules_mean_what_protovalidate_means() {
     for (number, (record, theirs)) in records.iter().zip(theirs).enumerate() {
         let mut ours = Vec::new();
         rules
-            .each_violation(record, &Covered::All, &mut |violation| {
+            .each_violation(record, &FieldSet::All, &mut |violation| {
                 ours.push(format!("{} {}", violation.path, violation.requirement.rule));
             })
             .unwrap();

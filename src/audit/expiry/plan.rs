@@ -9,7 +9,7 @@ use prost::Message;
 use super::ExpiryError;
 use crate::audit::erasures::Erasures;
 use crate::audit::frame::RawEntry;
-use crate::audit::frame::Sealed;
+use crate::audit::frame::SealedRecord;
 use crate::audit::layout::Layout;
 use crate::audit::leaf::Leaf;
 use crate::audit::pace::Pace;
@@ -26,7 +26,7 @@ use crate::pb::journal_record::Kind;
 #[derive(Debug, Default)]
 pub(super) struct Plan {
     /// What is due and no entry says so yet, by the class's name.
-    pub(super) due: BTreeMap<String, Due>,
+    pub(super) due: BTreeMap<String, DueRecords>,
     /// All that is due, also what a pass that was cut short has announced already.
     pub(super) erase: Vec<Range<u64>>,
     pub(super) stays: Survey,
@@ -35,7 +35,7 @@ pub(super) struct Plan {
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Due {
+pub(super) struct DueRecords {
     pub(super) keep: Keep,
     pub(super) ranges: Vec<Range<u64>>,
     pub(super) oldest: Moment,
@@ -121,7 +121,7 @@ impl Plan {
         &mut self,
         index: u64,
         leaf: &Leaf,
-        sealed: &Sealed,
+        sealed: &SealedRecord,
         judge: Judge<'_>,
     ) -> Result<(), ReadError> {
         let record = pb::JournalRecord::decode(sealed.record.clone());
@@ -145,11 +145,14 @@ impl Plan {
         self.leaving.extend(epochs);
         push(&mut self.erase, index);
         if !announced {
-            let of_class = self.due.entry(class.to_owned()).or_insert_with(|| Due {
-                keep,
-                ranges: Vec::new(),
-                oldest: leaf.time,
-            });
+            let of_class = self
+                .due
+                .entry(class.to_owned())
+                .or_insert_with(|| DueRecords {
+                    keep,
+                    ranges: Vec::new(),
+                    oldest: leaf.time,
+                });
             push(&mut of_class.ranges, index);
         }
         Ok(())
@@ -166,7 +169,7 @@ impl Plan {
     }
 }
 
-impl Due {
+impl DueRecords {
     pub(super) fn records(&self) -> u64 {
         count(&self.ranges)
     }

@@ -275,7 +275,7 @@ fn a_reader_that_is_at_it_reads_on() {
     }
     let mut reading = live.reader().forward(0).unwrap();
     let mut backward = live.reader().backward().unwrap();
-    let read = |stored: Result<crate::audit::reader::Stored, ReadError>| stored.unwrap().index;
+    let read = |stored: Result<crate::audit::reader::StoredEntry, ReadError>| stored.unwrap().index;
     let mut indexes: Vec<_> = reading.by_ref().take(5).map(read).collect();
     let mut back: Vec<_> = backward.by_ref().take(5).map(read).collect();
     live.advance(11 * DAY);

@@ -12,7 +12,7 @@ use super::columns;
 use super::columns::COLUMNS;
 use super::columns::Cell;
 use super::draft;
-use super::draft::Hashed;
+use super::draft::HashingFile;
 use super::rows::Rows;
 use crate::audit::merkle::Hash;
 use crate::clock::Moment;
@@ -21,7 +21,7 @@ use crate::registry::hex;
 const MICROS: &[BorrowedFormatItem<'_>] =
     format_description!("[year]-[month]-[day]T[hour]:[minute]:[second].[subsecond digits:6]Z");
 
-pub(super) fn write(rows: &mut Rows<'_>, mut file: Hashed) -> Result<Hash, ExportError> {
+pub(super) fn write(rows: &mut Rows<'_>, mut file: HashingFile) -> Result<Hash, ExportError> {
     let path = file.path().to_owned();
     let failed = |error: csv::Error| draft::failed(&path, error.into());
     let mut csv = csv::Writer::from_writer(&mut file as &mut dyn Write);

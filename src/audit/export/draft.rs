@@ -43,14 +43,14 @@ impl Draft {
         Ok(Self { temporary, place })
     }
 
-    pub(super) fn file(&self) -> Result<Hashed, ExportError> {
-        Hashed::create(&self.temporary)
+    pub(super) fn file(&self) -> Result<HashingFile, ExportError> {
+        HashingFile::create(&self.temporary)
     }
 
     pub(super) fn folder(&self) -> Result<Folder, ExportError> {
         create_dir(&self.temporary)?;
         Ok(Folder {
-            sums: Hashed::create(&self.temporary.join(SUMS))?,
+            sums: HashingFile::create(&self.temporary.join(SUMS))?,
             root: self.temporary.clone(),
         })
     }
@@ -73,13 +73,13 @@ impl Drop for Draft {
 }
 
 /// A new file, for its owner's eyes only, that is hashed as it is written.
-pub(super) struct Hashed {
+pub(super) struct HashingFile {
     file: BufWriter<File>,
     path: PathBuf,
     context: digest::Context,
 }
 
-impl Hashed {
+impl HashingFile {
     fn create(path: &Path) -> Result<Self, ExportError> {
         let file = OpenOptions::new()
             .write(true)
@@ -119,7 +119,7 @@ impl Hashed {
     }
 }
 
-impl Write for Hashed {
+impl Write for HashingFile {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         let written = self.file.write(bytes)?;
         self.context
@@ -136,16 +136,16 @@ impl Write for Hashed {
 /// power cut soon after can damage them, which the list shows.
 pub(super) struct Folder {
     root: PathBuf,
-    sums: Hashed,
+    sums: HashingFile,
 }
 
 impl Folder {
     /// A file to be written bit by bit, and then [`close`](Self::close)d.
-    pub(super) fn create(&self, name: &str) -> Result<Hashed, ExportError> {
-        Hashed::create(&self.root.join(name))
+    pub(super) fn create(&self, name: &str) -> Result<HashingFile, ExportError> {
+        HashingFile::create(&self.root.join(name))
     }
 
-    pub(super) fn close(&mut self, name: &str, file: Hashed) -> Result<(), ExportError> {
+    pub(super) fn close(&mut self, name: &str, file: HashingFile) -> Result<(), ExportError> {
         let hash = file.hash()?;
         self.sums
             .put(format!("{}  {name}\n", hex(&hash)).as_bytes())

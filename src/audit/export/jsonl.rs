@@ -3,14 +3,14 @@
 use time::UtcOffset;
 
 use super::ExportError;
-use super::draft::Hashed;
+use super::draft::HashingFile;
 use super::rows::Rows;
 use crate::audit::json;
 use crate::audit::merkle::Hash;
 
 pub(super) fn write(
     rows: &mut Rows<'_>,
-    mut file: Hashed,
+    mut file: HashingFile,
     offset: UtcOffset,
 ) -> Result<Hash, ExportError> {
     while let Some(row) = rows.next()? {

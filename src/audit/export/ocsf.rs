@@ -5,7 +5,7 @@ use serde_json::json;
 use time::UtcOffset;
 
 use super::ExportError;
-use super::draft::Hashed;
+use super::draft::HashingFile;
 use super::rows::Row;
 use super::rows::Rows;
 use crate::audit::Kind;
@@ -32,7 +32,7 @@ const OTHER: (u32, &str) = (99, "Other");
 
 pub(super) fn write(
     rows: &mut Rows<'_>,
-    mut file: Hashed,
+    mut file: HashingFile,
     origin: &str,
 ) -> Result<Hash, ExportError> {
     while let Some(row) = rows.next()? {
@@ -45,7 +45,7 @@ pub(super) fn write(
     file.finish()
 }
 
-fn event(row: &Row, origin: &str) -> Result<Json, json::Undescribed> {
+fn event(row: &Row, origin: &str) -> Result<Json, json::UndescribedRecord> {
     let leaf = &row.stored.leaf;
     let entry = json::entry(row.index(), leaf, row.record.as_ref(), UtcOffset::UTC)?;
     let (class, activity) = class(row);

@@ -25,7 +25,7 @@ use super::columns::COLUMNS;
 use super::columns::Cell;
 use super::columns::Form;
 use super::columns::REQUIRED;
-use super::draft::Hashed;
+use super::draft::HashingFile;
 use super::rows::Row;
 use super::rows::Rows;
 use crate::audit::merkle::Hash;
@@ -37,7 +37,11 @@ const BATCH: usize = 1_024;
 /// The signed checkpoint that covers the rows stands in the file's metadata.
 const CHECKPOINT: &str = "landbridge.checkpoint";
 
-pub(super) fn write(rows: &mut Rows<'_>, file: Hashed, note: &str) -> Result<Hash, ExportError> {
+pub(super) fn write(
+    rows: &mut Rows<'_>,
+    file: HashingFile,
+    note: &str,
+) -> Result<Hash, ExportError> {
     let schema = Arc::new(parse_message_type(&schema())?);
     let mut parquet = SerializedFileWriter::new(file, schema, Arc::new(properties(note)?))?;
     while let Some(first) = rows.next()? {
@@ -98,7 +102,7 @@ fn properties(note: &str) -> Result<WriterProperties, ParquetError> {
 fn write_group(
     rows: &mut Rows<'_>,
     first: Row,
-    parquet: &mut SerializedFileWriter<Hashed>,
+    parquet: &mut SerializedFileWriter<HashingFile>,
 ) -> Result<(), ExportError> {
     let descriptors = parquet.schema_descr().columns().to_vec();
     let properties = parquet.properties().clone();

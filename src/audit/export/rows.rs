@@ -14,7 +14,7 @@ use crate::audit::merkle::Frontier;
 use crate::audit::merkle::verify_consistency;
 use crate::audit::reader::Forward;
 use crate::audit::reader::Reader;
-use crate::audit::reader::Stored;
+use crate::audit::reader::StoredEntry;
 use crate::audit::search;
 use crate::audit::tiles::Tiles;
 use crate::audit::verify::EntryFault;
@@ -27,7 +27,7 @@ const REPORT_EVERY: u64 = 1_024;
 
 /// One entry whose record is the one to which its leaf commits, or was erased.
 pub(super) struct Row {
-    pub(super) stored: Stored,
+    pub(super) stored: StoredEntry,
     pub(super) record: Option<pb::JournalRecord>,
 }
 
@@ -57,12 +57,12 @@ impl Row {
 }
 
 /// Which entries are written. One bit for each entry of the journal, when not all are.
-pub(super) struct Chosen {
+pub(super) struct EntrySelection {
     range: Range<u64>,
     bits: Option<Vec<u64>>,
 }
 
-impl Chosen {
+impl EntrySelection {
     pub(super) fn of(
         export: &Export<'_>,
         size: u64,
@@ -144,7 +144,7 @@ pub(super) struct Rows<'a> {
     forward: Forward,
     tiles: Tiles,
     checkpoint: &'a SignedCheckpoint,
-    chosen: Chosen,
+    chosen: EntrySelection,
     /// The tree up to the next entry. What stands before the first one is taken from the tree's files and proven with the
     /// rest: no other hashes lead to the signed root.
     frontier: Frontier,
@@ -158,7 +158,7 @@ impl<'a> Rows<'a> {
     pub(super) fn new(
         journal: &Path,
         checkpoint: &'a SignedCheckpoint,
-        chosen: Chosen,
+        chosen: EntrySelection,
         watch: &'a mut dyn FnMut(Progress) -> ControlFlow<()>,
     ) -> Result<Self, ExportError> {
         let tiles = Tiles::open(journal);
@@ -199,7 +199,7 @@ impl<'a> Rows<'a> {
         Ok(None)
     }
 
-    fn read(&mut self) -> Result<Stored, ExportError> {
+    fn read(&mut self) -> Result<StoredEntry, ExportError> {
         let (entry, published) = (self.frontier.size(), self.checkpoint.size());
         let Some(stored) = self.forward.next().transpose()? else {
             let found = entry;
@@ -219,7 +219,7 @@ impl<'a> Rows<'a> {
     }
 
     /// Whether the journal that was signed says that a record was erased, and when it was due.
-    fn was_erased(&mut self, stored: &Stored) -> Result<bool, ExportError> {
+    fn was_erased(&mut self, stored: &StoredEntry) -> Result<bool, ExportError> {
         let erasures = match self.erasures.take() {
             Some(erasures) => erasures,
             // Read at the first record that is not there: what speaks for it, and for later ones, comes behind it.

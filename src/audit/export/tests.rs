@@ -128,7 +128,11 @@ fn cut_short() -> Selection {
     }
 }
 
-fn try_export(dir: &Path, format: Format, selection: &Selection) -> Result<Written, ExportError> {
+fn try_export(
+    dir: &Path,
+    format: Format,
+    selection: &Selection,
+) -> Result<WrittenExport, ExportError> {
     let export = Export {
         journal: dir,
         trusted: &[vkey()],
@@ -144,7 +148,7 @@ fn try_export(dir: &Path, format: Format, selection: &Selection) -> Result<Writt
     )
 }
 
-fn export(dir: &Path, format: Format, selection: &Selection) -> Written {
+fn export(dir: &Path, format: Format, selection: &Selection) -> WrittenExport {
     try_export(dir, format, selection).unwrap()
 }
 

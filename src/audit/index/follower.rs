@@ -13,8 +13,8 @@ use std::time::Duration;
 
 use rusqlite::Connection;
 
-use super::Covered;
 use super::Index;
+use super::IndexCoverage;
 use super::IndexError;
 use super::openings::Openings;
 use super::schema;
@@ -46,7 +46,7 @@ pub(super) struct Follower {
     /// The file that the connection has open, and which it is: under its name there may be another one by now, or none.
     file: PathBuf,
     inode: Option<u64>,
-    covered: Covered,
+    covered: IndexCoverage,
     commits: Commits,
     /// Read, but not yet durable.
     waiting: Option<Commit>,

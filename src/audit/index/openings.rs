@@ -9,7 +9,7 @@ use super::is_unclosed;
 use super::near;
 use crate::audit::leaf::Kind;
 use crate::audit::reader::Reader;
-use crate::audit::reader::Stored;
+use crate::audit::reader::StoredEntry;
 use crate::audit::search::End;
 use crate::audit::search::Hit;
 
@@ -32,7 +32,7 @@ impl Openings {
     /// The entry that is to be put into the index: of a closing one, its opening, ended. `None` for one that closes nothing.
     pub(super) fn join(
         &mut self,
-        stored: &Stored,
+        stored: &StoredEntry,
         connection: &Connection,
     ) -> Result<Option<Hit>, IndexError> {
         if stored.leaf.kind == Kind::StreamEnd {
@@ -50,7 +50,7 @@ impl Openings {
 
     fn close(
         &mut self,
-        stored: &Stored,
+        stored: &StoredEntry,
         connection: &Connection,
     ) -> Result<Option<Hit>, IndexError> {
         let Some(end) = End::of(stored)? else {

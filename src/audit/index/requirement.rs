@@ -11,7 +11,7 @@ use super::bits::Bits;
 use super::bits::block_of;
 use super::number;
 use super::unsigned;
-use crate::audit::search::criteria::Wanted;
+use crate::audit::search::criteria::RequiredValue;
 use crate::audit::search::facet::Facet;
 use crate::audit::search::facet::Mention;
 use crate::name::ExchangeId;
@@ -37,12 +37,15 @@ pub(super) enum Requirement<'c> {
 }
 
 impl<'c> Requirement<'c> {
-    pub(super) fn facet(connection: &'c Connection, any: &[Wanted]) -> rusqlite::Result<Self> {
+    pub(super) fn facet(
+        connection: &'c Connection,
+        any: &[RequiredValue],
+    ) -> rusqlite::Result<Self> {
         let mut keys = Vec::new();
         for wanted in any {
             let (facet, words) = match wanted {
-                Wanted::Is(facet, text) => (facet, words(connection, text, None)?),
-                Wanted::BeginsWith(facet, text) => {
+                RequiredValue::Is(facet, text) => (facet, words(connection, text, None)?),
+                RequiredValue::BeginsWith(facet, text) => {
                     (facet, words(connection, text, Some(&format!("{text}~")))?)
                 }
             };

@@ -12,7 +12,7 @@ use rusqlite::Connection;
 use rusqlite::OpenFlags;
 use rusqlite::OptionalExtension;
 
-use super::Covered;
+use super::IndexCoverage;
 use super::number;
 use super::unsigned;
 use crate::audit::reader::commits::Mark;
@@ -69,7 +69,7 @@ pub(super) fn file(journal: &Path) -> PathBuf {
 }
 
 /// `None` for one of another version, or that may have been torn.
-pub(super) fn open_to_read(path: &Path) -> rusqlite::Result<Option<(Connection, Covered)>> {
+pub(super) fn open_to_read(path: &Path) -> rusqlite::Result<Option<(Connection, IndexCoverage)>> {
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let connection = Connection::open_with_flags(path, flags)?;
     connection.busy_timeout(std::time::Duration::from_secs(1))?;
@@ -82,7 +82,7 @@ pub(super) fn open_to_read(path: &Path) -> rusqlite::Result<Option<(Connection, 
 }
 
 /// The follower's own connection. `None` if what is there must be made anew.
-pub(super) fn open_to_write(path: &Path) -> rusqlite::Result<Option<(Connection, Covered)>> {
+pub(super) fn open_to_write(path: &Path) -> rusqlite::Result<Option<(Connection, IndexCoverage)>> {
     let fresh = !path.exists();
     own(path)?;
     let connection = Connection::open(path)?;
@@ -148,7 +148,7 @@ pub(super) fn delete(journal: &Path) -> std::io::Result<()> {
     }
 }
 
-fn read_state(connection: &Connection) -> rusqlite::Result<Option<(Covered, String)>> {
+fn read_state(connection: &Connection) -> rusqlite::Result<Option<(IndexCoverage, String)>> {
     let version: i32 = connection.query_row("PRAGMA user_version", [], |row| row.get(0))?;
     if version != VERSION {
         return Ok(None);
@@ -169,7 +169,7 @@ fn read_state(connection: &Connection) -> rusqlite::Result<Option<(Covered, Stri
                 }),
                 None => None,
             };
-            let covered = Covered {
+            let covered = IndexCoverage {
                 complete_to: unsigned(row, 0)?,
                 last,
             };
@@ -179,7 +179,10 @@ fn read_state(connection: &Connection) -> rusqlite::Result<Option<(Covered, Stri
     state.optional()
 }
 
-pub(super) fn write_state(connection: &Connection, covered: &Covered) -> rusqlite::Result<()> {
+pub(super) fn write_state(
+    connection: &Connection,
+    covered: &IndexCoverage,
+) -> rusqlite::Result<()> {
     let Some(last) = &covered.last else {
         return Ok(());
     };

@@ -328,7 +328,7 @@ proptest! {
                 };
                 let open = hit.leaf.kind == Kind::Intent && hit.end.is_none();
                 let last = hit.end.as_ref().map_or(&hit.leaf, |end| &end.leaf);
-                (hit.leaf.role == role && peer == name && !open).then(|| Accounted {
+                (hit.leaf.role == role && peer == name && !open).then(|| AccountedExchange {
                     exchange: hit.leaf.exchange.unwrap(),
                     digest: last.exchange_digest,
                     index: hit.end.as_ref().map_or(hit.index, |end| end.index),

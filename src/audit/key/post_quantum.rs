@@ -25,7 +25,7 @@ pub struct PostQuantumKey(PqdsaKeyPair);
 /// The system gave no random numbers to sign with.
 #[derive(Debug, Clone, Copy, thiserror::Error)]
 #[error("the ML-DSA-44 key did not sign")]
-pub struct Unsigned;
+pub struct SigningError;
 
 impl PostQuantumKey {
     /// Reads a PKCS#8 file, PEM or DER.
@@ -56,14 +56,14 @@ impl PostQuantumKey {
         verifier: &VerifierKey,
         checkpoint: &SignedCheckpoint,
         at: Moment,
-    ) -> Result<String, Unsigned> {
+    ) -> Result<String, SigningError> {
         let seconds = cosignature::seconds(at);
         let message = cosignature::subtree_message(verifier.name(), checkpoint.text(), seconds)
-            .ok_or(Unsigned)?;
+            .ok_or(SigningError)?;
         let mut signature = vec![0; ML_DSA_44_SIGNING.signature_len()];
         self.0
             .sign(&message, &mut signature)
-            .map_err(|_| Unsigned)?;
+            .map_err(|_| SigningError)?;
         let stamped = [&seconds.to_be_bytes(), signature.as_slice()].concat();
         Ok(note::signature_line(verifier, &stamped))
     }

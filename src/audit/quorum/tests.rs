@@ -127,7 +127,7 @@ fn a_witness_alone_or_nobody_can_be_the_quorum() {
         Some(at(3))
     );
     assert!(policy(&one).satisfied(&cosigned(&[(2, 3)])).is_err());
-    let nobody = Witnessed {
+    let nobody = WitnessedCheckpoint {
         cosigners: Vec::new(),
         time: None,
     };
@@ -162,7 +162,7 @@ fn a_bad_cosignature_of_a_witness_of_the_policy_refuses_all() {
         .unwrap();
     assert_eq!(
         policy(&text).satisfied(&note),
-        Err(Unwitnessed::Note(NoteError::BadSignature(
+        Err(QuorumError::Note(NoteError::BadSignature(
             "witness2.example".to_owned()
         )))
     );
@@ -175,7 +175,7 @@ fn a_policy_that_names_logs_accepts_no_other() {
     let text = format!("log {other}\nquorum none\n");
     assert_eq!(
         policy(&text).satisfied(&checkpoint()),
-        Err(Unwitnessed::OtherLog("log.example".to_owned()))
+        Err(QuorumError::OtherLog("log.example".to_owned()))
     );
     // The same key under another name speaks for another log.
     let renamed = JournalKey::from_seed([100; 32])

@@ -1,7 +1,7 @@
 //! Reads a journal commit by commit, so that what follows it knows where it stands.
 
 use super::Reader;
-use super::Stored;
+use super::StoredEntry;
 use super::settled;
 use crate::audit::merkle::Hash;
 use crate::audit::reader::ReadError;
@@ -20,7 +20,7 @@ pub(in crate::audit) struct Mark {
 #[derive(Debug)]
 pub(in crate::audit) struct Commit {
     pub(in crate::audit) mark: Mark,
-    pub(in crate::audit) entries: Vec<Stored>,
+    pub(in crate::audit) entries: Vec<StoredEntry>,
 }
 
 /// Commits, the oldest first.
@@ -69,7 +69,7 @@ impl Commits {
         };
         let entries = frame
             .into_entries()
-            .map(Stored::new)
+            .map(StoredEntry::new)
             .collect::<Result<_, _>>()?;
         Ok(Some(Commit { mark, entries }))
     }

@@ -46,7 +46,7 @@ fn at(n: u64) -> Moment {
     Moment::from_micros(NOON.micros() + 1_000_000 * n as i64)
 }
 
-fn indexes(entries: impl Iterator<Item = Result<Stored, ReadError>>) -> Vec<u64> {
+fn indexes(entries: impl Iterator<Item = Result<StoredEntry, ReadError>>) -> Vec<u64> {
     entries.map(|stored| stored.unwrap().index).collect()
 }
 

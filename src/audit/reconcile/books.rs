@@ -8,7 +8,7 @@ use super::window::Window;
 use crate::audit::Journal;
 use crate::audit::Kind;
 use crate::audit::Role;
-use crate::audit::index::Accounted;
+use crate::audit::index::AccountedExchange;
 use crate::audit::index::Index;
 use crate::audit::index::IndexError;
 use crate::audit::reader::Reader;
@@ -114,8 +114,8 @@ fn as_consumer(hit: &Hit) -> Option<Window> {
     Window::read(&window).filter(|_| record.side == Role::Consumer.as_str())
 }
 
-fn item(accounted: &Accounted, side: Role) -> Item {
-    let &Accounted {
+fn item(accounted: &AccountedExchange, side: Role) -> Item {
+    let &AccountedExchange {
         exchange,
         digest,
         outcome,

@@ -10,7 +10,7 @@ use crate::name::DepartmentId;
 
 /// What has not been compared.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Uncompared {
+pub struct OverdueComparison {
     /// When the oldest window begins.
     pub since: Moment,
     /// What kept it from being compared last.
@@ -19,14 +19,14 @@ pub struct Uncompared {
 
 /// By department. Written by one task.
 #[derive(Debug, Clone, Default)]
-pub struct Overdue(Arc<ArcSwap<BTreeMap<DepartmentId, Uncompared>>>);
+pub struct OverdueComparisons(Arc<ArcSwap<BTreeMap<DepartmentId, OverdueComparison>>>);
 
-impl Overdue {
-    pub fn load(&self) -> Arc<BTreeMap<DepartmentId, Uncompared>> {
+impl OverdueComparisons {
+    pub fn load(&self) -> Arc<BTreeMap<DepartmentId, OverdueComparison>> {
         self.0.load_full()
     }
 
-    pub fn put(&self, department: &DepartmentId, uncompared: Option<Uncompared>) {
+    pub fn put(&self, department: &DepartmentId, uncompared: Option<OverdueComparison>) {
         let known = self.0.load();
         if uncompared.as_ref() == known.get(department) {
             return;

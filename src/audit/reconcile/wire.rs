@@ -1,7 +1,7 @@
 //! Summaries and items as gateways send them to one another.
 
+use super::ClaimedState;
 use super::Item;
-use super::Standing;
 use super::Summary;
 use super::window::Window;
 use crate::name::ExchangeId;
@@ -40,9 +40,9 @@ impl Item {
             exchange: ExchangeId::from_slice(&item.exchange_id)?,
             digest: item.digest.as_ref().try_into().ok()?,
             standing: match item.standing() {
-                pb::ExchangeStanding::Shared => Standing::Shared,
-                pb::ExchangeStanding::Denied => Standing::Denied,
-                pb::ExchangeStanding::Unanswered => Standing::Unanswered,
+                pb::ExchangeStanding::Shared => ClaimedState::Shared,
+                pb::ExchangeStanding::Denied => ClaimedState::Denied,
+                pb::ExchangeStanding::Unanswered => ClaimedState::Unanswered,
                 pb::ExchangeStanding::Unspecified => return None,
             },
         })
@@ -52,9 +52,9 @@ impl Item {
 impl From<&Item> for pb::ExchangeItem {
     fn from(item: &Item) -> Self {
         let standing = match item.standing {
-            Standing::Shared => pb::ExchangeStanding::Shared,
-            Standing::Denied => pb::ExchangeStanding::Denied,
-            Standing::Unanswered => pb::ExchangeStanding::Unanswered,
+            ClaimedState::Shared => pb::ExchangeStanding::Shared,
+            ClaimedState::Denied => pb::ExchangeStanding::Denied,
+            ClaimedState::Unanswered => pb::ExchangeStanding::Unanswered,
         };
         Self {
             exchange_id: item.exchange.bytes().to_vec().into(),

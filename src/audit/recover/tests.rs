@@ -21,13 +21,13 @@ use crate::audit::verify::Fault;
 use crate::audit::verify::verify;
 
 /// A journal of three commits of one entry each, as a crash leaves it before it has published any.
-struct Crashed {
+struct CrashedJournal {
     dir: TempDir,
     /// Where each commit begins and the last one ends.
     commits: [usize; 4],
 }
 
-impl Crashed {
+impl CrashedJournal {
     async fn new() -> Self {
         let live = temporary();
         let dir = temporary();
@@ -92,14 +92,14 @@ fn refusal(dir: &Path) -> JournalError {
 
 #[tokio::test]
 async fn a_crash_without_harm_loses_nothing() {
-    let crashed = Crashed::new().await;
+    let crashed = CrashedJournal::new().await;
     let recovery = recover_and_go_on(crashed.dir.path()).await;
     assert_eq!((recovery.entries, recovery.cut_bytes), (3, 0));
 }
 
 #[tokio::test]
 async fn a_commit_torn_anywhere_is_cut_off_and_no_other() {
-    let crashed = Crashed::new().await;
+    let crashed = CrashedJournal::new().await;
     let [_, _, start, end] = crashed.commits;
     for at in start..end {
         let dir = crashed.damaged(at, &vec![0; end - at]);
@@ -121,7 +121,7 @@ async fn a_commit_torn_anywhere_is_cut_off_and_no_other() {
 
 #[tokio::test]
 async fn a_last_commit_damaged_anywhere_is_cut_off_and_no_other() {
-    let crashed = Crashed::new().await;
+    let crashed = CrashedJournal::new().await;
     let [_, _, start, end] = crashed.commits;
     for at in start..end {
         let dir = crashed.damaged(at, &[crashed.byte(at) ^ 0x20]);
@@ -136,7 +136,7 @@ async fn a_last_commit_damaged_anywhere_is_cut_off_and_no_other() {
 
 #[tokio::test]
 async fn damage_before_the_last_commit_is_never_cut_off() {
-    let crashed = Crashed::new().await;
+    let crashed = CrashedJournal::new().await;
     let [_, start, end, _] = crashed.commits;
     for at in start..end {
         let dir = crashed.damaged(at, &[crashed.byte(at) ^ 0x20]);
@@ -151,7 +151,7 @@ async fn damage_before_the_last_commit_is_never_cut_off() {
 }
 
 /// Its last commit as somebody without the key would write it, whole and with a checksum that fits.
-fn with_last(crashed: &Crashed, change: impl FnOnce(&mut Vec<u8>)) -> TempDir {
+fn with_last(crashed: &CrashedJournal, change: impl FnOnce(&mut Vec<u8>)) -> TempDir {
     let [_, _, start, end] = crashed.commits;
     let mut last = fs::read(segment(crashed.dir.path())).unwrap()[start..end].to_vec();
     change(&mut last);
@@ -161,7 +161,7 @@ fn with_last(crashed: &Crashed, change: impl FnOnce(&mut Vec<u8>)) -> TempDir {
 
 #[tokio::test]
 async fn a_whole_commit_that_the_key_has_not_signed_is_refused_and_left_as_it_is() {
-    let crashed = Crashed::new().await;
+    let crashed = CrashedJournal::new().await;
     let forged = with_last(&crashed, |commit| {
         commit[HEADER_BYTES] ^= 1;
         sum(commit);

@@ -9,7 +9,7 @@ use crate::audit::layout::Layout;
 
 /// Goes through the segments from the last to the first, and through the commits of each likewise.
 #[derive(Debug)]
-pub(in crate::audit) struct BackWalker {
+pub(in crate::audit) struct BackwardWalker {
     layout: Layout,
     /// The last one to give.
     oldest: CommitAt,
@@ -24,7 +24,7 @@ pub(in crate::audit) struct BackWalker {
     at_tail: bool,
 }
 
-impl BackWalker {
+impl BackwardWalker {
     pub(in crate::audit) fn new(layout: Layout, oldest: CommitAt) -> Result<Self, ReadError> {
         let mut segments = layout.list_segments()?;
         segments.retain(|&first| first >= oldest.segment);

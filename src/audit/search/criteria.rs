@@ -68,12 +68,12 @@ pub struct Criteria {
 
 /// A value that one of an entry's facets must have.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(in crate::audit) enum Wanted {
+pub(in crate::audit) enum RequiredValue {
     Is(Facet, String),
     BeginsWith(Facet, String),
 }
 
-impl Wanted {
+impl RequiredValue {
     fn fits(&self, facet: Facet, value: &str) -> bool {
         match self {
             Self::Is(wanted, text) => *wanted == facet && text == value,
@@ -85,7 +85,7 @@ impl Wanted {
 /// The criteria as the index and the reading of the journal judge by them.
 pub(in crate::audit) struct Demands {
     /// Of each list, one.
-    pub(in crate::audit) facets: Vec<Vec<Wanted>>,
+    pub(in crate::audit) facets: Vec<Vec<RequiredValue>>,
     /// Of each list, one.
     pub(in crate::audit) mentions: Vec<Vec<(Mention, Vec<u8>)>>,
     pub(in crate::audit) at_least: Volume,
@@ -128,9 +128,10 @@ impl Criteria {
         }
     }
 
-    fn wanted_facets(&self) -> Vec<Vec<Wanted>> {
-        let one =
-            |facet, text: Option<&str>| text.map(|text| vec![Wanted::Is(facet, text.to_owned())]);
+    fn wanted_facets(&self) -> Vec<Vec<RequiredValue>> {
+        let one = |facet, text: Option<&str>| {
+            text.map(|text| vec![RequiredValue::Is(facet, text.to_owned())])
+        };
         let mut wanted: Vec<_> = [
             one(Facet::Kind, self.kind.map(Kind::as_str)),
             one(Facet::Role, self.role.map(Role::as_str)),
@@ -161,7 +162,7 @@ impl Criteria {
         .flatten()
         .collect();
         if let Some(revision) = &self.policy_revision {
-            wanted.push(vec![Wanted::BeginsWith(
+            wanted.push(vec![RequiredValue::BeginsWith(
                 Facet::PolicyRevision,
                 revision.clone(),
             )]);
@@ -192,11 +193,11 @@ impl Criteria {
 }
 
 /// The field itself or a part of it was released, or a message that it lies in was released whole.
-fn field(path: &FieldPath) -> Vec<Wanted> {
+fn field(path: &FieldPath) -> Vec<RequiredValue> {
     let around = upward(path.as_str())
         .skip(1)
-        .map(|around| Wanted::Is(Facet::Field, around.to_owned()));
-    std::iter::once(Wanted::Is(Facet::WithinField, path.to_string()))
+        .map(|around| RequiredValue::Is(Facet::Field, around.to_owned()));
+    std::iter::once(RequiredValue::Is(Facet::WithinField, path.to_string()))
         .chain(around)
         .collect()
 }

@@ -3,12 +3,12 @@
 use std::collections::BTreeMap;
 use std::collections::BTreeSet;
 
+use super::Coverage;
 use super::Criteria;
 use super::End;
-use super::Found;
 use super::Hit;
 use super::Page;
-use super::Reach;
+use super::SearchResult;
 use super::criteria::Demands;
 use crate::audit::index::Candidate;
 use crate::audit::index::Index;
@@ -16,7 +16,7 @@ use crate::audit::index::IndexError;
 use crate::audit::leaf::Kind;
 use crate::audit::reader::ReadError;
 use crate::audit::reader::Reader;
-use crate::audit::reader::Stored;
+use crate::audit::reader::StoredEntry;
 use crate::audit::scan::CommitAt;
 use crate::fault::chain;
 
@@ -26,7 +26,7 @@ pub fn find(
     index: Option<&Index>,
     criteria: &Criteria,
     page: Page,
-) -> Result<Found, ReadError> {
+) -> Result<SearchResult, ReadError> {
     let mut hits = Vec::new();
     let reach = each(reader, index, criteria, page.before, |hit| {
         if hits.len() < page.limit {
@@ -35,7 +35,7 @@ pub fn find(
         hits.len() < page.limit
     })?;
     let next = hits.last().map(|hit: &Hit| hit.index);
-    Ok(Found {
+    Ok(SearchResult {
         next: next.filter(|_| hits.len() >= page.limit),
         hits,
         reach,
@@ -49,7 +49,7 @@ pub(in crate::audit) fn each(
     criteria: &Criteria,
     before: Option<u64>,
     mut take: impl FnMut(Hit) -> bool,
-) -> Result<Reach, ReadError> {
+) -> Result<Coverage, ReadError> {
     let demands = criteria.demands();
     let mut before = before;
     if let Some(index) = index {
@@ -88,7 +88,7 @@ struct Finding<'a> {
     /// Entries from here on are left out: those that were given, too.
     before: Option<u64>,
     take: &'a mut dyn FnMut(Hit) -> bool,
-    reach: Reach,
+    reach: Coverage,
     /// The ends of streams that were met, by their openings, which lie before them.
     ends: BTreeMap<u64, End>,
     /// There is enough, or all that lies further back is too old.
@@ -108,7 +108,7 @@ impl<'a> Finding<'a> {
             demands,
             before,
             take,
-            reach: Reach {
+            reach: Coverage {
                 complete_to: indexed_to,
                 indexed_to,
             },
@@ -148,7 +148,7 @@ impl<'a> Finding<'a> {
         Ok(())
     }
 
-    fn look_at(&mut self, stored: &Stored) -> Result<(), ReadError> {
+    fn look_at(&mut self, stored: &StoredEntry) -> Result<(), ReadError> {
         if stored.leaf.kind == Kind::StreamEnd {
             stored.hold()?;
             if let Some(end) = End::of(stored)? {
@@ -224,7 +224,7 @@ impl<'a> Finding<'a> {
 
 /// Reads an entry that the index names, and its closing one.
 fn read(reader: &Reader, index: &Index, candidate: Candidate) -> Result<Option<Hit>, IndexError> {
-    let entry = |entry| -> Result<Option<Stored>, IndexError> {
+    let entry = |entry| -> Result<Option<StoredEntry>, IndexError> {
         let stored = reader.entry_near(index.near(entry)?, entry)?;
         if let Some(stored) = &stored {
             stored.hold()?;

@@ -1,8 +1,8 @@
 use std::path::Path;
 
 use super::*;
+use crate::audit::AppendError;
 use crate::audit::Kind;
-use crate::audit::Unwritten;
 use crate::audit::reader::Reader;
 use crate::audit::testing::Flaky;
 use crate::audit::testing::NOON;
@@ -32,7 +32,7 @@ async fn a_held_journal_takes_nothing_until_it_is_released() {
     let journal = held.journal().clone();
     journal.stand(Standing::Good);
     let refused = journal.append(exchange(1)).await.unwrap_err();
-    assert!(matches!(refused, Unwritten::Unconfirmed), "{refused}");
+    assert!(matches!(refused, AppendError::Unconfirmed), "{refused}");
     assert!(journal.begin(exchange(2)).await.is_err());
     assert_eq!(journal.checkpoint().size(), 0);
 

@@ -113,13 +113,13 @@ async fn a_failed_flush_is_final_until_a_restart() {
         assert!(
             refused
                 .iter()
-                .all(|answer| matches!(answer, Err(Unwritten::Failed(_))))
+                .all(|answer| matches!(answer, Err(AppendError::Failed(_))))
         );
         // The disk is well again, but nobody knows what it kept.
         disk.fail(None);
         assert!(matches!(
             journal.append(exchange(4)).await,
-            Err(Unwritten::Failed(_))
+            Err(AppendError::Failed(_))
         ));
         assert!(matches!(journal.state(), JournalState::Failed(_)));
         assert_eq!(journal.checkpoint().size(), 1);
@@ -160,7 +160,7 @@ async fn a_full_disk_refuses_entries_lets_streams_end_and_recovers() {
         }
     };
     assert!(
-        matches!(&refused, Unwritten::Full(error) if error.source.kind() == io::ErrorKind::StorageFull)
+        matches!(&refused, AppendError::Full(error) if error.source.kind() == io::ErrorKind::StorageFull)
     );
     assert!(matches!(journal.state(), JournalState::Full(_)));
     stream.close(stream_end(1, 9)).await.unwrap();

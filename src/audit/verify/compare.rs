@@ -17,7 +17,7 @@ pub(super) struct Compare {
     pub(super) published: u64,
 }
 
-struct Compared {
+struct ComparedFile {
     file: Option<File>,
     path: PathBuf,
     /// The bytes that must be there.
@@ -47,7 +47,7 @@ impl Disk for Compare {
             Some(level) => (self.published >> (8 * level)) * 32,
             None => self.published * LEAF_BYTES as u64,
         };
-        Ok(Box::new(Compared {
+        Ok(Box::new(ComparedFile {
             file,
             path: path.to_owned(),
             length,
@@ -63,7 +63,7 @@ impl Disk for Compare {
     }
 }
 
-impl DiskFile for Compared {
+impl DiskFile for ComparedFile {
     fn write_at(&self, bytes: &[u8], offset: u64) -> Result<(), DiskError> {
         let published = self.length.saturating_sub(offset).min(bytes.len() as u64) as usize;
         let expected = bytes.get(..published).unwrap_or(bytes);

@@ -17,13 +17,13 @@ struct Run {
 
 /// What a journal says of the records that it has no longer.
 #[derive(Debug, Default)]
-pub(super) struct Withheld {
+pub(super) struct ErasedRecords {
     runs: Vec<Run>,
     /// Only what was signed for: behind the checkpoint anybody could write that a record was erased.
     pub(super) erasures: Erasures,
 }
 
-impl Withheld {
+impl ErasedRecords {
     /// An entry has no record. Entries come in their order.
     pub(super) fn note(&mut self, entry: u64, time: Moment) {
         let day = |moment: Moment| moment.date(UtcOffset::UTC);

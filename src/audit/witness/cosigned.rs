@@ -21,14 +21,14 @@ use crate::audit::note;
 /// and only when it is durable.
 #[derive(Debug, Default)]
 pub(in crate::audit) struct Cosigned {
-    last: RwLock<HashMap<String, Arc<Last>>>,
+    last: RwLock<HashMap<String, Arc<LastCosigned>>>,
     /// The origins of logs that have shown another history than the one that was cosigned, until a restart.
     contradicted: Mutex<HashSet<String>>,
 }
 
 /// The checkpoint of a log that was cosigned last.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Last {
+pub(super) struct LastCosigned {
     pub(super) size: u64,
     pub(super) root: merkle::Hash,
     /// With the log's signature and this witness's cosignature.
@@ -39,7 +39,7 @@ pub(super) struct Last {
 
 /// A log has shown that it is not the one that was cosigned.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum RolledBack {
+pub enum Rollback {
     #[error(
         "entry {index} of `{origin}` is new, though this gateway had cosigned {cosigned} entries of it before: the journal \
          was cut back, or restored from an older copy"
@@ -57,7 +57,7 @@ impl Cosigned {
     pub(super) fn load(path: &Path) -> Result<Self, WitnessError> {
         let mut last = HashMap::new();
         for note in state::read(path)? {
-            let (log, read) = Last::read(note).map_err(|source| WitnessError::Foreign {
+            let (log, read) = LastCosigned::read(note).map_err(|source| WitnessError::Foreign {
                 path: path.to_owned(),
                 source,
             })?;
@@ -69,7 +69,7 @@ impl Cosigned {
         })
     }
 
-    pub(super) fn of(&self, log: &str) -> Option<Arc<Last>> {
+    pub(super) fn of(&self, log: &str) -> Option<Arc<LastCosigned>> {
         let last = self.last.read().unwrap_or_else(PoisonError::into_inner);
         last.get(log).cloned()
     }
@@ -79,7 +79,7 @@ impl Cosigned {
         last.values().map(|last| last.note.clone()).collect()
     }
 
-    pub(super) fn put(&self, durable: impl IntoIterator<Item = (String, Arc<Last>)>) {
+    pub(super) fn put(&self, durable: impl IntoIterator<Item = (String, Arc<LastCosigned>)>) {
         let mut last = self.last.write().unwrap_or_else(PoisonError::into_inner);
         last.extend(durable);
     }
@@ -101,15 +101,15 @@ impl Cosigned {
         origin: &str,
         index: u64,
         asked: Instant,
-    ) -> Result<(), RolledBack> {
+    ) -> Result<(), Rollback> {
         let origin = origin.to_owned();
         if self.contradictions().contains(&origin) {
-            return Err(RolledBack::Contradicted { origin });
+            return Err(Rollback::Contradicted { origin });
         }
         match self.of(&log_hash(&origin)) {
             Some(last) if last.since < asked && index < last.size => {
                 self.contradict(&origin);
-                Err(RolledBack::Shorter {
+                Err(Rollback::Shorter {
                     origin,
                     index,
                     cosigned: last.size,
@@ -127,7 +127,7 @@ impl Cosigned {
     }
 }
 
-impl Last {
+impl LastCosigned {
     /// From the witness's own file, which a checksum vouches for.
     fn read(note: String) -> Result<(String, Self), CheckpointError> {
         let (text, _) = note::split(&note)?;
@@ -152,7 +152,7 @@ mod tests {
     fn a_new_entry_stands_behind_all_that_was_cosigned_before_it_was_asked_for() {
         let cosigned = Cosigned::default();
         let since = Instant::now();
-        let last = Last {
+        let last = LastCosigned {
             size: 10,
             root: [1; 32],
             note: String::new(),
@@ -166,12 +166,12 @@ mod tests {
         assert_eq!(cosigned.check_entry("other", 0, after), Ok(()));
         assert!(matches!(
             cosigned.check_entry("log", 9, after),
-            Err(RolledBack::Shorter { cosigned: 10, .. })
+            Err(Rollback::Shorter { cosigned: 10, .. })
         ));
         // Once is enough, however much the other history grows.
         assert!(matches!(
             cosigned.check_entry("log", 11, after),
-            Err(RolledBack::Contradicted { .. })
+            Err(Rollback::Contradicted { .. })
         ));
     }
 }

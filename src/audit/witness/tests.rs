@@ -122,14 +122,14 @@ fn open(dir: &TempDir) -> Witness {
 type Answer = (u16, Option<u64>);
 
 /// In the words of HTTP, as the specification gives them.
-fn answer(refused: &Refused) -> Answer {
+fn answer(refused: &CosignRefusal) -> Answer {
     match refused {
-        Refused::UnknownLog => (404, None),
-        Refused::Untrusted(_) => (403, None),
-        Refused::Malformed(_) | Refused::OldTooLarge => (400, None),
-        Refused::OtherOld { size } => (409, Some(*size)),
-        Refused::Inconsistent { .. } => (422, None),
-        Refused::Busy | Refused::Failed(_) | Refused::Stopped => (503, None),
+        CosignRefusal::UnknownLog => (404, None),
+        CosignRefusal::Untrusted(_) => (403, None),
+        CosignRefusal::Malformed(_) | CosignRefusal::OldTooLarge => (400, None),
+        CosignRefusal::OtherOld { size } => (409, Some(*size)),
+        CosignRefusal::Inconsistent { .. } => (422, None),
+        CosignRefusal::Busy | CosignRefusal::Failed(_) | CosignRefusal::Stopped => (503, None),
     }
 }
 
@@ -294,7 +294,9 @@ async fn of_two_requests_from_one_size_one_is_cosigned() {
         let old = 5 + 2 * round;
         let (body, fork) = (log.request(old, old + 2), log.request(old, old + 1));
         let (one, two) = tokio::join!(witness.add(&body), witness.add(&fork));
-        assert!(one.is_ok() && matches!(two, Err(Refused::OtherOld { size }) if size == old + 2));
+        assert!(
+            one.is_ok() && matches!(two, Err(CosignRefusal::OtherOld { size }) if size == old + 2)
+        );
     }
     // The same from threads of their own: whichever comes first, exactly one fork is cosigned.
     let runtime = tokio::runtime::Handle::current();
@@ -402,13 +404,13 @@ async fn a_witness_that_cannot_write_cosigns_nothing_more() {
             kind: io::ErrorKind::Other,
         }));
         let failed = witness.add(&log.request(3, 5)).await.unwrap_err();
-        assert!(matches!(failed, Refused::Failed(_)), "{failed:?}");
+        assert!(matches!(failed, CosignRefusal::Failed(_)), "{failed:?}");
         // Room again, and yet: a flush that has failed is not tried again.
         disk.fail(None);
         for _ in 0..2 {
             let failed = witness.add(&log.request(3, 5)).await.unwrap_err();
             assert!(
-                matches!(failed, Refused::Failed(_)),
+                matches!(failed, CosignRefusal::Failed(_)),
                 "{operation}: {failed:?}"
             );
         }

@@ -8,9 +8,9 @@ use std::time::Instant;
 
 use tokio::sync::oneshot;
 
-use super::Refused;
+use super::CosignRefusal;
 use super::Shared;
-use super::cosigned::Last;
+use super::cosigned::LastCosigned;
 use super::log_hash;
 use super::state::StateFile;
 use crate::audit::checkpoint::SignedCheckpoint;
@@ -31,7 +31,7 @@ pub(super) struct Submission {
     pub(super) proof: Vec<Hash>,
     pub(super) checkpoint: SignedCheckpoint,
     /// Takes the cosignature's line.
-    pub(super) reply: oneshot::Sender<Result<String, Refused>>,
+    pub(super) reply: oneshot::Sender<Result<String, CosignRefusal>>,
 }
 
 pub(super) struct Owner {
@@ -43,7 +43,7 @@ pub(super) struct Owner {
 }
 
 /// What a batch has cosigned and not yet made durable.
-type Fresh = HashMap<String, Arc<Last>>;
+type UnsyncedBatch = HashMap<String, Arc<LastCosigned>>;
 
 impl Owner {
     pub(super) fn new(
@@ -66,7 +66,7 @@ impl Owner {
     pub(super) fn run(mut self) {
         while let Ok(first) = self.queue.recv() {
             let batch = iter::once(first).chain(self.queue.try_iter()).take(BATCH);
-            let (mut fresh, mut answers) = (Fresh::new(), Vec::new());
+            let (mut fresh, mut answers) = (UnsyncedBatch::new(), Vec::new());
             for submission in batch {
                 let verdict = self.judge(&submission, &mut fresh);
                 answers.push((submission.reply, verdict));
@@ -75,7 +75,7 @@ impl Owner {
             for (reply, verdict) in answers {
                 let verdict = match &persisted {
                     Ok(()) => verdict,
-                    Err(error) => Err(Refused::Failed(error.clone())),
+                    Err(error) => Err(CosignRefusal::Failed(error.clone())),
                 };
                 count(&verdict);
                 // Whoever asked may be gone; what was cosigned stands all the same.
@@ -89,7 +89,7 @@ impl Owner {
         }
     }
 
-    fn persist(&mut self, fresh: Fresh) -> Result<(), DiskError> {
+    fn persist(&mut self, fresh: UnsyncedBatch) -> Result<(), DiskError> {
         if fresh.is_empty() {
             return Ok(());
         }
@@ -116,9 +116,13 @@ impl Owner {
     }
 
     /// The checks that depend on what was cosigned last, requests before this one in the batch included.
-    fn judge(&self, submission: &Submission, fresh: &mut Fresh) -> Result<String, Refused> {
+    fn judge(
+        &self,
+        submission: &Submission,
+        fresh: &mut UnsyncedBatch,
+    ) -> Result<String, CosignRefusal> {
         let checkpoint = &submission.checkpoint;
-        let inconsistent = || Refused::Inconsistent {
+        let inconsistent = || CosignRefusal::Inconsistent {
             origin: checkpoint.origin().to_owned(),
         };
         let log = log_hash(checkpoint.origin());
@@ -128,7 +132,7 @@ impl Owner {
             .or_else(|| self.shared.cosigned.of(&log));
         let (size, root) = last.map_or((0, merkle::empty_root()), |last| (last.size, last.root));
         if submission.old != size {
-            return Err(Refused::OtherOld { size });
+            return Err(CosignRefusal::OtherOld { size });
         }
         if checkpoint.size() == 0 && *checkpoint.root() != merkle::empty_root() {
             return Err(inconsistent());
@@ -140,7 +144,7 @@ impl Owner {
         )
         .map_err(|_| inconsistent())?;
         let line = self.key.cosign(checkpoint, self.clock.now());
-        let last = Last {
+        let last = LastCosigned {
             size: checkpoint.size(),
             root: *checkpoint.root(),
             note: format!("{}{line}\n", checkpoint.note()),
@@ -151,11 +155,11 @@ impl Owner {
     }
 }
 
-fn count(verdict: &Result<String, Refused>) {
+fn count(verdict: &Result<String, CosignRefusal>) {
     let answer = match verdict {
         Ok(_) => "cosigned",
-        Err(Refused::OtherOld { .. }) => "other_old",
-        Err(Refused::Inconsistent { .. }) => "inconsistent",
+        Err(CosignRefusal::OtherOld { .. }) => "other_old",
+        Err(CosignRefusal::Inconsistent { .. }) => "inconsistent",
         Err(_) => "refused",
     };
     metrics::counter!("landbridge_witness_requests_total", "answer" => answer).increment(1);

@@ -6,7 +6,7 @@ use std::slice;
 use clap::Args;
 
 use super::Place;
-use super::whom::Whom;
+use super::whom::SubjectArg;
 use crate::audit::Kind;
 use crate::audit::Outcome;
 use crate::audit::Role;
@@ -14,7 +14,7 @@ use crate::audit::search::Criteria;
 use crate::audit::subject::SubjectKeys;
 use crate::cli::exit::Failure;
 use crate::cli::when;
-use crate::cli::when::When;
+use crate::cli::when::TimeArg;
 use crate::clock::Moment;
 use crate::name::AgreementId;
 use crate::name::DepartmentId;
@@ -75,10 +75,10 @@ pub(super) struct CriteriaArgs {
     kind: Option<Kind>,
     /// From this time on: `2026-05-01`, `2026-05-01T10:00`, or a while ago such as `7d`
     #[arg(long, value_name = "TIME", value_parser = when::parse)]
-    since: Option<When>,
+    since: Option<TimeArg>,
     /// Before this time
     #[arg(long, value_name = "TIME", value_parser = when::parse)]
-    until: Option<When>,
+    until: Option<TimeArg>,
     /// The exchange's id, which is the same at both gateways
     #[arg(long, value_name = "ID")]
     exchange: Option<ExchangeId>,
@@ -166,13 +166,13 @@ impl CriteriaArgs {
         self,
         place: &Place,
         now: Moment,
-    ) -> Result<(Criteria, Option<Whom>), Failure> {
-        let moment = |when: When| when.moment(place.offset, now);
+    ) -> Result<(Criteria, Option<SubjectArg>), Failure> {
+        let moment = |when: TimeArg| when.moment(place.offset, now);
         let (since, until) = (self.since.map(moment), self.until.map(moment));
         let whom = match &self.subject {
             Some(who) => {
                 let who = slice::from_ref(who);
-                Some(Whom::find(who, (since, until), &self.keys, place)?)
+                Some(SubjectArg::find(who, (since, until), &self.keys, place)?)
             }
             None => None,
         };

@@ -25,7 +25,7 @@ use crate::audit::export::ExportError;
 use crate::audit::export::Format;
 use crate::audit::export::Progress;
 use crate::audit::export::Selection;
-use crate::audit::export::Written;
+use crate::audit::export::WrittenExport;
 use crate::audit::export::write;
 use crate::audit::reader::ReadError;
 use crate::audit::verify::Fault;
@@ -147,7 +147,7 @@ fn not_written(error: ExportError) -> Run {
     }
 }
 
-fn tell(written: &Written, out: &std::path::Path, json: bool) -> Result<(), Failure> {
+fn tell(written: &WrittenExport, out: &std::path::Path, json: bool) -> Result<(), Failure> {
     let checkpoint = &written.checkpoint;
     let mut to = io::stdout().lock();
     if json {

@@ -9,7 +9,7 @@ use time::UtcOffset;
 
 use crate::audit::quorum::Witness;
 use crate::audit::quorum::WitnessPolicy;
-use crate::audit::quorum::Witnessed;
+use crate::audit::quorum::WitnessedCheckpoint;
 use crate::cli::exit::Failure;
 use crate::cli::when;
 use crate::clock::Moment;
@@ -35,7 +35,7 @@ impl PolicyOptions {
     }
 }
 
-pub(super) fn witnesses_json(witnessed: &Witnessed, offset: UtcOffset) -> Json {
+pub(super) fn witnesses_json(witnessed: &WitnessedCheckpoint, offset: UtcOffset) -> Json {
     let witness = |(witness, time): &(Witness, Option<Moment>)| {
         serde_json::json!({
             "name": witness.name,

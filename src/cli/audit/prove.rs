@@ -11,12 +11,12 @@ use clap::Args;
 
 use super::Place;
 use super::unreadable;
-use super::which::Which;
+use super::which::EntryArg;
 use super::which::which;
 use crate::audit::Kind;
 use crate::audit::checkpoint::SignedCheckpoint;
 use crate::audit::proof::Proof;
-use crate::audit::reader::Stored;
+use crate::audit::reader::StoredEntry;
 use crate::audit::tiles::TileError;
 use crate::audit::tiles::Tiles;
 use crate::cli::exit::Exit;
@@ -43,7 +43,7 @@ byte (SHA-256), and the path leads from there to the root that was signed, or th
 pub(super) struct ProveArgs {
     /// The id of an exchange, or the index of an entry
     #[arg(value_name = "ID OR INDEX", value_parser = which, required_unless_present = "index")]
-    which: Option<Which>,
+    which: Option<EntryArg>,
     /// The index of an entry
     #[arg(long, value_name = "N", conflicts_with = "which")]
     index: Option<u64>,
@@ -63,7 +63,7 @@ impl ProveArgs {
         let json = output.for_one()?;
         let which = match (self.which, self.index) {
             (Some(which), _) => which,
-            (None, Some(index)) => Which::Entry(index),
+            (None, Some(index)) => EntryArg::Entry(index),
             (None, None) => return Err(Failure::usage("which entry?")),
         };
         let entries = which.entries(place)?;
@@ -73,7 +73,7 @@ impl ProveArgs {
             let (checkpoint, is_witnessed) = checkpoints.covering(entry)?;
             let file = file(self.out.as_deref(), entry, entries.len() > 1);
             write(&file, entry, checkpoint, place)?;
-            let told = Told {
+            let told = ProofReport {
                 file: &file,
                 entry,
                 checkpoint,
@@ -102,7 +102,10 @@ impl Checkpoints {
         })
     }
 
-    pub(super) fn covering(&self, entry: &Stored) -> Result<(&SignedCheckpoint, bool), Failure> {
+    pub(super) fn covering(
+        &self,
+        entry: &StoredEntry,
+    ) -> Result<(&SignedCheckpoint, bool), Failure> {
         let covers = |checkpoint: &&SignedCheckpoint| entry.index < checkpoint.size();
         if let Some(witnessed) = self.witnessed.as_ref().filter(covers) {
             return Ok((witnessed, true));
@@ -121,7 +124,7 @@ impl Checkpoints {
 /// Writes an entry's proof to a file, if the journal proves it.
 pub(super) fn write(
     file: &Path,
-    entry: &Stored,
+    entry: &StoredEntry,
     checkpoint: &SignedCheckpoint,
     place: &Place,
 ) -> Result<(), Failure> {
@@ -132,7 +135,11 @@ pub(super) fn write(
 }
 
 /// Makes the proof and proves it: what is handed out must hold.
-fn prove(entry: &Stored, checkpoint: &SignedCheckpoint, place: &Place) -> Result<Proof, Failure> {
+fn prove(
+    entry: &StoredEntry,
+    checkpoint: &SignedCheckpoint,
+    place: &Place,
+) -> Result<Proof, Failure> {
     let tiles = Tiles::open(&place.dir);
     let mut proof = Proof::of(&tiles, entry.index, checkpoint).map_err(|error| match error {
         // The checkpoint promises a tree that is not there.
@@ -147,7 +154,7 @@ fn prove(entry: &Stored, checkpoint: &SignedCheckpoint, place: &Place) -> Result
 }
 
 /// Of several entries of one exchange each has a file of its own.
-fn file(out: Option<&Path>, entry: &Stored, several: bool) -> PathBuf {
+fn file(out: Option<&Path>, entry: &StoredEntry, several: bool) -> PathBuf {
     let stem = match (out, entry.leaf.exchange) {
         (Some(out), _) if !several => return out.to_owned(),
         (Some(out), _) => {
@@ -169,14 +176,14 @@ fn file(out: Option<&Path>, entry: &Stored, several: bool) -> PathBuf {
 }
 
 /// What was written.
-struct Told<'a> {
+struct ProofReport<'a> {
     file: &'a Path,
-    entry: &'a Stored,
+    entry: &'a StoredEntry,
     checkpoint: &'a SignedCheckpoint,
     is_witnessed: bool,
 }
 
-impl Told<'_> {
+impl ProofReport<'_> {
     fn write(&self, json: bool, to: &mut impl Write) -> io::Result<()> {
         let (file, entry, checkpoint) = (self.file.display(), self.entry, self.checkpoint);
         if json {

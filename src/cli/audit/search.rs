@@ -18,10 +18,10 @@ use super::prove::write;
 use super::unreadable;
 use crate::audit::json;
 use crate::audit::row::Row;
-use crate::audit::search::Found;
+use crate::audit::search::Coverage;
 use crate::audit::search::Hit;
 use crate::audit::search::Page;
-use crate::audit::search::Reach;
+use crate::audit::search::SearchResult;
 use crate::audit::search::find;
 use crate::cli::exit::Exit;
 use crate::cli::exit::Failure;
@@ -104,7 +104,7 @@ fn prove_all(hits: &[Hit], folder: &Path, place: &Place) -> Result<(), Failure> 
     Ok(())
 }
 
-fn tell(found: &Found) -> io::Result<()> {
+fn tell(found: &SearchResult) -> io::Result<()> {
     let mut err = io::stderr().lock();
     if found.hits.is_empty() {
         writeln!(
@@ -123,7 +123,7 @@ fn tell(found: &Found) -> io::Result<()> {
 }
 
 /// Up to where an answer is complete.
-pub(super) fn tell_reach(to: &mut impl Write, reach: &Reach) -> io::Result<()> {
+pub(super) fn tell_reach(to: &mut impl Write, reach: &Coverage) -> io::Result<()> {
     match reach.complete_to.checked_sub(1) {
         Some(last) => writeln!(to, "complete up to entry {last}"),
         None => writeln!(to, "the journal is empty"),

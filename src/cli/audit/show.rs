@@ -10,7 +10,7 @@ use super::Place;
 use super::claimed;
 use super::plain;
 use super::unreadable;
-use super::which::Which;
+use super::which::EntryArg;
 use super::which::which;
 use crate::audit::checkpoint::Checkpoint;
 use crate::audit::checkpoint::SignedCheckpoint;
@@ -18,7 +18,7 @@ use crate::audit::erasures::Erasure;
 use crate::audit::erasures::Erasures;
 use crate::audit::json;
 use crate::audit::merkle::verify_inclusion;
-use crate::audit::reader::Stored;
+use crate::audit::reader::StoredEntry;
 use crate::audit::tiles::TileError;
 use crate::audit::tiles::Tiles;
 use crate::cli::exit::Exit;
@@ -32,11 +32,11 @@ use crate::registry::hex;
 pub(super) struct ShowArgs {
     /// The id of an exchange, or the index of an entry
     #[arg(value_name = "ID OR INDEX", value_parser = which)]
-    which: Which,
+    which: EntryArg,
 }
 
 /// What is shown of one entry.
-struct Shown {
+struct EntryReport {
     entry: Json,
     proof: Proof,
 }
@@ -76,7 +76,7 @@ impl ShowArgs {
         let mut out = io::stdout().lock();
         let mut proven = true;
         for (number, stored) in entries.iter().enumerate() {
-            let shown = Shown::new(stored, place)?;
+            let shown = EntryReport::new(stored, place)?;
             proven &= shown.proof.holds();
             if json {
                 writeln!(out, "{}", shown.to_json())?;
@@ -92,8 +92,8 @@ impl ShowArgs {
     }
 }
 
-impl Shown {
-    fn new(stored: &Stored, place: &Place) -> Result<Self, Failure> {
+impl EntryReport {
+    fn new(stored: &StoredEntry, place: &Place) -> Result<Self, Failure> {
         let record = stored.record().map_err(unreadable)?;
         let entry = json::entry(stored.index, &stored.leaf, record.as_ref(), place.offset)?;
         Ok(Self {
@@ -127,7 +127,7 @@ impl Shown {
 }
 
 impl Proof {
-    fn of(stored: &Stored, place: &Place) -> Result<Self, Failure> {
+    fn of(stored: &StoredEntry, place: &Place) -> Result<Self, Failure> {
         let note = place.reader().published().map_err(unreadable)?;
         let checkpoint = note.as_deref().and_then(claimed);
         let signed = match &note {
@@ -213,7 +213,7 @@ impl Proof {
 
 impl RecordProof {
     fn of(
-        stored: &Stored,
+        stored: &StoredEntry,
         checkpoint: Option<&Checkpoint>,
         place: &Place,
     ) -> Result<Self, Failure> {
@@ -269,7 +269,7 @@ impl RecordProof {
 }
 
 fn inclusion(
-    stored: &Stored,
+    stored: &StoredEntry,
     checkpoint: &Checkpoint,
     place: &Place,
 ) -> Result<Inclusion, Failure> {

@@ -13,7 +13,7 @@ use super::criteria::Identifier;
 use super::criteria::KeysArgs;
 use super::search::tell_reach;
 use super::unreadable;
-use super::whom::Whom;
+use super::whom::SubjectArg;
 use crate::audit::usage::Pick;
 use crate::audit::usage::Usage;
 use crate::audit::usage::Usages;
@@ -22,7 +22,7 @@ use crate::cli::exit::Run;
 use crate::cli::output;
 use crate::cli::output::OutputOptions;
 use crate::cli::when;
-use crate::cli::when::When;
+use crate::cli::when::TimeArg;
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::fault::Fault;
@@ -54,10 +54,10 @@ pub(super) struct SubjectArgs {
     who: Vec<Identifier>,
     /// From this time on: `2026-05-01`, `2026-05-01T10:00`, or a while ago such as `7d`
     #[arg(long, value_name = "TIME", value_parser = when::parse)]
-    since: Option<When>,
+    since: Option<TimeArg>,
     /// Before this time
     #[arg(long, value_name = "TIME", value_parser = when::parse)]
-    until: Option<When>,
+    until: Option<TimeArg>,
     /// Requests, too, by which nothing was received
     #[arg(long)]
     attempts: bool,
@@ -92,15 +92,15 @@ const HEADER: [&str; 9] = [
 ];
 
 /// An agreement's title and legal basis, by its id.
-type Bases = BTreeMap<String, (String, String)>;
+type LegalBases = BTreeMap<String, (String, String)>;
 
 impl SubjectArgs {
     pub(super) fn run(self, place: &Place, output: &OutputOptions) -> Run {
         let format = output.for_lists();
         let now = Clock::System.now();
-        let moment = |when: When| when.moment(place.offset, now);
+        let moment = |when: TimeArg| when.moment(place.offset, now);
         let period = (self.since.map(moment), self.until.map(moment));
-        let whom = Whom::find(&self.who, period, &self.keys, place)?;
+        let whom = SubjectArg::find(&self.who, period, &self.keys, place)?;
         let bases = bases(place.config.as_ref(), whom.registry())?;
         let pick = Pick {
             attempts: self.attempts,
@@ -133,11 +133,11 @@ impl SubjectArgs {
 }
 
 /// The agreements of the settings. What is broken there does not hide the ledger.
-fn bases(config: Option<&Config>, registry: Option<&Registry>) -> io::Result<Bases> {
+fn bases(config: Option<&Config>, registry: Option<&Registry>) -> io::Result<LegalBases> {
     let Some((config, registry)) = config.zip(registry) else {
-        return Ok(Bases::new());
+        return Ok(LegalBases::new());
     };
-    let read = || -> Result<Bases, Vec<Fault>> {
+    let read = || -> Result<LegalBases, Vec<Fault>> {
         let directory = assemble::directory(&config.directory)?;
         let departments: Vec<_> = directory.ids().cloned().collect();
         let policy = assemble::policy(config, &departments, registry, None)?;
@@ -155,7 +155,7 @@ fn bases(config: Option<&Config>, registry: Option<&Registry>) -> io::Result<Bas
                 io::stderr(),
                 "note: without legal bases, since the agreements have faults ({faults}): see `landbridge check`"
             )?;
-            Ok(Bases::new())
+            Ok(LegalBases::new())
         }
     }
 }

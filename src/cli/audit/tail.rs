@@ -12,7 +12,7 @@ use super::entry;
 use super::unreadable;
 use crate::audit::json;
 use crate::audit::reader::Reader;
-use crate::audit::reader::Stored;
+use crate::audit::reader::StoredEntry;
 use crate::audit::row::Row;
 use crate::cli::exit::Exit;
 use crate::cli::exit::Failure;
@@ -86,7 +86,7 @@ async fn follow(reader: &Reader, next: u64, json: bool, place: &Place) -> Run {
     }
 }
 
-fn print(stored: &Stored, json: bool, place: &Place) -> Result<(), Failure> {
+fn print(stored: &StoredEntry, json: bool, place: &Place) -> Result<(), Failure> {
     stored.hold().map_err(unreadable)?;
     let record = stored.record().map_err(unreadable)?;
     let line = if json {

@@ -66,7 +66,7 @@ fn a_token_comes_with_the_stanza_that_knows_it() {
     else {
         panic!("not taken");
     };
-    let What::Token(args) = args.what else {
+    let AuditCommand::Token(args) = args.what else {
         panic!("another verb");
     };
     let token = Token::fresh().unwrap();

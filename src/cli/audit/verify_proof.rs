@@ -24,9 +24,9 @@ use crate::audit::note::VerifierKey;
 use crate::audit::proof;
 use crate::audit::proof::NotProven;
 use crate::audit::proof::Proof;
-use crate::audit::quorum::Unwitnessed;
+use crate::audit::quorum::QuorumError;
 use crate::audit::quorum::WitnessPolicy;
-use crate::audit::quorum::Witnessed;
+use crate::audit::quorum::WitnessedCheckpoint;
 use crate::cli::exit::Exit;
 use crate::cli::exit::Failure;
 use crate::cli::exit::Run;
@@ -55,12 +55,12 @@ pub(super) struct VerifyProofArgs {
 }
 
 /// What a proof proves.
-struct Proven {
+struct VerifiedProof {
     index: u64,
     leaf: Leaf,
     checkpoint: SignedCheckpoint,
     /// None without a policy.
-    witnessed: Option<Witnessed>,
+    witnessed: Option<WitnessedCheckpoint>,
 }
 
 /// Why it does not.
@@ -75,7 +75,7 @@ enum Fault {
     #[error(transparent)]
     Leaf(#[from] BadLeaf),
     #[error("it is not witnessed enough")]
-    Unwitnessed(#[from] Unwitnessed),
+    Unwitnessed(#[from] QuorumError),
 }
 
 impl VerifyProofArgs {
@@ -131,14 +131,14 @@ fn verify(
     text: &str,
     trusted: &[VerifierKey],
     policy: Option<&WitnessPolicy>,
-) -> Result<Proven, Fault> {
+) -> Result<VerifiedProof, Fault> {
     let proof: Proof = text.parse()?;
     let leaf = proof.extra.as_deref().ok_or(Fault::NoLeaf)?;
     let checkpoint = proof.prove(leaf, trusted)?;
     let witnessed = policy
         .map(|policy| policy.satisfied(&checkpoint))
         .transpose()?;
-    Ok(Proven {
+    Ok(VerifiedProof {
         index: proof.index,
         leaf: Leaf::parse(leaf)?,
         checkpoint,
@@ -148,7 +148,7 @@ fn verify(
 
 fn write(
     file: &Path,
-    proven: &Result<Proven, Fault>,
+    proven: &Result<VerifiedProof, Fault>,
     offset: UtcOffset,
     to: &mut impl Write,
 ) -> io::Result<()> {
@@ -175,7 +175,7 @@ fn write(
     }
 }
 
-fn to_json(file: &Path, proven: &Result<Proven, Fault>, offset: UtcOffset) -> Json {
+fn to_json(file: &Path, proven: &Result<VerifiedProof, Fault>, offset: UtcOffset) -> Json {
     let mut told = serde_json::json!({
         "file": file.display().to_string(),
         "proven": proven.is_ok(),
@@ -189,7 +189,7 @@ fn to_json(file: &Path, proven: &Result<Proven, Fault>, offset: UtcOffset) -> Js
     told
 }
 
-impl Proven {
+impl VerifiedProof {
     fn to_json(&self, offset: UtcOffset) -> Json {
         let checkpoint = &self.checkpoint;
         serde_json::json!({

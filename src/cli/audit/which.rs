@@ -2,7 +2,7 @@
 
 use super::Place;
 use super::unreadable;
-use crate::audit::reader::Stored;
+use crate::audit::reader::StoredEntry;
 use crate::audit::search::Criteria;
 use crate::audit::search::Page;
 use crate::audit::search::find;
@@ -10,7 +10,7 @@ use crate::cli::exit::Failure;
 use crate::name::ExchangeId;
 
 #[derive(Clone, Copy)]
-pub(super) enum Which {
+pub(super) enum EntryArg {
     Entry(u64),
     Exchange(ExchangeId),
 }
@@ -18,19 +18,19 @@ pub(super) enum Which {
 /// The entries of one exchange: an opening and its end, or one.
 const MAX_ENTRIES: usize = 16;
 
-pub(super) fn which(text: &str) -> Result<Which, String> {
+pub(super) fn which(text: &str) -> Result<EntryArg, String> {
     let index = text
         .strip_prefix('#')
         .unwrap_or(text)
         .parse()
-        .map(Which::Entry);
-    let exchange = || text.parse().map(Which::Exchange);
+        .map(EntryArg::Entry);
+    let exchange = || text.parse().map(EntryArg::Exchange);
     index.or_else(|_| exchange()).map_err(|_| "expected an exchange's id, such as answers and `audit search` show it, or an entry's index".to_owned())
 }
 
-impl Which {
+impl EntryArg {
     /// At least one, the oldest first.
-    pub(super) fn entries(self, place: &Place) -> Result<Vec<Stored>, Failure> {
+    pub(super) fn entries(self, place: &Place) -> Result<Vec<StoredEntry>, Failure> {
         let reader = place.reader();
         let mut indexes = Vec::new();
         match self {

@@ -22,14 +22,14 @@ use crate::registry::Registry;
 
 const UNCHECKED: &str = "cannot be said without the registry: whether that is the name of a field that identifies, and which records have it as their key; it is read by the gateway's settings, `--config FILE`";
 
-pub(super) struct Whom {
+pub(super) struct SubjectArg {
     pub(super) person: Person,
     keys: SubjectKeys,
     /// Without it, names of fields are taken as they are.
     registry: Option<Arc<Registry>>,
 }
 
-impl Whom {
+impl SubjectArg {
     pub(super) fn find(
         who: &[Identifier],
         (since, until): (Option<Moment>, Option<Moment>),

@@ -7,14 +7,14 @@ use tonic::Status;
 
 use crate::cli::exit::Exit;
 use crate::cli::exit::Failure;
-use crate::cli::refused::Refused;
+use crate::cli::refused::GatewayRefusal;
 use crate::fault::chain;
 use crate::identity::connector::ConnectError;
 use crate::identity::tls_error::alert_within;
 
 /// Reads a status: a refusal of the gateway with its reason, or what went wrong on the way.
 pub(in crate::cli) fn refused(status: &Status, address: &str) -> Failure {
-    if let Some(refused) = Refused::read(status) {
+    if let Some(refused) = GatewayRefusal::read(status) {
         return Failure::Refused(Box::new(refused));
     }
     if let Some(error) = connect_error(status) {

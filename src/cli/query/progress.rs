@@ -13,10 +13,10 @@ use bytes::Bytes;
 
 /// Known to the verb and to who hears Ctrl-C.
 #[derive(Debug, Clone, Default)]
-pub(in crate::cli) struct Progress(Arc<Mutex<Reached>>);
+pub(in crate::cli) struct Progress(Arc<Mutex<PageProgress>>);
 
 #[derive(Debug, Default)]
-struct Reached {
+struct PageProgress {
     /// Where pages begin, oldest first: how many records come before, and the cursor that asks for it.
     pages: VecDeque<(u64, Bytes)>,
     /// Records that whoever reads the output has.
@@ -73,7 +73,7 @@ impl Progress {
     }
 }
 
-impl Reached {
+impl PageProgress {
     /// Leaves out the pages that were printed whole.
     fn forget(&mut self) {
         let next = |reached: &Self| reached.pages.get(1).map(|(before, _)| *before);

@@ -4,14 +4,14 @@ use tonic_types::ErrorDetails;
 
 use super::*;
 
-fn refused(code: Code, reason: &str, metadata: &[(&str, &str)]) -> Refused {
+fn refused(code: Code, reason: &str, metadata: &[(&str, &str)]) -> GatewayRefusal {
     let metadata: HashMap<String, String> = metadata
         .iter()
         .map(|&(name, value)| (name.to_owned(), value.to_owned()))
         .collect();
     let mut details = ErrorDetails::with_error_info(reason, "landbridge", metadata);
     details.set_retry_info(Some(Duration::from_secs(3)));
-    Refused::read(&Status::with_error_details(code, "no", details)).unwrap()
+    GatewayRefusal::read(&Status::with_error_details(code, "no", details)).unwrap()
 }
 
 #[test]
@@ -59,5 +59,8 @@ fn programs_get_a_refusal_as_json() {
 
 #[test]
 fn a_status_that_no_gateway_made_is_no_refusal() {
-    assert_eq!(Refused::read(&Status::unknown("transport error")), None);
+    assert_eq!(
+        GatewayRefusal::read(&Status::unknown("transport error")),
+        None
+    );
 }

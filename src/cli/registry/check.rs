@@ -18,12 +18,12 @@ use crate::cli::exit::Failure;
 use crate::cli::exit::Run;
 use crate::cli::output::OutputOptions;
 use crate::cli::when;
-use crate::cli::when::When;
+use crate::cli::when::TimeArg;
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::gateway::impact::Impact;
-use crate::gateway::impact::Touched;
-use crate::gateway::impact::What;
+use crate::gateway::impact::ThingKind;
+use crate::gateway::impact::TouchedThing;
 use crate::gateway::impact::of_consumers;
 use crate::gateway::impact::of_files;
 use crate::registry::Registry;
@@ -68,7 +68,7 @@ pub(super) struct CheckArgs {
     config: Option<PathBuf>,
     /// From when on the gateway's journal is asked who needs what changes
     #[arg(long, value_name = "TIME", default_value = "30d", value_parser = when::parse, requires = "config")]
-    since: When,
+    since: TimeArg,
 }
 
 impl CheckArgs {
@@ -123,7 +123,7 @@ pub(super) fn impact(
     config: &Config,
     before: &Registry,
     after: &Registry,
-    since: &When,
+    since: &TimeArg,
 ) -> Result<Impact, Failure> {
     let mut impact = of_files(config, before, after).map_err(Failure::Faults)?;
     let since = since.moment(config.offset, Clock::System.now());
@@ -136,12 +136,12 @@ pub(super) fn impact(
     Ok(impact)
 }
 
-pub(super) fn write_touched(touched: &Touched, to: &mut impl Write) -> io::Result<()> {
+pub(super) fn write_touched(touched: &TouchedThing, to: &mut impl Write) -> io::Result<()> {
     let what = match touched.what {
-        What::Agreement => "agreement",
-        What::Policy => "policy",
-        What::Source => "source",
-        What::Consumer => "consumer",
+        ThingKind::Agreement => "agreement",
+        ThingKind::Policy => "policy",
+        ThingKind::Source => "source",
+        ThingKind::Consumer => "consumer",
     };
     let place = match (touched.file.as_str(), touched.line) {
         ("", _) => String::new(),

@@ -22,13 +22,13 @@ use crate::cli::exit::Failure;
 use crate::cli::exit::Run;
 use crate::cli::output::OutputOptions;
 use crate::cli::when;
-use crate::cli::when::When;
+use crate::cli::when::TimeArg;
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::gateway::assemble;
 use crate::gateway::impact::Impact;
 use crate::name::PackageName;
-use crate::publication::Published;
+use crate::publication::PublishedPackages;
 use crate::publication::Revision;
 use crate::publication::shelf::Candidate;
 use crate::publication::shelf::Shelf;
@@ -67,11 +67,11 @@ pub(super) struct PublishArgs {
     dry_run: bool,
     /// From when on the gateway's journal is asked who needs what changes
     #[arg(long, value_name = "TIME", default_value = "30d", value_parser = when::parse)]
-    since: When,
+    since: TimeArg,
 }
 
 /// How it ended, for people and for programs.
-enum Told {
+enum PublishReport {
     Unchanged(u64),
     Breaks,
     DryRun,
@@ -91,7 +91,7 @@ impl PublishArgs {
         if let Some(head) = published.head(self.package.as_str())
             && head.revision.digest == revision.digest
         {
-            let told = Told::Unchanged(head.revision.number);
+            let told = PublishReport::Unchanged(head.revision.number);
             return self.tell(&told, &revision, &[], &Impact::default(), is_json);
         }
         let mut impact = impact(&config, &before, &after, &self.since)?;
@@ -99,15 +99,19 @@ impl PublishArgs {
         findings.append(&mut impact.findings);
         findings.retain(|finding| finding.rule.is_in(Category::Registry));
         let told = match (findings.is_empty(), self.dry_run) {
-            (false, _) => Told::Breaks,
-            (true, true) => Told::DryRun,
+            (false, _) => PublishReport::Breaks,
+            (true, true) => PublishReport::DryRun,
             (true, false) => self.hand_over(&config, &revision, files)?,
         };
         self.tell(&told, &revision, &findings, &impact, is_json)
     }
 
     /// The registry as it would be: what is published of other packages, and the tree's files of this one.
-    fn draft(&self, config: &Config, published: &Published) -> Result<Arc<Registry>, Failure> {
+    fn draft(
+        &self,
+        config: &Config,
+        published: &PublishedPackages,
+    ) -> Result<Arc<Registry>, Failure> {
         let heads = published.lines().map(|line| &line.head);
         let others = heads.filter(|head| head.revision.package != self.package);
         let overlays: Vec<_> = others.map(|head| head.overlay()).collect();
@@ -135,7 +139,12 @@ impl PublishArgs {
         }
     }
 
-    fn revision(&self, config: &Config, files: &PackageFiles, published: &Published) -> Revision {
+    fn revision(
+        &self,
+        config: &Config,
+        files: &PackageFiles,
+        published: &PublishedPackages,
+    ) -> Revision {
         let head = published.head(self.package.as_str());
         Revision {
             package: self.package.clone(),
@@ -152,7 +161,7 @@ impl PublishArgs {
         config: &Config,
         revision: &Revision,
         files: PackageFiles,
-    ) -> Result<Told, Failure> {
+    ) -> Result<PublishReport, Failure> {
         let key = JournalKey::load(&config.journal.key).map_err(|error| {
             Failure::from(error).mend(
                 "the gateway makes its key when it starts first, and `landbridge audit key` before",
@@ -171,7 +180,7 @@ impl PublishArgs {
         let mut is_told = false;
         while shelf.waits(&self.package) {
             if begun.elapsed() > PATIENCE {
-                return Ok(Told::Waits);
+                return Ok(PublishReport::Waits);
             }
             if begun.elapsed() > QUIET && !is_told {
                 writeln!(io::stderr(), "waiting for the gateway to take it up…")?;
@@ -183,7 +192,7 @@ impl PublishArgs {
             .current(&self.package)
             .map_err(|fault| Failure::Faults(vec![fault]))?;
         if current.is_some_and(|current| current.revision.digest == revision.digest) {
-            return Ok(Told::InForce);
+            return Ok(PublishReport::InForce);
         }
         let why = shelf.refusal(&self.package);
         let why = why.unwrap_or_else(|| "its log tells why".to_owned());
@@ -192,7 +201,7 @@ impl PublishArgs {
 
     fn tell(
         &self,
-        told: &Told,
+        told: &PublishReport,
         revision: &Revision,
         findings: &[Finding],
         impact: &Impact,
@@ -201,11 +210,11 @@ impl PublishArgs {
         let (package, number, digest) = (&self.package, revision.number, hex(&revision.digest));
         let root = std::path::Path::new("");
         let outcome = match told {
-            Told::Unchanged(_) => "unchanged",
-            Told::Breaks => "refused",
-            Told::DryRun => "dry-run",
-            Told::InForce => "in-force",
-            Told::Waits => "waits",
+            PublishReport::Unchanged(_) => "unchanged",
+            PublishReport::Breaks => "refused",
+            PublishReport::DryRun => "dry-run",
+            PublishReport::InForce => "in-force",
+            PublishReport::Waits => "waits",
         };
         let mut out = io::stdout().lock();
         if is_json {
@@ -223,24 +232,31 @@ impl PublishArgs {
                 write_touched(touched, &mut out)?;
             }
             let line = match told {
-                Told::Unchanged(number) => {
+                PublishReport::Unchanged(number) => {
                     format!("the tree has revision {number} of {package}: nothing to publish")
                 }
-                Told::Breaks => format!(
+                PublishReport::Breaks => format!(
                     "{} findings: not published; what must break goes into a new package version",
                     findings.len()
                 ),
-                Told::DryRun => format!("would publish revision {number} of {package} ({digest})"),
-                Told::InForce => format!("revision {number} of {package} is in force ({digest})"),
-                Told::Waits => format!(
+                PublishReport::DryRun => {
+                    format!("would publish revision {number} of {package} ({digest})")
+                }
+                PublishReport::InForce => {
+                    format!("revision {number} of {package} is in force ({digest})")
+                }
+                PublishReport::Waits => format!(
                     "revision {number} of {package} waits: the gateway takes it up when it runs"
                 ),
             };
             writeln!(out, "{line}")?;
         }
         Ok(match told {
-            Told::Breaks => Exit::Failed,
-            Told::Unchanged(_) | Told::DryRun | Told::InForce | Told::Waits => Exit::Done,
+            PublishReport::Breaks => Exit::Failed,
+            PublishReport::Unchanged(_)
+            | PublishReport::DryRun
+            | PublishReport::InForce
+            | PublishReport::Waits => Exit::Done,
         })
     }
 }

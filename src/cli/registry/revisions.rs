@@ -14,7 +14,7 @@ use crate::cli::output::OutputOptions;
 use crate::cli::when;
 use crate::config::Config;
 use crate::name::PackageName;
-use crate::publication::shelf::Kept;
+use crate::publication::shelf::KeptRevision;
 use crate::publication::shelf::Shelf;
 use crate::registry::hex;
 
@@ -74,7 +74,7 @@ impl RevisionsArgs {
 }
 
 fn write(
-    kept: &Kept,
+    kept: &KeptRevision,
     is_current: bool,
     at: &str,
     is_json: bool,

@@ -23,7 +23,7 @@ use crate::fault::chain;
 use crate::gateway::assemble::registry;
 use crate::registry::Registry;
 use crate::registry::extract::value_of;
-use crate::registry::rules::Covered;
+use crate::registry::rules::FieldSet;
 use crate::registry::rules::Requirement;
 use crate::registry::schema::RecordSchema;
 use crate::source::sql::SqlBindings;
@@ -65,7 +65,7 @@ struct Report {
     /// Rows that would not be released: the misfits, and those that break at least one rule.
     failing: u64,
     misfits: Vec<Misfit>,
-    rules: Vec<Broken>,
+    rules: Vec<RuleViolations>,
     /// Why not all rows were read.
     #[serde(skip_serializing_if = "Option::is_none")]
     ended: Option<String>,
@@ -81,7 +81,7 @@ struct Misfit {
 }
 
 #[derive(Debug, Serialize)]
-struct Broken {
+struct RuleViolations {
     field: String,
     #[serde(flatten)]
     requirement: Requirement,
@@ -189,7 +189,7 @@ impl Tally {
         self.records += 1;
         let mut broken = BTreeSet::new();
         if let Some(rules) = schema.rules() {
-            let judged = rules.each_violation(record, &Covered::All, &mut |violation| {
+            let judged = rules.each_violation(record, &FieldSet::All, &mut |violation| {
                 broken.insert((violation.path, violation.requirement));
             });
             if judged.is_err() {
@@ -237,7 +237,7 @@ impl Report {
             rules: tally
                 .broken
                 .into_iter()
-                .map(|((field, requirement), rows)| Broken {
+                .map(|((field, requirement), rows)| RuleViolations {
                     field,
                     requirement,
                     rows,

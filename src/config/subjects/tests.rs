@@ -2,7 +2,7 @@ use std::path::Path;
 
 use super::*;
 use crate::clock::Moment;
-use crate::door::operators::visibility::Use;
+use crate::door::operators::visibility::Disclosure;
 
 fn checked(text: &str) -> Result<Visibility, Vec<String>> {
     let raw: RawSubjects = toml::from_str(text).unwrap();
@@ -18,7 +18,7 @@ fn a_rule_delays_by_days() {
         "schemes = [\"national_id\"]\n[[hide]]\npurposes = [\"inspection\"]\nuntil = \"90d\"\nreason = \"Rules, art. 3\"",
     )
     .unwrap();
-    let used = Use {
+    let used = Disclosure {
         at: Moment::from_micros(0),
         purpose: "inspection",
         consumer: "tax",

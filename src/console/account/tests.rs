@@ -48,7 +48,7 @@ impl File {
 
 /// An account with the secret of the RFC; its password is given back.
 fn lin() -> (Accounts, String) {
-    let handed = Handed::fresh(&name("lin"), Role::Auditor, "Landbridge").unwrap();
+    let handed = NewAccount::fresh(&name("lin"), Role::Auditor, "Landbridge").unwrap();
     let stanza = handed
         .stanza
         .lines()
@@ -69,7 +69,7 @@ fn the_right_password_with_the_code_of_the_time_proves_who_it_is() {
     for (seconds, code) in CODES {
         let proven = accounts.prove("lin", &password, code, at(seconds));
         let step = u64::try_from(seconds / 30).unwrap();
-        let expected = Proven {
+        let expected = ProvenCredentials {
             name: name("lin"),
             role: Role::Auditor,
             step,
@@ -100,7 +100,7 @@ fn the_right_password_with_the_code_of_the_time_proves_who_it_is() {
 #[test]
 fn what_is_handed_over_is_another_each_time_and_shown_nowhere_else() {
     let [one, two] =
-        [(); 2].map(|()| Handed::fresh(&name("lin"), Role::Viewer, "Landbridge").unwrap());
+        [(); 2].map(|()| NewAccount::fresh(&name("lin"), Role::Viewer, "Landbridge").unwrap());
     assert_ne!(*one.password, *two.password);
     assert_ne!(*one.uri, *two.uri);
     assert_eq!(one.password.len(), 24);
@@ -122,8 +122,8 @@ fn what_is_handed_over_is_another_each_time_and_shown_nowhere_else() {
 #[test]
 fn a_file_that_cannot_be_trusted_or_understood_is_refused_without_quoting_it() {
     let (handed, other) = (
-        Handed::fresh(&name("lin"), Role::Viewer, "Landbridge").unwrap(),
-        Handed::fresh(&name("wei"), Role::Viewer, "Landbridge").unwrap(),
+        NewAccount::fresh(&name("lin"), Role::Viewer, "Landbridge").unwrap(),
+        NewAccount::fresh(&name("wei"), Role::Viewer, "Landbridge").unwrap(),
     );
     let file = File::with(&handed.stanza);
     file.becomes(0o640);

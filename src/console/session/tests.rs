@@ -6,19 +6,19 @@ fn at(seconds: i64) -> Moment {
     Moment::from_micros((1_700_000_000 + seconds) * 1_000_000)
 }
 
-fn proven(step: u64) -> Proven {
-    Proven {
+fn proven(step: u64) -> ProvenCredentials {
+    ProvenCredentials {
         name: "lin".parse().unwrap(),
         role: Role::Auditor,
         step,
     }
 }
 
-fn lin() -> SignedIn {
-    SignedIn {
+fn lin() -> User {
+    User {
         name: "lin".parse().unwrap(),
         role: Role::Auditor,
-        means: Means::Account,
+        means: SignInMethod::Account,
     }
 }
 

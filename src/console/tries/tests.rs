@@ -14,7 +14,7 @@ fn five_tries_at_once_and_one_more_for_each_minute() {
     for _ in 0..5 {
         assert_eq!(tries.take(key("lin"), at(0)), Ok(()));
     }
-    let wait = |seconds| Err(TooOften { seconds, who: None });
+    let wait = |seconds| Err(NoTryLeft { seconds, who: None });
     assert_eq!(tries.take(key("lin"), at(10)), wait(50));
     assert_eq!(tries.take(key("wei"), at(10)), Ok(()));
     assert_eq!(tries.take(key("lin"), at(60)), Ok(()));

@@ -33,7 +33,7 @@ pub(super) struct Limit {
     /// Answers to what began before the last change tell of the time before it.
     since: Option<Instant>,
     window: Option<Window>,
-    best: HashMap<u64, Best>,
+    best: HashMap<u64, BestMean>,
     probed: Option<Instant>,
     /// The limit to return to after a probe.
     after_probe: Option<f64>,
@@ -52,7 +52,7 @@ struct Window {
 
 /// The best mean of a kind of exchange.
 #[derive(Debug)]
-struct Best {
+struct BestMean {
     sum: f64,
     answers: u32,
     mean: Option<(f64, Instant)>,
@@ -82,7 +82,7 @@ impl Limit {
             return;
         }
         let took = now.duration_since(begun).as_secs_f64();
-        let best = self.best.entry(kind).or_insert_with(Best::new);
+        let best = self.best.entry(kind).or_insert_with(BestMean::new);
         let tolerated = best.add(took, now).map_or(took, |mean| 2.0 * mean);
         let leans = tolerated.max(2.0 * took) > self.target;
         let tolerated = tolerated.max(self.target);
@@ -113,7 +113,7 @@ impl Limit {
             self.probed = Some(now);
             let half = self.now.min(window.peak as f64) / 2.0;
             self.set(half.max(PROBE_FLOOR), now);
-            self.best.values_mut().for_each(Best::begin_again);
+            self.best.values_mut().for_each(BestMean::begin_again);
         } else if slowness < ROOM {
             self.set(self.now * GROWTH + 1.0, now);
         }
@@ -138,7 +138,7 @@ impl Window {
     }
 }
 
-impl Best {
+impl BestMean {
     fn new() -> Self {
         Self {
             sum: 0.0,

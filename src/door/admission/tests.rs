@@ -145,14 +145,14 @@ fn a_refusal_says_whether_others_would_be_let_in() {
     let mut shares = Shares::new();
     let taken = (0..20).map_while(|_| shares.take(&"greedy", 10, 10).ok());
     assert_eq!(taken.count(), 8);
-    assert_eq!(shares.take(&"greedy", 10, 10), Err(Over::Share));
+    assert_eq!(shares.take(&"greedy", 10, 10), Err(NoShare::Share));
     shares.take(&"modest", 10, 10).unwrap();
     shares.take(&"third", 10, 10).unwrap();
-    assert_eq!(shares.take(&"greedy", 10, 10), Err(Over::Share));
-    assert_eq!(shares.take(&"fourth", 10, 10), Err(Over::Full));
+    assert_eq!(shares.take(&"greedy", 10, 10), Err(NoShare::Share));
+    assert_eq!(shares.take(&"fourth", 10, 10), Err(NoShare::Full));
     // A limit that has fallen turns away those who hold places, and nobody else.
     shares.give_back(&"third");
-    assert_eq!(shares.take(&"modest", 4, 10), Err(Over::Full));
+    assert_eq!(shares.take(&"modest", 4, 10), Err(NoShare::Full));
     shares.take(&"fourth", 4, 10).unwrap();
 }
 
@@ -160,7 +160,7 @@ fn a_refusal_says_whether_others_would_be_let_in() {
 fn a_single_place_is_given_and_given_back() {
     let mut shares = Shares::new();
     shares.take(&"a", 1, 1).unwrap();
-    assert_eq!(shares.take(&"a", 1, 1), Err(Over::Full));
+    assert_eq!(shares.take(&"a", 1, 1), Err(NoShare::Full));
     shares.give_back(&"a");
     shares.take(&"b", 1, 1).unwrap();
 }
@@ -187,7 +187,10 @@ fn nobody_holds_all_the_room_for_requests_that_are_being_read() {
             Err(shed) => break shed,
         }
     };
-    assert_eq!((half_read.len(), refused), (204, Shed::OverShare));
+    assert_eq!(
+        (half_read.len(), refused),
+        (204, AdmissionRefusal::OverShare)
+    );
     admission.room(&modest).grow(MIB).unwrap();
 
     drop(half_read);

@@ -12,18 +12,18 @@ use tonic::Response;
 use tonic::Status;
 
 use super::desk::Action;
-use super::desk::Desk;
 use super::desk::OnRecord;
 use super::desk::Reading;
+use super::desk::ReadingDesk;
 use super::lookup;
+use super::progress::CheckpointProgress;
 use super::progress::Progress;
-use super::progress::Reached;
 use super::proof;
 use super::proof::Prover;
 use super::reader::Right;
-use super::unread::Unread;
+use super::unread::ReadingError;
 use super::usages;
-use super::usages::For;
+use super::usages::Audience;
 use crate::door::status;
 use crate::pb;
 use crate::pb::audit_service_server::AuditService;
@@ -33,7 +33,7 @@ use question::Search;
 /// Served at the operators' door.
 #[derive(Debug, Clone)]
 pub(super) struct AuditDoor {
-    desk: Arc<Desk>,
+    desk: Arc<ReadingDesk>,
 }
 
 /// A page of what was found.
@@ -45,11 +45,14 @@ struct Page {
 }
 
 impl AuditDoor {
-    pub(super) fn new(desk: Arc<Desk>) -> Self {
+    pub(super) fn new(desk: Arc<ReadingDesk>) -> Self {
         Self { desk }
     }
 
-    async fn found(&self, request: &Request<pb::SearchRequest>) -> Result<PageStream, Unread> {
+    async fn found(
+        &self,
+        request: &Request<pb::SearchRequest>,
+    ) -> Result<PageStream, ReadingError> {
         let known = self.desk.know(request.metadata().as_ref())?;
         let granted = known.may(Right::Search)?;
         let asked = request.get_ref();
@@ -75,14 +78,14 @@ impl AuditDoor {
     async fn usages(
         &self,
         request: &Request<pb::ListUsagesRequest>,
-    ) -> Result<pb::ListUsagesResponse, Unread> {
+    ) -> Result<pb::ListUsagesResponse, ReadingError> {
         let granted = self
             .desk
             .know(request.metadata().as_ref())?
             .may(Right::Subjects)?;
         let asked = request.get_ref();
         let (question, told) = question::usages(asked, &self.desk)?;
-        let (answer, gaps) = usages::find(&self.desk, question, For::Auditor).await?;
+        let (answer, gaps) = usages::find(&self.desk, question, Audience::Auditor).await?;
         let snapshot = self.desk.exchange.snapshot();
         let now = self.desk.now();
         let reading = Reading {
@@ -111,7 +114,7 @@ impl AuditDoor {
     async fn proofs(
         &self,
         request: &Request<pb::GetProofRequest>,
-    ) -> Result<pb::GetProofResponse, Unread> {
+    ) -> Result<pb::GetProofResponse, ReadingError> {
         let granted = self
             .desk
             .know(request.metadata().as_ref())?
@@ -132,7 +135,7 @@ impl AuditDoor {
         };
         let _on_record = self.desk.record(&granted, reading).await?;
         if proofs.is_empty() {
-            return Err(Unread::NotFound);
+            return Err(ReadingError::NotFound);
         }
         Ok(pb::GetProofResponse { proofs })
     }
@@ -140,7 +143,7 @@ impl AuditDoor {
     async fn status(
         &self,
         request: &Request<pb::GetStatusRequest>,
-    ) -> Result<pb::GetStatusResponse, Unread> {
+    ) -> Result<pb::GetStatusResponse, ReadingError> {
         // Whose it is does not matter: no entry is told of.
         self.desk.know(request.metadata().as_ref())?;
         let journal = self.desk.journal.clone();
@@ -156,7 +159,7 @@ impl AuditDoor {
     }
 }
 
-fn reached(reached: &Reached) -> pb::Reached {
+fn reached(reached: &CheckpointProgress) -> pb::Reached {
     pb::Reached {
         size: reached.size,
         time: reached.time.map(entry::timestamp),
@@ -164,7 +167,7 @@ fn reached(reached: &Reached) -> pb::Reached {
 }
 
 /// A page with its proofs.
-fn find(desk: &Desk, search: &Search) -> Result<Page, Unread> {
+fn find(desk: &ReadingDesk, search: &Search) -> Result<Page, ReadingError> {
     let journal = desk.journal.as_path();
     let gaps = match &search.about {
         Some(person) => Some(entry::gaps(lookup::gaps(desk, person)?)),
@@ -213,7 +216,7 @@ impl Page {
 type PageStream = Pin<Box<dyn Stream<Item = Result<pb::SearchResponse, Status>> + Send>>;
 
 /// The status of what was not read, counted and logged.
-fn refused(what: &'static str) -> impl Fn(Unread) -> Status {
+fn refused(what: &'static str) -> impl Fn(ReadingError) -> Status {
     move |unread| status::unread(&unread.told(what))
 }
 

@@ -10,10 +10,10 @@ use time::UtcOffset;
 use tokio::sync::Mutex;
 use tokio::sync::Semaphore;
 
-use super::reader::Granted;
-use super::reader::Known;
+use super::reader::KnownReader;
+use super::reader::ReadGrant;
 use super::reader::Readers;
-use super::unread::Unread;
+use super::unread::ReadingError;
 use super::visibility::Visibility;
 use crate::audit::Entry;
 use crate::audit::merkle::Hash;
@@ -30,7 +30,7 @@ const MINUTE_MICROS: i64 = 60_000_000;
 
 /// What every service for readers stands on. One for each gateway.
 #[derive(Debug)]
-pub struct Desk {
+pub struct ReadingDesk {
     pub(crate) exchange: Arc<Exchange>,
     /// The journal's directory.
     pub(crate) journal: PathBuf,
@@ -92,7 +92,7 @@ impl Action {
     }
 }
 
-impl Desk {
+impl ReadingDesk {
     pub fn new(
         exchange: Arc<Exchange>,
         journal: PathBuf,
@@ -111,7 +111,7 @@ impl Desk {
         }
     }
 
-    pub(crate) fn know(&self, headers: &HeaderMap) -> Result<Known<'_>, Unread> {
+    pub(crate) fn know(&self, headers: &HeaderMap) -> Result<KnownReader<'_>, ReadingError> {
         let shown = headers.get(AUTHORIZATION).map(|value| value.as_bytes());
         Ok(self.readers.know(shown)?)
     }
@@ -123,29 +123,29 @@ impl Desk {
     /// Looks something up in files, off the async threads.
     pub(crate) async fn look_up<T: Send + 'static>(
         &self,
-        look: impl FnOnce() -> Result<T, Unread> + Send + 'static,
-    ) -> Result<T, Unread> {
+        look: impl FnOnce() -> Result<T, ReadingError> + Send + 'static,
+    ) -> Result<T, ReadingError> {
         // Taken into the thread: a client that goes away does not make room for another look-up before this one ends.
         let permit = self
             .lookups
             .clone()
             .acquire_owned()
             .await
-            .map_err(Unread::failed)?;
+            .map_err(ReadingError::failed)?;
         tokio::task::spawn_blocking(move || {
             let _permit = permit;
             look()
         })
         .await
-        .map_err(Unread::failed)?
+        .map_err(ReadingError::failed)?
     }
 
     /// Puts a reading on record. If we die after it, the journal tells of an answer that did not leave: never the reverse.
     pub(crate) async fn record(
         &self,
-        granted: &Granted,
+        granted: &ReadGrant,
         reading: Reading,
-    ) -> Result<OnRecord, Unread> {
+    ) -> Result<OnRecord, ReadingError> {
         let (reader, action) = (granted.reader().to_string(), reading.action.as_str());
         let entry = Entry::access(pb::AccessRecord {
             reader: reader.clone(),
@@ -165,7 +165,11 @@ impl Desk {
     }
 
     /// Puts on record that somebody was not let in, or not to what they asked for; or how many times.
-    pub(crate) async fn record_refusal(&self, who: String, what: String) -> Result<(), Unread> {
+    pub(crate) async fn record_refusal(
+        &self,
+        who: String,
+        what: String,
+    ) -> Result<(), ReadingError> {
         let entry = Entry::refused_access(pb::AccessRecord {
             reader: who,
             action: "refused".to_owned(),
@@ -179,9 +183,9 @@ impl Desk {
     /// Puts on record that a reader fetches tiles: once for each minute, since a copy of the tree takes thousands of them.
     pub(crate) async fn record_fetch(
         &self,
-        granted: &Granted,
+        granted: &ReadGrant,
         path: &str,
-    ) -> Result<OnRecord, Unread> {
+    ) -> Result<OnRecord, ReadingError> {
         let minute = self.now().micros().div_euclid(MINUTE_MICROS);
         // Held while the entry is written: a second tile must not leave before the entry that covers it is on disk.
         let mut fetching = self.fetching.lock().await;

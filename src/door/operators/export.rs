@@ -28,18 +28,18 @@ use tar::HeaderMode;
 use uuid::Uuid;
 
 use super::desk::Action;
-use super::desk::Desk;
 use super::desk::OnRecord;
 use super::desk::Reading;
+use super::desk::ReadingDesk;
 use super::parameters::Parameters;
-use super::reader::Granted;
+use super::reader::ReadGrant;
 use super::reader::Right;
-use super::unread::Unread;
+use super::unread::ReadingError;
 use crate::audit::export::Export;
 use crate::audit::export::ExportError;
 use crate::audit::export::Format;
 use crate::audit::export::Selection;
-use crate::audit::export::Written;
+use crate::audit::export::WrittenExport;
 use crate::audit::export::write;
 use crate::audit::note::VerifierKey;
 use crate::audit::search::Criteria;
@@ -50,12 +50,12 @@ const BUNDLE: &str = "evidence";
 const PORTION: usize = 256 * 1024;
 
 /// `export?format=parquet|csv|jsonl|ocsf|bundle`, and optionally `since`, `until`, `from`, `to` and `mandate`.
-pub(super) fn routes(desk: Arc<Desk>) -> Router {
+pub(super) fn routes(desk: Arc<ReadingDesk>) -> Router {
     Router::new().route("/export", get(export)).with_state(desk)
 }
 
 /// What is wanted, in the reader's own words too.
-pub(crate) struct Asked {
+pub(crate) struct ExportRequest {
     pub(crate) format: Format,
     pub(crate) selection: Selection,
     pub(crate) mandate: String,
@@ -63,26 +63,30 @@ pub(crate) struct Asked {
 }
 
 async fn export(
-    State(desk): State<Arc<Desk>>,
+    State(desk): State<Arc<ReadingDesk>>,
     headers: HeaderMap,
     uri: Uri,
-) -> Result<Response, Unread> {
+) -> Result<Response, ReadingError> {
     let exported = exported(&desk, &headers, uri.query().unwrap_or_default()).await;
     exported.map_err(|unread| unread.told("export"))
 }
 
-async fn exported(desk: &Arc<Desk>, headers: &HeaderMap, query: &str) -> Result<Response, Unread> {
+async fn exported(
+    desk: &Arc<ReadingDesk>,
+    headers: &HeaderMap,
+    query: &str,
+) -> Result<Response, ReadingError> {
     let granted = desk.know(headers)?.may(Right::Export)?;
-    let asked = Asked::read(query, desk)?;
+    let asked = ExportRequest::read(query, desk)?;
     export_for(desk, &granted, asked).await
 }
 
 /// The file, once it is on record with its hash.
 pub(crate) async fn export_for(
-    desk: &Desk,
-    granted: &Granted,
-    asked: Asked,
-) -> Result<Response, Unread> {
+    desk: &ReadingDesk,
+    granted: &ReadGrant,
+    asked: ExportRequest,
+) -> Result<Response, ReadingError> {
     let snapshot = desk.exchange.snapshot();
     let trusted = snapshot.journals.of(desk.exchange.department()).to_vec();
     let (format, journal, offset) = (asked.format, desk.journal.clone(), desk.offset);
@@ -107,17 +111,17 @@ pub(crate) async fn export_for(
         mandate: asked.mandate,
     };
     let on_record = desk.record(granted, reading).await?;
-    let length = file.metadata().map_err(Unread::failed)?.len();
+    let length = file.metadata().map_err(ReadingError::failed)?.len();
     Ok(sent(&on_record, format, length, file))
 }
 
-impl Asked {
-    fn read(query: &str, desk: &Desk) -> Result<Self, Unread> {
+impl ExportRequest {
+    fn read(query: &str, desk: &ReadingDesk) -> Result<Self, ReadingError> {
         let parameters = Parameters::read(query)?;
         let word = parameters.one("format")?.unwrap_or_default();
         let format = FILES.into_iter().find(|format| format.as_str() == word);
         let format = format.ok_or_else(|| {
-            Unread::invalid(
+            ReadingError::invalid(
                 "format",
                 "expected one of parquet, csv, jsonl, ocsf, bundle",
             )
@@ -150,7 +154,7 @@ pub(crate) const FILES: [Format; 5] = [
     Format::Bundle,
 ];
 
-fn told(parameters: &Parameters, format: Format) -> Result<String, Unread> {
+fn told(parameters: &Parameters, format: Format) -> Result<String, ReadingError> {
     let mut told = format.as_str().to_owned();
     for name in ["since", "until", "from", "to"] {
         if let Some(value) = parameters.one(name)? {
@@ -161,10 +165,13 @@ fn told(parameters: &Parameters, format: Format) -> Result<String, Unread> {
 }
 
 /// The export as a file that has no name any more: it is gone when it has been sent, or when we die.
-fn made(export: &Export<'_>, trusted: &[VerifierKey]) -> Result<(Written, File), Unread> {
+fn made(
+    export: &Export<'_>,
+    trusted: &[VerifierKey],
+) -> Result<(WrittenExport, File), ReadingError> {
     if trusted.is_empty() {
         let why = "the directory has no key of this department's journal to verify it with";
-        return Err(Unread::failed(io::Error::other(why)));
+        return Err(ReadingError::failed(io::Error::other(why)));
     }
     let path = place(export.journal);
     let written = write(export, &path, &mut |_| ControlFlow::Continue(())).map_err(refused)?;
@@ -174,7 +181,7 @@ fn made(export: &Export<'_>, trusted: &[VerifierKey]) -> Result<(Written, File),
             File::open(&path).and_then(|file| fs::remove_file(&path).map(|()| file))
         }
     };
-    Ok((written, file.map_err(Unread::failed)?))
+    Ok((written, file.map_err(ReadingError::failed)?))
 }
 
 /// A folder as a tar archive without a name; the folder is gone.
@@ -201,12 +208,12 @@ fn place(journal: &Path) -> PathBuf {
     journal.with_file_name(format!("export-{}", Uuid::now_v7()))
 }
 
-fn refused(error: ExportError) -> Unread {
+fn refused(error: ExportError) -> ReadingError {
     match error {
         ExportError::Range { .. } | ExportError::Nothing => {
-            Unread::invalid("query", error.to_string())
+            ReadingError::invalid("query", error.to_string())
         }
-        error => Unread::failed(error),
+        error => ReadingError::failed(error),
     }
 }
 

@@ -11,15 +11,15 @@ use axum::middleware;
 use axum::middleware::Next;
 use axum::response::Response;
 
-use super::desk::Desk;
 use super::desk::OnRecord;
+use super::desk::ReadingDesk;
 use super::reader::Right;
-use super::unread::Unread;
+use super::unread::ReadingError;
 use crate::door::tiles;
 use crate::door::tiles::ServedJournal;
 
 /// `checkpoint`, `tile/<L>/<N>` and `tile/entries/<N>`, relative to the journal's prefix.
-pub(super) fn routes(desk: &Arc<Desk>, witnessed: bool) -> Router {
+pub(super) fn routes(desk: &Arc<ReadingDesk>, witnessed: bool) -> Router {
     let served = ServedJournal {
         dir: desk.journal.clone(),
         entries: true,
@@ -29,17 +29,21 @@ pub(super) fn routes(desk: &Arc<Desk>, witnessed: bool) -> Router {
 }
 
 async fn guard(
-    State(desk): State<Arc<Desk>>,
+    State(desk): State<Arc<ReadingDesk>>,
     request: Request,
     next: Next,
-) -> Result<Response, Unread> {
+) -> Result<Response, ReadingError> {
     let on_record = admit(&desk, request.headers(), &shown(request.uri()))
         .await
         .map_err(|unread| unread.told("tiles"))?;
     Ok(pass(on_record, request, next).await)
 }
 
-async fn admit(desk: &Desk, headers: &HeaderMap, path: &str) -> Result<OnRecord, Unread> {
+async fn admit(
+    desk: &ReadingDesk,
+    headers: &HeaderMap,
+    path: &str,
+) -> Result<OnRecord, ReadingError> {
     let granted = desk.know(headers)?.may(Right::Tiles)?;
     desk.record_fetch(&granted, path).await
 }

@@ -14,7 +14,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::audit::JournalState;
 use crate::audit::Standing;
-use crate::audit::reconcile::overdue::Overdue;
+use crate::audit::reconcile::overdue::OverdueComparisons;
 use crate::exchange::Exchange;
 
 #[derive(Clone)]
@@ -22,7 +22,7 @@ pub(super) struct Pages {
     pub(super) exchange: Arc<Exchange>,
     pub(super) metrics: PrometheusHandle,
     pub(super) stop: CancellationToken,
-    pub(super) overdue: Overdue,
+    pub(super) overdue: OverdueComparisons,
 }
 
 pub(super) fn routes(pages: Pages) -> Router {
@@ -50,7 +50,7 @@ async fn readyz(State(pages): State<Pages>) -> (StatusCode, String) {
 }
 
 /// A peer that cannot be compared with keeps nobody from being answered, but is told of.
-fn standing(standing: &Standing, overdue: &Overdue) -> (StatusCode, String) {
+fn standing(standing: &Standing, overdue: &OverdueComparisons) -> (StatusCode, String) {
     let not_ready = match standing {
         Standing::Good => {
             let overdue = overdue.load();

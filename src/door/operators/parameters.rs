@@ -10,7 +10,7 @@ use time::format_description::well_known::Rfc3339;
 use time::macros::format_description;
 
 use crate::clock::Moment;
-use crate::door::operators::unread::Unread;
+use crate::door::operators::unread::ReadingError;
 
 /// As the protocol's examples write a time.
 const LOCAL: &[BorrowedFormatItem<'_>] =
@@ -20,7 +20,7 @@ const LOCAL: &[BorrowedFormatItem<'_>] =
 pub(super) struct Parameters(Vec<(String, String)>);
 
 impl Parameters {
-    pub(super) fn read(query: &str) -> Result<Self, Unread> {
+    pub(super) fn read(query: &str) -> Result<Self, ReadingError> {
         let pairs = query.split('&').filter(|pair| !pair.is_empty());
         let decoded = pairs.map(|pair| {
             let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
@@ -29,11 +29,11 @@ impl Parameters {
         let decoded = decoded.collect::<Option<_>>();
         decoded
             .map(Self)
-            .ok_or_else(|| Unread::invalid("query", "is not percent-encoded UTF-8"))
+            .ok_or_else(|| ReadingError::invalid("query", "is not percent-encoded UTF-8"))
     }
 
     /// A parameter that may come once. Those that nobody asks for are passed over: a newer portal may send more.
-    pub(super) fn one(&self, name: &'static str) -> Result<Option<&str>, Unread> {
+    pub(super) fn one(&self, name: &'static str) -> Result<Option<&str>, ReadingError> {
         let mut values = self
             .0
             .iter()
@@ -41,7 +41,7 @@ impl Parameters {
             .map(|(_, v)| v.as_str());
         let (first, second) = (values.next(), values.next());
         if second.is_some() {
-            return Err(Unread::invalid(name, "comes twice"));
+            return Err(ReadingError::invalid(name, "comes twice"));
         }
         Ok(first)
     }
@@ -50,7 +50,7 @@ impl Parameters {
         &self,
         name: &'static str,
         range: RangeInclusive<usize>,
-    ) -> Result<Option<usize>, Unread> {
+    ) -> Result<Option<usize>, ReadingError> {
         let Some(text) = self.one(name)? else {
             return Ok(None);
         };
@@ -62,7 +62,9 @@ impl Parameters {
                 range.end()
             )
         };
-        number.map(Some).ok_or_else(|| Unread::invalid(name, why()))
+        number
+            .map(Some)
+            .ok_or_else(|| ReadingError::invalid(name, why()))
     }
 
     /// A time as RFC 3339 has it; without an offset, it is at the department's.
@@ -70,7 +72,7 @@ impl Parameters {
         &self,
         name: &'static str,
         offset: UtcOffset,
-    ) -> Result<Option<Moment>, Unread> {
+    ) -> Result<Option<Moment>, ReadingError> {
         let Some(text) = self.one(name)? else {
             return Ok(None);
         };
@@ -78,9 +80,9 @@ impl Parameters {
             PrimitiveDateTime::parse(text, LOCAL).map(|local| local.assume_offset(offset))
         });
         let why = "expected a time such as `2026-01-31T10:20:30` or `2026-01-31T10:20:30Z`";
-        let at = at.map_err(|_| Unread::invalid(name, why))?;
+        let at = at.map_err(|_| ReadingError::invalid(name, why))?;
         let micros = i64::try_from(at.unix_timestamp_nanos() / 1_000);
-        let micros = micros.map_err(|_| Unread::invalid(name, why))?;
+        let micros = micros.map_err(|_| ReadingError::invalid(name, why))?;
         Ok(Some(Moment::from_micros(micros)))
     }
 }

@@ -2,9 +2,9 @@
 
 use std::slice;
 
-use super::desk::Desk;
-use super::told::Told;
-use super::unread::Unread;
+use super::desk::ReadingDesk;
+use super::told::QueryWords;
+use super::unread::ReadingError;
 use crate::audit::person;
 use crate::audit::person::PersonError;
 use crate::clock::Moment;
@@ -27,15 +27,15 @@ impl Person {
     pub(super) fn asked(
         subject: &pb::Subject,
         period: Period,
-        desk: &Desk,
-    ) -> Result<Self, Unread> {
+        desk: &ReadingDesk,
+    ) -> Result<Self, ReadingError> {
         let schemes = match subject.scheme.is_empty() {
             false => slice::from_ref(&subject.scheme),
             true => desk.subjects.schemes.as_slice(),
         };
         if schemes.is_empty() {
             let why = "say which field identifies, such as `national_id`: the settings have no [subjects] to go by";
-            return Err(Unread::invalid("subject.scheme", why));
+            return Err(ReadingError::invalid("subject.scheme", why));
         }
         Self::identified(
             "subject.identifier",
@@ -52,10 +52,10 @@ impl Person {
         identifier: &str,
         schemes: &[String],
         (since, until): Period,
-        desk: &Desk,
-    ) -> Result<Self, Unread> {
+        desk: &ReadingDesk,
+    ) -> Result<Self, ReadingError> {
         let keys = desk.exchange.subject_keys();
-        let now = keys.month(desk.now()).map_err(Unread::failed)?;
+        let now = keys.month(desk.now()).map_err(ReadingError::failed)?;
         let snapshot = desk.exchange.snapshot();
         let mut found = person::Person::between(since, until);
         let mut shown = Vec::new();
@@ -71,17 +71,19 @@ impl Person {
     }
 
     /// Tells whom it is about to those who have the key, and to nobody else.
-    pub(super) fn tell(&self, key: &str, told: &mut Told) {
+    pub(super) fn tell(&self, key: &str, told: &mut QueryWords) {
         for (scheme, tag) in &self.shown {
             told.person(key, scheme, tag);
         }
     }
 }
 
-fn unread(field: &'static str, error: PersonError) -> Unread {
+fn unread(field: &'static str, error: PersonError) -> ReadingError {
     match error {
-        PersonError::UnknownScheme { .. } => Unread::invalid("subject.scheme", error.to_string()),
-        PersonError::NoIdentifier => Unread::invalid(field, error.to_string()),
-        PersonError::Keys(error) => Unread::failed(error),
+        PersonError::UnknownScheme { .. } => {
+            ReadingError::invalid("subject.scheme", error.to_string())
+        }
+        PersonError::NoIdentifier => ReadingError::invalid(field, error.to_string()),
+        PersonError::Keys(error) => ReadingError::failed(error),
     }
 }

@@ -3,29 +3,29 @@
 use std::path::Path;
 
 use super::lookup;
-use super::unread::Unread;
+use super::unread::ReadingError;
 use crate::audit::checkpoint::Checkpoint;
 use crate::audit::reader::ReadError;
 use crate::audit::reader::Reader;
 use crate::clock::Moment;
 
 pub(crate) struct Progress {
-    pub(crate) published: Option<Reached>,
+    pub(crate) published: Option<CheckpointProgress>,
     /// None while no quorum of witnesses has cosigned anything.
-    pub(crate) witnessed: Option<Reached>,
+    pub(crate) witnessed: Option<CheckpointProgress>,
     /// Entries before this one are found by the index, which makes a search quick.
     pub(crate) indexed_to: u64,
 }
 
 /// Up to where a checkpoint goes.
-pub(crate) struct Reached {
+pub(crate) struct CheckpointProgress {
     pub(crate) size: u64,
     /// When its last entry was written.
     pub(crate) time: Option<Moment>,
 }
 
 impl Progress {
-    pub(crate) fn of(journal: &Path) -> Result<Self, Unread> {
+    pub(crate) fn of(journal: &Path) -> Result<Self, ReadingError> {
         let read = || {
             let reader = Reader::open(journal);
             Ok((
@@ -33,7 +33,8 @@ impl Progress {
                 reached(&reader, reader.witnessed()?.as_deref())?,
             ))
         };
-        let (published, witnessed) = read().map_err(|error: ReadError| Unread::failed(error))?;
+        let (published, witnessed) =
+            read().map_err(|error: ReadError| ReadingError::failed(error))?;
         Ok(Self {
             published,
             witnessed,
@@ -42,13 +43,13 @@ impl Progress {
     }
 }
 
-fn reached(reader: &Reader, note: Option<&str>) -> Result<Option<Reached>, ReadError> {
+fn reached(reader: &Reader, note: Option<&str>) -> Result<Option<CheckpointProgress>, ReadError> {
     let Some(size) = note.and_then(size) else {
         return Ok(None);
     };
     let last = size.checked_sub(1).map(|last| reader.entry(last));
     let last = last.transpose()?.flatten();
-    Ok(Some(Reached {
+    Ok(Some(CheckpointProgress {
         size,
         time: last.map(|last| last.leaf.time),
     }))

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use super::lookup;
 use super::progress::size;
-use super::unread::Unread;
+use super::unread::ReadingError;
 use crate::audit::proof::Proof;
 use crate::audit::reader::Reader;
 use crate::audit::search::Criteria;
@@ -19,7 +19,7 @@ const OF_EXCHANGE: usize = 8;
 
 /// The entries that are to be proven.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Which {
+pub(crate) enum ProofTarget {
     Index(u64),
     /// All of one exchange.
     Exchange(ExchangeId),
@@ -39,10 +39,10 @@ struct Note {
 }
 
 impl Prover {
-    pub(crate) fn open(journal: &Path) -> Result<Self, Unread> {
+    pub(crate) fn open(journal: &Path) -> Result<Self, ReadingError> {
         let reader = Reader::open(journal);
-        let witnessed = reader.witnessed().map_err(Unread::failed)?;
-        let published = reader.published().map_err(Unread::failed)?;
+        let witnessed = reader.witnessed().map_err(ReadingError::failed)?;
+        let published = reader.published().map_err(ReadingError::failed)?;
         let notes = [witnessed, published].into_iter().flatten();
         Ok(Self {
             tiles: Tiles::open(journal),
@@ -54,7 +54,7 @@ impl Prover {
     }
 
     /// None for an entry that no checkpoint covers yet.
-    pub(crate) fn prove(&self, index: u64, leaf: &[u8]) -> Result<Option<Proof>, Unread> {
+    pub(crate) fn prove(&self, index: u64, leaf: &[u8]) -> Result<Option<Proof>, ReadingError> {
         let Some(note) = self.notes.iter().find(|note| index < note.size) else {
             return Ok(None);
         };
@@ -62,13 +62,13 @@ impl Prover {
         Ok(Some(Proof {
             extra: Some(leaf.to_vec()),
             index,
-            path: path.map_err(Unread::failed)?,
+            path: path.map_err(ReadingError::failed)?,
             note: note.text.clone(),
         }))
     }
 
-    fn entry(&self, index: u64) -> Result<Option<pb::EntryProof>, Unread> {
-        let Some(stored) = self.reader.entry(index).map_err(Unread::failed)? else {
+    fn entry(&self, index: u64) -> Result<Option<pb::EntryProof>, ReadingError> {
+        let Some(stored) = self.reader.entry(index).map_err(ReadingError::failed)? else {
             return Ok(None);
         };
         let leaf = stored.leaf_bytes();
@@ -81,7 +81,7 @@ impl Prover {
 }
 
 /// The proofs of the entries that are there and under a checkpoint.
-pub(crate) fn of(journal: &Path, which: Which) -> Result<Vec<pb::EntryProof>, Unread> {
+pub(crate) fn of(journal: &Path, which: ProofTarget) -> Result<Vec<pb::EntryProof>, ReadingError> {
     let prover = Prover::open(journal)?;
     let mut proofs = Vec::new();
     for index in indexes(journal, which)? {
@@ -90,10 +90,10 @@ pub(crate) fn of(journal: &Path, which: Which) -> Result<Vec<pb::EntryProof>, Un
     Ok(proofs)
 }
 
-fn indexes(journal: &Path, which: Which) -> Result<Vec<u64>, Unread> {
+fn indexes(journal: &Path, which: ProofTarget) -> Result<Vec<u64>, ReadingError> {
     let exchange = match which {
-        Which::Index(index) => return Ok(vec![index]),
-        Which::Exchange(exchange) => exchange,
+        ProofTarget::Index(index) => return Ok(vec![index]),
+        ProofTarget::Exchange(exchange) => exchange,
     };
     let criteria = Criteria {
         exchange: Some(exchange),
@@ -110,7 +110,7 @@ fn indexes(journal: &Path, which: Which) -> Result<Vec<u64>, Unread> {
     Ok(indexes)
 }
 
-impl fmt::Display for Which {
+impl fmt::Display for ProofTarget {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Index(index) => write!(f, "index={index}"),

@@ -41,11 +41,11 @@ pub struct Readers(Vec<Reader>);
 
 /// Somebody who has shown a reader's token. Only `Readers` makes one.
 #[derive(Debug, Clone)]
-pub struct Known<'a>(&'a Reader);
+pub struct KnownReader<'a>(&'a Reader);
 
 /// Evidence that a reader has the right to what was asked. Only `Known` makes one, and the console for who is signed in.
 #[derive(Debug, Clone)]
-pub struct Granted {
+pub struct ReadGrant {
     reader: ReaderName,
 }
 
@@ -81,7 +81,7 @@ impl Readers {
     }
 
     /// Whose token the `authorization` header shows.
-    pub fn know(&self, authorization: Option<&[u8]>) -> Result<Known<'_>, NotGranted> {
+    pub fn know(&self, authorization: Option<&[u8]>) -> Result<KnownReader<'_>, NotGranted> {
         let shown = authorization
             .and_then(token::bearer)
             .ok_or(NotGranted::NoToken)?;
@@ -93,25 +93,25 @@ impl Readers {
                 known = Some(reader);
             }
         }
-        known.map(Known).ok_or(NotGranted::UnknownToken)
+        known.map(KnownReader).ok_or(NotGranted::UnknownToken)
     }
 }
 
-impl Known<'_> {
-    pub fn may(&self, right: Right) -> Result<Granted, NotGranted> {
+impl KnownReader<'_> {
+    pub fn may(&self, right: Right) -> Result<ReadGrant, NotGranted> {
         if !self.0.rights.contains(&right) {
             return Err(NotGranted::RightMissing {
                 reader: self.0.name.clone(),
                 right,
             });
         }
-        Ok(Granted {
+        Ok(ReadGrant {
             reader: self.0.name.clone(),
         })
     }
 }
 
-impl Granted {
+impl ReadGrant {
     /// For somebody who is signed in at the console, whose role gives the right.
     pub(crate) fn signed_in(name: &ReaderName) -> Self {
         Self {

@@ -14,9 +14,9 @@ const MAX_WORD: usize = 160;
 
 /// What was asked for, a word for each condition. Whoever puts a word in sees to it that it identifies nobody.
 #[derive(Clone, Default)]
-pub(crate) struct Told(String);
+pub(crate) struct QueryWords(String);
 
-impl Told {
+impl QueryWords {
     pub(crate) fn word(&mut self, key: &str, value: &str) {
         if !self.0.is_empty() {
             self.0.push(' ');
@@ -52,7 +52,7 @@ impl Told {
     }
 }
 
-impl fmt::Display for Told {
+impl fmt::Display for QueryWords {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)
     }

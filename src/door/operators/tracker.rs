@@ -19,22 +19,22 @@ use serde::Serialize;
 use time::format_description::well_known::Rfc3339;
 
 use super::desk::Action;
-use super::desk::Desk;
 use super::desk::OnRecord;
 use super::desk::Reading;
+use super::desk::ReadingDesk;
 use super::reader::Right;
-use super::unread::Unread;
+use super::unread::ReadingError;
 use super::usages;
-use super::usages::For;
+use super::usages::Audience;
 use crate::audit::JournalState;
 use crate::audit::reader::Reader;
 use crate::audit::usage::Usage;
 use crate::clock::Moment;
 use crate::exchange::snapshot::Snapshot;
-use question::Asked;
+use question::TrackerRequest;
 
 /// `findUsage`, `usagePeriod` and `heartbeat`.
-pub(super) fn routes(desk: Arc<Desk>) -> Router {
+pub(super) fn routes(desk: Arc<ReadingDesk>) -> Router {
     Router::new()
         .route("/findUsage", get(find_usage))
         .route("/usagePeriod", get(usage_period))
@@ -73,25 +73,29 @@ struct Heartbeat {
 }
 
 async fn find_usage(
-    State(desk): State<Arc<Desk>>,
+    State(desk): State<Arc<ReadingDesk>>,
     headers: HeaderMap,
     uri: Uri,
-) -> Result<Response, Unread> {
+) -> Result<Response, ReadingError> {
     let found = found(&desk, &headers, &uri).await;
     found.map_err(|unread| unread.told("findUsage"))
 }
 
-async fn found(desk: &Arc<Desk>, headers: &HeaderMap, uri: &Uri) -> Result<Response, Unread> {
+async fn found(
+    desk: &Arc<ReadingDesk>,
+    headers: &HeaderMap,
+    uri: &Uri,
+) -> Result<Response, ReadingError> {
     let granted = desk.know(headers)?.may(Right::Subjects)?;
-    let asked = Asked::read(headers, uri.query().unwrap_or_default(), desk)?;
-    let (answer, gaps) = usages::find(desk, asked.question, For::Person).await?;
+    let asked = TrackerRequest::read(headers, uri.query().unwrap_or_default(), desk)?;
+    let (answer, gaps) = usages::find(desk, asked.question, Audience::Person).await?;
     if gaps.is_unanswerable() {
         // The protocol has no place for what cannot be said: a number of usages would be taken for all of them.
         let why = format!(
             "cannot be said for {}: ask for a period without these months",
             gaps.without_key.join(", ")
         );
-        return Err(Unread::invalid("periodStart", why));
+        return Err(ReadingError::invalid("periodStart", why));
     }
     let reading = Reading {
         action: Action::Subject,
@@ -113,7 +117,7 @@ async fn found(desk: &Arc<Desk>, headers: &HeaderMap, uri: &Uri) -> Result<Respo
     json(&on_record, &told)
 }
 
-fn tracked(usage: &Usage, snapshot: &Snapshot, desk: &Desk) -> TrackedUsage {
+fn tracked(usage: &Usage, snapshot: &Snapshot, desk: &ReadingDesk) -> TrackedUsage {
     let schema = snapshot.registry.record(&usage.record_type).ok();
     TrackedUsage {
         logtime: shown(usage.time, desk),
@@ -129,9 +133,9 @@ fn tracked(usage: &Usage, snapshot: &Snapshot, desk: &Desk) -> TrackedUsage {
 }
 
 async fn usage_period(
-    State(desk): State<Arc<Desk>>,
+    State(desk): State<Arc<ReadingDesk>>,
     headers: HeaderMap,
-) -> Result<Response, Unread> {
+) -> Result<Response, ReadingError> {
     let start = start(&desk, &headers).await;
     let start = start.map_err(|unread| unread.told("usagePeriod"))?;
     plain(&UsagePeriod {
@@ -140,16 +144,23 @@ async fn usage_period(
 }
 
 /// The first entry's time: since then this gateway has kept its journal.
-async fn start(desk: &Desk, headers: &HeaderMap) -> Result<Moment, Unread> {
+async fn start(desk: &ReadingDesk, headers: &HeaderMap) -> Result<Moment, ReadingError> {
     desk.know(headers)?.may(Right::Subjects)?;
     let journal = desk.journal.clone();
     let first = desk
-        .look_up(move || Reader::open(&journal).entry(0).map_err(Unread::failed))
+        .look_up(move || {
+            Reader::open(&journal)
+                .entry(0)
+                .map_err(ReadingError::failed)
+        })
         .await?;
     Ok(first.map_or(desk.now(), |first| first.leaf.time))
 }
 
-async fn heartbeat(State(desk): State<Arc<Desk>>, headers: HeaderMap) -> Result<Response, Unread> {
+async fn heartbeat(
+    State(desk): State<Arc<ReadingDesk>>,
+    headers: HeaderMap,
+) -> Result<Response, ReadingError> {
     let granted = desk
         .know(&headers)
         .and_then(|known| Ok(known.may(Right::Subjects)?));
@@ -166,7 +177,7 @@ async fn heartbeat(State(desk): State<Arc<Desk>>, headers: HeaderMap) -> Result<
     plain(&Heartbeat { status, message })
 }
 
-fn shown(at: Moment, desk: &Desk) -> String {
+fn shown(at: Moment, desk: &ReadingDesk) -> String {
     // To the second, as the protocol's examples are.
     let at = at.at(desk.offset).replace_nanosecond(0);
     at.ok()
@@ -174,12 +185,12 @@ fn shown(at: Moment, desk: &Desk) -> String {
         .unwrap_or_default()
 }
 
-fn json(_on_record: &OnRecord, told: &impl Serialize) -> Result<Response, Unread> {
+fn json(_on_record: &OnRecord, told: &impl Serialize) -> Result<Response, ReadingError> {
     plain(told)
 }
 
-fn plain(told: &impl Serialize) -> Result<Response, Unread> {
-    let body = serde_json::to_string(told).map_err(Unread::failed)?;
+fn plain(told: &impl Serialize) -> Result<Response, ReadingError> {
+    let body = serde_json::to_string(told).map_err(ReadingError::failed)?;
     let headers = [
         (CONTENT_TYPE, "application/json"),
         (CACHE_CONTROL, "no-store"),

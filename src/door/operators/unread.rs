@@ -10,12 +10,12 @@ use axum::response::Response;
 use serde_json::json;
 
 use super::reader::NotGranted;
-use crate::audit::Unwritten;
+use crate::audit::AppendError;
 use crate::fault::chain;
 
 /// Why a reader was not answered. The text is for the reader; causes are for the operator's log.
 #[derive(Debug, thiserror::Error)]
-pub(crate) enum Unread {
+pub(crate) enum ReadingError {
     #[error(transparent)]
     NotGranted(#[from] NotGranted),
     #[error("{field}: {why}")]
@@ -23,12 +23,12 @@ pub(crate) enum Unread {
     #[error("the journal has no such entry")]
     NotFound,
     #[error("the journal cannot be written, and nothing is read that is not on record")]
-    Unlogged(#[from] Unwritten),
+    Unlogged(#[from] AppendError),
     #[error("the journal cannot be read now; the gateway's log says why")]
     Failed(#[source] Box<dyn std::error::Error + Send + Sync>),
 }
 
-impl Unread {
+impl ReadingError {
     pub(crate) fn invalid(field: &'static str, why: impl Into<String>) -> Self {
         let why = why.into();
         Self::Invalid { field, why }
@@ -82,7 +82,7 @@ impl Unread {
     }
 }
 
-impl IntoResponse for Unread {
+impl IntoResponse for ReadingError {
     fn into_response(self) -> Response {
         let status = self.status();
         let body = json!({ "reason": self.reason(), "message": self.to_string() });

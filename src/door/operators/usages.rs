@@ -3,11 +3,11 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use super::desk::Desk;
+use super::desk::ReadingDesk;
 use super::lookup;
-use super::unread::Unread;
-use super::visibility::Hidden;
-use super::visibility::Use;
+use super::unread::ReadingError;
+use super::visibility::Disclosure;
+use super::visibility::HidingRule;
 use super::visibility::Visibility;
 use crate::audit::person::Gaps;
 use crate::audit::person::Person;
@@ -27,23 +27,23 @@ pub(super) struct Question {
 
 /// For whom the answer is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum For {
+pub(super) enum Audience {
     Auditor,
     /// Who is not told of what a rule hides, nor that there is something.
     Person,
 }
 
 pub(super) async fn find(
-    desk: &Arc<Desk>,
+    desk: &Arc<ReadingDesk>,
     question: Question,
-    whom: For,
-) -> Result<(Usages, Gaps), Unread> {
+    whom: Audience,
+) -> Result<(Usages, Gaps), ReadingError> {
     let (own, now) = (desk.clone(), desk.now());
     desk.look_up(move || {
         let person = &question.person;
         Ok(match whom {
-            For::Auditor => (all(&own.journal, &question)?, lookup::gaps(&own, person)?),
-            For::Person => {
+            Audience::Auditor => (all(&own.journal, &question)?, lookup::gaps(&own, person)?),
+            Audience::Person => {
                 let shown = shown(&own.journal, &question, &own.subjects, now)?;
                 (shown, lookup::months(&own, person)?)
             }
@@ -52,7 +52,7 @@ pub(super) async fn find(
     .await
 }
 
-fn all(journal: &Path, question: &Question) -> Result<Usages, Unread> {
+fn all(journal: &Path, question: &Question) -> Result<Usages, ReadingError> {
     let pick = Pick {
         attempts: false,
         offset: question.offset,
@@ -67,7 +67,7 @@ fn shown(
     question: &Question,
     rules: &Visibility,
     now: Moment,
-) -> Result<Usages, Unread> {
+) -> Result<Usages, ReadingError> {
     let pick = Pick {
         attempts: false,
         offset: 0,
@@ -85,8 +85,12 @@ fn shown(
 }
 
 /// Why the person is not told of it, if so.
-pub(super) fn hidden<'a>(usage: &Usage, rules: &'a Visibility, now: Moment) -> Option<Hidden<'a>> {
-    let used = Use {
+pub(super) fn hidden<'a>(
+    usage: &Usage,
+    rules: &'a Visibility,
+    now: Moment,
+) -> Option<HidingRule<'a>> {
+    let used = Disclosure {
         at: usage.time,
         purpose: &usage.purpose,
         consumer: &usage.consumer,

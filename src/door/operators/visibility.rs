@@ -31,7 +31,7 @@ pub struct Rule {
 
 /// What a rule looks at.
 #[derive(Debug, Clone, Copy)]
-pub struct Use<'a> {
+pub struct Disclosure<'a> {
     pub at: Moment,
     pub purpose: &'a str,
     pub consumer: &'a str,
@@ -40,7 +40,7 @@ pub struct Use<'a> {
 
 /// Why a person is not told of something, and until when.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Hidden<'a> {
+pub struct HidingRule<'a> {
     pub reason: &'a str,
     /// None: for good.
     pub until: Option<Moment>,
@@ -48,7 +48,7 @@ pub struct Hidden<'a> {
 
 impl Visibility {
     /// The rule that hides it longest, if any does.
-    pub fn hides(&self, used: &Use<'_>, now: Moment) -> Option<Hidden<'_>> {
+    pub fn hides(&self, used: &Disclosure<'_>, now: Moment) -> Option<HidingRule<'_>> {
         self.rules
             .iter()
             .filter(|rule| rule.is_about(used))
@@ -59,7 +59,7 @@ impl Visibility {
 }
 
 impl Rule {
-    fn is_about(&self, used: &Use<'_>) -> bool {
+    fn is_about(&self, used: &Disclosure<'_>) -> bool {
         (self.purposes.is_empty() || self.purposes.iter().any(|p| p.as_str() == used.purpose))
             && (self.consumers.is_empty()
                 || self.consumers.iter().any(|c| c.as_str() == used.consumer))
@@ -70,12 +70,12 @@ impl Rule {
                     .any(|r| r.as_str() == used.record_type))
     }
 
-    fn hidden(&self, at: Moment) -> Hidden<'_> {
+    fn hidden(&self, at: Moment) -> HidingRule<'_> {
         let until = self.until.map(|delay| {
             let delay = i64::try_from(delay.as_micros()).unwrap_or(i64::MAX);
             Moment::from_micros(at.micros().saturating_add(delay))
         });
-        Hidden {
+        HidingRule {
             reason: &self.reason,
             until,
         }

@@ -12,11 +12,11 @@ use crate::audit::Entry;
 use crate::audit::Role;
 use crate::audit::reconcile::Difference;
 use crate::clock::Moment;
-use crate::door::admission::Shed;
+use crate::door::admission::AdmissionRefusal;
 use crate::door::status;
 use crate::exchange::refusal::TOO_MANY_REFUSALS;
-use crate::hourly::Counted;
 use crate::hourly::Hourly;
+use crate::hourly::HourlyCount;
 use crate::identity::Door;
 use crate::identity::spiffe::SpiffeId;
 use crate::name::DepartmentId;
@@ -37,11 +37,11 @@ pub(super) struct Claims {
     /// Comparisons that differ, for the log.
     differing: Hourly<DepartmentId>,
     /// Claims of exchanges in windows in which this gateway had none with the peer.
-    unfounded: Hourly<(DepartmentId, Claimed)>,
+    unfounded: Hourly<(DepartmentId, ClaimKind)>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-enum Claimed {
+enum ClaimKind {
     Windows,
     Exchanges,
 }
@@ -53,7 +53,7 @@ impl Claims {
         if before < COMPARISONS {
             Ok(())
         } else {
-            Err(status::shed(Shed::OverShare))
+            Err(status::shed(AdmissionRefusal::OverShare))
         }
     }
 
@@ -62,7 +62,7 @@ impl Claims {
         if before < NOTICES {
             Ok(())
         } else {
-            Err(status::shed(Shed::OverShare))
+            Err(status::shed(AdmissionRefusal::OverShare))
         }
     }
 
@@ -73,9 +73,11 @@ impl Claims {
 
     /// Whether it is the peer's first claim without a ground in this hour: the only one that has an entry of its own.
     fn is_first(&self, peer: &DepartmentId, found: &[Difference], now: Moment) -> bool {
-        let exchanges = (peer.clone(), Claimed::Exchanges);
+        let exchanges = (peer.clone(), ClaimKind::Exchanges);
         self.unfounded.add(exchanges, found.len() as u64, now);
-        self.unfounded.add((peer.clone(), Claimed::Windows), 1, now) == 0
+        self.unfounded
+            .add((peer.clone(), ClaimKind::Windows), 1, now)
+            == 0
     }
 }
 
@@ -124,14 +126,14 @@ impl PeerDoor {
         }
     }
 
-    async fn record_unfounded(&self, counted: Vec<Counted<(DepartmentId, Claimed)>>) {
+    async fn record_unfounded(&self, counted: Vec<HourlyCount<(DepartmentId, ClaimKind)>>) {
         let mut by_peer: BTreeMap<(DepartmentId, Moment), (u64, u64)> = BTreeMap::new();
-        for Counted { since, key, count } in counted {
+        for HourlyCount { since, key, count } in counted {
             let (peer, claimed) = key;
             let (windows, exchanges) = by_peer.entry((peer, since)).or_default();
             *(match claimed {
-                Claimed::Windows => windows,
-                Claimed::Exchanges => exchanges,
+                ClaimKind::Windows => windows,
+                ClaimKind::Exchanges => exchanges,
             }) += count;
         }
         for ((peer, since), (windows, exchanges)) in by_peer {

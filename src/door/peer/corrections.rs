@@ -7,7 +7,7 @@ use tonic::Request;
 use tonic::Status;
 
 use super::PeerDoor;
-use crate::door::admission::Shed;
+use crate::door::admission::AdmissionRefusal;
 use crate::door::corrections::to_its_end;
 use crate::door::status;
 use crate::identity::Caller;
@@ -62,7 +62,7 @@ impl PeerDoor {
         let peer = request.extensions().get::<Peer>();
         let peer = Caller::from(peer.ok_or_else(status::no_identity)?);
         let place = self.places.try_acquire();
-        let place = place.map_err(|_| status::shed(Shed::Overloaded))?;
+        let place = place.map_err(|_| status::shed(AdmissionRefusal::Overloaded))?;
         Ok((peer.department().clone(), place))
     }
 }

@@ -7,7 +7,7 @@ use crate::door::status;
 use crate::fault::Fault;
 use crate::name::PackageName;
 use crate::pb;
-use crate::publication::shelf::Kept;
+use crate::publication::shelf::KeptRevision;
 use crate::registry::Digest;
 
 impl PeerDoor {
@@ -45,7 +45,7 @@ impl PeerDoor {
             })?,
             Err(_) => return Err(status::internal()),
         };
-        let is_own = |kept: &Kept| kept.revision.owner == *self.exchange.department();
+        let is_own = |kept: &KeptRevision| kept.revision.owner == *self.exchange.department();
         let kept = kept.filter(is_own).ok_or_else(status::unknown_revision)?;
         let files = kept.files.texts().iter();
         let files = files.map(|(name, text)| pb::RegistryFile {

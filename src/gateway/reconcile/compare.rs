@@ -7,13 +7,13 @@ use time::UtcOffset;
 use tonic::Code;
 use tonic::Status;
 
+use crate::audit::AppendError;
 use crate::audit::Entry;
 use crate::audit::Role;
-use crate::audit::Unwritten;
 use crate::audit::index::IndexError;
+use crate::audit::reconcile::ClaimedState;
 use crate::audit::reconcile::Difference;
 use crate::audit::reconcile::Item;
-use crate::audit::reconcile::Standing;
 use crate::audit::reconcile::Summary;
 use crate::audit::reconcile::books::Books;
 use crate::audit::reconcile::disagreements;
@@ -68,7 +68,7 @@ pub(super) enum NotCompared {
     #[error("the journal's index does not follow yet")]
     Behind,
     #[error("the comparison is not on record")]
-    Unwritten(#[from] Unwritten),
+    Unwritten(#[from] AppendError),
     #[error("the comparison was given up")]
     GivenUp(#[from] tokio::task::JoinError),
 }
@@ -270,7 +270,7 @@ fn fitting(parts: &[Part]) -> usize {
 fn shared(items: &[Item]) -> Vec<Item> {
     let shared = items
         .iter()
-        .filter(|item| item.standing == Standing::Shared);
+        .filter(|item| item.standing == ClaimedState::Shared);
     shared.copied().collect()
 }
 

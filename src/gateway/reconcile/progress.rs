@@ -18,11 +18,11 @@ const LONGEST: Duration = Duration::from_secs(3_600);
 #[derive(Debug)]
 pub(super) struct Progress {
     next: Window,
-    aside: BTreeMap<Window, Aside>,
+    aside: BTreeMap<Window, Deferral>,
 }
 
 #[derive(Debug, Clone, Copy)]
-struct Aside {
+struct Deferral {
     until: Instant,
     wait: Duration,
 }
@@ -64,7 +64,7 @@ impl Progress {
         }
         let wait = known.map_or(AGAIN, |wait| (wait * 2).min(LONGEST));
         let until = now + wait;
-        self.aside.insert(window, Aside { until, wait });
+        self.aside.insert(window, Deferral { until, wait });
         self.pass(window);
         true
     }

@@ -14,7 +14,7 @@ use tower::ServiceExt;
 use crate::audit::witness::log_hash;
 use crate::fault::shown;
 use crate::source::channel::Channel;
-use crate::source::channel::Unreached;
+use crate::source::channel::ChannelError;
 
 /// For one question to one witness.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -23,11 +23,11 @@ const MAX_ANSWER: usize = 64 * 1024;
 
 /// Why a witness was of no use.
 #[derive(Debug, thiserror::Error)]
-pub(super) enum Trouble {
+pub(super) enum WitnessError {
     #[error("is not in the directory any more")]
     Gone,
     #[error("cannot be reached")]
-    Unreachable(#[source] Unreached),
+    Unreachable(#[source] ChannelError),
     #[error("does not answer within {} seconds", PATIENCE.as_secs())]
     Late,
     #[error("refuses with {status}: {why}")]
@@ -41,7 +41,7 @@ pub(super) enum Trouble {
     Unread(#[source] crate::audit::tiles::TileError),
 }
 
-impl Trouble {
+impl WitnessError {
     /// Whether the witness says that it knows another history of the journal.
     pub(super) fn is_contradiction(&self) -> bool {
         matches!(self, Self::Ahead { .. } | Self::Refused { status: 422, .. })
@@ -49,21 +49,21 @@ impl Trouble {
 }
 
 /// What becomes of a checkpoint.
-pub(super) enum Added {
+pub(super) enum SubmissionOutcome {
     /// Signature lines, not yet verified.
     Cosigned(String),
     /// The proof must begin at this size.
     OtherOld(u64),
 }
 
-struct Told {
+struct HttpAnswer {
     status: StatusCode,
     kind: String,
     body: String,
 }
 
 /// The note that the witness cosigned last for a journal.
-pub(super) async fn last(channel: Channel, origin: &str) -> Result<Option<String>, Trouble> {
+pub(super) async fn last(channel: Channel, origin: &str) -> Result<Option<String>, WitnessError> {
     let path = format!("/witness/{}/checkpoint", log_hash(origin));
     let told = ask(channel, Method::GET, &path, String::new()).await?;
     match told.status {
@@ -74,56 +74,61 @@ pub(super) async fn last(channel: Channel, origin: &str) -> Result<Option<String
 }
 
 /// Submits a checkpoint.
-pub(super) async fn add(channel: Channel, body: String) -> Result<Added, Trouble> {
+pub(super) async fn add(channel: Channel, body: String) -> Result<SubmissionOutcome, WitnessError> {
     let told = ask(channel, Method::POST, "/witness/add-checkpoint", body).await?;
     match told.status {
-        StatusCode::OK => Ok(Added::Cosigned(told.body)),
+        StatusCode::OK => Ok(SubmissionOutcome::Cosigned(told.body)),
         StatusCode::CONFLICT if told.kind == "text/x.tlog.size" => {
             let size = told
                 .body
                 .strip_suffix('\n')
                 .and_then(|size| size.parse().ok());
-            size.map(Added::OtherOld)
-                .ok_or(Trouble::Garbled("a size that is none"))
+            size.map(SubmissionOutcome::OtherOld)
+                .ok_or(WitnessError::Garbled("a size that is none"))
         }
         _ => Err(told.refused()),
     }
 }
 
-async fn ask(channel: Channel, method: Method, path: &str, body: String) -> Result<Told, Trouble> {
+async fn ask(
+    channel: Channel,
+    method: Method,
+    path: &str,
+    body: String,
+) -> Result<HttpAnswer, WitnessError> {
     let mut request = Request::new(tonic::body::Body::new(Body::from(body)));
     *request.method_mut() = method;
     *request.uri_mut() = path
         .parse()
-        .map_err(|_| Trouble::Garbled("a path that is none"))?;
+        .map_err(|_| WitnessError::Garbled("a path that is none"))?;
     let answer = async {
         let answer = channel
             .oneshot(request)
             .await
-            .map_err(Trouble::Unreachable)?;
+            .map_err(WitnessError::Unreachable)?;
         let (head, body) = answer.into_parts();
         let body = to_bytes(Body::new(body), MAX_ANSWER)
             .await
-            .map_err(|_| Trouble::Garbled("too much, or not all of it"))?;
+            .map_err(|_| WitnessError::Garbled("too much, or not all of it"))?;
         let kind = head.headers.get(CONTENT_TYPE);
-        Ok(Told {
+        Ok(HttpAnswer {
             status: head.status,
             kind: kind
                 .and_then(|kind| kind.to_str().ok())
                 .unwrap_or_default()
                 .to_owned(),
             body: String::from_utf8(body.to_vec())
-                .map_err(|_| Trouble::Garbled("bytes that are no text"))?,
+                .map_err(|_| WitnessError::Garbled("bytes that are no text"))?,
         })
     };
     timeout(PATIENCE, answer)
         .await
-        .unwrap_or(Err(Trouble::Late))
+        .unwrap_or(Err(WitnessError::Late))
 }
 
-impl Told {
-    fn refused(self) -> Trouble {
-        Trouble::Refused {
+impl HttpAnswer {
+    fn refused(self) -> WitnessError {
+        WitnessError::Refused {
             status: self.status.as_u16(),
             why: shown(self.body.trim_end()),
         }

@@ -6,10 +6,10 @@ use futures::StreamExt;
 use futures::stream::FuturesUnordered;
 
 use super::EVERY;
-use super::Reached;
-use super::Trouble;
+use super::LocatedWitness;
+use super::WitnessError;
 use super::Witnesses;
-use super::Witnessing;
+use super::WitnessingTask;
 use super::client;
 use crate::audit::HeldJournal;
 use crate::audit::Standing;
@@ -40,7 +40,7 @@ pub enum Contradiction {
     Unread(#[from] TileError),
 }
 
-impl Witnessing {
+impl WitnessingTask {
     /// Asks the witnesses until as many have answered as the quorum needs. One that contradicts is enough to refuse.
     pub(super) async fn confirm(&self, held: &HeldJournal) -> Result<(), Contradiction> {
         let mut answered = BTreeSet::new();
@@ -104,8 +104,8 @@ impl Witnessing {
     /// What the witness cosigned last, if one of this journal's keys has signed it.
     pub(super) async fn last(
         &self,
-        reached: &Reached,
-    ) -> Result<Option<SignedCheckpoint>, Trouble> {
+        reached: &LocatedWitness,
+    ) -> Result<Option<SignedCheckpoint>, WitnessError> {
         let Some(note) = client::last(self.channel(reached)?, &self.origin.to_string()).await?
         else {
             return Ok(None);
@@ -120,7 +120,7 @@ impl Witnessing {
             Ok(checkpoint) if checkpoint.origin() == self.origin.to_string() => {
                 Ok(Some(checkpoint))
             }
-            Ok(_) | Err(_) => Err(Trouble::Garbled(
+            Ok(_) | Err(_) => Err(WitnessError::Garbled(
                 "a checkpoint that this journal's key has not signed",
             )),
         }
@@ -128,7 +128,7 @@ impl Witnessing {
 
     pub(super) async fn hold_against(
         &self,
-        reached: &Reached,
+        reached: &LocatedWitness,
         last: &SignedCheckpoint,
         found: u64,
     ) -> Result<(), Contradiction> {

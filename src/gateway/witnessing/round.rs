@@ -9,13 +9,13 @@ use tokio::time::Instant;
 use tokio::time::timeout_at;
 
 use super::Contradiction;
+use super::LocatedWitness;
 use super::Progress;
-use super::Reached;
-use super::Trouble;
+use super::WitnessError;
 use super::Witnesses;
-use super::Witnessing;
+use super::WitnessingTask;
 use super::client;
-use super::client::Added;
+use super::client::SubmissionOutcome;
 use crate::audit::checkpoint::SignedCheckpoint;
 use crate::audit::cosignature::cosignatures;
 use crate::audit::tiles::TileError;
@@ -27,7 +27,7 @@ const ROUND: Duration = Duration::from_secs(12);
 /// How long the others are waited for when a quorum is there: their cosignatures are welcome, not needed.
 const GRACE: Duration = Duration::from_millis(500);
 
-impl Witnessing {
+impl WitnessingTask {
     /// Has the newest published checkpoint cosigned, if it is new.
     pub(super) async fn round(&self, witnesses: &Witnesses, progress: &mut Progress) {
         let taken = self.now();
@@ -96,7 +96,7 @@ impl Witnessing {
 
     /// Ends the journal if the witness shows another history under this journal's own signature: each further entry would
     /// lengthen a fork. That it merely says so ends nothing.
-    async fn look_into(&self, reached: &Reached) {
+    async fn look_into(&self, reached: &LocatedWitness) {
         let Ok(Some(last)) = self.last(reached).await else {
             return;
         };
@@ -110,31 +110,35 @@ impl Witnessing {
     /// The line of one witness, verified.
     async fn cosign(
         &self,
-        reached: &Reached,
+        reached: &LocatedWitness,
         checkpoint: &SignedCheckpoint,
-    ) -> Result<String, Trouble> {
+    ) -> Result<String, WitnessError> {
         let mut old = self.states.known(reached);
         // The second time from the size that the witness has told.
         for _ in 0..2 {
             let body = self.request(old, checkpoint).await?;
             match client::add(self.channel(reached)?, body).await? {
-                Added::Cosigned(lines) => return verified(reached, checkpoint, &lines),
-                Added::OtherOld(size) if size > checkpoint.size() => {
-                    return Err(Trouble::Ahead { size });
+                SubmissionOutcome::Cosigned(lines) => return verified(reached, checkpoint, &lines),
+                SubmissionOutcome::OtherOld(size) if size > checkpoint.size() => {
+                    return Err(WitnessError::Ahead { size });
                 }
-                Added::OtherOld(size) => old = size,
+                SubmissionOutcome::OtherOld(size) => old = size,
             }
         }
-        Err(Trouble::Garbled("another size each time"))
+        Err(WitnessError::Garbled("another size each time"))
     }
 
-    async fn request(&self, old: u64, checkpoint: &SignedCheckpoint) -> Result<String, Trouble> {
+    async fn request(
+        &self,
+        old: u64,
+        checkpoint: &SignedCheckpoint,
+    ) -> Result<String, WitnessError> {
         let (tiles, new) = (self.tiles.clone(), checkpoint.size());
         let proof = tokio::task::spawn_blocking(move || tiles.consistency(old, new)).await;
         // A task that is not run to its end has read nothing.
         let proof = proof
             .unwrap_or(Err(TileError::Beyond))
-            .map_err(Trouble::Unread)?;
+            .map_err(WitnessError::Unread)?;
         let note = checkpoint.note();
         Ok(AddCheckpoint { old, proof, note }.body())
     }
@@ -142,10 +146,10 @@ impl Witnessing {
 
 /// Of the lines that a witness gave, the one by the key that the policy has.
 fn verified(
-    reached: &Reached,
+    reached: &LocatedWitness,
     checkpoint: &SignedCheckpoint,
     lines: &str,
-) -> Result<String, Trouble> {
+) -> Result<String, WitnessError> {
     let key = std::slice::from_ref(&reached.witness.key);
     let is_its = |line: &&str| {
         let with_line = checkpoint.with_lines([*line]);
@@ -156,5 +160,5 @@ fn verified(
         .lines()
         .find(is_its)
         .map(str::to_owned)
-        .ok_or(Trouble::Garbled("no cosignature by its key"))
+        .ok_or(WitnessError::Garbled("no cosignature by its key"))
 }

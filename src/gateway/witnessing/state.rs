@@ -1,24 +1,24 @@
 //! Takes down how each witness is doing, for operators: in memory, in metrics, in the log.
 
-use super::client::Trouble;
+use super::client::WitnessError;
 use crate::audit::witness_states::WitnessState;
 use crate::audit::witness_states::WitnessStates;
 use crate::clock::Moment;
 use crate::fault::chain;
-use crate::gateway::witnesses::Reached;
+use crate::gateway::witnesses::LocatedWitness;
 
 impl WitnessStates {
     /// The size that a witness is known to have cosigned; 0 if nothing is known.
-    pub(super) fn known(&self, reached: &Reached) -> u64 {
+    pub(super) fn known(&self, reached: &LocatedWitness) -> u64 {
         let states = self.load();
         let state = states.get(reached.witness.key.name());
         state.and_then(|state| state.cosigned).unwrap_or(0)
     }
 
     /// Which witnesses keep a quorum from being met, and why.
-    pub(super) fn why(&self, all: &[Reached]) -> String {
+    pub(super) fn why(&self, all: &[LocatedWitness]) -> String {
         let states = self.load();
-        let trouble = |reached: &Reached| {
+        let trouble = |reached: &LocatedWitness| {
             let name = reached.witness.key.name();
             match states.get(name).map(|state| &state.trouble) {
                 Some(None) => None,
@@ -35,7 +35,7 @@ impl WitnessStates {
     }
 
     /// A witness has cosigned `size` of the journal's entries, or has none of them yet.
-    pub(super) fn answered(&self, reached: &Reached, size: u64, at: Option<Moment>) {
+    pub(super) fn answered(&self, reached: &LocatedWitness, size: u64, at: Option<Moment>) {
         let name = reached.witness.key.name().to_owned();
         if let Some(at) = at {
             metrics::gauge!("landbridge_witness_cosigned_timestamp_seconds", "witness" => name.clone())
@@ -55,7 +55,7 @@ impl WitnessStates {
     }
 
     /// Counts how many of the journal's entries each witness has not cosigned yet.
-    pub(super) fn measure(&self, all: &[Reached], entries: u64) {
+    pub(super) fn measure(&self, all: &[LocatedWitness], entries: u64) {
         for reached in all {
             let lag = entries.saturating_sub(self.known(reached));
             let name = reached.witness.key.name().to_owned();
@@ -64,7 +64,7 @@ impl WitnessStates {
     }
 
     /// A witness was of no use.
-    pub(super) fn failed(&self, reached: &Reached, trouble: &Trouble) {
+    pub(super) fn failed(&self, reached: &LocatedWitness, trouble: &WitnessError) {
         let name = reached.witness.key.name().to_owned();
         let text = chain(trouble);
         metrics::counter!("landbridge_witness_failures_total", "witness" => name.clone())

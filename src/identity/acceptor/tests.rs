@@ -474,7 +474,7 @@ async fn revoking_cuts_the_connections_of_that_certificate_within_a_second() {
     let mut heard = [0; 10];
     dialled.read_exact(&mut heard).await.unwrap();
     assert_eq!(&heard, b"still here");
-    assert!(door.rejudge(Whom::All).is_empty());
+    assert!(door.rejudge(RejudgeScope::All).is_empty());
     assert_eq!(door.peers().len(), 1);
 }
 
@@ -506,10 +506,10 @@ async fn a_connection_ends_with_its_certificate() {
         .issue(&spiffe("civil"), &[], term(0, 1))
         .unwrap();
     let link = knock(&door, raw_client(shown(&civil))).await.0.unwrap();
-    assert!(door.rejudge(Whom::Ended).is_empty());
+    assert!(door.rejudge(RejudgeScope::Ended).is_empty());
     world.wait(DAY + 1);
     assert_eq!(
-        door.rejudge(Whom::Ended)[0].refusal.reason(),
+        door.rejudge(RejudgeScope::Ended)[0].refusal.reason(),
         "CERT_EXPIRED"
     );
     assert!(link.peer().cancelled().is_cancelled());

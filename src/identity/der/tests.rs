@@ -54,7 +54,7 @@ proptest! {
     fn no_bytes_panic(bytes in proptest::collection::vec(any::<u8>(), 0..64)) {
         let _: Option<Validity> = certificate(&bytes);
         let _: Option<Validity> = revocation_list(&bytes);
-        let _: Option<Signed<'_>> = signed(&bytes);
+        let _: Option<SignedObject<'_>> = signed(&bytes);
         let _: Option<PublicKey<'_>> = public_key(&bytes);
         let _: Option<&[u8]> = list_number(&bytes);
         let _: Vec<u8> = constrained_names(&bytes);

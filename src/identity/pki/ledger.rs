@@ -9,7 +9,7 @@ use serde::Deserialize;
 use serde::Serialize;
 
 use crate::clock::Moment;
-use crate::identity::pki::Issued;
+use crate::identity::pki::IssuedCertificate;
 use crate::identity::pki::PkiError;
 use crate::identity::pki::date;
 use crate::identity::pki::files;
@@ -24,7 +24,7 @@ pub(super) struct Ledger {
     /// Grows with every list (RFC 5280, 5.2.3).
     pub(super) crl_number: u64,
     #[serde(default, rename = "certificate")]
-    pub(super) certificates: Vec<Issued>,
+    pub(super) certificates: Vec<IssuedCertificate>,
 }
 
 impl Ledger {
@@ -51,7 +51,7 @@ impl Ledger {
     }
 
     /// Marks the certificate with this serial number, or all of this id, and returns those that were not before.
-    pub(super) fn revoke(&mut self, what: &str, now: Moment) -> Vec<Issued> {
+    pub(super) fn revoke(&mut self, what: &str, now: Moment) -> Vec<IssuedCertificate> {
         let serial = what.replace(':', "").to_ascii_lowercase();
         let mut revoked = Vec::new();
         for issued in &mut self.certificates {
@@ -87,7 +87,7 @@ fn damaged(path: PathBuf, source: impl Into<Box<dyn std::error::Error + Send + S
     PkiError::Ledger { path, source }
 }
 
-fn entry(issued: &Issued, seconds: i64) -> Option<RevokedCertParams> {
+fn entry(issued: &IssuedCertificate, seconds: i64) -> Option<RevokedCertParams> {
     let revoked = Moment::from_micros(seconds.checked_mul(1_000_000)?);
     let serial = unhex(&issued.serial).filter(|serial| !serial.is_empty())?;
     Some(RevokedCertParams {

@@ -10,7 +10,7 @@ use toml::de::DeTable;
 use super::Agreement;
 use super::canonical;
 use super::grant;
-use super::report::Placed;
+use super::report::Located;
 use super::report::Report;
 use super::section::Form;
 use super::section::Section;
@@ -65,11 +65,11 @@ pub(in crate::policy) fn keys() -> Vec<&'static str> {
 }
 
 /// Where each id was first seen.
-type Defined = HashMap<AgreementId, String>;
+type IdPlaces = HashMap<AgreementId, String>;
 
 /// An agreement with the file that it was compiled from.
 #[derive(Debug, Clone)]
-pub(in crate::policy) struct Compiled {
+pub(in crate::policy) struct CompiledAgreement {
     pub(in crate::policy) agreement: Arc<Agreement>,
     /// Of the file's text.
     text: Digest,
@@ -81,17 +81,17 @@ pub(in crate::policy) struct Compiled {
 /// not changed is taken over.
 pub(in crate::policy) fn compile(
     input: &PolicyInput<'_>,
-    before: &[Compiled],
-) -> Result<Vec<Compiled>, Vec<Fault>> {
+    before: &[CompiledAgreement],
+) -> Result<Vec<CompiledAgreement>, Vec<Fault>> {
     let by_file = before.iter().map(|known| (&*known.agreement.file, known));
-    let known = Known {
+    let known = CompiledBefore {
         by_file: by_file.collect(),
         departments: input.departments.iter().collect(),
         registry: input.registry,
     };
     let mut agreements = Vec::new();
     let mut faults = Vec::new();
-    let mut defined = Defined::new();
+    let mut defined = IdPlaces::new();
     for file in input.agreements {
         let text = text_digest(&file.text);
         if let Some(same) = known.same(file, &text)
@@ -106,7 +106,7 @@ pub(in crate::policy) fn compile(
         if let Some(agreement) = agreement
             && report.faults.is_empty()
         {
-            agreements.push(Compiled {
+            agreements.push(CompiledAgreement {
                 text,
                 place: defined.get(&agreement.id).cloned().unwrap_or_default(),
                 agreement: Arc::new(agreement),
@@ -121,7 +121,7 @@ pub(in crate::policy) fn compile(
     }
 }
 
-impl Compiled {
+impl CompiledAgreement {
     pub(in crate::policy) fn part(&self) -> Part<'_> {
         Part {
             name: self.agreement.id.as_str(),
@@ -133,15 +133,15 @@ impl Compiled {
 }
 
 /// The agreements of before, and what they may still rest on.
-struct Known<'a> {
-    by_file: HashMap<&'a str, &'a Compiled>,
+struct CompiledBefore<'a> {
+    by_file: HashMap<&'a str, &'a CompiledAgreement>,
     departments: HashSet<&'a DepartmentId>,
     registry: &'a Registry,
 }
 
-impl Known<'_> {
+impl CompiledBefore<'_> {
     /// What a file's text would be compiled to again: between the same departments, by the same schemas.
-    fn same(&self, file: &PolicyFile, text: &Digest) -> Option<&Compiled> {
+    fn same(&self, file: &PolicyFile, text: &Digest) -> Option<&CompiledAgreement> {
         let known = self.by_file.get(&*file.path)?;
         let agreement = &*known.agreement;
         let mut parties = [&agreement.provider, &agreement.consumer].into_iter();
@@ -159,7 +159,7 @@ impl Known<'_> {
 fn compile_file(
     input: &PolicyInput<'_>,
     file: &PolicyFile,
-    defined: &mut Defined,
+    defined: &mut IdPlaces,
     report: &mut Report<'_>,
 ) -> Option<Agreement> {
     let (table, errors) = DeTable::parse_recoverable(&file.text);
@@ -178,7 +178,7 @@ fn compile_file(
 fn agreement(
     input: &PolicyInput<'_>,
     section: &Section<'_>,
-    defined: &mut Defined,
+    defined: &mut IdPlaces,
     report: &mut Report<'_>,
 ) -> Option<Agreement> {
     let id = id(section, defined, report);
@@ -216,10 +216,10 @@ fn agreement(
 
 fn id(
     section: &Section<'_>,
-    defined: &mut Defined,
+    defined: &mut IdPlaces,
     report: &mut Report<'_>,
 ) -> Option<AgreementId> {
-    let id: Placed<AgreementId> = section.read("id", value::name, report)?;
+    let id: Located<AgreementId> = section.read("id", value::name, report)?;
     if let Some(first) = defined.get(&id.value) {
         let message = format!(
             "the id `{}` is used already, at {first}; every agreement needs its own",
@@ -253,7 +253,7 @@ fn department(
     name: &str,
     report: &mut Report<'_>,
 ) -> Option<DepartmentId> {
-    let id: Placed<DepartmentId> = section.read(name, value::name, report)?;
+    let id: Located<DepartmentId> = section.read(name, value::name, report)?;
     if input.departments.contains(&id.value) {
         return Some(id.value);
     }

@@ -6,9 +6,9 @@ use std::sync::Arc;
 use toml::de::DeTable;
 
 use super::Grant;
-use super::named::Named;
+use super::named::GrantFields;
 use super::release;
-use super::report::Placed;
+use super::report::Located;
 use super::report::Report;
 use super::section::Form;
 use super::section::Section;
@@ -73,7 +73,7 @@ pub(super) fn keys() -> Vec<&'static str> {
 pub(super) fn compile(
     registry: &Registry,
     provider: Option<&DepartmentId>,
-    table: &Placed<&DeTable<'_>>,
+    table: &Located<&DeTable<'_>>,
     report: &mut Report<'_>,
 ) -> Option<Grant> {
     let prefix = format!("{}.", table.key);
@@ -81,10 +81,10 @@ pub(super) fn compile(
     let modes = section.list("modes", value::mode, report);
     let systems = section.list::<SystemName>("systems", value::name, report);
     let limits = Limits::read(&section, report);
-    let counting = Counting::of(&limits, &modes, report);
+    let counting = CountTerms::of(&limits, &modes, report);
     let schema = record(registry, provider, &section, report)?;
 
-    let named = Named::read(&schema, &section, report);
+    let named = GrantFields::read(&schema, &section, report);
     named.check(report);
     named.check_modes(&schema, &modes, report);
     let released = release::divide(&schema, &named, report);
@@ -108,7 +108,7 @@ pub(super) fn compile(
     })
 }
 
-fn values<T>(placed: Vec<Placed<T>>) -> Vec<T> {
+fn values<T>(placed: Vec<Located<T>>) -> Vec<T> {
     placed.into_iter().map(|p| p.value).collect()
 }
 
@@ -117,7 +117,7 @@ struct Limits {
     rate: Option<u32>,
     daily: Option<u64>,
     smallest_group: Option<u64>,
-    count_step: Option<Placed<u32>>,
+    count_step: Option<Located<u32>>,
     distinct_counts: Option<u32>,
     verify_tries: Option<u32>,
     lookup_misses: Option<u32>,
@@ -147,14 +147,14 @@ impl Limits {
 
 /// How counts are told. Where the same records may be queried, a count tells nothing that a query would not; where they may
 /// not, two counts whose filters differ by one person would tell of that person, were they exact.
-struct Counting {
+struct CountTerms {
     smallest_group: u64,
     step: u64,
     distinct: Option<u32>,
 }
 
-impl Counting {
-    fn of(limits: &Limits, modes: &[Placed<Mode>], report: &mut Report<'_>) -> Self {
+impl CountTerms {
+    fn of(limits: &Limits, modes: &[Located<Mode>], report: &mut Report<'_>) -> Self {
         let queried = modes.iter().any(|mode| mode.value == Mode::Query);
         let smallest_group = limits.smallest_group.unwrap_or(SMALLEST_GROUP);
         let least = if queried { 1 } else { smallest_group };
@@ -214,7 +214,7 @@ fn rows(schema: &RecordSchema, section: &Section<'_>, report: &mut Report<'_>) -
 }
 
 /// The byte in the file at which the n-th character of a text stands, unless escapes stand before it.
-fn place_within(report: &Report<'_>, text: &Placed<String>, character: usize) -> Option<usize> {
+fn place_within(report: &Report<'_>, text: &Located<String>, character: usize) -> Option<usize> {
     let written = report.file.text.get(text.at..)?;
     let quotes = ["'''", "\"\"\"", "'", "\""];
     let quote = quotes.into_iter().find(|q| written.starts_with(q))?;

@@ -2,7 +2,7 @@
 
 use prost_reflect::Kind;
 
-use super::report::Placed;
+use super::report::Located;
 use super::report::Report;
 use super::section::Section;
 use super::value;
@@ -12,14 +12,14 @@ use crate::registry::query::Mode;
 use crate::registry::schema::RecordSchema;
 
 #[derive(Debug)]
-pub(super) struct Named {
-    pub(super) fields: Vec<Placed<Field>>,
-    pub(super) unmasked: Vec<Placed<Field>>,
-    pub(super) masks: Vec<(Placed<Field>, Mask)>,
-    pub(super) lookup: Vec<Placed<Field>>,
+pub(super) struct GrantFields {
+    pub(super) fields: Vec<Located<Field>>,
+    pub(super) unmasked: Vec<Located<Field>>,
+    pub(super) masks: Vec<(Located<Field>, Mask)>,
+    pub(super) lookup: Vec<Located<Field>>,
 }
 
-impl Named {
+impl GrantFields {
     pub(super) fn read(
         schema: &RecordSchema,
         section: &Section<'_>,
@@ -69,7 +69,7 @@ impl Named {
         }
     }
 
-    fn check_granted_once(&self, field: &Placed<Field>, report: &mut Report<'_>) {
+    fn check_granted_once(&self, field: &Located<Field>, report: &mut Report<'_>) {
         let path = field.value.path();
         let mut others = self.fields.iter().map(|f| f.value.path());
         if let Some(outer) = others.find(|other| *other != path && path.within(other)) {
@@ -80,7 +80,7 @@ impl Named {
         }
     }
 
-    fn check_granted(&self, field: &Placed<Field>, list: &str, report: &mut Report<'_>) {
+    fn check_granted(&self, field: &Located<Field>, list: &str, report: &mut Report<'_>) {
         let path = field.value.path();
         if !self.fields.iter().any(|f| path.within(f.value.path())) {
             let message = format!(
@@ -91,7 +91,7 @@ impl Named {
         }
     }
 
-    fn check_mask(&self, field: &Placed<Field>, mask: Mask, report: &mut Report<'_>) {
+    fn check_mask(&self, field: &Located<Field>, mask: Mask, report: &mut Report<'_>) {
         report.check(field, mask.fits(field.value.descriptor()));
         let path = field.value.path();
         let mut unmasked = self.unmasked.iter().map(|u| u.value.path());
@@ -114,7 +114,7 @@ impl Named {
     pub(super) fn check_modes(
         &self,
         schema: &RecordSchema,
-        modes: &[Placed<Mode>],
+        modes: &[Located<Mode>],
         report: &mut Report<'_>,
     ) {
         let key = schema.key();
@@ -167,7 +167,7 @@ impl Named {
     /// Whether a field that is not within a message is granted and not masked.
     fn releases_clear(&self, field: &Field) -> bool {
         let path = field.path();
-        let names = |list: &[Placed<Field>]| list.iter().any(|f| f.value.path() == path);
+        let names = |list: &[Located<Field>]| list.iter().any(|f| f.value.path() == path);
         let masked_here = self.masks.iter().any(|(f, _)| f.value.path() == path);
         let masked = masked_here || field.default_mask().is_some() && !names(&self.unmasked);
         names(&self.fields) && !masked

@@ -3,9 +3,9 @@
 use prost_reflect::FieldDescriptor;
 use prost_reflect::Kind;
 
-use super::Released;
-use super::named::Named;
-use super::report::Placed;
+use super::ReleasedField;
+use super::named::GrantFields;
+use super::report::Located;
 use super::report::Report;
 use crate::registry::field::Field;
 use crate::registry::mask::Mask;
@@ -14,9 +14,9 @@ use crate::registry::schema::RecordSchema;
 /// Divides all fields that a grant names, and reports those of which nothing would be left or no one can say what.
 pub(super) fn divide(
     schema: &RecordSchema,
-    named: &Named,
+    named: &GrantFields,
     report: &mut Report<'_>,
-) -> Vec<Released> {
+) -> Vec<ReleasedField> {
     let mut released = Vec::new();
     for field in &named.fields {
         let mut division = Division {
@@ -43,13 +43,13 @@ pub(super) fn divide(
 
 struct Division<'a> {
     schema: &'a RecordSchema,
-    named: &'a Named,
+    named: &'a GrantFields,
     /// Met on the way: fields that hold messages whose own fields no mask can reach.
     out_of_reach: Vec<Field>,
 }
 
 impl Division<'_> {
-    fn divide(&mut self, field: &Field) -> Vec<Released> {
+    fn divide(&mut self, field: &Field) -> Vec<ReleasedField> {
         let path = field.path();
         let mut masks = self.named.masks.iter();
         if let Some((_, mask)) = masks.find(|(masked, _)| masked.value.path() == path) {
@@ -80,11 +80,11 @@ impl Division<'_> {
     }
 }
 
-fn released(field: &Field, mask: Option<Mask>) -> Vec<Released> {
+fn released(field: &Field, mask: Option<Mask>) -> Vec<ReleasedField> {
     if mask == Some(Mask::Drop) {
         return Vec::new();
     }
-    vec![Released {
+    vec![ReleasedField {
         field: field.clone(),
         mask,
     }]
@@ -114,7 +114,7 @@ fn maps_to_messages(map: &FieldDescriptor) -> bool {
     }
 }
 
-fn report_out_of_reach(granted: &Placed<Field>, inner: &Field, report: &mut Report<'_>) {
+fn report_out_of_reach(granted: &Located<Field>, inner: &Field, report: &mut Report<'_>) {
     let path = inner.path();
     let message = format!(
         "no mask reaches into `{path}`, whose messages stand in a map or within themselves; \

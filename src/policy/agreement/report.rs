@@ -12,7 +12,7 @@ pub(super) struct Report<'a> {
 
 /// A value with its place in the file.
 #[derive(Debug, Clone)]
-pub(super) struct Placed<T> {
+pub(super) struct Located<T> {
     pub(super) value: T,
     /// The byte at which it begins.
     pub(super) at: usize,
@@ -39,18 +39,18 @@ impl<'a> Report<'a> {
         });
     }
 
-    pub(super) fn at<T>(&mut self, placed: &Placed<T>, message: impl Into<String>) {
+    pub(super) fn at<T>(&mut self, placed: &Located<T>, message: impl Into<String>) {
         self.fault(placed.at, &placed.key, message);
     }
 
     /// Keeps the value, or reports why there is none.
     pub(super) fn check<T, U, E: ToString>(
         &mut self,
-        placed: &Placed<T>,
+        placed: &Located<T>,
         result: Result<U, E>,
-    ) -> Option<Placed<U>> {
+    ) -> Option<Located<U>> {
         match result {
-            Ok(value) => Some(Placed {
+            Ok(value) => Some(Located {
                 value,
                 at: placed.at,
                 key: placed.key.clone(),

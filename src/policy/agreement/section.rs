@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use toml::de::DeTable;
 use toml::de::DeValue;
 
-use super::report::Placed;
+use super::report::Located;
 use super::report::Report;
 use super::value::WrongValue;
 use super::value::wrong;
@@ -78,9 +78,9 @@ impl<'a> Section<'a> {
         }
     }
 
-    fn value(&self, name: &str) -> Option<Placed<&'a DeValue<'a>>> {
+    fn value(&self, name: &str) -> Option<Located<&'a DeValue<'a>>> {
         let value = self.table.get(name)?;
-        Some(Placed {
+        Some(Located {
             value: value.get_ref(),
             at: value.span().start,
             key: format!("{}{name}", self.prefix),
@@ -93,7 +93,7 @@ impl<'a> Section<'a> {
         name: &str,
         read: impl Fn(&DeValue<'_>) -> Result<T, WrongValue>,
         report: &mut Report<'_>,
-    ) -> Option<Placed<T>> {
+    ) -> Option<Located<T>> {
         let placed = self.value(name)?;
         report.check(&placed, read(placed.value))
     }
@@ -104,7 +104,7 @@ impl<'a> Section<'a> {
         name: &str,
         read: impl Fn(&DeValue<'_>) -> Result<T, WrongValue>,
         report: &mut Report<'_>,
-    ) -> Vec<Placed<T>> {
+    ) -> Vec<Located<T>> {
         let mut seen = HashMap::new();
         let mut list = Vec::new();
         let needed = "a list of texts, such as `[\"a\", \"b\"]`";
@@ -129,9 +129,9 @@ impl<'a> Section<'a> {
         &self,
         name: &str,
         report: &mut Report<'_>,
-    ) -> Vec<Placed<&'a DeTable<'a>>> {
+    ) -> Vec<Located<&'a DeTable<'a>>> {
         let items = self.items(name, "tables, each under `[[grant]]`", report);
-        let table = |item: &Placed<&'a DeValue<'a>>| match item.value {
+        let table = |item: &Located<&'a DeValue<'a>>| match item.value {
             DeValue::Table(table) => Ok(table),
             other => Err(wrong(other, "a table")),
         };
@@ -146,7 +146,7 @@ impl<'a> Section<'a> {
         name: &str,
         needed: &'static str,
         report: &mut Report<'_>,
-    ) -> Vec<Placed<&'a DeValue<'a>>> {
+    ) -> Vec<Located<&'a DeValue<'a>>> {
         let Some(list) = self.value(name) else {
             return Vec::new();
         };
@@ -160,7 +160,7 @@ impl<'a> Section<'a> {
         items
             .iter()
             .enumerate()
-            .map(|(number, item)| Placed {
+            .map(|(number, item)| Located {
                 value: item.get_ref(),
                 at: item.span().start,
                 key: format!("{}[{number}]", list.key),
@@ -174,7 +174,7 @@ impl<'a> Section<'a> {
         name: &str,
         read: impl Fn(&DeValue<'_>) -> Result<T, WrongValue>,
         report: &mut Report<'_>,
-    ) -> Vec<(Placed<String>, T)> {
+    ) -> Vec<(Located<String>, T)> {
         let Some(table) = self.value(name) else {
             return Vec::new();
         };
@@ -188,7 +188,7 @@ impl<'a> Section<'a> {
         found
             .into_iter()
             .filter_map(|(path, at, value)| {
-                let path = Placed {
+                let path = Located {
                     key: format!("{}.{}", table.key, shown(&path)),
                     at,
                     value: path,

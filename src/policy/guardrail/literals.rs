@@ -14,7 +14,7 @@ use crate::registry::schema::RecordSchema;
 
 /// A word that can never match.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Misspelt {
+pub(super) struct MisspeltLiteral {
     /// As it stands in the text.
     pub(super) word: String,
     pub(super) message: String,
@@ -29,7 +29,7 @@ pub(super) struct Checker<'a> {
 }
 
 impl Checker<'_> {
-    pub(super) fn check(&self, policy: &Policy) -> Vec<Misspelt> {
+    pub(super) fn check(&self, policy: &Policy) -> Vec<MisspeltLiteral> {
         let mut found: Vec<_> = policy
             .entity_literals()
             .iter()
@@ -43,11 +43,11 @@ impl Checker<'_> {
         found
     }
 
-    fn system(&self, id: &str) -> Option<Misspelt> {
+    fn system(&self, id: &str) -> Option<MisspeltLiteral> {
         let known = id.split_once('/').is_some_and(|(department, system)| {
             self.departments.contains(department) && system.parse::<SystemName>().is_ok()
         });
-        (!known).then(|| Misspelt {
+        (!known).then(|| MisspeltLiteral {
             word: id.to_owned(),
             message: format!(
                 "`{id}` is not a system of a department in the directory; write `System::\"department/system\"`"
@@ -55,7 +55,7 @@ impl Checker<'_> {
         })
     }
 
-    fn walk(&self, node: &Value, found: &mut Vec<Misspelt>) {
+    fn walk(&self, node: &Value, found: &mut Vec<MisspeltLiteral>) {
         match node {
             Value::Array(nodes) => nodes.iter().for_each(|n| self.walk(n, found)),
             Value::Object(nodes) => {
@@ -68,7 +68,7 @@ impl Checker<'_> {
         }
     }
 
-    fn operation(&self, name: &str, operands: &Value, found: &mut Vec<Misspelt>) {
+    fn operation(&self, name: &str, operands: &Value, found: &mut Vec<MisspeltLiteral>) {
         let (Some(left), Some(right)) = (operands.get("left"), operands.get("right")) else {
             return;
         };
@@ -86,34 +86,34 @@ impl Checker<'_> {
         }
     }
 
-    fn field(&self, path: &str) -> Option<Misspelt> {
+    fn field(&self, path: &str) -> Option<MisspeltLiteral> {
         let message = match self.records {
             [record] => record.field(path).err()?.to_string(),
             records if records.iter().any(|r| r.field(path).is_ok()) => return None,
             _ => format!("no record type that the guardrail covers has a field `{path}`"),
         };
-        Some(Misspelt {
+        Some(MisspeltLiteral {
             word: path.to_owned(),
             message,
         })
     }
 }
 
-fn sharing_class(word: &str) -> Option<Misspelt> {
+fn sharing_class(word: &str) -> Option<MisspeltLiteral> {
     if SHARING.contains(&word) {
         return None;
     }
     let mend = nearest(word, SHARING).unwrap_or("CONDITIONAL");
-    Some(Misspelt {
+    Some(MisspeltLiteral {
         word: word.to_owned(),
         message: format!("unknown sharing class `{word}`; did you mean `{mend}`?"),
     })
 }
 
-fn department(value: &Value) -> Option<Misspelt> {
+fn department(value: &Value) -> Option<MisspeltLiteral> {
     let entity = value.get("Value")?.get("__entity")?;
     let id = entity.get("id")?.as_str()?;
-    (entity.get("type")?.as_str()? == "Department").then(|| Misspelt {
+    (entity.get("type")?.as_str()? == "Department").then(|| MisspeltLiteral {
         word: id.to_owned(),
         message: format!(
             "a principal is a system, never a department; write `principal in Department::\"{id}\"`"

@@ -29,14 +29,14 @@ pub(in crate::policy) struct Occasion<'a> {
     pub(in crate::policy) purpose: &'a Purpose,
     pub(in crate::policy) agreement: &'a AgreementId,
     pub(in crate::policy) max_records: u32,
-    pub(in crate::policy) touched: Vec<Touched>,
+    pub(in crate::policy) touched: Vec<TouchedField>,
     /// At the gateway's own offset.
     pub(in crate::policy) at: OffsetDateTime,
 }
 
 /// A field that an exchange releases, confirms or asks about.
 #[derive(Debug)]
-pub(in crate::policy) struct Touched {
+pub(in crate::policy) struct TouchedField {
     pub(in crate::policy) field: Field,
     /// Whether the grant releases it unmasked.
     pub(in crate::policy) clear: bool,
@@ -110,9 +110,9 @@ impl Occasion<'_> {
 }
 
 impl<'a> Fields<'a> {
-    fn of(touched: impl Iterator<Item = &'a Touched>, leaves: &'a [Field]) -> Self {
+    fn of(touched: impl Iterator<Item = &'a TouchedField>, leaves: &'a [Field]) -> Self {
         let mut fields = Self::default();
-        for Touched { field, .. } in touched {
+        for TouchedField { field, .. } in touched {
             fields.add(field);
             for leaf in leaves
                 .iter()

@@ -15,26 +15,26 @@ const MOST: usize = 32;
 
 /// Ends with its policy revision. A memory of refusals would gain nothing: nobody is served by it.
 #[derive(Debug, Default)]
-pub(super) struct Passed(ArcSwapOption<Hour>);
+pub(super) struct PassedCache(ArcSwapOption<Hour>);
 
 /// What passed within one hour of one day: guardrails see no finer time.
 #[derive(Debug, Clone)]
 struct Hour {
     time: (Date, u8),
-    passed: Vec<Arc<Known>>,
+    passed: Vec<Arc<GuardrailInput>>,
 }
 
 /// All that a guardrail can see of an occasion but its hour, and what is the same for each of one grant and mode:
 /// agreement, mode, record type.
 #[derive(Debug)]
-struct Known {
+struct GuardrailInput {
     caller: Caller,
     purpose: Purpose,
     max_records: u32,
     touched: Vec<(Field, bool)>,
 }
 
-impl Passed {
+impl PassedCache {
     pub(super) fn has(&self, occasion: &Occasion<'_>) -> bool {
         let hour = self.0.load();
         hour.as_ref().is_some_and(|hour| {
@@ -43,7 +43,7 @@ impl Passed {
     }
 
     pub(super) fn remember(&self, occasion: &Occasion<'_>) {
-        let known = Arc::new(Known::of(occasion));
+        let known = Arc::new(GuardrailInput::of(occasion));
         self.0.rcu(|hour| {
             let same = hour.as_ref().filter(|hour| hour.time == time(occasion));
             let room = same.filter(|hour| hour.passed.len() < MOST);
@@ -56,7 +56,7 @@ impl Passed {
     }
 }
 
-impl Known {
+impl GuardrailInput {
     fn of(occasion: &Occasion<'_>) -> Self {
         let touched = occasion.touched.iter();
         Self {

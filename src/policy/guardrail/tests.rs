@@ -5,7 +5,7 @@ use time::OffsetDateTime;
 use time::macros::datetime;
 
 use super::Occasion;
-use super::Touched;
+use super::TouchedField;
 use super::vocabulary;
 use crate::policy::decision::Denial;
 use crate::policy::tests::AGREEMENT;
@@ -460,7 +460,7 @@ fn every_context_fits_the_schema() {
         let touched = schema
             .leaves()
             .into_iter()
-            .map(|field| Touched { field, clear: true });
+            .map(|field| TouchedField { field, clear: true });
         for touched in [Vec::new(), touched.collect()] {
             let query = ask(What::Get).query();
             let occasion = Occasion {

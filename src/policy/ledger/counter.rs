@@ -98,11 +98,11 @@ pub(super) struct Tries(Mutex<DayOfTries>);
 #[derive(Debug, Default)]
 struct DayOfTries {
     day: Day,
-    records: HashMap<[u8; 16], Tried>,
+    records: HashMap<[u8; 16], RecordTries>,
 }
 
 #[derive(Debug, Default, Clone, Copy)]
-struct Tried {
+struct RecordTries {
     failed: u32,
     /// Held back for verifications that are under way.
     held: u32,

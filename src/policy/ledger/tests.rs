@@ -8,7 +8,7 @@ use time::macros::datetime;
 use super::Guess;
 use super::Ledger;
 use super::Spending;
-use super::Spent;
+use super::SpentByEntry;
 use crate::clock::Moment;
 use crate::policy::decision::Denial;
 use crate::policy::decision::Permit;
@@ -179,7 +179,7 @@ fn verifications_side_by_side_share_the_tries() {
 #[test]
 fn what_the_journal_says_is_counted_again() {
     let (ledger, permit) = (ledger(), verification());
-    let spent = |records, mismatches| Spent {
+    let spent = |records, mismatches| SpentByEntry {
         agreement: permit.agreement().id.clone(),
         grant: permit.grant_number(),
         record: permit.query().schema.name().clone(),
@@ -305,7 +305,7 @@ fn only_so_many_different_filters_are_counted_in_a_day() {
 #[test]
 fn lookups_and_filters_of_the_day_are_restored() {
     let (ledger, permit) = (ledger(), lookup());
-    let spent = |lookup_misses, filter: u8| Spent {
+    let spent = |lookup_misses, filter: u8| SpentByEntry {
         agreement: permit.agreement().id.clone(),
         grant: permit.grant_number(),
         record: permit.query().schema.name().clone(),

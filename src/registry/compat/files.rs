@@ -12,10 +12,10 @@ use super::side::Kind;
 const PACKAGE: i32 = 2;
 const OPTIONS: i32 = 8;
 
-type Reading = fn(&FileOptions) -> String;
+type ReadOption = fn(&FileOptions) -> String;
 
 /// The file options that generated code depends on: rule, name, number in `google.protobuf.FileOptions`, reading.
-const SAME: [(Rule, &str, i32, Reading); 16] = [
+const SAME: [(Rule, &str, i32, ReadOption); 16] = [
     (Rule::FileSameJavaPackage, "java_package", 1, |o| {
         o.java_package().to_owned()
     }),

@@ -23,16 +23,16 @@ pub(super) struct Side {
     /// By the message that is extended, and the number.
     pub(super) extensions: BTreeMap<(String, u32), ExtensionDescriptor>,
     /// All that has a name, with the file that it stands in.
-    pub(super) declared: BTreeMap<Declared, FileDescriptor>,
+    pub(super) declared: BTreeMap<Declaration, FileDescriptor>,
     /// The same by the file's name, and by the name without the package.
-    in_files: BTreeSet<(String, Declared)>,
+    in_files: BTreeSet<(String, Declaration)>,
     pub(super) record: Option<ExtensionDescriptor>,
     pub(super) field: Option<ExtensionDescriptor>,
 }
 
 /// A declaration, by its full name.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct Declared {
+pub(super) struct Declaration {
     pub(super) kind: Kind,
     pub(super) name: String,
 }
@@ -87,13 +87,13 @@ impl Side {
     }
 
     /// Whether the file of that name has the declaration, whatever its package is called.
-    pub(super) fn has_in_file(&self, declared: &Declared, file: &FileDescriptor) -> bool {
+    pub(super) fn has_in_file(&self, declared: &Declaration, file: &FileDescriptor) -> bool {
         let key = (file.name().to_owned(), declared.within(file));
         self.in_files.contains(&key)
     }
 }
 
-impl Declared {
+impl Declaration {
     /// Without the name of its package.
     fn within(&self, file: &FileDescriptor) -> Self {
         let name = self.name.strip_prefix(file.package_name());
@@ -104,8 +104,8 @@ impl Declared {
     }
 }
 
-fn declared(pool: &DescriptorPool) -> BTreeMap<Declared, FileDescriptor> {
-    let named = |kind, name: &str| Declared {
+fn declared(pool: &DescriptorPool) -> BTreeMap<Declaration, FileDescriptor> {
+    let named = |kind, name: &str| Declaration {
         kind,
         name: name.to_owned(),
     };

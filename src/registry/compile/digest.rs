@@ -69,13 +69,13 @@ pub(super) fn of_record(
     hash.finish()
 }
 
-type Reachable = (
+type ReachableTypes = (
     BTreeMap<String, MessageDescriptor>,
     BTreeMap<String, EnumDescriptor>,
 );
 
 /// All that the message refers to, itself included, by name; well-known types stand by their name alone.
-fn reachable(message: &MessageDescriptor) -> Reachable {
+fn reachable(message: &MessageDescriptor) -> ReachableTypes {
     let mut messages = BTreeMap::new();
     let mut enums = BTreeMap::new();
     let mut stack = vec![message.clone()];

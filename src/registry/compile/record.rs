@@ -15,11 +15,11 @@ use time::Date;
 use time::macros::format_description;
 
 use super::super::did_you_mean;
-use super::super::field::Declared;
 use super::super::field::Field;
+use super::super::field::FieldDeclaration;
 use super::super::mask::Mask;
 use super::super::mask::UnknownMask;
-use super::super::rules::Compiled;
+use super::super::rules::CompiledRules;
 use super::super::schema::Declarations;
 use super::super::schema::Deprecation;
 use super::super::schema::FieldTree;
@@ -79,13 +79,13 @@ pub(super) fn read(pool: &DescriptorPool, sources: &[Source]) -> Result<Records,
         }
     }
     let declared = Arc::new(declared);
-    let rules = Compiled::of(pool).unwrap_or_else(|misplaced| {
+    let rules = CompiledRules::of(pool).unwrap_or_else(|misplaced| {
         let found = misplaced.into_iter().filter_map(|misplaced| {
             let sites = sites.get(misplaced.message.parent_file().name())?;
             Some(sites.fault(&misplaced.path, &misplaced.element, misplaced.why))
         });
         reader.faults.extend(found);
-        Compiled::default()
+        CompiledRules::default()
     });
     let mut records = Records::new();
     for (message, sites) in &messages {
@@ -123,7 +123,7 @@ impl Reader {
         option(&field.options(), self.field.as_ref()).unwrap_or_default()
     }
 
-    fn declared(&mut self, field: &FieldDescriptor, sites: &Sites<'_>) -> Declared {
+    fn declared(&mut self, field: &FieldDescriptor, sites: &Sites<'_>) -> FieldDeclaration {
         let options = self.field_options(field);
         let identifier = options.identifier();
         let mask = match mask(&options.mask, field) {
@@ -142,7 +142,7 @@ impl Reader {
             self.faults
                 .push(sites.fault(field.path(), field.full_name(), message));
         }
-        Declared {
+        FieldDeclaration {
             is_decimal,
             sensitivity: match options.sensitivity() {
                 Sensitivity::Unspecified => Sensitivity::Internal,
@@ -162,7 +162,7 @@ impl Reader {
         message: &MessageDescriptor,
         sites: &Sites<'_>,
         declared: &Arc<Declarations>,
-        rules: &Compiled,
+        rules: &CompiledRules,
     ) -> Option<RecordSchema> {
         let options: pb::RecordOptions = option(&message.options(), self.record.as_ref())?;
         let mut draft = Draft {

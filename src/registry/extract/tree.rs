@@ -3,7 +3,7 @@
 use prost_reflect::FieldDescriptor;
 
 use super::is_timestamp;
-use crate::registry::scalar::Found;
+use crate::registry::scalar::Datum;
 use crate::registry::scalar::Scalar;
 use crate::registry::wire::MAX_DEPTH;
 use crate::registry::wire::Malformed;
@@ -101,7 +101,7 @@ impl Node {
         &self,
         message: &'a [u8],
         depth: usize,
-        found: &mut [Found<'a>],
+        found: &mut [Datum<'a>],
     ) -> Result<(), Malformed> {
         if depth > MAX_DEPTH {
             return Err(Malformed::Depth);
@@ -133,28 +133,28 @@ impl Entry {
         &self,
         field: WireField<'a>,
         depth: usize,
-        found: &mut [Found<'a>],
+        found: &mut [Datum<'a>],
     ) -> Result<(), Malformed> {
         for &slot in &self.clears {
-            put(found, slot, Found::Nothing);
+            put(found, slot, Datum::Nothing);
         }
         match &self.target {
             Target::Value { slot, scalar } => {
                 put(found, *slot, scalar.read(field.number, field.value)?);
             }
             Target::Time { slot } => {
-                let before = found.get(*slot).copied().unwrap_or(Found::Nothing);
+                let before = found.get(*slot).copied().unwrap_or(Datum::Nothing);
                 put(found, *slot, timestamp(message_of(field)?, before)?);
             }
             Target::Repeated { slot, scalar } => {
                 if has_elements(field, *scalar)? {
-                    put(found, *slot, Found::Something);
+                    put(found, *slot, Datum::Something);
                 }
             }
             Target::Message { slot, node } => {
                 let message = message_of(field)?;
                 if let Some(slot) = slot {
-                    put(found, *slot, Found::Something);
+                    put(found, *slot, Datum::Something);
                 }
                 node.read(message, depth + 1, found)?;
             }
@@ -164,22 +164,22 @@ impl Entry {
     }
 }
 
-fn put<'a>(found: &mut [Found<'a>], slot: usize, value: Found<'a>) {
+fn put<'a>(found: &mut [Datum<'a>], slot: usize, value: Datum<'a>) {
     if let Some(place) = found.get_mut(slot) {
         *place = value;
     }
 }
 
 impl Target {
-    pub(super) fn leaf(field: &FieldDescriptor, absent: &mut Vec<Found<'static>>) -> Self {
+    pub(super) fn leaf(field: &FieldDescriptor, absent: &mut Vec<Datum<'static>>) -> Self {
         let scalar = Scalar::of(&field.kind());
         if field.is_list() || field.is_map() {
-            let slot = new_slot(absent, Found::Nothing);
+            let slot = new_slot(absent, Datum::Nothing);
             return Self::Repeated { slot, scalar };
         }
         if let Some(scalar) = scalar {
             let means = if field.supports_presence() {
-                Found::Nothing
+                Datum::Nothing
             } else {
                 scalar.default()
             };
@@ -187,7 +187,7 @@ impl Target {
             return Self::Value { slot, scalar };
         }
         if is_timestamp(field) {
-            let slot = new_slot(absent, Found::Nothing);
+            let slot = new_slot(absent, Datum::Nothing);
             return Self::Time { slot };
         }
         Self::Message {
@@ -212,7 +212,7 @@ impl Target {
     }
 }
 
-pub(super) fn new_slot(absent: &mut Vec<Found<'static>>, means: Found<'static>) -> usize {
+pub(super) fn new_slot(absent: &mut Vec<Datum<'static>>, means: Datum<'static>) -> usize {
     absent.push(means);
     absent.len() - 1
 }
@@ -235,9 +235,9 @@ fn has_elements(field: WireField<'_>, scalar: Option<Scalar>) -> Result<bool, Ma
 }
 
 /// Reads a `google.protobuf.Timestamp` over what an earlier field of the same number said, as messages merge.
-pub(crate) fn timestamp<'a>(message: &[u8], before: Found<'_>) -> Result<Found<'a>, Malformed> {
+pub(crate) fn timestamp<'a>(message: &[u8], before: Datum<'_>) -> Result<Datum<'a>, Malformed> {
     let (mut seconds, mut nanos) = match before {
-        Found::Time { seconds, nanos } => (seconds, nanos),
+        Datum::Time { seconds, nanos } => (seconds, nanos),
         _ => (0, 0),
     };
     for field in WireFields::of(message) {
@@ -248,10 +248,10 @@ pub(crate) fn timestamp<'a>(message: &[u8], before: Found<'_>) -> Result<Found<'
             _ => continue,
         };
         match (field.number, scalar.read(field.number, field.value)?) {
-            (1, Found::Integer(v)) => seconds = v,
-            (2, Found::Integer(v)) => nanos = i32::try_from(v).unwrap_or_default(),
+            (1, Datum::Integer(v)) => seconds = v,
+            (2, Datum::Integer(v)) => nanos = i32::try_from(v).unwrap_or_default(),
             _ => {}
         }
     }
-    Ok(Found::Time { seconds, nanos })
+    Ok(Datum::Time { seconds, nanos })
 }

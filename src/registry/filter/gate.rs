@@ -6,10 +6,10 @@ use std::sync::Arc;
 use super::Expr;
 use super::Op;
 use crate::registry::decimal::Parts;
+use crate::registry::extract::ExtractedValues;
 use crate::registry::extract::Extractor;
-use crate::registry::extract::Reading;
 use crate::registry::field::Field;
-use crate::registry::scalar::Found;
+use crate::registry::scalar::Datum;
 use crate::registry::value::Literal;
 use crate::registry::wire::Malformed;
 
@@ -65,7 +65,7 @@ impl Gate {
         let reading = self.extractor.read(record)?;
         // What is no number has no place among them: nothing may rest on it.
         for &(slot, number) in &self.decimals {
-            if let Found::Text(text) = reading.value(slot)
+            if let Datum::Text(text) = reading.value(slot)
                 && !text.is_empty()
                 && Parts::of(text).is_none()
             {
@@ -105,17 +105,17 @@ impl Test {
         }
     }
 
-    fn holds(&self, record: &Reading<'_, '_>) -> bool {
+    fn holds(&self, record: &ExtractedValues<'_, '_>) -> bool {
         match self {
             Self::All(parts) => parts.iter().all(|test| test.holds(record)),
             Self::Any(parts) => parts.iter().any(|test| test.holds(record)),
             Self::Not(inner) => !inner.holds(record),
             Self::Compare { slot, op, value } => {
-                compare(&record.value(*slot), *op, &Found::of(value))
+                compare(&record.value(*slot), *op, &Datum::of(value))
             }
             Self::In { slot, values } => contains(values, &record.value(*slot)),
             Self::StartsWith { slot, prefix } => {
-                matches!(record.value(*slot), Found::Text(v) if v.starts_with(&**prefix))
+                matches!(record.value(*slot), Datum::Text(v) if v.starts_with(&**prefix))
             }
             Self::Has(slot) => record.states(*slot),
             Self::Constant(value) => *value,
@@ -123,11 +123,11 @@ impl Test {
     }
 }
 
-fn compare(found: &Found<'_>, op: Op, value: &Found<'_>) -> bool {
+fn compare(found: &Datum<'_>, op: Op, value: &Datum<'_>) -> bool {
     // An empty text is no number, and so a decimal that is not there.
     let is_absent = match found {
-        Found::Nothing => true,
-        Found::Text("") => matches!(value, Found::Decimal(_)),
+        Datum::Nothing => true,
+        Datum::Text("") => matches!(value, Datum::Decimal(_)),
         _ => false,
     };
     if is_absent {
@@ -145,14 +145,14 @@ fn compare(found: &Found<'_>, op: Op, value: &Found<'_>) -> bool {
     }
 }
 
-fn contains(sorted: &[Literal], found: &Found<'_>) -> bool {
+fn contains(sorted: &[Literal], found: &Datum<'_>) -> bool {
     // What has no order to the values, NaN for one, sorts after them and so is not found.
     sorted
-        .binary_search_by(|value| Found::of(value).order(found).unwrap_or(Ordering::Less))
+        .binary_search_by(|value| Datum::of(value).order(found).unwrap_or(Ordering::Less))
         .is_ok()
 }
 
 /// All values of a list have one type, and none is NaN.
 fn order(a: &Literal, b: &Literal) -> Ordering {
-    Found::of(a).order(&Found::of(b)).unwrap_or(Ordering::Equal)
+    Datum::of(a).order(&Datum::of(b)).unwrap_or(Ordering::Equal)
 }

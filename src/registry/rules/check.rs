@@ -6,7 +6,7 @@ use prost_reflect::EnumDescriptor;
 use regex::Regex;
 
 use super::Requirement;
-use crate::registry::scalar::Found;
+use crate::registry::scalar::Datum;
 use crate::registry::value::Literal;
 
 pub(super) struct Check {
@@ -41,27 +41,27 @@ pub(super) struct End {
 }
 
 impl Check {
-    pub(super) fn holds(&self, value: Found<'_>) -> bool {
+    pub(super) fn holds(&self, value: Datum<'_>) -> bool {
         match (&self.test, value) {
             (Test::In(values), value) => is_among(values, value),
             (Test::NotIn(values), value) => !is_among(values, value),
             (Test::Range(range), value) => range.holds(value),
-            (Test::Finite, Found::Number(number)) => number.is_finite(),
-            (Test::Chars { least, most }, Found::Text(text)) => {
+            (Test::Finite, Datum::Number(number)) => number.is_finite(),
+            (Test::Chars { least, most }, Datum::Text(text)) => {
                 (*least..=*most).contains(&(text.chars().count() as u64))
             }
-            (Test::Bytes { least, most }, Found::Text(text)) => {
+            (Test::Bytes { least, most }, Datum::Text(text)) => {
                 (*least..=*most).contains(&(text.len() as u64))
             }
-            (Test::Bytes { least, most }, Found::Data(data)) => {
+            (Test::Bytes { least, most }, Datum::Data(data)) => {
                 (*least..=*most).contains(&(data.len() as u64))
             }
-            (Test::Pattern(pattern), Found::Text(text)) => pattern.is_match(text),
-            (Test::Prefix(part), Found::Text(text)) => text.starts_with(part.as_str()),
-            (Test::Suffix(part), Found::Text(text)) => text.ends_with(part.as_str()),
-            (Test::Contains(part), Found::Text(text)) => text.contains(part.as_str()),
-            (Test::NotContains(part), Found::Text(text)) => !text.contains(part.as_str()),
-            (Test::Defined(kind), Found::Enum(number)) => kind.get_value(number).is_some(),
+            (Test::Pattern(pattern), Datum::Text(text)) => pattern.is_match(text),
+            (Test::Prefix(part), Datum::Text(text)) => text.starts_with(part.as_str()),
+            (Test::Suffix(part), Datum::Text(text)) => text.ends_with(part.as_str()),
+            (Test::Contains(part), Datum::Text(text)) => text.contains(part.as_str()),
+            (Test::NotContains(part), Datum::Text(text)) => !text.contains(part.as_str()),
+            (Test::Defined(kind), Datum::Enum(number)) => kind.get_value(number).is_some(),
             // A test of another type than the field's does not compile.
             (
                 Test::Finite
@@ -79,8 +79,8 @@ impl Check {
     }
 }
 
-fn is_among(values: &[Literal], value: Found<'_>) -> bool {
-    let is_it = |known: &Literal| Found::of(known).order(&value) == Some(Ordering::Equal);
+fn is_among(values: &[Literal], value: Datum<'_>) -> bool {
+    let is_it = |known: &Literal| Datum::of(known).order(&value) == Some(Ordering::Equal);
     values.iter().any(is_it)
 }
 
@@ -88,7 +88,7 @@ impl Range {
     pub(super) fn is_inverted(&self) -> bool {
         match (&self.low, &self.high) {
             (Some(low), Some(high)) => {
-                let order = Found::of(&low.value).order(&Found::of(&high.value));
+                let order = Datum::of(&low.value).order(&Datum::of(&high.value));
                 order == Some(Ordering::Greater)
             }
             _ => false,
@@ -96,13 +96,13 @@ impl Range {
     }
 
     /// What is no number is in no range.
-    fn holds(&self, value: Found<'_>) -> bool {
-        let above = |low: &End| match value.order(&Found::of(&low.value)) {
+    fn holds(&self, value: Datum<'_>) -> bool {
+        let above = |low: &End| match value.order(&Datum::of(&low.value)) {
             Some(Ordering::Greater) => true,
             Some(Ordering::Equal) => low.is_included,
             Some(Ordering::Less) | None => false,
         };
-        let below = |high: &End| match value.order(&Found::of(&high.value)) {
+        let below = |high: &End| match value.order(&Datum::of(&high.value)) {
             Some(Ordering::Less) => true,
             Some(Ordering::Equal) => high.is_included,
             Some(Ordering::Greater) | None => false,

@@ -26,13 +26,13 @@ use crate::registry::scalar::Scalar;
 
 /// The rules of all messages of a pool.
 #[derive(Default)]
-pub(in crate::registry) struct Compiled {
+pub(in crate::registry) struct CompiledRules {
     messages: Arc<[OfMessage]>,
     by_name: HashMap<String, usize>,
 }
 
 /// A rule that does not fit the field that states it.
-pub(in crate::registry) struct Misplaced {
+pub(in crate::registry) struct MisplacedRule {
     /// The message, and the path of the declaration in its file.
     pub(in crate::registry) message: MessageDescriptor,
     pub(in crate::registry) path: Vec<i32>,
@@ -40,8 +40,8 @@ pub(in crate::registry) struct Misplaced {
     pub(in crate::registry) why: String,
 }
 
-impl Compiled {
-    pub(in crate::registry) fn of(pool: &DescriptorPool) -> Result<Self, Vec<Misplaced>> {
+impl CompiledRules {
+    pub(in crate::registry) fn of(pool: &DescriptorPool) -> Result<Self, Vec<MisplacedRule>> {
         let extensions = Extensions {
             field: pool.get_extension_by_name("buf.validate.field"),
             oneof: pool.get_extension_by_name("buf.validate.oneof"),
@@ -148,10 +148,10 @@ impl Extensions {
         &self,
         message: &MessageDescriptor,
         by_name: &HashMap<String, usize>,
-        faults: &mut Vec<Misplaced>,
+        faults: &mut Vec<MisplacedRule>,
     ) -> OfMessage {
         let mut misplaced = |path: &[i32], element: &str, why: String| {
-            faults.push(Misplaced {
+            faults.push(MisplacedRule {
                 message: message.clone(),
                 path: path.to_owned(),
                 element: element.to_owned(),

@@ -6,13 +6,13 @@ use crate::registry::field::Field;
 
 /// A set of fields, each with all that is in it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Covered {
+pub enum FieldSet {
     All,
     /// By field number; what is not there is not covered.
     Some(BTreeMap<u32, Self>),
 }
 
-impl Covered {
+impl FieldSet {
     pub fn by<'f>(fields: impl IntoIterator<Item = &'f Field>) -> Self {
         let mut covered = Self::Some(BTreeMap::new());
         for field in fields {

@@ -8,7 +8,7 @@ use serde_json::json;
 use prost::Message;
 use prost_reflect::DynamicMessage;
 
-use super::Covered;
+use super::FieldSet;
 use crate::registry::Registry;
 use crate::registry::tests::THING;
 use crate::registry::tests::compile;
@@ -31,10 +31,10 @@ fn registry(name: &str, more: &str) -> Registry {
 fn broken(registry: &Registry, thing: Value, fields: Option<&[&str]>) -> Vec<String> {
     let schema = registry.record("test.v1.Thing").unwrap();
     let covered = match fields {
-        None => Covered::All,
+        None => FieldSet::All,
         Some(paths) => {
             let fields: Vec<_> = paths.iter().map(|p| schema.field(p).unwrap()).collect();
-            Covered::by(&fields)
+            FieldSet::by(&fields)
         }
     };
     let thing = DynamicMessage::deserialize(schema.descriptor().clone(), thing).unwrap();
@@ -158,6 +158,6 @@ proptest! {
         );
         let schema = registry.record("test.v1.Thing").unwrap();
         // It ends; what it says of such bytes does not matter.
-        _ = schema.rules().unwrap().violation(&bytes, &Covered::All);
+        _ = schema.rules().unwrap().violation(&bytes, &FieldSet::All);
     }
 }

@@ -3,14 +3,14 @@
 use std::borrow::Cow;
 use std::collections::BTreeSet;
 
-use super::Covered;
+use super::FieldSet;
 use super::OfField;
 use super::OfMessage;
 use super::Requirement;
 use super::Shape;
 use super::Violation;
 use crate::registry::extract::tree::message_of;
-use crate::registry::scalar::Found;
+use crate::registry::scalar::Datum;
 use crate::registry::scalar::Scalar;
 use crate::registry::wire::MAX_DEPTH;
 use crate::registry::wire::Malformed;
@@ -31,11 +31,11 @@ pub(super) struct Walk<'w> {
 
 /// What a message has of one field.
 #[derive(Default, Clone)]
-struct Seen<'a> {
+struct FieldValues<'a> {
     /// Of a single value, the last one.
-    value: Option<Found<'a>>,
+    value: Option<Datum<'a>>,
     /// Of a list: each element of a scalar type. Of a message: its bytes, which are one message together.
-    elements: Vec<Found<'a>>,
+    elements: Vec<Datum<'a>>,
     messages: Vec<&'a [u8]>,
     /// Of a map, the keys as they stand.
     keys: BTreeSet<&'a [u8]>,
@@ -54,7 +54,7 @@ impl<'w> Walk<'w> {
         &mut self,
         index: usize,
         bytes: &[u8],
-        covered: &Covered,
+        covered: &FieldSet,
     ) -> Result<(), Malformed> {
         if self.path.len() > MAX_DEPTH {
             return Err(Malformed::Depth);
@@ -63,7 +63,7 @@ impl<'w> Walk<'w> {
         let Some(rules) = messages.get(index) else {
             return Ok(());
         };
-        let mut seen = vec![Seen::default(); rules.fields.len()];
+        let mut seen = vec![FieldValues::default(); rules.fields.len()];
         let mut numbers = BTreeSet::new();
         for field in WireFields::of(bytes) {
             let field = field?;
@@ -99,8 +99,8 @@ impl<'w> Walk<'w> {
     fn field(
         &mut self,
         rule: &'w OfField,
-        seen: &Seen<'_>,
-        covered: &Covered,
+        seen: &FieldValues<'_>,
+        covered: &FieldSet,
     ) -> Result<(), Malformed> {
         match &rule.shape {
             Shape::Scalar(scalar) => {
@@ -137,7 +137,7 @@ impl<'w> Walk<'w> {
         }
     }
 
-    fn scalar(&mut self, rule: &'w OfField, scalar: Scalar, seen: &Seen<'_>) {
+    fn scalar(&mut self, rule: &'w OfField, scalar: Scalar, seen: &FieldValues<'_>) {
         let zero = scalar.default();
         let value = seen.value.unwrap_or(zero);
         let is_set = match rule.has_presence {
@@ -156,7 +156,7 @@ impl<'w> Walk<'w> {
         }
     }
 
-    fn several(&mut self, rule: &'w OfField, seen: &Seen<'_>) {
+    fn several(&mut self, rule: &'w OfField, seen: &FieldValues<'_>) {
         let count = match &rule.shape {
             Shape::Map => seen.keys.len(),
             _ => seen.elements.len().max(seen.messages.len()),
@@ -201,7 +201,7 @@ impl<'w> Walk<'w> {
     }
 }
 
-impl<'a> Seen<'a> {
+impl<'a> FieldValues<'a> {
     fn add(&mut self, rule: &OfField, field: WireField<'a>) -> Result<(), Malformed> {
         match &rule.shape {
             Shape::Scalar(scalar) => {
@@ -238,7 +238,7 @@ impl<'a> Seen<'a> {
     }
 }
 
-fn are_unique(elements: &[Found<'_>]) -> bool {
+fn are_unique(elements: &[Datum<'_>]) -> bool {
     let mut sorted: Vec<_> = elements.iter().collect();
     sorted.sort_by(|a, b| a.order(b).unwrap_or(std::cmp::Ordering::Equal));
     sorted.windows(2).all(|pair| match pair {

@@ -9,7 +9,7 @@ use prost_reflect::Value;
 use super::BadRow;
 use super::PutError;
 use crate::registry::field::Field;
-use crate::registry::rules::Covered;
+use crate::registry::rules::FieldSet;
 use crate::registry::rules::Requirement;
 use crate::registry::rules::Violation;
 use crate::registry::schema::RecordSchema;
@@ -100,7 +100,7 @@ impl<'s> Header<'s> {
             let Requirement { rule, demands } = &violation.requirement;
             found.push(bad(line, &violation.path, &format!("{demands} ({rule})")));
         };
-        let judged = rules.each_violation(&record.encode_to_vec(), &Covered::All, &mut told);
+        let judged = rules.each_violation(&record.encode_to_vec(), &FieldSet::All, &mut told);
         if judged.is_err() {
             found.push(bad(line, "", "a record"));
         }

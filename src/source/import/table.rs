@@ -34,12 +34,12 @@ pub(super) struct Layout {
 #[derive(Debug)]
 struct Column {
     field: FieldDescriptor,
-    stored: Stored,
+    stored: StorageClass,
     is_key: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Stored {
+enum StorageClass {
     Text,
     Integer,
     Real,
@@ -51,7 +51,7 @@ enum Stored {
     Json,
 }
 
-impl Stored {
+impl StorageClass {
     fn of(field: &FieldDescriptor) -> Self {
         if field.is_list() || field.is_map() {
             return Self::Json;
@@ -84,7 +84,7 @@ impl Layout {
             .descriptor()
             .fields()
             .map(|field| Column {
-                stored: Stored::of(&field),
+                stored: StorageClass::of(&field),
                 is_key: field.number() == key,
                 field,
             })
@@ -210,26 +210,26 @@ impl Layout {
             }
             let value = record.get_field(&column.field);
             match (column.stored, &*value) {
-                (Stored::Text, Value::String(text)) => add(&mut values, text.as_str())?,
-                (Stored::Blob, Value::Bytes(bytes)) => add(&mut values, &bytes[..])?,
-                (Stored::Real, Value::F32(number)) => add(&mut values, f64::from(*number))?,
-                (Stored::Real, Value::F64(number)) if number.is_nan() => {
+                (StorageClass::Text, Value::String(text)) => add(&mut values, text.as_str())?,
+                (StorageClass::Blob, Value::Bytes(bytes)) => add(&mut values, &bytes[..])?,
+                (StorageClass::Real, Value::F32(number)) => add(&mut values, f64::from(*number))?,
+                (StorageClass::Real, Value::F64(number)) if number.is_nan() => {
                     return Err(fault("is not a number, which SQLite cannot hold"));
                 }
-                (Stored::Real, Value::F64(number)) => add(&mut values, *number)?,
-                (Stored::Name, Value::EnumNumber(number)) => {
+                (StorageClass::Real, Value::F64(number)) => add(&mut values, *number)?,
+                (StorageClass::Name, Value::EnumNumber(number)) => {
                     let name = name_of(&column.field, *number);
                     add(
                         &mut values,
                         name.ok_or_else(|| fault("has a number that its enum does not name"))?,
                     )?;
                 }
-                (Stored::Instant, Value::Message(time)) => {
+                (StorageClass::Instant, Value::Message(time)) => {
                     let text =
                         instant(time).ok_or_else(|| fault("is out of the years 1 to 9999"))?;
                     add(&mut values, text)?;
                 }
-                (Stored::Json, _) => {
+                (StorageClass::Json, _) => {
                     let text = json(record, &column.field);
                     add(
                         &mut values,

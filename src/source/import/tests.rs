@@ -9,7 +9,7 @@ use tempfile::TempDir;
 
 use super::BadRow;
 use super::ImportError;
-use super::Imported;
+use super::ImportReport;
 use super::Importer;
 use super::Progress;
 use super::PutError;
@@ -40,7 +40,11 @@ impl Office {
         self.registry.record("civil.v1.Resident").unwrap()
     }
 
-    async fn import(&self, csv: impl AsRef<[u8]>, replace: bool) -> Result<Imported, ImportError> {
+    async fn import(
+        &self,
+        csv: impl AsRef<[u8]>,
+        replace: bool,
+    ) -> Result<ImportReport, ImportError> {
         import(
             csv.as_ref(),
             self.schema(),
@@ -115,7 +119,7 @@ async fn a_file_is_imported_and_read_back() {
     .unwrap();
     assert_eq!(
         imported,
-        Imported {
+        ImportReport {
             rows: 2,
             removed: 0
         }
@@ -246,7 +250,7 @@ async fn replacing_removes_what_was_there_only_if_all_goes_well() {
     let imported = office.import("resident_id\nR3\n", true).await.unwrap();
     assert_eq!(
         imported,
-        Imported {
+        ImportReport {
             rows: 1,
             removed: 2
         }

@@ -18,11 +18,11 @@ use crate::source::channel::Channel;
 #[derive(Debug)]
 pub struct Peers {
     connector: Arc<Connector>,
-    channels: RwLock<HashMap<DepartmentId, Dialled>>,
+    channels: RwLock<HashMap<DepartmentId, PeerChannel>>,
 }
 
 #[derive(Debug)]
-struct Dialled {
+struct PeerChannel {
     endpoints: Vec<Endpoint>,
     channel: Channel,
 }
@@ -45,7 +45,7 @@ impl Peers {
         }
         drop(channels);
         let channel = self.dial(&department);
-        let dialled = Dialled {
+        let dialled = PeerChannel {
             endpoints: department.endpoints.clone(),
             channel: channel.clone(),
         };

@@ -7,7 +7,7 @@ use prost_reflect::Kind;
 use super::Dialect;
 use super::codec;
 use super::codec::Codec;
-use super::codec::Want;
+use super::codec::ValueKind;
 use super::live::LiveColumn;
 use super::live::Uniqueness;
 use super::plan::Output;
@@ -40,7 +40,7 @@ pub(super) struct Column {
 #[derive(Debug)]
 pub(super) struct Target {
     pub(super) number: u32,
-    pub(super) want: Want,
+    pub(super) want: ValueKind,
     pub(super) kind: Kind,
     /// The field has presence: a value that is the type's default is written, too.
     pub(super) states_default: bool,
@@ -101,7 +101,7 @@ impl Binding {
                 "there is no table `{table}`, or the gateway's role may read none of its columns; name it under `table`, or grant SELECT on it"
             )]);
         }
-        let mut settling = Settling {
+        let mut settling = SettlingBinding {
             schema,
             dialect,
             settings,
@@ -188,7 +188,7 @@ fn place<'b>(bound: &'b [Bound], path: &FieldPath) -> Option<Place<'b>> {
     })
 }
 
-struct Settling<'a> {
+struct SettlingBinding<'a> {
     schema: &'a RecordSchema,
     dialect: Dialect,
     settings: &'a RecordSettings,
@@ -198,7 +198,7 @@ struct Settling<'a> {
     warnings: Vec<String>,
 }
 
-impl Settling<'_> {
+impl SettlingBinding<'_> {
     fn fields(&mut self, within: Option<&FieldPath>) -> Vec<Bound> {
         let mut fields = self.schema.fields(within);
         fields.sort_by_key(|field| field.descriptor().number());
@@ -220,7 +220,7 @@ impl Settling<'_> {
         if !self.is_divided(&path) && self.live(&default).is_some() {
             return self.named(field, &default);
         }
-        let message = Want::of(field.descriptor()) == Want::Json && !field.is_repeated();
+        let message = ValueKind::of(field.descriptor()) == ValueKind::Json && !field.is_repeated();
         if message && (self.is_divided(&path) || self.has_columns_below(&default)) {
             let fields = self.fields(Some(&path));
             return Some(Bound::Message { field, fields });
@@ -286,7 +286,7 @@ impl Settling<'_> {
             Ok(codec) => Some(Bound::Column(Arc::new(Column {
                 target: Target {
                     number: descriptor.number(),
-                    want: Want::of(descriptor),
+                    want: ValueKind::of(descriptor),
                     kind: descriptor.kind(),
                     states_default: descriptor.supports_presence(),
                     packed: descriptor.is_packed(),

@@ -44,7 +44,7 @@ pub(super) enum Codec {
 
 /// What a field wants of a column.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Want {
+pub(super) enum ValueKind {
     Text,
     Integer,
     Boolean,
@@ -57,7 +57,7 @@ pub(super) enum Want {
     Json,
 }
 
-impl Want {
+impl ValueKind {
     /// Of the field's single value, or of an element of a list.
     pub(super) fn of(field: &FieldDescriptor) -> Self {
         if field.is_map() {
@@ -83,19 +83,19 @@ pub(super) fn choose(
     column: &LiveColumn,
     field: &FieldDescriptor,
 ) -> Result<Codec, &'static str> {
-    let want = Want::of(field);
+    let want = ValueKind::of(field);
     if field.is_list() || field.is_map() {
         return match (dialect, &column.element) {
             (Dialect::Postgres, Some(element)) if !field.is_map() => {
                 postgres(element, want).map(|codec| Codec::List(Box::new(codec)))
             }
-            _ => of_type(dialect, column, Want::Json),
+            _ => of_type(dialect, column, ValueKind::Json),
         };
     }
     of_type(dialect, column, want)
 }
 
-fn of_type(dialect: Dialect, column: &LiveColumn, want: Want) -> Result<Codec, &'static str> {
+fn of_type(dialect: Dialect, column: &LiveColumn, want: ValueKind) -> Result<Codec, &'static str> {
     match dialect {
         Dialect::Postgres => postgres(&column.kind, want),
         Dialect::MySql => mysql(column, want),
@@ -109,79 +109,82 @@ const ZONE: &str = "it does not say in which zone: make the column one with a ti
 const NARROW: &str =
     "the field would lose digits: make it a double, or cast the column to a `real` in a view";
 
-fn postgres(kind: &str, want: Want) -> Result<Codec, &'static str> {
+fn postgres(kind: &str, want: ValueKind) -> Result<Codec, &'static str> {
     Ok(match (want, kind) {
-        (Want::Text, "text" | "varchar") => Codec::Text,
-        (Want::Text, "bpchar" | "name" | "citext" | "time" | "enum") => Codec::Rendered,
-        (Want::Text, "numeric") => Codec::Decimal,
-        (Want::Text, "uuid") => Codec::Uuid,
-        (Want::Text, "date") => Codec::Date,
-        (Want::Integer, "int2" | "int4" | "int8") => Codec::Integer,
-        (Want::Boolean, "bool") => Codec::Boolean,
-        (Want::Float | Want::Double, "float4") => Codec::Float,
-        (Want::Double, "float8") => Codec::Double,
-        (Want::Data, "bytea") => Codec::Data,
-        (Want::Enum, "text" | "varchar") => Codec::EnumName(false),
-        (Want::Enum, "bpchar" | "name" | "citext" | "enum") => Codec::EnumName(true),
-        (Want::Enum, "int2" | "int4" | "int8") => Codec::EnumNumber,
-        (Want::Instant, "timestamptz") => Codec::Instant,
-        (Want::Json, "json" | "jsonb") => Codec::Json(true),
-        (Want::Json, "text" | "varchar") => Codec::Json(false),
-        (Want::Float | Want::Double, "numeric") => return Err(EXACT),
-        (Want::Float, "float8") => return Err(NARROW),
-        (Want::Instant, "timestamp") => return Err(ZONE),
+        (ValueKind::Text, "text" | "varchar") => Codec::Text,
+        (ValueKind::Text, "bpchar" | "name" | "citext" | "time" | "enum") => Codec::Rendered,
+        (ValueKind::Text, "numeric") => Codec::Decimal,
+        (ValueKind::Text, "uuid") => Codec::Uuid,
+        (ValueKind::Text, "date") => Codec::Date,
+        (ValueKind::Integer, "int2" | "int4" | "int8") => Codec::Integer,
+        (ValueKind::Boolean, "bool") => Codec::Boolean,
+        (ValueKind::Float | ValueKind::Double, "float4") => Codec::Float,
+        (ValueKind::Double, "float8") => Codec::Double,
+        (ValueKind::Data, "bytea") => Codec::Data,
+        (ValueKind::Enum, "text" | "varchar") => Codec::EnumName(false),
+        (ValueKind::Enum, "bpchar" | "name" | "citext" | "enum") => Codec::EnumName(true),
+        (ValueKind::Enum, "int2" | "int4" | "int8") => Codec::EnumNumber,
+        (ValueKind::Instant, "timestamptz") => Codec::Instant,
+        (ValueKind::Json, "json" | "jsonb") => Codec::Json(true),
+        (ValueKind::Json, "text" | "varchar") => Codec::Json(false),
+        (ValueKind::Float | ValueKind::Double, "numeric") => return Err(EXACT),
+        (ValueKind::Float, "float8") => return Err(NARROW),
+        (ValueKind::Instant, "timestamp") => return Err(ZONE),
         _ => return Err(CAST),
     })
 }
 
-fn mysql(column: &LiveColumn, want: Want) -> Result<Codec, &'static str> {
+fn mysql(column: &LiveColumn, want: ValueKind) -> Result<Codec, &'static str> {
     let integer = matches!(
         column.kind.as_str(),
         "tinyint" | "smallint" | "mediumint" | "int" | "bigint" | "year"
     );
     Ok(match (want, column.kind.as_str()) {
-        (Want::Boolean, "tinyint") if column.shown.starts_with("tinyint(1)") => Codec::Boolean,
-        (Want::Boolean, "bit") if column.shown == "bit(1)" => Codec::Boolean,
-        (Want::Integer, _) if integer && column.shown.contains("unsigned") => Codec::Unsigned,
-        (Want::Integer, _) if integer => Codec::Integer,
-        (Want::Enum, _) if integer => Codec::EnumNumber,
-        (Want::Text, "varchar" | "char" | "text" | "tinytext" | "mediumtext" | "longtext") => {
+        (ValueKind::Boolean, "tinyint") if column.shown.starts_with("tinyint(1)") => Codec::Boolean,
+        (ValueKind::Boolean, "bit") if column.shown == "bit(1)" => Codec::Boolean,
+        (ValueKind::Integer, _) if integer && column.shown.contains("unsigned") => Codec::Unsigned,
+        (ValueKind::Integer, _) if integer => Codec::Integer,
+        (ValueKind::Enum, _) if integer => Codec::EnumNumber,
+        (ValueKind::Text, "varchar" | "char" | "text" | "tinytext" | "mediumtext" | "longtext") => {
             Codec::Text
         }
-        (Want::Text, "time" | "enum" | "set" | "uuid") => Codec::Rendered,
-        (Want::Text, "decimal") => Codec::Decimal,
-        (Want::Text, "date") => Codec::Date,
-        (Want::Enum, "varchar" | "char" | "text" | "tinytext") => Codec::EnumName(false),
-        (Want::Enum, "enum") => Codec::EnumName(true),
-        (Want::Float | Want::Double, "float") => Codec::Float,
-        (Want::Double, "double") => Codec::Double,
-        (Want::Data, "binary" | "varbinary" | "blob" | "tinyblob" | "mediumblob" | "longblob") => {
-            Codec::Data
+        (ValueKind::Text, "time" | "enum" | "set" | "uuid") => Codec::Rendered,
+        (ValueKind::Text, "decimal") => Codec::Decimal,
+        (ValueKind::Text, "date") => Codec::Date,
+        (ValueKind::Enum, "varchar" | "char" | "text" | "tinytext") => Codec::EnumName(false),
+        (ValueKind::Enum, "enum") => Codec::EnumName(true),
+        (ValueKind::Float | ValueKind::Double, "float") => Codec::Float,
+        (ValueKind::Double, "double") => Codec::Double,
+        (
+            ValueKind::Data,
+            "binary" | "varbinary" | "blob" | "tinyblob" | "mediumblob" | "longblob",
+        ) => Codec::Data,
+        (ValueKind::Instant, "timestamp") => Codec::Instant,
+        (ValueKind::Json, "json" | "longtext" | "mediumtext" | "text" | "varchar") => {
+            Codec::Json(true)
         }
-        (Want::Instant, "timestamp") => Codec::Instant,
-        (Want::Json, "json" | "longtext" | "mediumtext" | "text" | "varchar") => Codec::Json(true),
-        (Want::Float | Want::Double, "decimal") => return Err(EXACT),
-        (Want::Float, "double") => return Err(NARROW),
-        (Want::Instant, "datetime") => return Err(ZONE),
+        (ValueKind::Float | ValueKind::Double, "decimal") => return Err(EXACT),
+        (ValueKind::Float, "double") => return Err(NARROW),
+        (ValueKind::Instant, "datetime") => return Err(ZONE),
         _ => return Err(CAST),
     })
 }
 
 /// SQLite types each value, so the declared type only says what cannot be meant.
-fn sqlite(affinity: &str, want: Want) -> Result<Codec, &'static str> {
+fn sqlite(affinity: &str, want: ValueKind) -> Result<Codec, &'static str> {
     Ok(match (want, affinity) {
-        (Want::Text, "text" | "none" | "numeric") => Codec::Text,
-        (Want::Integer, "integer" | "numeric" | "none") => Codec::Integer,
-        (Want::Boolean, "integer" | "numeric" | "none") => Codec::Boolean,
-        (Want::Float, "real" | "integer" | "numeric" | "none") => Codec::Float,
-        (Want::Double, "real" | "integer" | "numeric" | "none") => Codec::Double,
-        (Want::Data, "none") => Codec::Data,
-        (Want::Enum, "text") => Codec::EnumName(false),
-        (Want::Enum, "integer") => Codec::EnumNumber,
-        (Want::Enum, "numeric" | "none") => Codec::EnumEither,
-        (Want::Instant, "integer") => Codec::UnixSeconds,
-        (Want::Instant, "text" | "numeric" | "none") => Codec::InstantText,
-        (Want::Json, "text" | "none") => Codec::Json(true),
+        (ValueKind::Text, "text" | "none" | "numeric") => Codec::Text,
+        (ValueKind::Integer, "integer" | "numeric" | "none") => Codec::Integer,
+        (ValueKind::Boolean, "integer" | "numeric" | "none") => Codec::Boolean,
+        (ValueKind::Float, "real" | "integer" | "numeric" | "none") => Codec::Float,
+        (ValueKind::Double, "real" | "integer" | "numeric" | "none") => Codec::Double,
+        (ValueKind::Data, "none") => Codec::Data,
+        (ValueKind::Enum, "text") => Codec::EnumName(false),
+        (ValueKind::Enum, "integer") => Codec::EnumNumber,
+        (ValueKind::Enum, "numeric" | "none") => Codec::EnumEither,
+        (ValueKind::Instant, "integer") => Codec::UnixSeconds,
+        (ValueKind::Instant, "text" | "numeric" | "none") => Codec::InstantText,
+        (ValueKind::Json, "text" | "none") => Codec::Json(true),
         _ => return Err(CAST),
     })
 }

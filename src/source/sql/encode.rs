@@ -14,7 +14,7 @@ use super::binding::Column;
 use super::binding::Node;
 use super::binding::Target;
 use super::codec::Codec;
-use super::codec::Want;
+use super::codec::ValueKind;
 use crate::registry::decimal::Parts;
 use crate::registry::wire::put_key;
 use crate::registry::wire::put_len;
@@ -36,17 +36,17 @@ pub(super) enum Cell<'r> {
 
 /// What is wrong with a value; never the value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Unfit(pub(super) &'static str);
+pub(super) struct EncodeError(pub(super) &'static str);
 
 /// A row of one of the databases.
 pub(super) trait Row {
-    fn cell(&self, index: usize, codec: &Codec) -> Result<Cell<'_>, Unfit>;
+    fn cell(&self, index: usize, codec: &Codec) -> Result<Cell<'_>, EncodeError>;
 }
 
 /// A value that does not fit, and the field that it is of.
 pub(super) struct Misfit<'n> {
     pub(super) column: &'n Column,
-    pub(super) unfit: Unfit,
+    pub(super) unfit: EncodeError,
 }
 
 /// Writes the fields that the row states, and says where the key came to stand. Returns whether any column had a value.
@@ -83,12 +83,12 @@ pub(super) fn put_row<'n, R: Row>(
     Ok(stated)
 }
 
-fn put_column(out: &mut BytesMut, column: &Column, cell: &Cell<'_>) -> Result<bool, Unfit> {
+fn put_column(out: &mut BytesMut, column: &Column, cell: &Cell<'_>) -> Result<bool, EncodeError> {
     let target = &column.target;
     match cell {
-        Cell::Null if target.is_key => return Err(Unfit("is NULL, and it is the key")),
+        Cell::Null if target.is_key => return Err(EncodeError("is NULL, and it is the key")),
         Cell::Null => return Ok(false),
-        Cell::Text("") if target.is_key => return Err(Unfit("is empty, and it is the key")),
+        Cell::Text("") if target.is_key => return Err(EncodeError("is empty, and it is the key")),
         Cell::List(cells) => put_list(out, target, cells)?,
         Cell::Text(text) if matches!(column.codec, Codec::Json(_)) => put_json(out, column, text)?,
         cell => put_value(out, target, cell, target.states_default)?,
@@ -102,25 +102,25 @@ fn put_value(
     target: &Target,
     cell: &Cell<'_>,
     stating: bool,
-) -> Result<(), Unfit> {
+) -> Result<(), EncodeError> {
     let number = target.number;
     match (target.want, cell) {
-        (Want::Text, Cell::Text(text)) => {
+        (ValueKind::Text, Cell::Text(text)) => {
             let is_stated = stating || !text.is_empty();
             if target.is_decimal && is_stated && Parts::of(text).is_none() {
-                return Err(Unfit("is not a decimal number such as `-12.50`"));
+                return Err(EncodeError("is not a decimal number such as `-12.50`"));
             }
             if is_stated {
                 put_len(out, number, text.as_bytes());
             }
         }
-        (Want::Text, Cell::Date(date)) => put_len(out, number, &iso(*date)?),
-        (Want::Data, Cell::Data(bytes)) => {
+        (ValueKind::Text, Cell::Date(date)) => put_len(out, number, &iso(*date)?),
+        (ValueKind::Data, Cell::Data(bytes)) => {
             if stating || !bytes.is_empty() {
                 put_len(out, number, bytes);
             }
         }
-        (Want::Instant, Cell::Instant { seconds, nanos }) => {
+        (ValueKind::Instant, Cell::Instant { seconds, nanos }) => {
             put_instant(out, number, *seconds, *nanos)?;
         }
         _ => {
@@ -164,7 +164,7 @@ impl Scalar {
     }
 }
 
-fn scalar(kind: &Kind, cell: &Cell<'_>) -> Result<Scalar, Unfit> {
+fn scalar(kind: &Kind, cell: &Cell<'_>) -> Result<Scalar, EncodeError> {
     match (kind, cell) {
         (Kind::Bool, Cell::Boolean(value)) => Ok(Scalar::Varint(u64::from(*value))),
         (Kind::Float, Cell::Number(value)) => Ok(Scalar::Fixed32((*value as f32).to_bits())),
@@ -174,19 +174,19 @@ fn scalar(kind: &Kind, cell: &Cell<'_>) -> Result<Scalar, Unfit> {
         }
         (kind, Cell::Integer(value)) => integer(kind, i128::from(*value)),
         (kind, Cell::Unsigned(value)) => integer(kind, i128::from(*value)),
-        _ => Err(Unfit("has a value of another type")),
+        _ => Err(EncodeError("has a value of another type")),
     }
 }
 
-fn number_of(names: &EnumDescriptor, name: &str) -> Result<i32, Unfit> {
+fn number_of(names: &EnumDescriptor, name: &str) -> Result<i32, EncodeError> {
     names
         .get_value_by_name(name)
         .map(|value| value.number())
-        .ok_or(Unfit("is not the name of a value of its enum"))
+        .ok_or(EncodeError("is not the name of a value of its enum"))
 }
 
-fn integer(kind: &Kind, value: i128) -> Result<Scalar, Unfit> {
-    const RANGE: Unfit = Unfit("is out of the field's range");
+fn integer(kind: &Kind, value: i128) -> Result<Scalar, EncodeError> {
+    const RANGE: EncodeError = EncodeError("is out of the field's range");
     let int32 = || i32::try_from(value).map_err(|_| RANGE);
     let int64 = || i64::try_from(value).map_err(|_| RANGE);
     let uint32 = || u32::try_from(value).map_err(|_| RANGE);
@@ -208,13 +208,13 @@ fn integer(kind: &Kind, value: i128) -> Result<Scalar, Unfit> {
         Kind::Sfixed32 => Scalar::Fixed32(int32()? as u32),
         Kind::Fixed64 => Scalar::Fixed64(uint64()?),
         Kind::Sfixed64 => Scalar::Fixed64(int64()? as u64),
-        _ => return Err(Unfit("has a value of another type")),
+        _ => return Err(EncodeError("has a value of another type")),
     })
 }
 
-fn put_list(out: &mut BytesMut, target: &Target, cells: &[Cell<'_>]) -> Result<(), Unfit> {
+fn put_list(out: &mut BytesMut, target: &Target, cells: &[Cell<'_>]) -> Result<(), EncodeError> {
     if cells.iter().any(|cell| matches!(cell, Cell::Null)) {
-        return Err(Unfit("has a NULL within its list"));
+        return Err(EncodeError("has a NULL within its list"));
     }
     if !target.packed {
         return cells
@@ -232,10 +232,10 @@ fn put_list(out: &mut BytesMut, target: &Target, cells: &[Cell<'_>]) -> Result<(
 }
 
 /// From 0001 to 9999: ISO 8601 and RFC 3339 have no more.
-pub(super) fn iso(date: Date) -> Result<[u8; 10], Unfit> {
+pub(super) fn iso(date: Date) -> Result<[u8; 10], EncodeError> {
     let (year, month, day) = date.to_calendar_date();
     if !(1..=9999).contains(&year) {
-        return Err(Unfit("is a date out of the years 1 to 9999"));
+        return Err(EncodeError("is a date out of the years 1 to 9999"));
     }
     let digit = |value: i32| b'0' + (value % 10) as u8;
     let (month, day) = (i32::from(u8::from(month)), i32::from(day));
@@ -256,9 +256,14 @@ pub(super) fn iso(date: Date) -> Result<[u8; 10], Unfit> {
 /// The range of google.protobuf.Timestamp: 0001-01-01 to the end of 9999.
 pub(super) const INSTANTS: std::ops::RangeInclusive<i64> = -62_135_596_800..=253_402_300_799;
 
-fn put_instant(out: &mut BytesMut, number: u32, seconds: i64, nanos: i32) -> Result<(), Unfit> {
+fn put_instant(
+    out: &mut BytesMut,
+    number: u32,
+    seconds: i64,
+    nanos: i32,
+) -> Result<(), EncodeError> {
     if !INSTANTS.contains(&seconds) || !(0..1_000_000_000).contains(&nanos) {
-        return Err(Unfit("is a time out of the years 1 to 9999"));
+        return Err(EncodeError("is a time out of the years 1 to 9999"));
     }
     let mut inner = BytesMut::new();
     for (number, value) in [(1, seconds as u64), (2, nanos as u64)] {
@@ -273,8 +278,8 @@ fn put_instant(out: &mut BytesMut, number: u32, seconds: i64, nanos: i32) -> Res
 
 /// A message, list or map from its JSON, by protobuf's own JSON mapping; members that the schema does not know are
 /// refused.
-fn put_json(out: &mut BytesMut, column: &Column, text: &str) -> Result<(), Unfit> {
-    const NOT_JSON: Unfit = Unfit("is not the JSON of its type");
+fn put_json(out: &mut BytesMut, column: &Column, text: &str) -> Result<(), EncodeError> {
+    const NOT_JSON: EncodeError = EncodeError("is not the JSON of its type");
     let field = column.field.descriptor();
     if text.trim_ascii() == "null" {
         return Ok(());

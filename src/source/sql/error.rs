@@ -47,12 +47,12 @@ fn hint(code: &str) -> &'static str {
 /// The client and the driver disagreed in a way that is not for the text: it may quote a value.
 #[derive(Debug, thiserror::Error)]
 #[error("the driver could not {0}")]
-pub(super) struct Driver(pub(super) &'static str);
+pub(super) struct DriverFault(pub(super) &'static str);
 
 /// All connections stayed at work.
 #[derive(Debug, thiserror::Error)]
 #[error("no connection of the pool was free within {0:?}")]
-pub(super) struct Late(pub(super) Duration);
+pub(super) struct PoolTimeout(pub(super) Duration);
 
 /// A server with which there is no connection, or none any more.
 #[derive(Debug, thiserror::Error)]
@@ -160,16 +160,18 @@ pub(super) fn judge(error: Error, timeout: Duration) -> SourceError {
         Error::Database(e) => refused(code_of(e.as_ref()), timeout),
         Error::Io(e) => Unreachable::broken(e),
         e @ Error::Tls(_) => SourceError::Unavailable(Box::new(e)),
-        Error::Protocol(_) => SourceError::Unavailable(Box::new(Driver("follow the protocol"))),
-        Error::Encode(_) => SourceError::Failed(Box::new(Driver("bind a value"))),
-        _ => SourceError::Failed(Box::new(Driver("run the statement"))),
+        Error::Protocol(_) => {
+            SourceError::Unavailable(Box::new(DriverFault("follow the protocol")))
+        }
+        Error::Encode(_) => SourceError::Failed(Box::new(DriverFault("bind a value"))),
+        _ => SourceError::Failed(Box::new(DriverFault("run the statement"))),
     }
 }
 
 /// The same for SQLite, whose errors are numbers.
 pub(super) fn judge_sqlite(error: &rusqlite::Error, timeout: Duration) -> SourceError {
     let Some(error) = error.sqlite_error() else {
-        return SourceError::Failed(Box::new(Driver("run the statement")));
+        return SourceError::Failed(Box::new(DriverFault("run the statement")));
     };
     let code = format!("sqlite {}", error.extended_code & 0xff);
     match error.code {

@@ -27,9 +27,9 @@ use super::address::TlsMode;
 use super::batch::Batch;
 use super::codec::Codec;
 use super::encode::Cell;
+use super::encode::EncodeError;
 use super::encode::Row;
-use super::encode::Unfit;
-use super::error::Driver;
+use super::error::DriverFault;
 use super::error::Foreign;
 use super::error::Unreachable;
 use super::error::judge;
@@ -239,7 +239,7 @@ fn arguments(args: &[Arg]) -> Result<MySqlArguments, SourceError> {
             Arg::Boolean(value) => bound.add(*value),
             Arg::Data(bytes) => bound.add(&**bytes),
         }
-        .map_err(|_| SourceError::Failed(Box::new(Driver("bind a value"))))?;
+        .map_err(|_| SourceError::Failed(Box::new(DriverFault("bind a value"))))?;
     }
     Ok(bound)
 }
@@ -343,7 +343,7 @@ fn is_read_by(kind: &str, codec: &Codec) -> bool {
 }
 
 impl Row for MySqlRow {
-    fn cell(&self, index: usize, codec: &Codec) -> Result<Cell<'_>, Unfit> {
+    fn cell(&self, index: usize, codec: &Codec) -> Result<Cell<'_>, EncodeError> {
         let raw = self.try_get_raw(index).map_err(|_| ODD)?;
         if raw.is_null() {
             return Ok(Cell::Null);
@@ -362,7 +362,7 @@ impl Row for MySqlRow {
             Codec::Boolean => match integer()? {
                 0 => Cell::Boolean(false),
                 1 => Cell::Boolean(true),
-                _ => return Err(Unfit("is neither 0 nor 1")),
+                _ => return Err(EncodeError("is neither 0 nor 1")),
             },
             Codec::Float => {
                 let value: f32 = self.try_get_unchecked(index).map_err(|_| ODD)?;
@@ -373,7 +373,7 @@ impl Row for MySqlRow {
             Codec::Instant => {
                 let at: OffsetDateTime = self
                     .try_get_unchecked(index)
-                    .map_err(|_| Unfit("is a zero time, or none at all"))?;
+                    .map_err(|_| EncodeError("is a zero time, or none at all"))?;
                 Cell::Instant {
                     seconds: at.unix_timestamp(),
                     nanos: at.nanosecond() as i32,
@@ -388,12 +388,12 @@ impl Row for MySqlRow {
     }
 }
 
-const ODD: Unfit = Unfit("has a value that the driver cannot read");
+const ODD: EncodeError = EncodeError("has a value that the driver cannot read");
 
 /// MySQL may hold dates such as `2024-05-00`, which are none. That of zeros alone states nothing, and is read as NULL.
-fn whole_date(text: &str) -> Result<&str, Unfit> {
+fn whole_date(text: &str) -> Result<&str, EncodeError> {
     if text.starts_with("0000") || text.contains("-00") {
-        return Err(Unfit("is a date without year, month or day"));
+        return Err(EncodeError("is a date without year, month or day"));
     }
     Ok(text)
 }

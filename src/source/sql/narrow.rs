@@ -8,7 +8,7 @@ use std::cmp::Ordering;
 use std::sync::Arc;
 
 use super::binding::Binding;
-use super::codec::Want;
+use super::codec::ValueKind;
 use super::operand::Operand;
 use super::statement::Arg;
 use super::statement::Fragment;
@@ -17,18 +17,18 @@ use crate::registry::decimal::Decimal;
 use crate::registry::field::Field;
 use crate::registry::filter::Expr;
 use crate::registry::filter::Op;
-use crate::registry::scalar::Found;
+use crate::registry::scalar::Datum;
 use crate::registry::value::Literal;
 
 /// What the database is asked to apply.
-pub(super) struct Narrowed {
+pub(super) struct Narrowing {
     /// `None` lets every row through.
     pub(super) condition: Option<Fragment>,
     /// The condition selects exactly the records that pass the gate.
     pub(super) exact: bool,
 }
 
-impl Narrowed {
+impl Narrowing {
     fn exactly(condition: Fragment) -> Self {
         Self {
             condition: Some(condition),
@@ -50,11 +50,11 @@ impl Narrowed {
 }
 
 impl Binding {
-    pub(super) fn narrow(&self, expr: &Expr) -> Narrowed {
+    pub(super) fn narrow(&self, expr: &Expr) -> Narrowing {
         self.condition(expr, false)
     }
 
-    fn condition(&self, expr: &Expr, negated: bool) -> Narrowed {
+    fn condition(&self, expr: &Expr, negated: bool) -> Narrowing {
         match expr {
             Expr::All(parts) if negated => self.either(parts, negated),
             Expr::All(parts) => self.every(parts, negated),
@@ -65,41 +65,41 @@ impl Binding {
             Expr::In { field, values } => self.within(field, values, negated),
             Expr::StartsWith { field, prefix } => self.starts_with(field, prefix, negated),
             Expr::Has { field } => self.has(field, negated),
-            Expr::Constant(value) if *value == negated => Narrowed::exactly(Fragment::any(vec![])),
-            Expr::Constant(_) => Narrowed {
+            Expr::Constant(value) if *value == negated => Narrowing::exactly(Fragment::any(vec![])),
+            Expr::Constant(_) => Narrowing {
                 condition: None,
                 exact: true,
             },
         }
     }
 
-    fn every(&self, parts: &[Expr], negated: bool) -> Narrowed {
+    fn every(&self, parts: &[Expr], negated: bool) -> Narrowing {
         let (mut terms, mut exact) = (Vec::new(), true);
         for part in parts {
             let narrowed = self.condition(part, negated);
             terms.extend(narrowed.condition);
             exact &= narrowed.exact;
         }
-        Narrowed {
+        Narrowing {
             condition: (!terms.is_empty()).then(|| Fragment::all(terms)),
             exact,
         }
     }
 
-    fn either(&self, parts: &[Expr], negated: bool) -> Narrowed {
+    fn either(&self, parts: &[Expr], negated: bool) -> Narrowing {
         let (mut terms, mut exact) = (Vec::new(), true);
         for part in parts {
             let narrowed = self.condition(part, negated);
             exact &= narrowed.exact;
             let Some(condition) = narrowed.condition else {
-                return Narrowed {
+                return Narrowing {
                     condition: None,
                     exact: narrowed.exact,
                 };
             };
             terms.push(condition);
         }
-        Narrowed {
+        Narrowing {
             condition: Some(Fragment::any(terms)),
             exact,
         }
@@ -109,9 +109,9 @@ impl Binding {
         Operand::of(self.dialect, self.place(field.path())?, field)
     }
 
-    fn compare(&self, field: &Field, op: Op, value: &Literal, negated: bool) -> Narrowed {
+    fn compare(&self, field: &Field, op: Op, value: &Literal, negated: bool) -> Narrowing {
         let Some(operand) = self.operand(field) else {
-            return Narrowed::EVERYTHING;
+            return Narrowing::EVERYTHING;
         };
         let op = if negated { inverse(op) } else { op };
         let null = absent_passes(field, negated, |default| holds(default, op, value));
@@ -123,17 +123,17 @@ impl Binding {
                 (Op::Ne, Literal::Enum { number, .. }) => {
                     self.named(names, field, null, |n| n != *number)
                 }
-                _ => Narrowed::EVERYTHING,
+                _ => Narrowing::EVERYTHING,
             },
             // The gate has no order of NaN, databases have: only what they let through besides does no harm.
-            Operand::Float { .. } if negated || op == Op::Ne => Narrowed::EVERYTHING,
+            Operand::Float { .. } if negated || op == Op::Ne => Narrowing::EVERYTHING,
             Operand::Float { sql } => match Operand::arg(self.dialect, value) {
-                Some(arg) => Narrowed::at_least(or_null(
+                Some(arg) => Narrowing::at_least(or_null(
                     sql,
                     null,
                     Fragment::of(format!("{sql} {} ", sign(op))).arg(arg),
                 )),
-                None => Narrowed::EVERYTHING,
+                None => Narrowing::EVERYTHING,
             },
             Operand::Text { bytes, .. } => match Operand::arg(self.dialect, value) {
                 Some(arg) => {
@@ -141,9 +141,9 @@ impl Binding {
                         Op::Eq => equals(&operand, vec![arg]),
                         _ => text_compare(&operand, op, arg),
                     };
-                    Narrowed::exactly(or_null(bytes, null, condition))
+                    Narrowing::exactly(or_null(bytes, null, condition))
                 }
-                None => Narrowed::EVERYTHING,
+                None => Narrowing::EVERYTHING,
             },
             Operand::Value { sql, plain, wrap } => match Operand::arg(self.dialect, value) {
                 Some(arg) => {
@@ -154,16 +154,16 @@ impl Binding {
                     };
                     let condition =
                         Fragment::of(format!("{asked} {} ", sign(op))).then(wrap.of(arg));
-                    Narrowed::exactly(or_null(sql, null, condition))
+                    Narrowing::exactly(or_null(sql, null, condition))
                 }
-                None => Narrowed::EVERYTHING,
+                None => Narrowing::EVERYTHING,
             },
         }
     }
 
-    fn within(&self, field: &Field, values: &[Literal], negated: bool) -> Narrowed {
+    fn within(&self, field: &Field, values: &[Literal], negated: bool) -> Narrowing {
         let Some(operand) = self.operand(field) else {
-            return Narrowed::EVERYTHING;
+            return Narrowing::EVERYTHING;
         };
         let null = absent_passes(field, negated, |default| {
             values.iter().any(|value| holds(default, Op::Eq, value)) != negated
@@ -181,10 +181,10 @@ impl Binding {
             .map(|value| Operand::arg(self.dialect, value))
             .collect();
         let Some(args) = args else {
-            return Narrowed::EVERYTHING;
+            return Narrowing::EVERYTHING;
         };
         if args.is_empty() {
-            return Narrowed::EVERYTHING;
+            return Narrowing::EVERYTHING;
         }
         match &operand {
             Operand::Text { bytes, wrap, .. } => {
@@ -193,20 +193,20 @@ impl Binding {
                 } else {
                     equals(&operand, args)
                 };
-                Narrowed::exactly(or_null(bytes, null, condition))
+                Narrowing::exactly(or_null(bytes, null, condition))
             }
             Operand::Value { sql, wrap, .. } => {
                 let not = if negated { "NOT " } else { "" };
                 let condition =
                     Fragment::of(format!("{sql} {not}IN ")).then(Fragment::list(args, wrap));
-                Narrowed::exactly(or_null(sql, null, condition))
+                Narrowing::exactly(or_null(sql, null, condition))
             }
-            Operand::Float { sql } if !negated => Narrowed::at_least(or_null(
+            Operand::Float { sql } if !negated => Narrowing::at_least(or_null(
                 sql,
                 null,
                 Fragment::of(format!("{sql} IN ")).then(Fragment::list(args, &Wrap::NONE)),
             )),
-            Operand::Float { .. } | Operand::Names(_) => Narrowed::EVERYTHING,
+            Operand::Float { .. } | Operand::Names(_) => Narrowing::EVERYTHING,
         }
     }
 
@@ -217,9 +217,9 @@ impl Binding {
         field: &Field,
         null: bool,
         lets: impl Fn(i32) -> bool,
-    ) -> Narrowed {
+    ) -> Narrowing {
         let prost_reflect::Kind::Enum(values) = field.descriptor().kind() else {
-            return Narrowed::EVERYTHING;
+            return Narrowing::EVERYTHING;
         };
         let args: Vec<Arg> = values
             .values()
@@ -227,21 +227,21 @@ impl Binding {
             .map(|value| Arg::Text(value.name().into()))
             .collect();
         let Operand::Text { bytes, .. } = names else {
-            return Narrowed::EVERYTHING;
+            return Narrowing::EVERYTHING;
         };
         let condition = match args.is_empty() {
             true => Fragment::any(vec![]),
             false => equals(names, args),
         };
-        Narrowed::exactly(or_null(bytes, null, condition))
+        Narrowing::exactly(or_null(bytes, null, condition))
     }
 
-    fn starts_with(&self, field: &Field, prefix: &Arc<str>, negated: bool) -> Narrowed {
+    fn starts_with(&self, field: &Field, prefix: &Arc<str>, negated: bool) -> Narrowing {
         let Some(Operand::Text { bytes, wrap, .. }) = self.operand(field) else {
-            return Narrowed::EVERYTHING;
+            return Narrowing::EVERYTHING;
         };
         if prefix.contains('\0') {
-            return Narrowed::EVERYTHING;
+            return Narrowing::EVERYTHING;
         }
         let null = absent_passes(field, negated, |_| prefix.is_empty() != negated);
         let arg = Arg::Text(prefix.clone());
@@ -250,22 +250,22 @@ impl Binding {
             true => Fragment::of("NOT (").then(begins).sql(")"),
             false => begins,
         };
-        Narrowed::exactly(or_null(&bytes, null, condition))
+        Narrowing::exactly(or_null(&bytes, null, condition))
     }
 
     /// Implicit presence states a value where it is not the type's default.
-    fn has(&self, field: &Field, negated: bool) -> Narrowed {
+    fn has(&self, field: &Field, negated: bool) -> Narrowing {
         if !field.descriptor().supports_presence() && !field.is_decimal() {
             return match default_of(field) {
                 Some(default) => self.compare(field, Op::Ne, &default, negated),
-                None => Narrowed::EVERYTHING,
+                None => Narrowing::EVERYTHING,
             };
         }
         let Some(operand) = self.operand(field) else {
-            return Narrowed::EVERYTHING;
+            return Narrowing::EVERYTHING;
         };
         let not = if negated { "" } else { "NOT " };
-        Narrowed::exactly(Fragment::of(format!("{} IS {not}NULL", operand.sql())))
+        Narrowing::exactly(Fragment::of(format!("{} IS {not}NULL", operand.sql())))
     }
 }
 
@@ -360,10 +360,12 @@ pub(super) fn default_of(field: &Field) -> Option<Literal> {
             name: "".into(),
             number: 0,
         },
-        Kind::Message(_) if Want::of(field.descriptor()) == Want::Instant => Literal::Time {
-            seconds: 0,
-            nanos: 0,
-        },
+        Kind::Message(_) if ValueKind::of(field.descriptor()) == ValueKind::Instant => {
+            Literal::Time {
+                seconds: 0,
+                nanos: 0,
+            }
+        }
         Kind::Message(_) => return None,
         _ => Literal::Integer(0),
     })
@@ -371,7 +373,7 @@ pub(super) fn default_of(field: &Field) -> Option<Literal> {
 
 /// The gate's comparison of two literals of one type.
 pub(super) fn holds(left: &Literal, op: Op, right: &Literal) -> bool {
-    let order = Found::of(left).order(&Found::of(right));
+    let order = Datum::of(left).order(&Datum::of(right));
     match op {
         Op::Eq => order == Some(Ordering::Equal),
         Op::Ne => order != Some(Ordering::Equal),

@@ -10,7 +10,7 @@ use super::Dialect;
 use super::binding::Column;
 use super::binding::Place;
 use super::codec::Codec;
-use super::codec::Want;
+use super::codec::ValueKind;
 use super::encode::iso;
 use super::statement::Arg;
 use super::statement::Wrap;
@@ -189,7 +189,7 @@ fn column_operand(dialect: Dialect, column: &Column) -> Option<Operand> {
             };
             let text = text(dialect, &sql, Some(plain));
             match column.target.want {
-                Want::Enum => Operand::Names(Box::new(text)),
+                ValueKind::Enum => Operand::Names(Box::new(text)),
                 _ => text,
             }
         }
@@ -330,7 +330,7 @@ fn json_operand(dialect: Dialect, column: &Column, field: &Field) -> Option<Oper
     let path = field.steps().get(column.field.steps().len()..)?;
     let comparable = column.codec == Codec::Json(true)
         && !field.is_decimal()
-        && Want::of(field.descriptor()) == Want::Text
+        && ValueKind::of(field.descriptor()) == ValueKind::Text
         && !field.is_repeated();
     if !comparable {
         return None;

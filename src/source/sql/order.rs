@@ -20,13 +20,13 @@ use super::statement::Wrap;
 use super::statement::quoted;
 use crate::name::FieldPath;
 use crate::registry::decimal::Parts;
+use crate::registry::extract::ExtractedValues;
 use crate::registry::extract::Extractor;
-use crate::registry::extract::Reading;
 use crate::registry::field::Field;
 use crate::registry::filter::Expr;
 use crate::registry::filter::Op;
 use crate::registry::query::Order;
-use crate::registry::scalar::Found;
+use crate::registry::scalar::Datum;
 use crate::registry::value::Literal;
 use crate::registry::wire::Malformed;
 use crate::source::SourceError;
@@ -245,12 +245,12 @@ impl Line {
 }
 
 impl LineTerm {
-    fn of<'a>(&'a self, record: &Reading<'_, 'a>) -> Found<'a> {
+    fn of<'a>(&'a self, record: &ExtractedValues<'_, 'a>) -> Datum<'a> {
         match record.value(self.slot) {
-            Found::Nothing => Found::of(&self.absent),
-            Found::Text("") if self.is_decimal => Found::of(&self.absent),
-            Found::Text(text) if self.is_decimal => {
-                Parts::of(text).map_or(Found::Text(text), Found::Decimal)
+            Datum::Nothing => Datum::of(&self.absent),
+            Datum::Text("") if self.is_decimal => Datum::of(&self.absent),
+            Datum::Text(text) if self.is_decimal => {
+                Parts::of(text).map_or(Datum::Text(text), Datum::Decimal)
             }
             value => value,
         }

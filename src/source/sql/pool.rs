@@ -15,7 +15,7 @@ use tokio::time::timeout;
 
 use super::address::Address;
 use super::address::BadAddress;
-use super::error::Late;
+use super::error::PoolTimeout;
 use super::error::Unreachable;
 use super::error::is_denial;
 use super::settings::DatabaseUrl;
@@ -135,7 +135,9 @@ impl<B: Backend> Pool<B> {
         let place = timeout(self.0.patience, self.0.places.clone().acquire_owned());
         match place.await {
             Ok(Ok(place)) => Ok(place),
-            Ok(Err(_)) | Err(_) => Err(SourceError::Unavailable(Box::new(Late(self.0.patience)))),
+            Ok(Err(_)) | Err(_) => Err(SourceError::Unavailable(Box::new(PoolTimeout(
+                self.0.patience,
+            )))),
         }
     }
 

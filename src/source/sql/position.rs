@@ -13,7 +13,7 @@ use crate::registry::extract;
 use crate::registry::field::Field;
 use crate::registry::query::Order;
 use crate::registry::query::Selection;
-use crate::registry::scalar::Found;
+use crate::registry::scalar::Datum;
 use crate::registry::schema::RecordSchema;
 use crate::registry::value::Literal;
 use crate::registry::wire::WireFields;
@@ -72,7 +72,7 @@ impl Position {
     pub(in crate::source) fn is_behind(&self, other: &Self, order: &[Order]) -> bool {
         let terms = order.iter().zip(self.values.iter().zip(&other.values));
         let mut differing = terms.filter_map(|(by, (here, there))| {
-            let ordering = Found::of(here).place(&Found::of(there))?;
+            let ordering = Datum::of(here).place(&Datum::of(there))?;
             let ordering = match by.descending {
                 true => ordering.reverse(),
                 false => ordering,

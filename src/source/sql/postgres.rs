@@ -20,7 +20,7 @@ use bytes::Bytes;
 use super::address::Address;
 use super::batch::Batch;
 use super::batch::rows_for_batch;
-use super::error::Driver;
+use super::error::DriverFault;
 use super::error::Foreign;
 use super::error::is_unholdable;
 use super::error::refused;
@@ -39,10 +39,10 @@ use super::statement::Arg;
 use crate::source::SourceError;
 use crate::source::reading::Outlet;
 use session::Answer;
-use session::Broken;
 use session::Name;
 use session::PgRow;
 use session::Session;
+use session::SessionError;
 
 /// How the gateway works with a server.
 #[derive(Debug)]
@@ -113,7 +113,7 @@ impl Postgres {
         }
         let mut mark = [0; 16];
         aws_lc_rs::rand::fill(&mut mark)
-            .map_err(|_| SourceError::Failed(Box::new(Driver("make a random number"))))?;
+            .map_err(|_| SourceError::Failed(Box::new(DriverFault("make a random number"))))?;
         let mark = format!("{:032x}", u128::from_be_bytes(mark));
         let settings = self.settings(session, "SESSION");
         session.put(&format!(
@@ -156,10 +156,10 @@ impl Postgres {
 }
 
 /// The server's refusal as an error of the source.
-fn judged(broken: Broken, timeout: Duration) -> SourceError {
+fn judged(broken: SessionError, timeout: Duration) -> SourceError {
     match broken {
-        Broken::Refused(code) => refused(code, timeout),
-        Broken::Lost(error) => error,
+        SessionError::Refused(code) => refused(code, timeout),
+        SessionError::Lost(error) => error,
     }
 }
 
@@ -356,7 +356,7 @@ async fn read(
     session: &mut Session,
     statement: &Statement<'_>,
     each: &mut impl FnMut(&PgRow<'_>) -> Result<(), SourceError>,
-) -> Result<(), Broken> {
+) -> Result<(), SessionError> {
     let mut answer = Answer::to(statement.outputs);
     while let Some(row) = session.next(&mut answer).await? {
         each(&row)?;
@@ -365,11 +365,11 @@ async fn read(
 }
 
 /// The code of a refusal, if there is one.
-fn passed(answer: Result<(), Broken>) -> Result<Option<String>, SourceError> {
+fn passed(answer: Result<(), SessionError>) -> Result<Option<String>, SourceError> {
     match answer {
         Ok(()) => Ok(None),
-        Err(Broken::Refused(code)) => Ok(Some(code)),
-        Err(Broken::Lost(error)) => Err(error),
+        Err(SessionError::Refused(code)) => Ok(Some(code)),
+        Err(SessionError::Lost(error)) => Err(error),
     }
 }
 

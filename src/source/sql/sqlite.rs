@@ -28,11 +28,11 @@ use tokio::sync::Semaphore;
 use super::batch::Batch;
 use super::codec::Codec;
 use super::encode::Cell;
+use super::encode::EncodeError;
 use super::encode::Row;
-use super::encode::Unfit;
-use super::error::Driver;
+use super::error::DriverFault;
 use super::error::Foreign;
-use super::error::Late;
+use super::error::PoolTimeout;
 use super::error::judge_sqlite;
 use super::live;
 use super::live::LiveColumn;
@@ -62,14 +62,14 @@ struct Shared {
     path: PathBuf,
     busy: Duration,
     acquire: Duration,
-    idle: Mutex<Vec<Opened>>,
+    idle: Mutex<Vec<OpenConnection>>,
     /// For the connections at work.
     places: Arc<Semaphore>,
 }
 
 /// A connection, and which file it reads. Another file may be put in its place, and is the one to read from then on.
 #[derive(Debug)]
-struct Opened {
+struct OpenConnection {
     connection: Connection,
     identity: Option<(u64, u64)>,
 }
@@ -77,7 +77,7 @@ struct Opened {
 /// A connection at work. Comes back when it is dropped.
 struct Lease {
     /// `None` only while it is dropped.
-    opened: Option<Opened>,
+    opened: Option<OpenConnection>,
     file: SqliteFile,
     _place: OwnedSemaphorePermit,
 }
@@ -101,7 +101,9 @@ impl SqliteFile {
     ) -> Result<T, SourceError> {
         let place = tokio::time::timeout(self.0.acquire, self.0.places.clone().acquire_owned());
         let Ok(Ok(place)) = place.await else {
-            return Err(SourceError::Unavailable(Box::new(Late(self.0.acquire))));
+            return Err(SourceError::Unavailable(Box::new(PoolTimeout(
+                self.0.acquire,
+            ))));
         };
         let (file, watch) = (self.clone(), Watch::default());
         let stop = Arc::clone(&watch.0);
@@ -129,7 +131,7 @@ impl SqliteFile {
         drop(idle);
         let opened = match last {
             Some(opened) => opened,
-            None => Opened {
+            None => OpenConnection {
                 connection: self.open()?,
                 identity,
             },
@@ -188,7 +190,7 @@ impl Drop for Watch {
 }
 
 fn lost() -> SourceError {
-    SourceError::Failed(Box::new(Driver("finish its work")))
+    SourceError::Failed(Box::new(DriverFault("finish its work")))
 }
 
 pub(super) async fn columns(
@@ -328,8 +330,8 @@ impl ToSql for Arg {
 
 /// SQLite types each value by itself, so each is looked at.
 impl Row for rusqlite::Row<'_> {
-    fn cell(&self, index: usize, codec: &Codec) -> Result<Cell<'_>, Unfit> {
-        const ODD: Unfit = Unfit("has a value that the driver cannot read");
+    fn cell(&self, index: usize, codec: &Codec) -> Result<Cell<'_>, EncodeError> {
+        const ODD: EncodeError = EncodeError("has a value that the driver cannot read");
         let text = |bytes| std::str::from_utf8(bytes).map_err(|_| ODD);
         let value = self.get_ref(index).map_err(|_| ODD)?;
         Ok(match (codec, value) {
@@ -343,7 +345,9 @@ impl Row for rusqlite::Row<'_> {
             }
             (Codec::Boolean, ValueRef::Integer(0)) => Cell::Boolean(false),
             (Codec::Boolean, ValueRef::Integer(1)) => Cell::Boolean(true),
-            (Codec::Boolean, ValueRef::Integer(_)) => return Err(Unfit("is neither 0 nor 1")),
+            (Codec::Boolean, ValueRef::Integer(_)) => {
+                return Err(EncodeError("is neither 0 nor 1"));
+            }
             (Codec::Double, ValueRef::Real(number)) => Cell::Number(number),
             (Codec::Double, ValueRef::Integer(number)) => Cell::Number(whole(number)?),
             (Codec::Float, ValueRef::Real(number)) => single(number)?,
@@ -351,34 +355,34 @@ impl Row for rusqlite::Row<'_> {
             (Codec::Data, ValueRef::Blob(bytes)) => Cell::Data(bytes),
             (Codec::UnixSeconds, ValueRef::Integer(seconds)) => Cell::Instant { seconds, nanos: 0 },
             (Codec::InstantText, ValueRef::Text(bytes)) => instant(text(bytes)?)?,
-            (Codec::Text, _) => return Err(Unfit("is not text")),
-            (Codec::Integer, _) => return Err(Unfit("is not an integer")),
+            (Codec::Text, _) => return Err(EncodeError("is not text")),
+            (Codec::Integer, _) => return Err(EncodeError("is not an integer")),
             (Codec::InstantText, _) => return Err(UTC),
-            _ => return Err(Unfit("has a value of another type")),
+            _ => return Err(EncodeError("has a value of another type")),
         })
     }
 }
 
 /// SQLite compares a whole number with all its digits.
-fn whole(number: i64) -> Result<f64, Unfit> {
+fn whole(number: i64) -> Result<f64, EncodeError> {
     let float = number as f64;
     if float as i128 != i128::from(number) {
-        return Err(Unfit("has more digits than a double holds"));
+        return Err(EncodeError("has more digits than a double holds"));
     }
     Ok(float)
 }
 
-fn single<'r>(number: f64) -> Result<Cell<'r>, Unfit> {
+fn single<'r>(number: f64) -> Result<Cell<'r>, EncodeError> {
     if f64::from(number as f32) != number {
-        return Err(Unfit("has more digits than a float holds"));
+        return Err(EncodeError("has more digits than a float holds"));
     }
     Ok(Cell::Number(number))
 }
 
-const UTC: Unfit = Unfit("is not a time in UTC such as `2026-01-31T09:30:00Z`");
+const UTC: EncodeError = EncodeError("is not a time in UTC such as `2026-01-31T09:30:00Z`");
 
 /// Only UTC, and only as RFC 3339 writes it, so that the texts sort as the times do.
-fn instant<'r>(text: &str) -> Result<Cell<'r>, Unfit> {
+fn instant<'r>(text: &str) -> Result<Cell<'r>, EncodeError> {
     // Digits beyond a nanosecond, and the sixtieth second, would sort otherwise than the times that are read.
     let (whole, fraction) = text.split_once('.').unwrap_or((text, ""));
     if !text.ends_with('Z')

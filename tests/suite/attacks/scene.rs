@@ -10,7 +10,7 @@ use landbridge::audit::cosignature::CosignerKey;
 use landbridge::audit::journals::Journals;
 use landbridge::audit::reader::Reader;
 use landbridge::audit::tiles::Tiles;
-use landbridge::audit::witness::Refused;
+use landbridge::audit::witness::CosignRefusal;
 use landbridge::audit::witness::Witness;
 use landbridge::audit::witness::log_hash;
 use landbridge::audit::witness::request::AddCheckpoint;
@@ -152,8 +152,8 @@ impl Scene {
             .await
         {
             Ok(_) => 200,
-            Err(Refused::OtherOld { size }) if size == known => 409,
-            Err(Refused::Inconsistent { .. }) => 422,
+            Err(CosignRefusal::OtherOld { size }) if size == known => 409,
+            Err(CosignRefusal::Inconsistent { .. }) => 422,
             Err(other) => panic!("{other}"),
         }
     }

@@ -110,7 +110,7 @@ fn an_error_of_the_disk_ends_the_journal() {
         live.disk.fail(None);
         assert!(matches!(
             live.journal.append_blocking(exchange(60)),
-            Err(Unwritten::Failed(_))
+            Err(AppendError::Failed(_))
         ));
         assert!(live.journal.still_holds().is_err());
         live.journal.close();
@@ -247,7 +247,7 @@ fn a_scrub_finds_what_has_rotted_and_ends_the_journal() {
     );
     assert!(matches!(
         live.journal.append_blocking(exchange(60)),
-        Err(Unwritten::Failed(_))
+        Err(AppendError::Failed(_))
     ));
     live.journal.close();
 }

@@ -9,7 +9,7 @@ use crate::audit::search::Hit;
 use crate::audit::usage::Usage;
 use crate::clock::Moment;
 use crate::door::operators::usages;
-use crate::door::operators::visibility::Hidden;
+use crate::door::operators::visibility::HidingRule;
 use crate::identity::directory::Directory;
 use crate::pb;
 
@@ -58,7 +58,11 @@ pub(super) fn timestamp(at: Moment) -> Timestamp {
 }
 
 /// With why the person is not told of it.
-pub(super) fn usage(usage: &Usage, hidden: Option<Hidden<'_>>, directory: &Directory) -> pb::Usage {
+pub(super) fn usage(
+    usage: &Usage,
+    hidden: Option<HidingRule<'_>>,
+    directory: &Directory,
+) -> pb::Usage {
     let masked = usage.fields.iter().filter(|(_, masked)| *masked);
     pb::Usage {
         exchange_id: usage.exchange.map(|id| id.to_string()).unwrap_or_default(),

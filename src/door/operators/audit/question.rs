@@ -13,11 +13,11 @@ use crate::audit::search::Criteria;
 use crate::audit::search::Page;
 use crate::clock::Moment;
 use crate::door::operators::desk::Action;
-use crate::door::operators::desk::Desk;
+use crate::door::operators::desk::ReadingDesk;
 use crate::door::operators::person::Person;
-use crate::door::operators::proof::Which;
-use crate::door::operators::told::Told;
-use crate::door::operators::unread::Unread;
+use crate::door::operators::proof::ProofTarget;
+use crate::door::operators::told::QueryWords;
+use crate::door::operators::unread::ReadingError;
 use crate::door::operators::usages;
 use crate::pb;
 use crate::pb::get_proof_request::Of;
@@ -38,14 +38,17 @@ pub(crate) struct Search {
     pub(crate) page: Page,
     pub(crate) with_proofs: bool,
     pub(crate) action: Action,
-    pub(crate) told: Told,
+    pub(crate) told: QueryWords,
     /// Who is asked about, where somebody is and this is the first page.
     pub(crate) about: Option<person::Person>,
 }
 
 impl Search {
-    pub(crate) fn read(asked: &pb::SearchRequest, desk: &Desk) -> Result<Self, Unread> {
-        let mut told = Told::default();
+    pub(crate) fn read(
+        asked: &pb::SearchRequest,
+        desk: &ReadingDesk,
+    ) -> Result<Self, ReadingError> {
+        let mut told = QueryWords::default();
         let mut criteria = criteria(asked, &mut told)?;
         let (mut action, mut about) = (Action::Search, None);
         if let Some(subject) = &asked.subject {
@@ -78,7 +81,7 @@ impl Search {
     }
 }
 
-fn criteria(asked: &pb::SearchRequest, told: &mut Told) -> Result<Criteria, Unread> {
+fn criteria(asked: &pb::SearchRequest, told: &mut QueryWords) -> Result<Criteria, ReadingError> {
     Ok(Criteria {
         kind: word("kind", &asked.kind, Kind::ALL, Kind::as_str, told)?,
         role: word("side", &asked.side, Role::ALL, Role::as_str, told)?,
@@ -119,13 +122,13 @@ fn criteria(asked: &pb::SearchRequest, told: &mut Told) -> Result<Criteria, Unre
 /// With what the journal keeps of it.
 pub(super) fn usages(
     asked: &pb::ListUsagesRequest,
-    desk: &Desk,
-) -> Result<(usages::Question, Told), Unread> {
-    let mut told = Told::default();
+    desk: &ReadingDesk,
+) -> Result<(usages::Question, QueryWords), ReadingError> {
+    let mut told = QueryWords::default();
     let since = moment("since", asked.since.as_ref(), &mut told)?;
     let until = moment("until", asked.until.as_ref(), &mut told)?;
     let Some(subject) = &asked.subject else {
-        return Err(Unread::invalid("subject", "say whose data it is"));
+        return Err(ReadingError::invalid("subject", "say whose data it is"));
     };
     let person = Person::asked(subject, (since, until), desk)?;
     person.tell("subject", &mut told);
@@ -140,24 +143,27 @@ pub(super) fn usages(
     Ok((question, told))
 }
 
-pub(super) fn which(asked: &pb::GetProofRequest) -> Result<Which, Unread> {
+pub(super) fn which(asked: &pb::GetProofRequest) -> Result<ProofTarget, ReadingError> {
     match &asked.of {
-        Some(Of::Index(index)) => Ok(Which::Index(*index)),
-        Some(Of::ExchangeId(id)) => Ok(Which::Exchange(parsed("exchange_id", id)?)),
-        None => Err(Unread::invalid("of", "give an `exchange_id` or an `index`")),
+        Some(Of::Index(index)) => Ok(ProofTarget::Index(*index)),
+        Some(Of::ExchangeId(id)) => Ok(ProofTarget::Exchange(parsed("exchange_id", id)?)),
+        None => Err(ReadingError::invalid(
+            "of",
+            "give an `exchange_id` or an `index`",
+        )),
     }
 }
 
-fn parsed<T: FromStr<Err: Display>>(field: &'static str, text: &str) -> Result<T, Unread> {
+fn parsed<T: FromStr<Err: Display>>(field: &'static str, text: &str) -> Result<T, ReadingError> {
     text.parse()
-        .map_err(|error: T::Err| Unread::invalid(field, error.to_string()))
+        .map_err(|error: T::Err| ReadingError::invalid(field, error.to_string()))
 }
 
 fn name<T: FromStr<Err: Display>>(
     field: &'static str,
     given: &str,
-    told: &mut Told,
-) -> Result<Option<T>, Unread> {
+    told: &mut QueryWords,
+) -> Result<Option<T>, ReadingError> {
     if given.is_empty() {
         return Ok(None);
     }
@@ -172,23 +178,23 @@ fn word<T: Copy>(
     given: &str,
     all: &[T],
     as_str: fn(T) -> &'static str,
-    told: &mut Told,
-) -> Result<Option<T>, Unread> {
+    told: &mut QueryWords,
+) -> Result<Option<T>, ReadingError> {
     if given.is_empty() {
         return Ok(None);
     }
     let Some(found) = all.iter().copied().find(|&one| as_str(one) == given) else {
         let words: Vec<_> = all.iter().map(|&one| as_str(one)).collect();
         let why = format!("expected one of {}", words.join(", "));
-        return Err(Unread::invalid(field, why));
+        return Err(ReadingError::invalid(field, why));
     };
     told.word(field, given);
     Ok(Some(found))
 }
 
-fn text(field: &'static str, given: &str) -> Result<Option<String>, Unread> {
+fn text(field: &'static str, given: &str) -> Result<Option<String>, ReadingError> {
     if given.len() > MAX_TEXT {
-        return Err(Unread::invalid(
+        return Err(ReadingError::invalid(
             field,
             format!("longer than {MAX_TEXT} bytes"),
         ));
@@ -201,9 +207,12 @@ fn of_letters(
     field: &'static str,
     given: &str,
     is_letter: fn(char) -> bool,
-) -> Result<Option<String>, Unread> {
+) -> Result<Option<String>, ReadingError> {
     if !given.chars().all(is_letter) {
-        return Err(Unread::invalid(field, "has other letters than it can have"));
+        return Err(ReadingError::invalid(
+            field,
+            "has other letters than it can have",
+        ));
     }
     text(field, given)
 }
@@ -219,26 +228,26 @@ fn is_reason(letter: char) -> bool {
 fn moment(
     field: &'static str,
     given: Option<&Timestamp>,
-    told: &mut Told,
-) -> Result<Option<Moment>, Unread> {
+    told: &mut QueryWords,
+) -> Result<Option<Moment>, ReadingError> {
     let Some(at) = given else { return Ok(None) };
     let micros = at
         .seconds
         .checked_mul(1_000_000)
         .and_then(|micros| micros.checked_add(i64::from(at.nanos / 1_000)));
     let Some(micros) = micros.filter(|_| (0..1_000_000_000).contains(&at.nanos)) else {
-        return Err(Unread::invalid(field, "not a time"));
+        return Err(ReadingError::invalid(field, "not a time"));
     };
     let moment = Moment::from_micros(micros);
     told.moment(field, moment);
     Ok(Some(moment))
 }
 
-fn limit(given: u32) -> Result<usize, Unread> {
+fn limit(given: u32) -> Result<usize, ReadingError> {
     match usize::try_from(given) {
         Ok(0) => Ok(USUAL),
         Ok(limit) if limit <= MOST => Ok(limit),
-        _ => Err(Unread::invalid(
+        _ => Err(ReadingError::invalid(
             "limit",
             format!("at most {MOST} to a page; follow the cursor"),
         )),
@@ -246,12 +255,12 @@ fn limit(given: u32) -> Result<usize, Unread> {
 }
 
 /// Where the page before ended, as a big-endian index.
-fn cursor(given: &[u8]) -> Result<Option<u64>, Unread> {
+fn cursor(given: &[u8]) -> Result<Option<u64>, ReadingError> {
     if given.is_empty() {
         return Ok(None);
     }
     let bytes = <[u8; 8]>::try_from(given)
-        .map_err(|_| Unread::invalid("cursor", "not from the trailer of a page"))?;
+        .map_err(|_| ReadingError::invalid("cursor", "not from the trailer of a page"))?;
     Ok(Some(u64::from_be_bytes(bytes)))
 }
 

@@ -7,7 +7,7 @@ fn of(query: &str) -> Parameters {
     Parameters::read(query).ok().unwrap()
 }
 
-fn why<T>(outcome: Result<T, Unread>) -> String {
+fn why<T>(outcome: Result<T, ReadingError>) -> String {
     outcome.err().unwrap().to_string()
 }
 

@@ -3,39 +3,44 @@
 use axum::http::HeaderMap;
 
 use crate::clock::Moment;
-use crate::door::operators::desk::Desk;
+use crate::door::operators::desk::ReadingDesk;
 use crate::door::operators::parameters::Parameters;
 use crate::door::operators::person::Period;
 use crate::door::operators::person::Person;
-use crate::door::operators::told::Told;
-use crate::door::operators::unread::Unread;
+use crate::door::operators::told::QueryWords;
+use crate::door::operators::unread::ReadingError;
 use crate::door::operators::usages;
 use crate::registry::identifier::IdentifierForm;
 
 /// Usages of a page, unless fewer are asked for.
 const LIMIT: usize = 1_000;
 
-pub(super) struct Asked {
+pub(super) struct TrackerRequest {
     pub(super) question: usages::Question,
-    pub(super) told: Told,
+    pub(super) told: QueryWords,
 }
 
-impl Asked {
-    pub(super) fn read(headers: &HeaderMap, query: &str, desk: &Desk) -> Result<Self, Unread> {
+impl TrackerRequest {
+    pub(super) fn read(
+        headers: &HeaderMap,
+        query: &str,
+        desk: &ReadingDesk,
+    ) -> Result<Self, ReadingError> {
         let parameters = Parameters::read(query)?;
-        let mut told = Told::default();
+        let mut told = QueryWords::default();
         let since = parameters.moment("periodStart", desk.offset)?;
         let last = parameters.moment("periodEnd", desk.offset)?;
         // The period's end belongs to it.
         let until = last.map(|last| Moment::from_micros(last.micros().saturating_add(1)));
         let code = parameters
             .one("userCode")?
-            .ok_or_else(|| Unread::invalid("userCode", "is missing: whose data it is"))?;
+            .ok_or_else(|| ReadingError::invalid("userCode", "is missing: whose data it is"))?;
         let user = headers
             .get("x-road-userid")
             .and_then(|value| value.to_str().ok());
-        let user = user
-            .ok_or_else(|| Unread::invalid("X-Road-UserId", "the header is missing: who asks"))?;
+        let user = user.ok_or_else(|| {
+            ReadingError::invalid("X-Road-UserId", "the header is missing: who asks")
+        })?;
         let person = person("userCode", code, (since, until), desk)?;
         person.tell("subject", &mut told);
         person_who_asks(user, desk)?.tell("user", &mut told);
@@ -61,14 +66,19 @@ impl Asked {
     }
 }
 
-fn person_who_asks(user: &str, desk: &Desk) -> Result<Person, Unread> {
+fn person_who_asks(user: &str, desk: &ReadingDesk) -> Result<Person, ReadingError> {
     // Of the one who asks, this month's tag says enough.
     let now = desk.now();
     person("X-Road-UserId", user, (Some(now), Some(now)), desk)
 }
 
 /// The person with that code, which may have a country's letters before the identifier.
-fn person(field: &'static str, code: &str, period: Period, desk: &Desk) -> Result<Person, Unread> {
+fn person(
+    field: &'static str,
+    code: &str,
+    period: Period,
+    desk: &ReadingDesk,
+) -> Result<Person, ReadingError> {
     let settings = &desk.subjects;
     let prefix = settings.user_code_prefix.as_str();
     let written = |text| IdentifierForm::Plain.written(text);

@@ -12,8 +12,8 @@ fn rule(purposes: &[&str], consumers: &[&str], until: Option<Duration>, reason: 
     }
 }
 
-fn used<'a>(purpose: &'a str, consumer: &'a str) -> Use<'a> {
-    Use {
+fn used<'a>(purpose: &'a str, consumer: &'a str) -> Disclosure<'a> {
+    Disclosure {
         at: Moment::from_micros(0),
         purpose,
         consumer,
@@ -48,7 +48,7 @@ fn what_is_delayed_shows_when_its_time_has_come() {
         ..Visibility::default()
     };
     let hidden = |days| visibility.hides(&used("arrears", "tax"), after(days));
-    let until = Hidden {
+    let until = HidingRule {
         reason: "art. 2",
         until: Some(after(90)),
     };

@@ -26,7 +26,7 @@ use crate::source::SourceError;
 use crate::source::sql::address::Address;
 use crate::source::sql::address::Place;
 use crate::source::sql::address::TlsMode;
-use crate::source::sql::error::Driver;
+use crate::source::sql::error::DriverFault;
 use crate::source::sql::error::Unreachable;
 
 /// How long what was sent may stay unacknowledged, and how long nothing may be heard of a peer's kernel.
@@ -35,7 +35,7 @@ const NETWORK: Duration = Duration::from_secs(10);
 /// Opens a session. `timeout` is for its statements.
 pub(super) async fn open(address: &Address, timeout: Duration) -> Result<Session, SourceError> {
     let link = link(address).await?;
-    let mut login = Login {
+    let mut login = LoginStep {
         session: Session::new(link, timeout),
         address,
         scram: None,
@@ -100,19 +100,19 @@ async fn secured(
             Ok(Box::new(stream.map_err(|e| failed(e.into()))?))
         }
         b'N' if mode == TlsMode::Prefer => Ok(Box::new(stream)),
-        _ => Err(failed(Box::new(Driver(
+        _ => Err(failed(Box::new(DriverFault(
             "get TLS, which the URL's `sslmode` demands: the server offers none",
         )))),
     }
 }
 
-struct Login<'a> {
+struct LoginStep<'a> {
     session: Session,
     address: &'a Address,
     scram: Option<ScramSha256>,
 }
 
-impl Login<'_> {
+impl LoginStep<'_> {
     async fn start(&mut self) -> Result<(), SourceError> {
         let address = self.address;
         let parameters = [
@@ -194,14 +194,14 @@ impl Login<'_> {
 fn password(address: &Address) -> Result<&[u8], SourceError> {
     let password = address.password.as_deref().map(str::as_bytes);
     password.ok_or_else(|| {
-        SourceError::Unavailable(Box::new(Driver(
+        SourceError::Unavailable(Box::new(DriverFault(
             "log in: the server wants a password, and the URL has none",
         )))
     })
 }
 
 fn unknown() -> SourceError {
-    SourceError::Unavailable(Box::new(Driver(
+    SourceError::Unavailable(Box::new(DriverFault(
         "log in: the server wants neither a password nor SCRAM-SHA-256",
     )))
 }

@@ -32,7 +32,7 @@ use tokio::time::timeout;
 
 use super::value;
 use crate::source::SourceError;
-use crate::source::sql::error::Driver;
+use crate::source::sql::error::DriverFault;
 use crate::source::sql::error::Foreign;
 use crate::source::sql::error::STATEMENT_POOLING;
 use crate::source::sql::error::Unreachable;
@@ -82,14 +82,14 @@ pub(in crate::source::sql) struct Session {
 }
 
 /// What ended an answer early.
-pub(super) enum Broken {
+pub(super) enum SessionError {
     /// The server refused, by this code; the session may go on.
     Refused(String),
     /// The session cannot go on.
     Lost(SourceError),
 }
 
-impl From<SourceError> for Broken {
+impl From<SourceError> for SessionError {
     fn from(error: SourceError) -> Self {
         Self::Lost(error)
     }
@@ -263,7 +263,7 @@ impl Session {
     }
 
     fn unbound() -> SourceError {
-        SourceError::Failed(Box::new(Driver("bind a value")))
+        SourceError::Failed(Box::new(DriverFault("bind a value")))
     }
 
     /// Forgets a statement, here and at the server, with what goes out next.
@@ -311,7 +311,7 @@ impl Session {
     }
 
     /// Reads the answer of what began a transaction.
-    pub(super) async fn begun(&mut self) -> Result<(), Broken> {
+    pub(super) async fn begun(&mut self) -> Result<(), SessionError> {
         self.proven().await?;
         if self.status == b'T' {
             Ok(())
@@ -321,7 +321,7 @@ impl Session {
     }
 
     /// Reads the answer of what went out first. What has waited must show soon that its server is still there.
-    pub(super) async fn proven(&mut self) -> Result<(), Broken> {
+    pub(super) async fn proven(&mut self) -> Result<(), SessionError> {
         if self.is_unproven {
             let first = timeout(LIVENESS, self.left_and_first()).await;
             first.map_err(|_| Unreachable::lost())??;
@@ -332,7 +332,7 @@ impl Session {
         }
     }
 
-    async fn left_and_first(&mut self) -> Result<(), Broken> {
+    async fn left_and_first(&mut self) -> Result<(), SessionError> {
         if std::mem::take(&mut self.has_left) {
             self.ended().await?;
         }
@@ -340,7 +340,7 @@ impl Session {
     }
 
     /// Reads an answer that has no rows to its end.
-    pub(super) async fn ended(&mut self) -> Result<(), Broken> {
+    pub(super) async fn ended(&mut self) -> Result<(), SessionError> {
         let mut answer = Answer::to(&[]);
         match self.next(&mut answer).await? {
             Some(_) => Err(self.foreign(Foreign::Columns)),
@@ -352,7 +352,7 @@ impl Session {
     pub(super) async fn next<'a>(
         &mut self,
         answer: &'a mut Answer<'_>,
-    ) -> Result<Option<PgRow<'a>>, Broken> {
+    ) -> Result<Option<PgRow<'a>>, SessionError> {
         loop {
             let message = match (self.message().await, answer.refusal.take()) {
                 (Ok(Message::ErrorResponse(error)), None) => {
@@ -364,8 +364,10 @@ impl Session {
                     message
                 }
                 // The server hangs up after its last word.
-                (Err(_), Some(code)) => return Err(Broken::Lost(refused(code, self.timeout))),
-                (Err(error), None) => return Err(Broken::Lost(error)),
+                (Err(_), Some(code)) => {
+                    return Err(SessionError::Lost(refused(code, self.timeout)));
+                }
+                (Err(error), None) => return Err(SessionError::Lost(error)),
             };
             match message {
                 Message::ParseComplete => self.prepared.extend(self.parsing.take()),
@@ -387,7 +389,7 @@ impl Session {
                 Message::ReadyForQuery(ready) => {
                     self.take_status(ready.status());
                     return match answer.refusal.take() {
-                        Some(code) => Err(Broken::Refused(code)),
+                        Some(code) => Err(SessionError::Refused(code)),
                         None if answer.is_described || answer.outputs.is_empty() => Ok(None),
                         None => Err(self.foreign(Foreign::Columns)),
                     };
@@ -398,9 +400,9 @@ impl Session {
     }
 
     /// An answer that is not the one to the question ends the session.
-    pub(super) fn foreign(&mut self, found: Foreign) -> Broken {
+    pub(super) fn foreign(&mut self, found: Foreign) -> SessionError {
         self.is_over = true;
-        Broken::Lost(SourceError::Failed(Box::new(found)))
+        SessionError::Lost(SourceError::Failed(Box::new(found)))
     }
 
     /// Whether nothing but silence has come since it was put into the pool: a server that closes says so.

@@ -12,8 +12,8 @@ use time::Date;
 use super::session::PgRow;
 use crate::source::sql::codec::Codec;
 use crate::source::sql::encode::Cell;
+use crate::source::sql::encode::EncodeError;
 use crate::source::sql::encode::Row;
-use crate::source::sql::encode::Unfit;
 use crate::source::sql::statement::Arg;
 
 /// The type by which a value is bound. Every one of these numbers stands in PostgreSQL's `pg_type.dat`.
@@ -77,7 +77,7 @@ fn element_of(array: Oid) -> Option<Oid> {
 }
 
 impl Row for PgRow<'_> {
-    fn cell(&self, index: usize, codec: &Codec) -> Result<Cell<'_>, Unfit> {
+    fn cell(&self, index: usize, codec: &Codec) -> Result<Cell<'_>, EncodeError> {
         match self.value(index).ok_or(ODD)? {
             None => Ok(Cell::Null),
             Some(bytes) => binary(bytes, codec),
@@ -85,9 +85,9 @@ impl Row for PgRow<'_> {
     }
 }
 
-const ODD: Unfit = Unfit("has a value that the driver cannot read");
+const ODD: EncodeError = EncodeError("has a value that the driver cannot read");
 
-fn binary<'r>(bytes: &'r [u8], codec: &Codec) -> Result<Cell<'r>, Unfit> {
+fn binary<'r>(bytes: &'r [u8], codec: &Codec) -> Result<Cell<'r>, EncodeError> {
     let text = |bytes| std::str::from_utf8(bytes).map(Cell::Text).map_err(|_| ODD);
     Ok(match codec {
         Codec::Text
@@ -112,11 +112,11 @@ fn binary<'r>(bytes: &'r [u8], codec: &Codec) -> Result<Cell<'r>, Unfit> {
     })
 }
 
-fn sized<const N: usize>(bytes: &[u8]) -> Result<[u8; N], Unfit> {
+fn sized<const N: usize>(bytes: &[u8]) -> Result<[u8; N], EncodeError> {
     bytes.try_into().map_err(|_| ODD)
 }
 
-fn signed(bytes: &[u8]) -> Result<i64, Unfit> {
+fn signed(bytes: &[u8]) -> Result<i64, EncodeError> {
     match bytes.len() {
         2 => Ok(i16::from_be_bytes(sized(bytes)?).into()),
         4 => Ok(i32::from_be_bytes(sized(bytes)?).into()),
@@ -124,19 +124,20 @@ fn signed(bytes: &[u8]) -> Result<i64, Unfit> {
     }
 }
 
-fn date(days: i32) -> Result<Date, Unfit> {
-    const INFINITE: Unfit = Unfit("is an infinite date, or one out of the years 1 to 9999");
+fn date(days: i32) -> Result<Date, EncodeError> {
+    const INFINITE: EncodeError =
+        EncodeError("is an infinite date, or one out of the years 1 to 9999");
     const EPOCH: Date = time::macros::date!(2000 - 01 - 01);
     EPOCH
         .checked_add(time::Duration::days(days.into()))
         .ok_or(INFINITE)
 }
 
-fn instant<'r>(micros: i64) -> Result<Cell<'r>, Unfit> {
+fn instant<'r>(micros: i64) -> Result<Cell<'r>, EncodeError> {
     /// 2000-01-01 in seconds since 1970.
     const EPOCH: i64 = 946_684_800;
     if micros == i64::MAX || micros == i64::MIN {
-        return Err(Unfit("is an infinite time"));
+        return Err(EncodeError("is an infinite time"));
     }
     Ok(Cell::Instant {
         seconds: micros.div_euclid(1_000_000) + EPOCH,
@@ -146,12 +147,12 @@ fn instant<'r>(micros: i64) -> Result<Cell<'r>, Unfit> {
 
 /// Dimensions, a flag, the elements' type; length and lower bound of each dimension; then each element with its length,
 /// -1 for NULL.
-fn array<'r>(bytes: &'r [u8], element: &Codec) -> Result<Vec<Cell<'r>>, Unfit> {
+fn array<'r>(bytes: &'r [u8], element: &Codec) -> Result<Vec<Cell<'r>>, EncodeError> {
     let mut rest = bytes;
     let dimensions = take_i32(&mut rest)?;
     let (_flags, _type) = (take_i32(&mut rest)?, take_i32(&mut rest)?);
     if dimensions > 1 {
-        return Err(Unfit("is a list of lists"));
+        return Err(EncodeError("is a list of lists"));
     }
     if dimensions == 0 {
         return Ok(Vec::new());
@@ -170,7 +171,7 @@ fn array<'r>(bytes: &'r [u8], element: &Codec) -> Result<Vec<Cell<'r>>, Unfit> {
         .collect()
 }
 
-fn take_i32(rest: &mut &[u8]) -> Result<i32, Unfit> {
+fn take_i32(rest: &mut &[u8]) -> Result<i32, EncodeError> {
     let (value, left) = rest.split_first_chunk().ok_or(ODD)?;
     *rest = left;
     Ok(i32::from_be_bytes(*value))

@@ -20,7 +20,7 @@ use crate::registry::Registry;
 use crate::registry::extract::value_of;
 use crate::registry::filter::Filter;
 use crate::registry::query::Order;
-use crate::registry::scalar::Found;
+use crate::registry::scalar::Datum;
 use crate::registry::schema::RecordSchema;
 use crate::source::SourceError;
 use crate::source::sql::SqlBindings;
@@ -425,7 +425,7 @@ impl Wide {
         };
         let mut orderings = order.iter().map(|by| {
             let (one, other) = (value(one, by), value(other, by));
-            let ordering = Found::of(&one).place(&Found::of(&other)).unwrap();
+            let ordering = Datum::of(&one).place(&Datum::of(&other)).unwrap();
             if by.descending {
                 ordering.reverse()
             } else {

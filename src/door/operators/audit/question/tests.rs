@@ -1,12 +1,12 @@
 use super::*;
 
-fn why<T>(outcome: Result<T, Unread>) -> String {
+fn why<T>(outcome: Result<T, ReadingError>) -> String {
     outcome.err().unwrap().to_string()
 }
 
 #[test]
 fn what_is_left_empty_is_left_open_and_not_told() {
-    let mut told = Told::default();
+    let mut told = QueryWords::default();
     let open = criteria(&pb::SearchRequest::default(), &mut told).unwrap();
     assert_eq!(told.to_string(), "");
     assert!(open.kind.is_none() && open.peer.is_none() && open.exchange.is_none());
@@ -28,7 +28,7 @@ fn a_question_is_told_in_words_that_name_nobody() {
         min_records: 500,
         ..Default::default()
     };
-    let mut told = Told::default();
+    let mut told = QueryWords::default();
     let criteria = criteria(&asked, &mut told).unwrap();
     assert_eq!(criteria.officer.as_deref(), Some("Li Wei"));
     assert_eq!(criteria.since, Some(Moment::from_micros(1_500_000)));
@@ -41,7 +41,7 @@ fn a_question_is_told_in_words_that_name_nobody() {
 
 #[test]
 fn what_is_no_time_no_word_or_too_long_is_refused_by_its_field() {
-    let refused = |asked: pb::SearchRequest| why(criteria(&asked, &mut Told::default()));
+    let refused = |asked: pb::SearchRequest| why(criteria(&asked, &mut QueryWords::default()));
     let time = |seconds, nanos| pb::SearchRequest {
         until: Some(Timestamp { seconds, nanos }),
         ..Default::default()
