@@ -110,7 +110,7 @@ use pace::Pace;
 use publish::Publisher;
 use publish::WitnessedNote;
 pub use standing::HeldJournal;
-pub use standing::Standing;
+pub use standing::JournalTrust;
 use verify::Fault;
 use verify::Report;
 use verify::Scope;
@@ -161,7 +161,7 @@ struct Shared {
     published: ArcSwap<SignedCheckpoint>,
     witnessed: WitnessedNote,
     /// Written by whoever asks the witnesses.
-    standing: ArcSwap<Standing>,
+    standing: ArcSwap<JournalTrust>,
     failed: OnceLock<Arc<Failure>>,
     /// Why entries were refused for want of room. Emptied by the keeper when there is room again.
     full: ArcSwapOption<DiskError>,
@@ -263,7 +263,7 @@ impl Journal {
             checkpoint: ArcSwap::from_pointee(checkpoint),
             published: ArcSwap::from_pointee(published),
             witnessed: WitnessedNote::new(disk.clone(), layout.clone()),
-            standing: ArcSwap::from_pointee(Standing::Unconfirmed {
+            standing: ArcSwap::from_pointee(JournalTrust::Unconfirmed {
                 why: "no witness has been asked yet".to_owned(),
             }),
             failed: OnceLock::new(),
@@ -468,20 +468,21 @@ impl Journal {
     }
 
     /// What the witnesses think of it.
-    pub fn standing(&self) -> Arc<Standing> {
+    pub fn standing(&self) -> Arc<JournalTrust> {
         self.shared.standing.load_full()
     }
 
     /// What the witnesses think of it from now on. Only a release makes a held journal anything but unconfirmed.
-    pub fn stand(&self, standing: Standing) {
-        let is_held = |standing: &Standing| matches!(standing, Standing::Unconfirmed { .. });
+    pub fn stand(&self, standing: JournalTrust) {
+        let is_held =
+            |standing: &JournalTrust| matches!(standing, JournalTrust::Unconfirmed { .. });
         if is_held(&self.standing()) == is_held(&standing) {
             self.shared.standing.store(Arc::new(standing));
         }
     }
 
     fn send_new(&self, pending: Pending) -> Result<(), AppendError> {
-        if let Standing::Unconfirmed { .. } = &**self.shared.standing.load() {
+        if let JournalTrust::Unconfirmed { .. } = &**self.shared.standing.load() {
             return Err(AppendError::Unconfirmed);
         }
         if self.shared.waiting.fetch_add(1, Ordering::Relaxed) >= INTAKE {

@@ -164,7 +164,7 @@ impl Verb {
             Self::Query(args) => {
                 let progress = Progress::default();
                 let told = progress.clone();
-                interruptible_telling(args.run(output, progress), move || told.tell())
+                interruptible_telling(args.run(output, progress), move || told.print())
             }
             Self::Verify(args) => interruptible(args.run(output)),
             Self::Count(args) => interruptible(args.run(output)),

@@ -178,7 +178,7 @@ impl Exchange {
 
         ask.narrow(&permit);
         if permit.role() == Role::Consumer {
-            draft.asks(ask);
+            draft.set_request(ask);
         }
         let terms = self.terms(&snapshot, &permit, ask, draft)?;
         match permit.query().selection.mode() {
@@ -199,7 +199,7 @@ impl Exchange {
     ) -> Result<PreparedAnswer, Cause> {
         let fetched = fetch(&snapshot, permit, terms, draft).await?;
         let records = Box::new(fetched.into_records()?);
-        draft.heard(records.evidence());
+        draft.note_peer_digests(records.evidence());
         let (permit, receipt) = (records.permit(), receipt(records.evidence()));
         let warrant = Warrant::of(Kind::Intent, permit, receipt, &snapshot, draft)?;
         Ok(PreparedAnswer::Stream(snapshot, records, warrant))
@@ -342,7 +342,7 @@ async fn fetch(
         if let SourceError::Refused(refusal) = &error
             && refusal.reason == REVISION_INCOMPATIBLE
         {
-            snapshot.refused.is_stale();
+            snapshot.refused.request_refresh();
         }
         warrant::failed(error, &provider, snapshot, draft)
     })

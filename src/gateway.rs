@@ -79,8 +79,8 @@ use crate::name::DepartmentId;
 use adopt::Proposal;
 use assemble::Assembly;
 use assemble::Connections;
-use assemble::aside;
-use assemble::rehearse;
+use assemble::load_all;
+use assemble::run_blocking;
 use corrections::Courier;
 use doors::Doors;
 use doors::acceptor;
@@ -121,7 +121,7 @@ pub struct Gateway {
     /// What a stop waits for: connections, requests, streams.
     tracker: TaskTracker,
     /// What ends after them: the operators' door.
-    last: TaskTracker,
+    operator_tasks: TaskTracker,
     /// Cancelled first: the doors take no more requests.
     stop: CancellationToken,
     /// Cancelled when a stop has waited long enough: streams end.
@@ -226,9 +226,9 @@ impl Gateway {
         let orders = Orders::listen(changes, proposed).map_err(StartError::Signals)?;
         let inputs = Arc::new(Inputs::of(&config));
         // Before they are read: a change that falls in between is seen afterwards.
-        inputs.are_read(inputs.contents_aside().await);
-        let (assembled, reach) = rehearse(&config, &clock).await?;
-        tell_warnings(&assembled, &config);
+        inputs.are_read(inputs.contents_blocking().await);
+        let (assembled, reach) = load_all(&config, &clock).await?;
+        log_warnings(&assembled, &config);
         let Assembly {
             snapshot,
             systems,
@@ -250,7 +250,7 @@ impl Gateway {
         // Made now rather than in the first exchange, where a folder that cannot be written would be found too late.
         subjects.month(clock.now())?;
         let (held, key) = open_journal(&config, &clock)?;
-        tell_if_unverifiable(held.journal(), &snapshot.journals, &config.department);
+        warn_if_unverifiable(held.journal(), &snapshot.journals, &config.department);
         let witness = open_witness(&config, snapshot.journals.clone(), &clock)?;
         let ledger = restore::ledger(&config.journal.path, clock.now(), config.offset)?;
         let index = follow(&config, held.journal())?;
@@ -294,7 +294,7 @@ impl Gateway {
             overdue: OverdueComparisons::default(),
             confirmed,
             tracker: TaskTracker::new(),
-            last: TaskTracker::new(),
+            operator_tasks: TaskTracker::new(),
             stop: CancellationToken::new(),
             cut: CancellationToken::new(),
             stopped: CancellationToken::new(),
@@ -376,9 +376,9 @@ impl Gateway {
 
     /// Judges live connections again: certificates end while connections last.
     fn rejudge(&self, whom: RejudgeScope) {
-        tell_cut(&self.systems.rejudge(whom));
-        tell_cut(&self.peers.rejudge(whom));
-        tell_cut(&self.reach.connector.rejudge(whom));
+        log_cut(&self.systems.rejudge(whom));
+        log_cut(&self.peers.rejudge(whom));
+        log_cut(&self.reach.connector.rejudge(whom));
     }
 
     /// Lets in no more, finishes what is under way, closes the journal.
@@ -399,8 +399,8 @@ impl Gateway {
             tracing::error!(%error, "the journal was not closed");
         }
         self.stopped.cancel();
-        self.last.close();
-        self.last.wait().await;
+        self.operator_tasks.close();
+        self.operator_tasks.wait().await;
         tracing::info!("stopped");
     }
 
@@ -467,7 +467,7 @@ impl Gateway {
 }
 
 /// What ends, and what keeps departments from being asked: operators see it coming.
-fn tell_warnings(assembled: &Assembly, config: &Config) {
+fn log_warnings(assembled: &Assembly, config: &Config) {
     for warning in assembled.warnings(config) {
         tracing::warn!(%warning, "something needs to be mended");
     }
@@ -481,14 +481,14 @@ fn tell_warnings(assembled: &Assembly, config: &Config) {
 }
 
 /// Others do not ask a department whose receipts they cannot verify.
-fn tell_if_unverifiable(journal: &Journal, journals: &Journals, department: &DepartmentId) {
+fn warn_if_unverifiable(journal: &Journal, journals: &Journals, department: &DepartmentId) {
     if let Err(error) = journals.checkpoint(department, journal.checkpoint().note()) {
         let origin = journal.origin();
         tracing::warn!(%error, origin, "others cannot verify this journal: its key is not in the directory; add what `landbridge audit key` prints");
     }
 }
 
-fn tell_cut(cut: &[CutConnection]) {
+fn log_cut(cut: &[CutConnection]) {
     for cut in cut {
         let (peer, reason) = (cut.peer.id(), cut.refusal.reason());
         tracing::warn!(%peer, reason, "connection closed: no longer trusted");

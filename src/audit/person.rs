@@ -319,7 +319,7 @@ impl Gaps {
     }
 
     /// A sentence for each gap.
-    pub fn told(&self) -> Vec<String> {
+    pub fn warnings(&self) -> Vec<String> {
         let mut told = Vec::new();
         if !self.without_key.is_empty() {
             told.push(format!(

@@ -171,7 +171,7 @@ impl TextsOnRecord {
                 ..Criteria::default()
             };
             each(&Reader::open(journal), index, &criteria, None, |hit| {
-                known.lists.extend(hit.told().and_then(list_of));
+                known.lists.extend(hit.record_kind().and_then(list_of));
                 true
             })?;
         }

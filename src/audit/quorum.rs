@@ -66,7 +66,7 @@ pub enum QuorumError {
     Note(#[from] NoteError),
     #[error("no log of the policy has signed the checkpoint of `{0}`")]
     OtherLog(String),
-    #[error("the quorum `{quorum}` is not met: {}", told(cosigners))]
+    #[error("the quorum `{quorum}` is not met: {}", names(cosigners))]
     NoQuorum {
         quorum: String,
         /// The policy's names of the witnesses that have cosigned.
@@ -197,7 +197,7 @@ fn signers(
     }
 }
 
-fn told(cosigners: &[String]) -> String {
+fn names(cosigners: &[String]) -> String {
     if cosigners.is_empty() {
         return "none of the policy's witnesses has cosigned".to_owned();
     }

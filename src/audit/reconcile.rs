@@ -142,7 +142,7 @@ impl Class {
 
 /// Whether an exchange's last leaf names the provider's entry of the answer. A stream that was cut names that of its opening
 /// only.
-pub(super) fn is_heard(first: &Leaf, last: &Leaf) -> bool {
+pub(super) fn has_answer(first: &Leaf, last: &Leaf) -> bool {
     let is_end = last.kind == Kind::StreamEnd;
     last.peer.is_some() && !(is_end && last.peer == first.peer)
 }
@@ -216,7 +216,7 @@ pub fn disagreements(consumer: &[Item], provider: &[Item]) -> Vec<Difference> {
 }
 
 /// Tells operators what a comparison has found, in one line however much it is: a peer may claim anything.
-pub fn tell(peer: &DepartmentId, side: Role, found: &[Difference]) {
+pub fn log(peer: &DepartmentId, side: Role, found: &[Difference]) {
     metrics::counter!("landbridge_reconciliations_total").increment(1);
     let (mut alarms, mut others) = (0_u64, 0_u64);
     for difference in found {

@@ -101,21 +101,21 @@ impl Hit {
     }
 
     /// Whether it names the other gateway's entry of the answer.
-    pub(super) fn heard(&self) -> bool {
+    pub(super) fn has_answer(&self) -> bool {
         let last = self.end.as_ref().map_or(&self.leaf, |end| &end.leaf);
-        reconcile::is_heard(&self.leaf, last)
+        reconcile::has_answer(&self.leaf, last)
     }
 
     /// The record of an exchange, or of a stream's opening.
     pub fn exchange(&self) -> Option<&pb::ExchangeRecord> {
-        match self.told() {
+        match self.record_kind() {
             Some(journal_record::Kind::Exchange(record)) => Some(record),
             _ => None,
         }
     }
 
     /// What its record tells; `None` once that was erased.
-    pub fn told(&self) -> Option<&journal_record::Kind> {
+    pub fn record_kind(&self) -> Option<&journal_record::Kind> {
         self.record.as_ref()?.kind.as_ref()
     }
 }

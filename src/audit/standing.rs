@@ -10,7 +10,7 @@ use crate::clock::Moment;
 
 /// Whether a journal may be relied upon, as its witnesses have it. `why` names the witnesses that keep it from being good.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Standing {
+pub enum JournalTrust {
     /// A quorum knows of no later state, and cosigns in time; or nobody asks for witnesses.
     Good,
     /// No quorum has yet said that this is the journal's newest state. It may be a copy made earlier: an entry more would
@@ -43,7 +43,10 @@ impl HeldJournal {
                 tracing::error!(opened_at = stored.index, %error, "a stream's end is not in the journal");
             }
         }
-        self.journal.shared.standing.store(Arc::new(Standing::Good));
+        self.journal
+            .shared
+            .standing
+            .store(Arc::new(JournalTrust::Good));
         Ok(self.journal)
     }
 }

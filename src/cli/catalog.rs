@@ -413,7 +413,7 @@ impl From<pb::RecordTypeEntry> for RecordRow {
             office: entry.office,
             office_zh: entry.office_zh,
             access: entry.access,
-            deprecated: entry.deprecated.map(told_end).unwrap_or_default(),
+            deprecated: entry.deprecated.map(end_text).unwrap_or_default(),
             key: entry.key,
             grants: entry.grants.into_iter().map(GrantRow::from).collect(),
         }
@@ -452,7 +452,7 @@ impl From<pb::FieldEntry> for FieldRow {
     }
 }
 
-fn told_end(end: pb::Deprecation) -> String {
+fn end_text(end: pb::Deprecation) -> String {
     match end.replaced_by.as_str() {
         "" => end.until,
         other => format!("{}; use {other}", end.until),

@@ -14,7 +14,7 @@ use crate::config::Config;
 use crate::console::ConsoleConfig;
 use crate::fault::Fault;
 use crate::gateway::assemble::Assembly;
-use crate::gateway::assemble::rehearse;
+use crate::gateway::assemble::load_all;
 use crate::registry::hex;
 
 #[derive(Args)]
@@ -37,7 +37,7 @@ pub(super) struct CheckArgs {
 impl CheckArgs {
     pub(super) async fn run(self, output: OutputOptions) -> Run {
         let config = Config::load(&self.config).map_err(Failure::Faults)?;
-        let (assembled, _) = rehearse(&config, &Clock::System)
+        let (assembled, _) = load_all(&config, &Clock::System)
             .await
             .map_err(Failure::Faults)?;
         let (_, unasked) = assembled.snapshot.sources.check().await;
@@ -53,7 +53,7 @@ impl CheckArgs {
         if !unusable.is_empty() {
             return Err(Failure::Faults(unusable));
         }
-        tell(&assembled, &config, &output);
+        print(&assembled, &config, &output);
         Ok(Exit::Done)
     }
 }
@@ -75,7 +75,7 @@ fn ended(assembled: &Assembly, config: &Config) -> impl Iterator<Item = Fault> {
     })
 }
 
-fn tell(assembled: &Assembly, config: &Config, output: &OutputOptions) {
+fn print(assembled: &Assembly, config: &Config, output: &OutputOptions) {
     let snapshot = &assembled.snapshot;
     let revision = hex(snapshot.policy.revision());
     let (records, agreements) = (

@@ -57,7 +57,7 @@ impl DemoArgs {
         story::profiles(&federation)?;
 
         let mut gateways = Gateways::start(&federation).await?;
-        let told = story::tell(&federation).await;
+        let told = story::run(&federation).await;
         if told.is_ok() && !self.once {
             story::what_next(&federation)?;
             gateways.wait().await?;
@@ -73,7 +73,7 @@ impl DemoArgs {
         if std::fs::read_to_string(&stamp).is_ok_and(|made| made == wanted) {
             return Ok(());
         }
-        say(&format!(
+        print(&format!(
             "Making a town of {wanted} residents in {} …",
             self.dir.display()
         ))?;
@@ -82,7 +82,7 @@ impl DemoArgs {
         }
         fill(federation, self.residents, |record, count| {
             // Progress that nobody reads is no reason to stop.
-            let _ = say(&format!("  {count:>7} {record}"));
+            let _ = print(&format!("  {count:>7} {record}"));
         })
         .await?;
         std::fs::write(stamp, wanted)?;
@@ -105,7 +105,7 @@ fn free(ports: &[Ports]) -> Result<(), Failure> {
     Ok(())
 }
 
-fn say(line: &str) -> io::Result<()> {
+fn print(line: &str) -> io::Result<()> {
     writeln!(io::stdout().lock(), "{line}")
 }
 

@@ -110,7 +110,7 @@ impl ImportArgs {
             path,
             &target.table,
             self.replace,
-            |progress| tell(progress, size),
+            |progress| print_progress(progress, size),
         )
         .await;
         wipe()?;
@@ -225,7 +225,7 @@ fn configured(
 }
 
 /// Progress is for somebody who waits before a terminal.
-fn tell(progress: Progress, size: Option<u64>) {
+fn print_progress(progress: Progress, size: Option<u64>) {
     let mut err = io::stderr().lock();
     if !err.is_terminal() {
         return;

@@ -108,7 +108,7 @@ impl PkiArgs {
         let rows = match self.what {
             PkiCommand::Init { dir, name } => {
                 Authority::create(&dir, &name, now).map_err(failed)?;
-                tell(&format!("made a CA in {}", dir.display()));
+                print_note(&format!("made a CA in {}", dir.display()));
                 return Ok(Exit::Done);
             }
             PkiCommand::Issue {
@@ -133,7 +133,7 @@ impl PkiArgs {
             }
             PkiCommand::Revoke { ca, which } => {
                 let revoked = open(&ca)?.revoke(&which, now).map_err(failed)?;
-                tell(&format!(
+                print_note(&format!(
                     "{} is new: bring it to the gateways",
                     ca.join("crl.pem").display()
                 ));
@@ -141,7 +141,7 @@ impl PkiArgs {
             }
             PkiCommand::Crl { ca } => {
                 open(&ca)?.renew_crl(now).map_err(failed)?;
-                tell(&format!(
+                print_note(&format!(
                     "{} is new: bring it to the gateways",
                     ca.join("crl.pem").display()
                 ));
@@ -171,7 +171,7 @@ fn issue(
     let mut authority = open(ca)?;
     let issue = authority.issue(id, hosts, term).map_err(failed)?;
     issue.save(folder, stem).map_err(failed)?;
-    tell(&format!("wrote {0}.pem and {0}.key", out.display()));
+    print_note(&format!("wrote {0}.pem and {0}.key", out.display()));
     let issued = authority
         .issued()
         .iter()
@@ -210,7 +210,7 @@ fn failed(error: PkiError) -> Failure {
 }
 
 /// On standard error: standard output is for what programs read.
-fn tell(message: &str) {
+fn print_note(message: &str) {
     eprintln!("{message}");
 }
 

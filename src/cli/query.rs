@@ -108,7 +108,7 @@ impl QueryArgs {
         // What came before a failure was released, and is in both journals.
         pages.finish()?;
         if ended.is_err() {
-            pages.progress.tell();
+            pages.progress.print();
         }
         ended?.print(&pages.output)?;
         Ok(Exit::Done)

@@ -70,7 +70,7 @@ fn table(alarms: &[Alarm], offset: UtcOffset, words: &Words) -> Markup {
                 } }
                 tbody { @for alarm in alarms {
                     tr {
-                        th scope="row" { (told(alarm, words)) }
+                        th scope="row" { (title(alarm, words)) }
                         td { (page::value(&alarm.department)) @if !alarm.system.is_empty() { "/" (page::value(&alarm.system)) } }
                         td { (alarm.record_type) }
                         td .time { (page::moment(alarm.since, offset)) }
@@ -83,7 +83,7 @@ fn table(alarms: &[Alarm], offset: UtcOffset, words: &Words) -> Markup {
     }
 }
 
-fn told(alarm: &Alarm, words: &Words) -> String {
+fn title(alarm: &Alarm, words: &Words) -> String {
     let text = match alarm.pattern {
         Pattern::Orphaned => words.orphaned,
         Pattern::Uncompared => words.uncompared,

@@ -194,7 +194,7 @@ impl EntryView {
 }
 
 /// What the page tells of the entry, marked for the script to hold against the bytes that are proven.
-fn told(what: &str, text: &Markup) -> Markup {
+fn marked(what: &str, text: &Markup) -> Markup {
     html! { span data-told=(what) { (text) } }
 }
 
@@ -207,13 +207,13 @@ fn story(shown: &EntryView, offset: UtcOffset, words: &Words) -> Markup {
     };
     html! {
         dl .facts {
-            (fact(words.time, &told("time", &page::moment(row.time, offset))))
-            (fact(words.side, &told("side", &html! { (row.side) })))
-            (fact(words.who, &told("who", &page::value(&row.who))))
-            (fact(words.what, &told("what", &page::value(&row.what))))
-            (fact(words.outcome, &told("outcome", &html! { span .outcome data-outcome=(leaf.outcome.as_str()) { (page::value(&row.outcome)) } })))
+            (fact(words.time, &marked("time", &page::moment(row.time, offset))))
+            (fact(words.side, &marked("side", &html! { (row.side) })))
+            (fact(words.who, &marked("who", &page::value(&row.who))))
+            (fact(words.what, &marked("what", &page::value(&row.what))))
+            (fact(words.outcome, &marked("outcome", &html! { span .outcome data-outcome=(leaf.outcome.as_str()) { (page::value(&row.outcome)) } })))
             @if let Some(exchange) = row.exchange {
-                (fact(words.exchange_id, &told("exchange", &html! { code { (exchange) } })))
+                (fact(words.exchange_id, &marked("exchange", &html! { code { (exchange) } })))
             }
         }
         @if shown.record.is_none() { p .alert { (words.erased) } }
@@ -241,12 +241,12 @@ fn grounds(
         section {
             h2 { (words.ground) }
             dl .facts {
-                (fact(words.agreement, &html! { code { (told("agreement", &page::value(&record.agreement))) } }))
-                (fact(words.purpose, &told("purpose", &page::value(&record.purpose))))
-                (fact(words.case_reference, &told("case_reference", &page::value(&record.case_reference))))
-                (fact(words.officer, &told("officer", &page::value(&record.officer))))
+                (fact(words.agreement, &html! { code { (marked("agreement", &page::value(&record.agreement))) } }))
+                (fact(words.purpose, &marked("purpose", &page::value(&record.purpose))))
+                (fact(words.case_reference, &marked("case_reference", &page::value(&record.case_reference))))
+                (fact(words.officer, &marked("officer", &page::value(&record.officer))))
                 (fact(words.policy_revision, &html! {
-                    @if record.policy_revision.is_empty() { (words.not_recorded) } @else { code { (told("policy_revision", &html! { (hex(&record.policy_revision)) })) } }
+                    @if record.policy_revision.is_empty() { (words.not_recorded) } @else { code { (marked("policy_revision", &html! { (hex(&record.policy_revision)) })) } }
                 }))
             }
             @if !record.agreement.is_empty() {

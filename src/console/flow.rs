@@ -44,7 +44,7 @@ pub(super) async fn show(
     let words = visitor.language.words();
     let (period, tally) = count(&console, &picked).await.map_err(visitor.unread())?;
     let on_record = console
-        .view(&visitor.who, &told("flow", period))
+        .view(&visitor.who, &query_words("flow", period))
         .await
         .map_err(visitor.unread())?;
     let offset = console.desk.offset;
@@ -87,7 +87,7 @@ pub(super) async fn csv(
 ) -> Result<Response, PageError> {
     let (period, tally) = count(&console, &picked).await.map_err(visitor.unread())?;
     let on_record = console
-        .view(&visitor.who, &told("flow.csv", period))
+        .view(&visitor.who, &query_words("flow.csv", period))
         .await
         .map_err(visitor.unread())?;
     let table = table(&tally).map_err(|error| visitor.unread()(ReadingError::failed(error)))?;
@@ -121,7 +121,7 @@ async fn count(console: &Console, picked: &PeriodForm) -> Result<(Period, Tally)
     Ok((period, counted))
 }
 
-fn told(page: &str, period: Period) -> String {
+fn query_words(page: &str, period: Period) -> String {
     format!(
         "{page} {}",
         period::pairs(period.since, period.until, UtcOffset::UTC)

@@ -69,7 +69,7 @@ impl Drawing<'_> {
                 p { (words.bridges_hint) }
                 svg .flow viewBox=(format!("0 0 {WIDTH} {HEIGHT}")) role="group" aria-label=(words.bridges) {
                     @for ((from, to), sum) in &bridges {
-                        @let drawn = bridge(place(from), place(to), sum, most, &format!("{from} → {to}: {}", told(sum, words)));
+                        @let drawn = bridge(place(from), place(to), sum, most, &format!("{from} → {to}: {}", caption(sum, words)));
                         @if links {
                             a href=(format!("/console/exchanges?provider={from}&consumer={to}&{}", period::pairs(period.since, period.until, offset))) { (drawn) }
                         } @else { (drawn) }
@@ -100,7 +100,7 @@ impl Drawing<'_> {
             let text = format!(
                 "{}: {}",
                 period::text(since, offset).replace('T', " "),
-                told(sum, words)
+                caption(sum, words)
             );
             let (answered, denied) = (
                 height(sum.answered, most, BARS_HEIGHT),
@@ -174,7 +174,7 @@ fn whole(number: f64) -> i64 {
     number.round() as i64
 }
 
-fn told(sum: &Sum, words: &Words) -> String {
+fn caption(sum: &Sum, words: &Words) -> String {
     let mut told = format!(
         "{} {}, {} {}, {} {}, {} {}",
         sum.answered,

@@ -22,7 +22,7 @@ use super::visitor::AnyRole;
 use super::words::Words;
 use crate::audit::Journal;
 use crate::audit::JournalState;
-use crate::audit::Standing;
+use crate::audit::JournalTrust;
 use crate::clock::Moment;
 use crate::door::operators::progress::CheckpointProgress;
 use crate::door::operators::progress::Progress;
@@ -102,12 +102,12 @@ fn journal_facts(
     }
 }
 
-fn standing(standing: &Standing, is_witnessed: bool, words: &Words) -> Markup {
+fn standing(standing: &JournalTrust, is_witnessed: bool, words: &Words) -> Markup {
     let (text, why) = match standing {
-        Standing::Good if !is_witnessed => return html! { "–" },
-        Standing::Good => (words.witnessed, None),
-        Standing::Unconfirmed { why } => (words.unconfirmed, Some(why.to_string())),
-        Standing::Unwitnessed { why, .. } => (words.unwitnessed, Some(why.to_string())),
+        JournalTrust::Good if !is_witnessed => return html! { "–" },
+        JournalTrust::Good => (words.witnessed, None),
+        JournalTrust::Unconfirmed { why } => (words.unconfirmed, Some(why.to_string())),
+        JournalTrust::Unwitnessed { why, .. } => (words.unwitnessed, Some(why.to_string())),
     };
     html! {
         span .state data-good=(why.is_none()) { (text) }
@@ -234,7 +234,7 @@ fn departments(
     offset: UtcOffset,
     words: &Words,
 ) -> Markup {
-    let heard = heard(snapshot);
+    let heard = offers_as_of(snapshot);
     html! {
         section {
             h2 { (words.departments) }
@@ -261,7 +261,7 @@ fn departments(
 }
 
 /// When each department has last told what it can answer.
-fn heard(snapshot: &Snapshot) -> BTreeMap<DepartmentId, Moment> {
+fn offers_as_of(snapshot: &Snapshot) -> BTreeMap<DepartmentId, Moment> {
     let mut heard = BTreeMap::new();
     for (record, offer) in snapshot.offers.load().iter() {
         let owner = snapshot

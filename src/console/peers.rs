@@ -92,7 +92,7 @@ fn reconciliation(
 ) -> Markup {
     let mut compared: BTreeMap<(&str, &str), ComparisonSummary> = BTreeMap::new();
     for hit in hits {
-        if let Some(Record::Reconciliation(record)) = hit.told()
+        if let Some(Record::Reconciliation(record)) = hit.record_kind()
             && record.uncompared.is_empty()
         {
             compared

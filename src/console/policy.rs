@@ -232,7 +232,7 @@ fn quotas(snapshot: &Snapshot, exchange: &Exchange, words: &Words) -> Markup {
 }
 
 fn reloads(hits: &[Hit], offset: UtcOffset, words: &Words) -> Markup {
-    let record = |hit: &'_ Hit| match hit.told() {
+    let record = |hit: &'_ Hit| match hit.record_kind() {
         Some(Record::Policy(record)) => Some(record.clone()),
         _ => None,
     };

@@ -123,7 +123,7 @@ pub(super) async fn check(
         .await
         .map_err(visitor.unread())?;
     Ok(Page::new(&visitor, words.propose, HERE).show(on_record, &html! {
-        (findings::told(&checked, console.desk.offset, words))
+        (findings::show(&checked, console.desk.offset, words))
         section {
             h2 { (words.patch) " " small { code { (target.path) } } }
             @if target.text == text { p { (words.nothing_changed) } } @else { (difference::draw(&target.text, &text)) }

@@ -119,7 +119,7 @@ impl Console {
     async fn record_refusal(&self, who: Option<ReaderName>, what: String) {
         let who = who.map_or_else(|| NOBODY.to_owned(), |who| who.to_string());
         if let Err(unread) = self.desk.record_refusal(who, what).await {
-            unread.told("console");
+            unread.log("console");
         }
     }
 }

@@ -184,7 +184,7 @@ pub(super) async fn sign_out(
         );
         // The session is over all the same.
         if let Err(unread) = told.await {
-            unread.told("console");
+            unread.log("console");
         }
     }
     let gone = format!(
@@ -347,7 +347,7 @@ fn form(console: &Console, language: Language, refused: Option<&NotSignedIn>) ->
     };
     GuestPage::new(language, words.sign_in).with_status(status).show(&html! {
         @if let Some(refused) = refused {
-            p .alert role="alert" { (told(refused, words)) }
+            p .alert role="alert" { (message(refused, words)) }
             @if let NotSignedIn::OtherHost = refused {
                 p { a href=(format!("{}{HOME}/sign-in", console.config.origin)) { (console.config.origin) (HOME) "/sign-in" } }
             }
@@ -382,7 +382,7 @@ fn input(text: &str, id: &str, input: &Markup) -> Markup {
     html! { p { label for=(id) { (text) } (input) } }
 }
 
-fn told(refused: &NotSignedIn, words: &Words) -> &'static str {
+fn message(refused: &NotSignedIn, words: &Words) -> &'static str {
     match refused {
         NotSignedIn::Wrong => words.wrong,
         NotSignedIn::TooOften(_) => words.too_often,

@@ -71,7 +71,7 @@ pub(super) async fn search(
     let (on_record, found) = match find(&console, &visitor, &asked).await {
         Ok((on_record, found, gaps)) => {
             let found = html! {
-                @for gap in told(&gaps, words) { p .alert role="alert" { (gap) } }
+                @for gap in gap_notes(&gaps, words) { p .alert role="alert" { (gap) } }
                 @if found.next.is_some() { p .alert role="alert" { (words.more_than) " " (MOST) } }
                 (exchanges::table(&found, console.desk.offset, words))
             };
@@ -111,7 +111,7 @@ async fn find(
 }
 
 /// What the list does not tell.
-fn told(gaps: &Gaps, words: &Words) -> Vec<String> {
+fn gap_notes(gaps: &Gaps, words: &Words) -> Vec<String> {
     let mut told = Vec::new();
     for (months, text) in [
         (&gaps.without_key, words.without_key),

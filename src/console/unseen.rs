@@ -44,7 +44,7 @@ impl Visitor {
     /// For `map_err`: what was not read, told to this visitor.
     pub(super) fn unread(&self) -> impl Fn(ReadingError) -> PageError + use<> {
         let visitor = self.clone();
-        move |unread| PageError::Unread(visitor.clone(), unread.told("console"))
+        move |unread| PageError::Unread(visitor.clone(), unread.log("console"))
     }
 }
 

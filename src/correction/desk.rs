@@ -205,7 +205,7 @@ impl CorrectionDesk {
     }
 
     /// Takes the owner's answer to a correction that this department has filed. The same one may come again.
-    pub async fn hear_answer(
+    pub async fn receive_answer(
         &self,
         owner: &DepartmentId,
         answer: pb::AnswerCorrectionRequest,
@@ -276,7 +276,7 @@ impl CorrectionDesk {
     }
 
     /// Takes an owner's notice that a record has changed which this department received. The same one may come again.
-    pub async fn hear_notice(
+    pub async fn receive_notice(
         &self,
         owner: &DepartmentId,
         notice: pb::ChangeNotice,
@@ -337,7 +337,7 @@ impl CorrectionDesk {
     }
 
     /// The consumer that filed it knows the answer.
-    pub async fn told(&self, case: Case) -> Result<(), CorrectionError> {
+    pub async fn mark_delivered(&self, case: Case) -> Result<(), CorrectionError> {
         let from = case.step;
         self.advance(from, case.at(Step::Closed)).await
     }

@@ -160,7 +160,7 @@ impl ExchangeService for ExchangeDoor {
         match self.run(&incoming, ask).await? {
             Answer::Whole(info, Body::Record(record)) => {
                 let info = Some(*info);
-                Ok(told(notice, pb::GetRecordResponse { info, record }))
+                Ok(with_notice(notice, pb::GetRecordResponse { info, record }))
             }
             Answer::Whole(..) | Answer::Stream(_) => Err(status::internal()),
         }
@@ -198,7 +198,7 @@ impl ExchangeService for ExchangeDoor {
             cut: self.cut.clone(),
         };
         let parts = pump::start(*stream, place, ends, self.stall, &self.tracker)?;
-        Ok(told(notice, parts))
+        Ok(with_notice(notice, parts))
     }
 
     async fn verify_record(
@@ -224,7 +224,10 @@ impl ExchangeService for ExchangeDoor {
         match self.run(&incoming, ask).await? {
             Answer::Whole(info, Body::Verdicts(verdicts)) => {
                 let info = Some(*info);
-                Ok(told(notice, pb::VerifyRecordResponse { info, verdicts }))
+                Ok(with_notice(
+                    notice,
+                    pb::VerifyRecordResponse { info, verdicts },
+                ))
             }
             Answer::Whole(..) | Answer::Stream(_) => Err(status::internal()),
         }
@@ -252,7 +255,10 @@ impl ExchangeService for ExchangeDoor {
         match self.run(&incoming, ask).await? {
             Answer::Whole(info, Body::Count(count)) => {
                 let info = Some(*info);
-                Ok(told(notice, pb::CountRecordsResponse { info, ..*count }))
+                Ok(with_notice(
+                    notice,
+                    pb::CountRecordsResponse { info, ..*count },
+                ))
             }
             Answer::Whole(..) | Answer::Stream(_) => Err(status::internal()),
         }
@@ -262,7 +268,7 @@ impl ExchangeService for ExchangeDoor {
 /// The metadata of an answer whose record type ends.
 const DEPRECATED: &str = "landbridge-deprecated";
 
-fn told<T>(notice: Option<AsciiMetadataValue>, answer: T) -> Response<T> {
+fn with_notice<T>(notice: Option<AsciiMetadataValue>, answer: T) -> Response<T> {
     let mut response = Response::new(answer);
     if let Some(notice) = notice {
         response.metadata_mut().insert(DEPRECATED, notice);

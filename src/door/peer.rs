@@ -27,9 +27,9 @@ use crate::audit::reconcile::Item;
 use crate::audit::reconcile::Summary;
 use crate::audit::reconcile::books::Books;
 use crate::audit::reconcile::disagreements;
+use crate::audit::reconcile::log;
 use crate::audit::reconcile::part_summaries;
 use crate::audit::reconcile::summary;
-use crate::audit::reconcile::tell;
 use crate::audit::reconcile::window::Window;
 use crate::correction::desk::CorrectionDesk;
 use crate::exchange::Exchange;
@@ -185,7 +185,7 @@ impl PeerDoor {
         } else {
             self.claims.compare(peer, self.exchange.clock().now())?;
         }
-        tell(peer, Role::Provider, found);
+        log(peer, Role::Provider, found);
         let record = window.record(peer, Role::Provider, own, &compared.theirs, found);
         let written = self.books.journal().append(Entry::reconciliation(record));
         if let Err(error) = written.await {

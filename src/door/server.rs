@@ -104,7 +104,7 @@ impl DoorServer {
                 }
                 Err(error) => {
                     self.acceptor.displace();
-                    unaccepted.tell_and_rest(self.door.as_str(), &error).await;
+                    unaccepted.log_and_pause(self.door.as_str(), &error).await;
                 }
             }
         }
@@ -123,7 +123,7 @@ impl DoorServer {
         };
         let link = match accepted {
             Ok(link) => link,
-            Err(refused) => return turned_away.tell(from, &refused).await,
+            Err(refused) => return turned_away.report(from, &refused).await,
         };
         drop(turned_away);
         let peer = link.peer().clone();

@@ -39,7 +39,7 @@ impl RefusalReports {
         }
     }
 
-    pub(super) async fn tell(&self, from: SocketAddr, refused: &HandshakeRefused) {
+    pub(super) async fn report(&self, from: SocketAddr, refused: &HandshakeRefused) {
         let (door, reason) = (self.door.as_str(), refused.reason());
         metrics::counter!("landbridge_handshakes_refused_total", "door" => door, "reason" => reason).increment(1);
         let network = Network::of(from.ip());

@@ -17,7 +17,7 @@ pub(crate) struct AcceptFailures {
 }
 
 impl AcceptFailures {
-    pub(crate) async fn tell_and_rest(&mut self, door: &str, error: &io::Error) {
+    pub(crate) async fn log_and_pause(&mut self, door: &str, error: &io::Error) {
         if self.told.is_none_or(|told| told.elapsed() > TELL_EVERY) {
             self.told = Some(Instant::now());
             tracing::warn!(door, %error, "connections cannot be accepted");

@@ -240,7 +240,7 @@ impl Draft {
     }
 
     /// The request in the words in which it goes to the provider, as both gateways digest it.
-    pub(super) fn asks(&mut self, ask: &Ask) {
+    pub(super) fn set_request(&mut self, ask: &Ask) {
         self.record.question_digest = ask.question_digest().to_vec().into();
         self.record.asked = Some(named(ask));
         self.spare_fields();
@@ -255,7 +255,7 @@ impl Draft {
     }
 
     /// What the provider's gateway told with its answer.
-    pub(super) fn heard(&mut self, evidence: Option<&Evidence>) {
+    pub(super) fn note_peer_digests(&mut self, evidence: Option<&Evidence>) {
         let Some(evidence) = evidence else { return };
         let record = &mut self.record;
         record.peer_agreement_digest = evidence.agreement_digest.clone();
@@ -291,11 +291,11 @@ impl Draft {
         if self.side == Side::Provider {
             self.response.add(sent);
         }
-        self.about(raw)
+        self.tag_subject(raw)
     }
 
     /// Tags whose data the answer tells of: a record that goes out, or one against which values were held.
-    pub(super) fn about(&mut self, raw: &[u8]) -> Result<(), Malformed> {
+    pub(super) fn tag_subject(&mut self, raw: &[u8]) -> Result<(), Malformed> {
         let (Some(subject), Some(month)) = (&self.subject, &self.month) else {
             return Ok(());
         };
@@ -313,7 +313,7 @@ impl Draft {
     }
 
     /// Notes an answer that is not a record.
-    pub(super) fn told(&mut self, answer: &impl Message) {
+    pub(super) fn hash_answer(&mut self, answer: &impl Message) {
         let bytes = answer.encode_to_vec();
         self.record.bytes += bytes.len() as u64;
         self.response.add(&bytes);

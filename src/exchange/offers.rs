@@ -27,7 +27,7 @@ impl Offers {
     }
 
     /// Replaces what a department has told before. It speaks for its own record types only.
-    pub fn told(&self, owner: &DepartmentId, offers: Vec<pb::Offer>, registry: &Registry) {
+    pub fn set(&self, owner: &DepartmentId, offers: Vec<pb::Offer>, registry: &Registry) {
         let is_own = |record: &str| {
             let schema = registry.record(record).ok();
             schema.filter(|schema| schema.owner() == owner).cloned()

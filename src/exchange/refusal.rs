@@ -7,9 +7,9 @@ use time::UtcOffset;
 use super::replay::BadExchangeId;
 use super::secret::NoRandomness;
 use crate::audit::AppendError;
+use crate::audit::JournalTrust;
 use crate::audit::Outcome;
 use crate::audit::Receipt;
-use crate::audit::Standing;
 use crate::audit::receipt::BadReceipt;
 use crate::audit::subject::SubjectKeyError;
 use crate::clock::Moment;
@@ -126,11 +126,11 @@ impl From<RedactionError> for Cause {
 
 impl Cause {
     /// Why nothing is answered while the journal stands like that.
-    pub(super) fn of_standing(standing: &Standing) -> Result<(), Self> {
+    pub(super) fn of_standing(standing: &JournalTrust) -> Result<(), Self> {
         match standing {
-            Standing::Good => Ok(()),
-            Standing::Unconfirmed { .. } => Err(AppendError::Unconfirmed.into()),
-            Standing::Unwitnessed { since, .. } => Err(Self::Unwitnessed(*since)),
+            JournalTrust::Good => Ok(()),
+            JournalTrust::Unconfirmed { .. } => Err(AppendError::Unconfirmed.into()),
+            JournalTrust::Unwitnessed { since, .. } => Err(Self::Unwitnessed(*since)),
         }
     }
 

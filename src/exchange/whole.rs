@@ -45,7 +45,7 @@ impl Exchange {
             let mut records = fetched.into_records()?;
             let batch = records.next().await?;
             batch.iter().flatten().for_each(|raw| draft.received(raw));
-            draft.heard(records.evidence());
+            draft.note_peer_digests(records.evidence());
             let evidence = receipt(records.evidence());
             let warrant = Warrant::of(Kind::Exchange, records.permit(), evidence, snapshot, draft)?;
 
@@ -103,8 +103,10 @@ impl Exchange {
         self.ledger
             .mismatched(&tried, &key_tag, unconfirmed, draft.begun());
         let (verdicts, evidence) = judged?;
-        verdicts.iter().for_each(|verdict| draft.told(verdict));
-        draft.heard(evidence.as_ref());
+        verdicts
+            .iter()
+            .for_each(|verdict| draft.hash_answer(verdict));
+        draft.note_peer_digests(evidence.as_ref());
         let evidence = receipt(evidence.as_ref());
         let warrant = Warrant::of(Kind::Exchange, &tried, evidence, snapshot, draft)?;
         self.ledger.spend(&tried, 1, draft.begun())?;
@@ -144,7 +146,7 @@ impl Exchange {
             return Ok(Vec::new());
         };
         let raw = found.as_ref().map(|(raw, _)| raw.as_ref());
-        raw.map_or(Ok(()), |raw| draft.about(raw))?;
+        raw.map_or(Ok(()), |raw| draft.tag_subject(raw))?;
         let outcomes = verdicts(raw, claims)?;
         let told = claims
             .iter()
@@ -184,8 +186,8 @@ impl Exchange {
             }
         });
         let (told, evidence) = answer.await?;
-        draft.told(&told);
-        draft.heard(evidence.as_ref());
+        draft.hash_answer(&told);
+        draft.note_peer_digests(evidence.as_ref());
         let evidence = receipt(evidence.as_ref());
         let warrant = Warrant::of(Kind::Exchange, &permitted, evidence, snapshot, draft)?;
 

@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use tokio::sync::oneshot;
 
 use super::Gateway;
-use super::aside;
 use super::assemble::Assembly;
+use super::run_blocking;
 use crate::audit::AppendError;
 use crate::audit::Entry;
 use crate::exchange::snapshot::Snapshot;
@@ -154,7 +154,7 @@ impl Gateway {
         })?;
         let (own, registry) = (candidates.to_vec(), assembled.snapshot.registry.clone());
         let judged = before.clone();
-        aside(move || judge(&own, &judged.registry, &registry)).await?;
+        run_blocking(move || judge(&own, &judged.registry, &registry)).await?;
         self.put_in_force(candidates, &before, assembled).await
     }
 
@@ -180,7 +180,7 @@ impl Gateway {
             candidates.to_vec(),
         );
         let put = move || own.iter().try_for_each(|kept| shelf.put_in_force(kept));
-        let put = aside(put).await;
+        let put = run_blocking(put).await;
         put.map_err(|error| Objection::NotNow(format!("the shelf cannot be written: {error}")))?;
         for candidate in candidates {
             let Revision {

@@ -224,7 +224,8 @@ pub async fn assemble(
 ) -> Result<Assembly, Vec<Fault>> {
     let own = config.clone();
     // Thousands of files take a while: not on a thread that serves.
-    let files = aside(move || Files::read(&own, trusted, before.as_deref(), candidates)).await;
+    let files =
+        run_blocking(move || Files::read(&own, trusted, before.as_deref(), candidates)).await;
     let mut faults = Vec::new();
     let (files, reach) = (keep(files, &mut faults), keep(reach, &mut faults));
     let Some(files) = files else {
@@ -344,7 +345,9 @@ pub fn registry(
 }
 
 /// Does what takes long on a thread of its own.
-pub(super) async fn aside<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
+pub(super) async fn run_blocking<T: Send + 'static>(
+    work: impl FnOnce() -> T + Send + 'static,
+) -> T {
     match spawn_blocking(work)
         .await
         .map_err(JoinError::try_into_panic)
@@ -357,7 +360,7 @@ pub(super) async fn aside<T: Send + 'static>(work: impl FnOnce() -> T + Send + '
 }
 
 /// What a start puts in place, or every reason why it would be refused. Opens no door and touches no journal.
-pub async fn rehearse(
+pub async fn load_all(
     config: &Config,
     clock: &Clock,
 ) -> Result<(Assembly, Connections), Vec<Fault>> {

@@ -12,7 +12,7 @@ use tokio_util::sync::CancellationToken;
 use tonic::Code;
 use tonic::Status;
 
-use super::aside;
+use super::run_blocking;
 use crate::clock::Moment;
 use crate::correction::Side;
 use crate::correction::Step;
@@ -116,7 +116,7 @@ impl Courier {
 
     async fn round(&mut self) {
         let store = self.desk.store().clone();
-        let pending = aside(move || {
+        let pending = run_blocking(move || {
             Ok::<_, crate::correction::store::StoreError>((
                 store.pending()?,
                 store.pending_notices()?,
@@ -203,7 +203,7 @@ impl Courier {
             answered_at: correction.answered_at,
         };
         let told = if consumer == *self.exchange.department() {
-            let heard = self.desk.hear_answer(&consumer, answer).await;
+            let heard = self.desk.receive_answer(&consumer, answer).await;
             heard.map_err(|untaken| DeliveryError::ForGood(untaken.to_string()))
         } else {
             let mut client = self.client(&consumer)?;
@@ -211,7 +211,7 @@ impl Courier {
             told.map(|_| ())
         };
         self.done(&consumer, &correction.correction_id, told)?;
-        Ok(self.desk.told(case).await?)
+        Ok(self.desk.mark_delivered(case).await?)
     }
 
     async fn notice(
@@ -228,7 +228,7 @@ impl Courier {
         let told = if consumer == *self.exchange.department() {
             let heard = self
                 .desk
-                .hear_notice(&consumer, notice.notice.clone())
+                .receive_notice(&consumer, notice.notice.clone())
                 .await;
             heard.map_err(|untaken| DeliveryError::ForGood(untaken.to_string()))
         } else {
@@ -302,7 +302,7 @@ impl Courier {
         let now = self.exchange.clock().now();
         let before = Moment::from_micros(now.micros().saturating_sub(keep));
         let store = self.desk.store().clone();
-        if let Err(error) = aside(move || store.forget(before)).await {
+        if let Err(error) = run_blocking(move || store.forget(before)).await {
             tracing::error!(error = %chain(&error), "closed corrections are not forgotten");
         }
     }

@@ -176,15 +176,15 @@ impl Gateway {
         self.tracker.spawn(self.courier().run(self.stop.clone()));
         let synchroniser = self.synchroniser();
         self.tracker.spawn(synchroniser.run(self.stop.clone()));
-        self.last
+        self.operator_tasks
             .spawn(operators::sum_up(metrics.clone(), self.stopped.clone()));
         // Not on the tracker, which a stop waits for: this door tells until the very end that the gateway is stopping.
         let operators = OperatorsServer {
             routes: self.operators(metrics).await?,
-            tracker: self.last.clone(),
+            tracker: self.operator_tasks.clone(),
             stopped: self.stopped.clone(),
         };
-        self.last.spawn(operators.run(doors.operators));
+        self.operator_tasks.spawn(operators.run(doors.operators));
         Ok(())
     }
 

@@ -123,7 +123,7 @@ impl Impact {
     fn grant(&mut self, agreement: &Agreement, old: &Grant, new: Option<&Grant>, after: &Registry) {
         let record = old.schema.name();
         let Ok(schema) = after.record(record.as_str()) else {
-            return self.tell(
+            return self.add_agreement(
                 agreement,
                 format!("{record} is gone, and with it the grant"),
             );
@@ -131,14 +131,14 @@ impl Impact {
         let is_gone = |field: &Field| schema.field(field.path().as_str()).is_err();
         for field in old.fields.iter().filter(|field| is_gone(field)) {
             self.findings.push(granted(agreement, field, schema));
-            self.tell(
+            self.add_agreement(
                 agreement,
                 format!("`{}` of {record} is no longer released", field.path()),
             );
         }
         for field in old.lookup.iter().filter(|field| is_gone(field)) {
             let path = field.path();
-            self.tell(
+            self.add_agreement(
                 agreement,
                 format!("{record} can no longer be looked up by `{path}`"),
             );
@@ -147,7 +147,7 @@ impl Impact {
         let gone = uses.filter(|used| is_gone(&used.field));
         let gone: BTreeSet<_> = gone.map(|used| used.field.path().clone()).collect();
         for path in gone {
-            self.tell(
+            self.add_agreement(
                 agreement,
                 format!("the row rule on {record} asks for `{path}`, which is gone"),
             );
@@ -157,14 +157,14 @@ impl Impact {
                 Some(mask) => format!("under the mask `{mask}`"),
                 None => "in full".to_owned(),
             };
-            self.tell(
+            self.add_agreement(
                 agreement,
                 format!("`{path}` of {record} is released {how}, and was not before"),
             );
         }
     }
 
-    fn tell(&mut self, agreement: &Agreement, consequence: String) {
+    fn add_agreement(&mut self, agreement: &Agreement, consequence: String) {
         self.touched.push(TouchedThing {
             what: ThingKind::Agreement,
             name: agreement.id.to_string(),
@@ -232,7 +232,7 @@ pub fn of_consumers(
         loop {
             let found = find(&reader, index.as_ref(), &criteria, page)?;
             for hit in &found.hits {
-                if let Some(Record::Exchange(exchange)) = hit.told() {
+                if let Some(Record::Exchange(exchange)) = hit.record_kind() {
                     let asker = format!("{} {}", exchange.consumer, exchange.system);
                     *asked.entry(asker.trim().to_owned()).or_default() += 1;
                 }

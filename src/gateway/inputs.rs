@@ -19,7 +19,7 @@ use std::sync::PoisonError;
 use aws_lc_rs::digest;
 use zeroize::Zeroizing;
 
-use super::assemble::aside;
+use super::assemble::run_blocking;
 use super::files::AGREEMENTS;
 use super::files::GUARDRAILS;
 use super::files::policy_paths;
@@ -93,9 +93,9 @@ impl Inputs {
     }
 
     /// On a thread of its own: they may be many, or on a slow server.
-    pub(super) async fn contents_aside(self: &Arc<Self>) -> Contents {
+    pub(super) async fn contents_blocking(self: &Arc<Self>) -> Contents {
         let own = self.clone();
-        aside(move || own.contents()).await
+        run_blocking(move || own.contents()).await
     }
 
     pub(super) fn have_settings_changed(&self) -> bool {

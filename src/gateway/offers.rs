@@ -68,7 +68,7 @@ impl Surveyor {
         let own = self.exchange.department();
         snapshot
             .offers
-            .told(own, offers.collect(), &snapshot.registry);
+            .set(own, offers.collect(), &snapshot.registry);
     }
 
     /// What one that does not answer has told before stays, with its time.
@@ -80,7 +80,7 @@ impl Surveyor {
                 let offers = told.into_inner().offers;
                 snapshot
                     .offers
-                    .told(&department.id, offers, &snapshot.registry);
+                    .set(&department.id, offers, &snapshot.registry);
             }
             Ok(Err(status)) => {
                 tracing::debug!(peer = %department.id, code = ?status.code(), "no offers were told");

@@ -75,7 +75,7 @@ impl OperatorsServer {
                 }
                 Err(error) => {
                     strangers.displace();
-                    unaccepted.tell_and_rest("operators", &error).await;
+                    unaccepted.log_and_pause("operators", &error).await;
                 }
             }
         }

@@ -1,7 +1,7 @@
 //! Keeps the texts of the policy as they come into force, so that an auditor can read later what an exchange rested on.
 
 use super::Gateway;
-use super::assemble::aside;
+use super::assemble::run_blocking;
 use crate::audit::AppendError;
 use crate::audit::DiskError;
 use crate::audit::Entry;
@@ -41,7 +41,7 @@ impl Gateway {
     async fn keep_policy(&self, tells: fn(&Changes) -> bool) -> NewPolicy {
         let policies = Policies::beside(&self.config.journal.path);
         let snapshot = self.exchange.snapshot();
-        aside(move || {
+        run_blocking(move || {
             let policy = &snapshot.policy;
             let parts = policy.parts();
             let in_force = parts
@@ -74,7 +74,7 @@ impl NewPolicy {
     }
 
     /// Puts it on record, and then takes it down as what is in force: if we die between the two, it is told twice.
-    pub(super) async fn tell(self, journal: &Journal) {
+    pub(super) async fn record(self, journal: &Journal) {
         let Self {
             entry,
             policies,
@@ -90,7 +90,7 @@ impl NewPolicy {
             }
             return;
         }
-        if let Err(error) = aside(move || policies.put_in_force(&in_force)).await {
+        if let Err(error) = run_blocking(move || policies.put_in_force(&in_force)).await {
             not_kept(&error);
         }
     }

@@ -93,7 +93,7 @@ impl Reconciler {
             let compared = timeout(PATIENCE, self.catch_up(&provider, channel)).await;
             let compared = compared.unwrap_or(Err(NotCompared::Late));
             let trouble = compared.err().map(|error| error.to_string());
-            self.tell(&provider, trouble).await;
+            self.report(&provider, trouble).await;
         }
     }
 
@@ -136,7 +136,7 @@ impl Reconciler {
     }
 
     /// Says once that a department's journal is not compared, and raises an alarm when that lasts.
-    async fn tell(&mut self, provider: &DepartmentId, trouble: Option<String>) {
+    async fn report(&mut self, provider: &DepartmentId, trouble: Option<String>) {
         if let Some(error) = &trouble
             && self.late.insert(provider.clone())
         {

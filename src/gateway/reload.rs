@@ -8,11 +8,11 @@ use tokio::time::sleep;
 use super::Gateway;
 use super::assemble::Assembly;
 use super::assemble::TrustMaterial;
-use super::assemble::aside;
 use super::assemble::assemble;
+use super::assemble::run_blocking;
 use super::inputs::Contents;
-use super::tell_cut;
-use super::tell_warnings;
+use super::log_cut;
+use super::log_warnings;
 use super::watch::REST;
 use crate::audit::Entry;
 use crate::exchange::snapshot::Snapshot;
@@ -33,7 +33,7 @@ impl Gateway {
     pub async fn reload(&self) -> Result<(), Vec<Fault>> {
         let _one = self.reloading.lock().await;
         let inputs = self.inputs.clone();
-        if aside(move || inputs.have_settings_changed()).await {
+        if run_blocking(move || inputs.have_settings_changed()).await {
             let file = self.config.file.display();
             tracing::warn!(%file, "the settings have changed: they take effect at a restart");
         }
@@ -64,9 +64,9 @@ impl Gateway {
     /// Files that change while they are read may give a state that nobody has ever meant: it is not taken.
     pub(super) async fn read_again(&self, candidates: Vec<KeptRevision>) -> ReadState {
         for _ in 0..READINGS {
-            let contents = self.inputs.contents_aside().await;
+            let contents = self.inputs.contents_blocking().await;
             let assembled = self.read_once(candidates.clone()).await;
-            if self.inputs.contents_aside().await == contents {
+            if self.inputs.contents_blocking().await == contents {
                 return ReadState {
                     contents: Some(contents),
                     assembled,
@@ -89,7 +89,7 @@ impl Gateway {
 
     async fn read_once(&self, candidates: Vec<KeptRevision>) -> Result<Assembly, Vec<Fault>> {
         let (config, clock) = (self.config.clone(), self.clock.clone());
-        let trusted = aside(move || TrustMaterial::load(&config, &clock)).await;
+        let trusted = run_blocking(move || TrustMaterial::load(&config, &clock)).await;
         let before = self.exchange.snapshot();
         assemble(
             &self.config,
@@ -103,7 +103,7 @@ impl Gateway {
 
     pub(super) async fn put_in_place(&self, assembled: Assembly) {
         files_are_refused(false);
-        tell_warnings(&assembled, &self.config);
+        log_warnings(&assembled, &self.config);
         let Assembly {
             snapshot,
             systems,
@@ -119,12 +119,12 @@ impl Gateway {
         let mut cut = self.systems.reload(systems, directory.clone());
         cut.extend(self.peers.reload(peers.clone(), directory.clone()));
         cut.extend(self.reach.connector.reload(peers, Some(directory)));
-        tell_cut(&cut);
+        log_cut(&cut);
         metrics::counter!("landbridge_reloads_total", "outcome" => "applied").increment(1);
         if changed {
             self.reloaded_policy()
                 .await
-                .tell(self.exchange.journal())
+                .record(self.exchange.journal())
                 .await;
         }
     }
@@ -136,7 +136,7 @@ impl Gateway {
             while Arc::strong_count(&snapshot) > 1 && !stop.is_cancelled() {
                 sleep(Duration::from_millis(100)).await;
             }
-            aside(move || drop(snapshot)).await;
+            run_blocking(move || drop(snapshot)).await;
         });
     }
 }

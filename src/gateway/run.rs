@@ -55,7 +55,7 @@ impl Gateway {
                         return Err(refused);
                     }
                     ready = true;
-                    self.tell_ready();
+                    self.log_ready();
                     continue;
                 }
                 order = self.orders.next() => order,
@@ -65,17 +65,17 @@ impl Gateway {
                     self.stop().await;
                     return Ok(());
                 }
-                Order::Reload(why) => self.reload_and_tell(why).await,
+                Order::Reload(why) => self.reload_and_log(why).await,
                 // What a reload for another reason has read meanwhile is not read again, nor refused again.
                 Order::Read(contents) if self.inputs.is_read(contents) => {}
-                Order::Read(_) => self.reload_and_tell("files changed").await,
+                Order::Read(_) => self.reload_and_log("files changed").await,
                 Order::Rejudge(whom) => self.rejudge(whom),
                 Order::Consider(proposal) => self.consider(proposal).await,
             }
         }
     }
 
-    fn tell_ready(&self) {
+    fn log_ready(&self) {
         let at = self.addresses;
         tracing::info!(
             department = %self.config.department,
@@ -86,7 +86,7 @@ impl Gateway {
         );
     }
 
-    async fn reload_and_tell(&self, why: &'static str) {
+    async fn reload_and_log(&self, why: &'static str) {
         match self.reload().await {
             Ok(()) => tracing::info!(why, "reloaded"),
             Err(faults) => {

@@ -29,7 +29,7 @@ use super::adopt::Proposal;
 use super::adopt::check_order;
 use super::adopt::check_owner;
 use super::adopt::record;
-use super::aside;
+use super::run_blocking;
 use super::watch::LOOK_EVERY;
 use crate::audit::Entry;
 use crate::exchange::Exchange;
@@ -188,7 +188,7 @@ impl Synchroniser {
     /// Takes up what the command line has left.
     async fn publish(&mut self) {
         let shelf = self.shelf.clone();
-        let left = match aside(move || shelf.left()).await {
+        let left = match run_blocking(move || shelf.left()).await {
             Ok(left) => left,
             Err(error) => {
                 tracing::error!(%error, "what is to be published cannot be read");
@@ -204,7 +204,7 @@ impl Synchroniser {
                 tracing::error!(place = %place.display(), why, "a revision was not published");
             }
             let shelf = self.shelf.clone();
-            let done = aside(move || shelf.take_away(&place, published.err())).await;
+            let done = run_blocking(move || shelf.take_away(&place, published.err())).await;
             if let Err(error) = done {
                 tracing::error!(%error, "what was published still lies in the inbox");
             }
@@ -239,7 +239,9 @@ impl Synchroniser {
         let snapshot = self.exchange.snapshot();
         let own = self.exchange.department();
         let others = snapshot.directory.others(own);
-        let others: Vec<_> = others.map(|other| self.hear(other, &snapshot)).collect();
+        let others: Vec<_> = others
+            .map(|other| self.take_heads(other, &snapshot))
+            .collect();
         let asked = stream::iter(others).buffer_unordered(AT_ONCE);
         let heard: Vec<_> = asked.collect().await;
 
@@ -255,11 +257,11 @@ impl Synchroniser {
                                 self.object(&department, package, theirs, objection, &snapshot)
                                     .await;
                             }
-                            Err(error) => self.tell_late(&department, &error),
+                            Err(error) => self.log_not_fetched(&department, &error),
                         }
                     }
                 }
-                Err(error) => self.tell_late(&department, &error),
+                Err(error) => self.log_not_fetched(&department, &error),
             }
         }
         if !candidates.is_empty() {
@@ -300,7 +302,7 @@ impl Synchroniser {
         objections.unwrap_or_else(|| all.into_iter().map(|p| (p, stopping())).collect())
     }
 
-    async fn hear(
+    async fn take_heads(
         &self,
         department: Other<'_>,
         snapshot: &Snapshot,
@@ -426,7 +428,7 @@ impl Synchroniser {
         snapshot: &Snapshot,
     ) -> Result<KeptRevision, NotFetched> {
         let (shelf, name) = (self.shelf.clone(), package.clone());
-        if let Some(kept) = aside(move || shelf.kept(&name, &digest)).await?
+        if let Some(kept) = run_blocking(move || shelf.kept(&name, &digest)).await?
             && kept.revision.owner == *owner
         {
             return Ok(kept);
@@ -474,7 +476,7 @@ impl Synchroniser {
 
     async fn keep(&self, candidate: Candidate) -> std::io::Result<KeptRevision> {
         let shelf = self.shelf.clone();
-        aside(move || shelf.keep(candidate)).await
+        run_blocking(move || shelf.keep(candidate)).await
     }
 
     /// Notes that a revision is not taken over. It is told, and stands in the journal, once.
@@ -519,7 +521,7 @@ impl Synchroniser {
         }
     }
 
-    fn tell_late(&mut self, department: &DepartmentId, error: &NotFetched) {
+    fn log_not_fetched(&mut self, department: &DepartmentId, error: &NotFetched) {
         if self.late.insert(department.clone()) {
             let error = chain(error);
             tracing::warn!(peer = %department, error, "published revisions are not fetched yet");
@@ -564,7 +566,7 @@ impl Inbox {
         loop {
             self.looks.tick().await;
             let path = self.path.clone();
-            let now = aside(move || {
+            let now = run_blocking(move || {
                 let folder = fs::metadata(path).ok()?;
                 Some((folder.modified().ok()?, folder.nlink()))
             })

@@ -75,7 +75,7 @@ impl Upkeep {
         })
         .await?;
         *expiry = own;
-        tell(&passed);
+        log(&passed);
         Ok(())
     }
 
@@ -104,7 +104,7 @@ impl Upkeep {
     }
 }
 
-fn tell(passed: &Result<Expired, ExpiryError>) {
+fn log(passed: &Result<Expired, ExpiryError>) {
     let outcome = match passed {
         Ok(_) => "done",
         Err(ExpiryError::Stopped(_)) => "stopped",

@@ -11,7 +11,7 @@ use tokio::time::Instant;
 use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 
-use super::assemble::aside;
+use super::assemble::run_blocking;
 use super::inputs::Contents;
 use super::inputs::Inputs;
 use super::inputs::Stamp;
@@ -60,7 +60,7 @@ impl Watch {
     async fn look(&mut self) -> Duration {
         let began = Instant::now();
         let inputs = self.inputs.clone();
-        let stamp = aside(move || inputs.stamp()).await;
+        let stamp = run_blocking(move || inputs.stamp()).await;
         let until_next = pause(LOOK_EVERY, began);
         if self.last.as_ref() == Some(&stamp) && began < self.read_at {
             return until_next;
@@ -68,7 +68,7 @@ impl Watch {
         // Taken before the files are read: what changes meanwhile is another stamp the next time.
         self.last = Some(stamp);
         let began = Instant::now();
-        let contents = self.inputs.contents_aside().await;
+        let contents = self.inputs.contents_blocking().await;
         self.read_at = Instant::now() + pause(READ_EVERY, began);
         if !self.inputs.is_read(contents) {
             let rested = self.rest(contents).await;
@@ -81,7 +81,7 @@ impl Watch {
     async fn rest(&self, mut contents: Contents) -> Contents {
         for _ in 0..RESTLESS {
             sleep(REST).await;
-            let now = self.inputs.contents_aside().await;
+            let now = self.inputs.contents_blocking().await;
             if now == contents {
                 break;
             }

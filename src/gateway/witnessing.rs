@@ -24,7 +24,7 @@ use crate::audit::AppendError;
 use crate::audit::Entry;
 use crate::audit::HeldJournal;
 use crate::audit::Journal;
-use crate::audit::Standing;
+use crate::audit::JournalTrust;
 use crate::audit::checkpoint::SignedCheckpoint;
 use crate::audit::note::VerifierKey;
 use crate::audit::reader::Reader;
@@ -205,25 +205,28 @@ impl WitnessingTask {
         });
         metrics::gauge!("landbridge_witness_unwitnessed_seconds").set(age.as_secs_f64());
         let standing = match progress.since {
-            Some(since) if self.demanded && age >= self.max_age => Standing::Unwitnessed {
+            Some(since) if self.demanded && age >= self.max_age => JournalTrust::Unwitnessed {
                 since,
                 why: self.states.why(&witnesses.all),
             },
-            Some(_) | None => Standing::Good,
+            Some(_) | None => JournalTrust::Good,
         };
-        self.tell(&standing, age, progress, witnesses);
+        self.log_change(&standing, age, progress, witnesses);
         self.journal().stand(standing);
     }
 
-    fn tell(
+    fn log_change(
         &self,
-        standing: &Standing,
+        standing: &JournalTrust,
         age: Duration,
         progress: &mut Progress,
         witnesses: &Witnesses,
     ) {
-        let closes = matches!(standing, Standing::Unwitnessed { .. });
-        let closed = matches!(&*self.journal().standing(), Standing::Unwitnessed { .. });
+        let closes = matches!(standing, JournalTrust::Unwitnessed { .. });
+        let closed = matches!(
+            &*self.journal().standing(),
+            JournalTrust::Unwitnessed { .. }
+        );
         let age_seconds = age.as_secs();
         match (closed, closes) {
             (false, true) => {
@@ -295,6 +298,6 @@ pub(super) async fn started(
         }
     }
     if let Some(policy) = policy {
-        policy.tell(journal).await;
+        policy.record(journal).await;
     }
 }

@@ -164,7 +164,7 @@ pub enum Denial {
         agreement: AgreementId,
         field: FieldPath,
     },
-    #[error("agreement {agreement} does not let `{field}` be used in {}", .why.told(.field))]
+    #[error("agreement {agreement} does not let `{field}` be used in {}", .why.advice(.field))]
     FilterNotAllowed {
         agreement: AgreementId,
         field: FieldPath,
@@ -231,7 +231,7 @@ pub enum NotTested {
 }
 
 impl NotTested {
-    fn told(self, field: &FieldPath) -> String {
+    fn advice(self, field: &FieldPath) -> String {
         match self {
             Self::Hidden => "a filter: it is not released unmasked".to_owned(),
             Self::Lookup => format!(

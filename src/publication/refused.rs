@@ -26,7 +26,7 @@ impl RefusedRevisions {
     }
 
     /// An owner does not know the revision that this gateway goes by: there is a newer one to fetch.
-    pub fn is_stale(&self) {
+    pub fn request_refresh(&self) {
         self.stale.notify_one();
     }
 

@@ -208,7 +208,7 @@ impl Watch {
 
     fn streak_over(&mut self, asker: Asker, streak: Span) {
         if streak.count >= STREAK {
-            self.tell(Pattern::RefusedStreak, asker, String::new(), streak);
+            self.raise(Pattern::RefusedStreak, asker, String::new(), streak);
         }
     }
 
@@ -241,7 +241,7 @@ impl Watch {
                 count: keys as u64,
                 ..hour.span
             };
-            self.tell(Pattern::Enumeration, asker, record_type, span);
+            self.raise(Pattern::Enumeration, asker, record_type, span);
         }
     }
 
@@ -261,7 +261,7 @@ impl Watch {
                     continue;
                 };
                 if span.count >= LEAST_RECORDS && span.count > usual.saturating_mul(TIMES_USUAL) {
-                    self.tell(
+                    self.raise(
                         Pattern::UnusualVolume,
                         asker.clone(),
                         record_type.clone(),
@@ -275,7 +275,7 @@ impl Watch {
     fn guessing_days(&mut self) {
         for ((asker, record_type), days) in mem::take(&mut self.misses) {
             for span in days.into_values().filter(|span| span.count >= MISSES_A_DAY) {
-                self.tell(Pattern::Guessing, asker.clone(), record_type.clone(), span);
+                self.raise(Pattern::Guessing, asker.clone(), record_type.clone(), span);
             }
         }
     }
@@ -286,12 +286,12 @@ impl Watch {
                 .off
                 .filter(|off| off.count * OFF_HOURS_SHARE < hours.all)
             {
-                self.tell(Pattern::OffHours, asker, String::new(), off);
+                self.raise(Pattern::OffHours, asker, String::new(), off);
             }
         }
     }
 
-    fn tell(&mut self, pattern: Pattern, asker: Asker, record_type: String, span: Span) {
+    fn raise(&mut self, pattern: Pattern, asker: Asker, record_type: String, span: Span) {
         self.found.push(Alarm {
             pattern,
             department: asker.department,

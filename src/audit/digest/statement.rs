@@ -110,15 +110,20 @@ impl Ending {
     /// `own`: the outcome of the entry itself. Without a response there are no records that it is over.
     pub fn of_exchange(own: Outcome, record: &pb::ExchangeRecord) -> Self {
         let sent = (record.records, record.received);
-        Self::told(own, record.stated_outcome, sent, &record.response_digest)
+        Self::from_record(own, record.stated_outcome, sent, &record.response_digest)
     }
 
     pub fn of_stream(own: Outcome, end: &pb::StreamEndRecord) -> Self {
         let sent = (end.records, end.received);
-        Self::told(own, end.stated_outcome, sent, &end.response_digest)
+        Self::from_record(own, end.stated_outcome, sent, &end.response_digest)
     }
 
-    fn told(own: Outcome, stated: u32, (released, received): (u64, u64), response: &[u8]) -> Self {
+    fn from_record(
+        own: Outcome,
+        stated: u32,
+        (released, received): (u64, u64),
+        response: &[u8],
+    ) -> Self {
         let stated = u8::try_from(stated).ok().and_then(Outcome::from_code);
         let response = Digest::try_from(response).ok();
         Self {

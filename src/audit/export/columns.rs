@@ -108,10 +108,12 @@ pub(super) const COLUMNS: &[Column] = &[
     column("agreement_digest", Form::Bytes, |row| {
         exchange(row, |e| bytes(&e.agreement_digest))
     }),
-    column("policy_revision", Form::Bytes, |row| match row.told() {
-        Some(Record::Exchange(record)) => bytes(&record.policy_revision),
-        Some(Record::Policy(record)) => bytes(&record.revision),
-        _ => Cell::None,
+    column("policy_revision", Form::Bytes, |row| {
+        match row.record_kind() {
+            Some(Record::Exchange(record)) => bytes(&record.policy_revision),
+            Some(Record::Policy(record)) => bytes(&record.revision),
+            _ => Cell::None,
+        }
     }),
     column("schema_digest", Form::Bytes, |row| {
         exchange(row, |e| bytes(&e.schema_digest))
@@ -149,11 +151,11 @@ pub(super) const COLUMNS: &[Column] = &[
             |e| Cell::Number(e.lookup_misses.into()),
         )
     }),
-    column("reason", Form::Text, |row| match row.told() {
+    column("reason", Form::Text, |row| match row.record_kind() {
         Some(Record::Connection(record)) => stated(&record.reason),
         _ => text(row, |e| &e.reason, |e| &e.reason),
     }),
-    column("detail", Form::Text, |row| match row.told() {
+    column("detail", Form::Text, |row| match row.record_kind() {
         Some(Record::Policy(record)) => stated(&record.detail),
         Some(Record::Registry(record)) => stated(&record.detail),
         _ => text(row, |e| &e.detail, |e| &e.detail),
@@ -231,7 +233,7 @@ fn either<'a>(
     exchange: impl Fn(&'a pb::ExchangeRecord) -> Cell<'a>,
     end: impl Fn(&'a pb::StreamEndRecord) -> Cell<'a>,
 ) -> Cell<'a> {
-    match row.told() {
+    match row.record_kind() {
         Some(Record::Exchange(record)) => exchange(record),
         Some(Record::StreamEnd(record)) => end(record),
         _ => Cell::None,

@@ -84,7 +84,7 @@ fn event(row: &Row, origin: &str) -> Result<Json, json::UndescribedRecord> {
 
 /// Who did what to whom; a start or a stop is of the gateway itself.
 fn about(row: &Row, origin: &str) -> Json {
-    match row.told() {
+    match row.record_kind() {
         Some(Record::Exchange(record)) => of_exchange(row, record),
         Some(Record::StreamEnd(record)) => of_end(row, record),
         Some(Record::Connection(record)) => json!({
@@ -114,7 +114,7 @@ fn product() -> Json {
 }
 
 fn class(row: &Row) -> ((u32, &'static str), (u32, &'static str)) {
-    match row.told() {
+    match row.record_kind() {
         Some(Record::Lifecycle(record)) if record.event.starts_with("started") => {
             (LIFECYCLE, START)
         }

@@ -37,21 +37,21 @@ impl Row {
     }
 
     pub(super) fn exchange(&self) -> Option<&pb::ExchangeRecord> {
-        match self.told() {
+        match self.record_kind() {
             Some(Kind::Exchange(record)) => Some(record),
             _ => None,
         }
     }
 
     pub(super) fn end(&self) -> Option<&pb::StreamEndRecord> {
-        match self.told() {
+        match self.record_kind() {
             Some(Kind::StreamEnd(record)) => Some(record),
             _ => None,
         }
     }
 
     /// What its record tells; `None` once that was erased.
-    pub(super) fn told(&self) -> Option<&Kind> {
+    pub(super) fn record_kind(&self) -> Option<&Kind> {
         self.record.as_ref()?.kind.as_ref()
     }
 }

@@ -221,7 +221,7 @@ impl Follower {
                     continue;
                 };
                 batch.put(&hit)?;
-                if let Some(Record::Erasure(erasure)) = hit.told() {
+                if let Some(Record::Erasure(erasure)) = hit.record_kind() {
                     batch.erase(&erasure.ranges, hit.index)?;
                 }
             }

@@ -333,7 +333,7 @@ proptest! {
                     digest: last.exchange_digest,
                     index: hit.end.as_ref().map_or(hit.index, |end| end.index),
                     outcome: last.outcome,
-                    heard: hit.heard(),
+                    heard: hit.has_answer(),
                 })
             }).collect();
             expected.sort_by_key(|accounted| accounted.exchange);

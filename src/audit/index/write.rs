@@ -152,7 +152,7 @@ impl<'c> Batch<'c> {
             ":outcome": last.outcome.code(),
             ":exchange": hit.leaf.exchange.as_ref().map(|exchange| exchange.bytes()),
             ":digest": last.exchange_digest,
-            ":heard": hit.heard(),
+            ":heard": hit.has_answer(),
             ":consumer": consumer,
             ":provider": provider,
             ":records": number(volume.records),

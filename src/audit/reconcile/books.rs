@@ -101,7 +101,7 @@ impl Books {
 }
 
 fn as_consumer(hit: &Hit) -> Option<Window> {
-    let Some(Record::Reconciliation(record)) = hit.told() else {
+    let Some(Record::Reconciliation(record)) = hit.record_kind() else {
         return None;
     };
     if !record.uncompared.is_empty() {

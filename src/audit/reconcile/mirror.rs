@@ -9,7 +9,7 @@ use super::Class;
 use super::Difference;
 use super::Item;
 use super::class;
-use super::is_heard;
+use super::has_answer;
 use crate::audit::Kind;
 use crate::audit::Leaf;
 use crate::audit::PeerEntry;
@@ -245,7 +245,7 @@ impl Mirror {
                 Class::Pending
             };
         }
-        if asked.heard() {
+        if asked.has_answer() {
             Class::Missing
         } else {
             Class::Pending
@@ -259,12 +259,17 @@ impl Account {
         self.last.kind == Kind::Intent
     }
 
-    fn heard(&self) -> bool {
-        is_heard(&self.first, &self.last)
+    fn has_answer(&self) -> bool {
+        has_answer(&self.first, &self.last)
     }
 
     fn as_consumer(&self, exchange: ExchangeId) -> Item {
         let leaf = &self.last;
-        Item::consumer(exchange, leaf.exchange_digest, leaf.outcome, self.heard())
+        Item::consumer(
+            exchange,
+            leaf.exchange_digest,
+            leaf.outcome,
+            self.has_answer(),
+        )
     }
 }

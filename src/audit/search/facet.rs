@@ -55,7 +55,7 @@ impl Hit {
         each(Facet::Kind, self.leaf.kind.as_str());
         each(Facet::Role, self.leaf.role.as_str());
         each(Facet::Outcome, self.outcome().as_str());
-        match self.told() {
+        match self.record_kind() {
             Some(Record::Exchange(record)) => self.each_of_exchange(record, each),
             Some(Record::Connection(record)) => {
                 if let Some(department) = department_of(&record.peer) {

@@ -115,9 +115,9 @@ impl ExportArgs {
         meter.end();
         match written {
             Ok(written) => {
-                tell(&written, &self.out, json)?;
+                print_written(&written, &self.out, json)?;
                 match &whom {
-                    Some(whom) => whom.tell(false, place.index().as_ref(), place),
+                    Some(whom) => whom.print_gaps(false, place.index().as_ref(), place),
                     None => Ok(Exit::Done),
                 }
             }
@@ -147,7 +147,11 @@ fn not_written(error: ExportError) -> Run {
     }
 }
 
-fn tell(written: &WrittenExport, out: &std::path::Path, json: bool) -> Result<(), Failure> {
+fn print_written(
+    written: &WrittenExport,
+    out: &std::path::Path,
+    json: bool,
+) -> Result<(), Failure> {
     let checkpoint = &written.checkpoint;
     let mut to = io::stdout().lock();
     if json {

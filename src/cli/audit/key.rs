@@ -64,7 +64,7 @@ fn journal(config: &Config) -> Result<(String, Vec<VerifierKey>), Failure> {
     let (settings, origin) = (&config.journal, config.origin().to_string());
     losses::demand(&settings.path, &[&settings.key, &settings.post_quantum_key])?;
     let (keys, made) = JournalKeys::load_or_create(&settings.key, &settings.post_quantum_key)?;
-    made.iter().try_for_each(|path| tell_made(path))?;
+    made.iter().try_for_each(|path| print_made(path))?;
     let keys = keys.verifiers(&origin)?.to_vec();
     Ok((origin, keys))
 }
@@ -74,11 +74,11 @@ fn cosigner(config: &Config) -> Result<(String, Vec<VerifierKey>), Failure> {
     losses::demand(&config.journal.path, &[path])?;
     let (key, made) = CosignerKey::load_or_create(path, &name)?;
     if made {
-        tell_made(path)?;
+        print_made(path)?;
     }
     Ok((name, vec![key.verifier().clone()]))
 }
 
-fn tell_made(path: &Path) -> io::Result<()> {
+fn print_made(path: &Path) -> io::Result<()> {
     writeln!(io::stderr(), "made `{}`; back it up", path.display())
 }

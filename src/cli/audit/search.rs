@@ -72,12 +72,12 @@ impl SearchArgs {
             _ if hits.is_empty() => {}
             format => output::list(format, &rows(hits, place), &entry::HEADER, Clone::clone)?,
         }
-        tell(&found)?;
+        print_end(&found)?;
         if let Some(folder) = &self.proofs {
             prove_all(hits, folder, place)?;
         }
         match &whom {
-            Some(whom) => whom.tell(hits.is_empty(), index.as_ref(), place),
+            Some(whom) => whom.print_gaps(hits.is_empty(), index.as_ref(), place),
             None => Ok(Exit::Done),
         }
     }
@@ -104,7 +104,7 @@ fn prove_all(hits: &[Hit], folder: &Path, place: &Place) -> Result<(), Failure> 
     Ok(())
 }
 
-fn tell(found: &SearchResult) -> io::Result<()> {
+fn print_end(found: &SearchResult) -> io::Result<()> {
     let mut err = io::stderr().lock();
     if found.hits.is_empty() {
         writeln!(
@@ -119,11 +119,11 @@ fn tell(found: &SearchResult) -> io::Result<()> {
             "these are {shown}: there may be more, see `--after {last}`"
         )?;
     }
-    tell_reach(&mut err, &found.reach)
+    write_coverage(&mut err, &found.reach)
 }
 
 /// Up to where an answer is complete.
-pub(super) fn tell_reach(to: &mut impl Write, reach: &Coverage) -> io::Result<()> {
+pub(super) fn write_coverage(to: &mut impl Write, reach: &Coverage) -> io::Result<()> {
     match reach.complete_to.checked_sub(1) {
         Some(last) => writeln!(to, "complete up to entry {last}"),
         None => writeln!(to, "the journal is empty"),

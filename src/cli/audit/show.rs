@@ -157,7 +157,7 @@ impl Proof {
     }
 
     fn lines(&self) -> Vec<(&'static str, String)> {
-        let mut lines = vec![("record", self.record.told())];
+        let mut lines = vec![("record", self.record.text())];
         if let Some(checkpoint) = &self.checkpoint {
             lines.push((
                 "checkpoint",
@@ -251,7 +251,7 @@ impl RecordProof {
         }
     }
 
-    fn told(&self) -> String {
+    fn text(&self) -> String {
         match self {
             Self::Bound => "is the one to which the leaf commits".to_owned(),
             Self::Changed => "IS NOT the one to which the leaf commits".to_owned(),

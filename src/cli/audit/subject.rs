@@ -11,7 +11,7 @@ use time::UtcOffset;
 use super::Place;
 use super::criteria::Identifier;
 use super::criteria::KeysArgs;
-use super::search::tell_reach;
+use super::search::write_coverage;
 use super::unreadable;
 use super::whom::SubjectArg;
 use crate::audit::usage::Pick;
@@ -127,8 +127,8 @@ impl SubjectArgs {
         if !rows.is_empty() {
             output::list(format, &rows, &header, Row::cells)?;
         }
-        tell(&found, self.offset)?;
-        whom.tell(found.total == 0, index.as_ref(), place)
+        print(&found, self.offset)?;
+        whom.print_gaps(found.total == 0, index.as_ref(), place)
     }
 }
 
@@ -160,7 +160,7 @@ fn bases(config: Option<&Config>, registry: Option<&Registry>) -> io::Result<Leg
     }
 }
 
-fn tell(found: &Usages, offset: u64) -> io::Result<()> {
+fn print(found: &Usages, offset: u64) -> io::Result<()> {
     let mut err = io::stderr().lock();
     let shown = found.usages.len() as u64;
     match found.total {
@@ -174,7 +174,7 @@ fn tell(found: &Usages, offset: u64) -> io::Result<()> {
         }
         total => writeln!(err, "{total} in all")?,
     }
-    tell_reach(&mut err, &found.reach)
+    write_coverage(&mut err, &found.reach)
 }
 
 struct Row<'a> {

@@ -56,13 +56,13 @@ impl SubjectArg {
     }
 
     /// Says what the answer does not tell. Where nothing was found, that is no answer while something cannot be told.
-    pub(super) fn tell(&self, is_nothing: bool, index: Option<&Index>, place: &Place) -> Run {
+    pub(super) fn print_gaps(&self, is_nothing: bool, index: Option<&Index>, place: &Place) -> Run {
         let (reader, registry) = (place.reader(), self.registry.as_deref());
         let now = Clock::System.now();
         let gaps = self
             .person
             .gaps(&reader, index, &self.keys, registry, now)?;
-        let mut told = gaps.told();
+        let mut told = gaps.warnings();
         if is_nothing && registry.is_none() {
             told.push(UNCHECKED.to_owned());
         }

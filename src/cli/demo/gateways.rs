@@ -20,7 +20,7 @@ use tokio::signal::unix::SignalKind;
 use tokio::signal::unix::signal;
 use tokio_util::task::TaskTracker;
 
-use super::say;
+use super::print;
 use super::shown;
 use crate::demo::federation::DEPARTMENTS;
 use crate::demo::federation::Federation;
@@ -32,10 +32,10 @@ impl Gateways {
     /// Starts the gateways and waits until all are ready: each is a witness of the others, and ready with one of them.
     pub(super) async fn start(federation: &Federation) -> anyhow::Result<Self> {
         let (mut gateways, mut starting) = (Self(Vec::new()), Vec::new());
-        say("Starting three gateways:")?;
+        print("Starting three gateways:")?;
         for (department, _) in DEPARTMENTS {
             let settings = federation.settings(department);
-            say(&format!(
+            print(&format!(
                 "  $ landbridge serve --config {}",
                 shown(&settings)
             ))?;
@@ -71,7 +71,7 @@ impl Gateways {
 
     /// Lets each finish what it has begun.
     pub(super) async fn stop(mut self) -> anyhow::Result<()> {
-        say("Stopping the gateways.")?;
+        print("Stopping the gateways.")?;
         for (_, child) in &self.0 {
             if let Some(pid) = child
                 .id()

@@ -7,7 +7,7 @@ use anyhow::Context;
 use anyhow::anyhow;
 use tokio::process::Command;
 
-use super::say;
+use super::print;
 use super::shown;
 use crate::cli::exit::Exit;
 use crate::cli::exit::Run;
@@ -50,22 +50,22 @@ pub(super) fn profiles(federation: &Federation) -> anyhow::Result<()> {
 }
 
 /// Tells the story, and fails at the first step that does not end as told.
-pub(super) async fn tell(federation: &Federation) -> Run {
+pub(super) async fn run(federation: &Federation) -> Run {
     let resident = somebody(federation).await?;
     for (number, step) in steps(federation, &resident).iter().enumerate() {
-        say(&format!(
+        print(&format!(
             "\n{}. {}\n   {}",
             number + 1,
             step.title,
             step.why
         ))?;
         if let Some((department, system)) = step.system {
-            say(&format!(
+            print(&format!(
                 "   $ export LANDBRIDGE_PROFILE={}",
                 shown(&profile(federation, department, system))
             ))?;
         }
-        say(&format!("   $ landbridge {}\n", quoted(&step.words)))?;
+        print(&format!("   $ landbridge {}\n", quoted(&step.words)))?;
         let status = command(federation, step).status().await?;
         if status.code() != Some(i32::from(step.ends.code())) {
             let ended = anyhow!(
@@ -85,7 +85,7 @@ pub(super) fn what_next(federation: &Federation) -> anyhow::Result<()> {
         .ports_of("tax")
         .context("a department without ports")?;
     let certs = format!("{folder}/certs/tax");
-    say(&format!(
+    print(&format!(
         "
 The gateways go on running. To try next, in another terminal:
 

@@ -41,7 +41,7 @@ impl Progress {
     }
 
     /// Says how to go on from the first page that was not printed whole. Nothing where that is the beginning.
-    pub(in crate::cli) fn tell(&self) {
+    pub(in crate::cli) fn print(&self) {
         let reached = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let Some((before, cursor)) = reached
             .pages

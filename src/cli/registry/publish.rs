@@ -92,7 +92,7 @@ impl PublishArgs {
             && head.revision.digest == revision.digest
         {
             let told = PublishReport::Unchanged(head.revision.number);
-            return self.tell(&told, &revision, &[], &Impact::default(), is_json);
+            return self.print(&told, &revision, &[], &Impact::default(), is_json);
         }
         let mut impact = impact(&config, &before, &after, &self.since)?;
         let mut findings = compare(before.pool(), after.pool());
@@ -103,7 +103,7 @@ impl PublishArgs {
             (true, true) => PublishReport::DryRun,
             (true, false) => self.hand_over(&config, &revision, files)?,
         };
-        self.tell(&told, &revision, &findings, &impact, is_json)
+        self.print(&told, &revision, &findings, &impact, is_json)
     }
 
     /// The registry as it would be: what is published of other packages, and the tree's files of this one.
@@ -199,7 +199,7 @@ impl PublishArgs {
         Err(anyhow::anyhow!("the gateway refuses the revision: {why}").into())
     }
 
-    fn tell(
+    fn print(
         &self,
         told: &PublishReport,
         revision: &Revision,

@@ -115,7 +115,7 @@ impl CheckArgs {
                         stopped?;
                         wipe();
                         let ended = Some("stopped by Ctrl-C".to_owned());
-                        Report::of(&bindings, schema, tally, ended).tell(is_json)?;
+                        Report::of(&bindings, schema, tally, ended).print(is_json)?;
                         return Ok(Exit::Interrupted);
                     }
                     ended = read(&bindings, schema, &mut tally) => ended,
@@ -123,7 +123,7 @@ impl CheckArgs {
                 wipe();
                 let report = Report::of(&bindings, schema, tally, ended);
                 is_whole &= report.failing == 0 && report.ended.is_none();
-                report.tell(is_json)?;
+                report.print(is_json)?;
             }
         }
         if !found {
@@ -247,7 +247,7 @@ impl Report {
         }
     }
 
-    fn tell(&self, is_json: bool) -> io::Result<()> {
+    fn print(&self, is_json: bool) -> io::Result<()> {
         let mut out = io::stdout().lock();
         if is_json {
             serde_json::to_writer(&mut out, self)?;

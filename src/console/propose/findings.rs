@@ -16,7 +16,7 @@ use crate::policy::change::Effect;
 /// The most questions that are listed.
 const MAX_SHIFTS: usize = 200;
 
-pub(super) fn told(checked: &Checked, offset: UtcOffset, words: &Words) -> Markup {
+pub(super) fn show(checked: &Checked, offset: UtcOffset, words: &Words) -> Markup {
     match checked {
         Checked::Refused(faults) => html! {
             section {

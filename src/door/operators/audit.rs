@@ -217,7 +217,7 @@ type PageStream = Pin<Box<dyn Stream<Item = Result<pb::SearchResponse, Status>> 
 
 /// The status of what was not read, counted and logged.
 fn refused(what: &'static str) -> impl Fn(ReadingError) -> Status {
-    move |unread| status::unread(&unread.told(what))
+    move |unread| status::unread(&unread.log(what))
 }
 
 #[tonic::async_trait]

@@ -68,7 +68,7 @@ async fn export(
     uri: Uri,
 ) -> Result<Response, ReadingError> {
     let exported = exported(&desk, &headers, uri.query().unwrap_or_default()).await;
-    exported.map_err(|unread| unread.told("export"))
+    exported.map_err(|unread| unread.log("export"))
 }
 
 async fn exported(
@@ -140,7 +140,7 @@ impl ExportRequest {
                 to: index("to")?.map(|to| to as u64),
             },
             mandate: parameters.one("mandate")?.unwrap_or_default().to_owned(),
-            told: told(&parameters, format)?,
+            told: query_words(&parameters, format)?,
         })
     }
 }
@@ -154,7 +154,7 @@ pub(crate) const FILES: [Format; 5] = [
     Format::Bundle,
 ];
 
-fn told(parameters: &Parameters, format: Format) -> Result<String, ReadingError> {
+fn query_words(parameters: &Parameters, format: Format) -> Result<String, ReadingError> {
     let mut told = format.as_str().to_owned();
     for name in ["since", "until", "from", "to"] {
         if let Some(value) = parameters.one(name)? {

@@ -35,7 +35,7 @@ async fn guard(
 ) -> Result<Response, ReadingError> {
     let on_record = admit(&desk, request.headers(), &shown(request.uri()))
         .await
-        .map_err(|unread| unread.told("tiles"))?;
+        .map_err(|unread| unread.log("tiles"))?;
     Ok(pass(on_record, request, next).await)
 }
 

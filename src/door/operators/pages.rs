@@ -13,7 +13,7 @@ use time::UtcOffset;
 use tokio_util::sync::CancellationToken;
 
 use crate::audit::JournalState;
-use crate::audit::Standing;
+use crate::audit::JournalTrust;
 use crate::audit::reconcile::overdue::OverdueComparisons;
 use crate::exchange::Exchange;
 
@@ -50,9 +50,9 @@ async fn readyz(State(pages): State<Pages>) -> (StatusCode, String) {
 }
 
 /// A peer that cannot be compared with keeps nobody from being answered, but is told of.
-fn standing(standing: &Standing, overdue: &OverdueComparisons) -> (StatusCode, String) {
+fn standing(standing: &JournalTrust, overdue: &OverdueComparisons) -> (StatusCode, String) {
     let not_ready = match standing {
-        Standing::Good => {
+        JournalTrust::Good => {
             let overdue = overdue.load();
             let alarms = overdue.iter().map(|(peer, uncompared)| {
                 let since = uncompared.since.at(UtcOffset::UTC);
@@ -64,10 +64,10 @@ fn standing(standing: &Standing, overdue: &OverdueComparisons) -> (StatusCode, S
             let told = std::iter::once("ready\n".to_owned()).chain(alarms);
             return (StatusCode::OK, told.collect());
         }
-        Standing::Unconfirmed { why } => {
+        JournalTrust::Unconfirmed { why } => {
             format!("the witnesses have not confirmed the journal yet: {why}\n")
         }
-        Standing::Unwitnessed { since, why } => {
+        JournalTrust::Unwitnessed { since, why } => {
             let since = since.at(UtcOffset::UTC);
             format!("the journal has not been witnessed since {since}: {why}\n")
         }

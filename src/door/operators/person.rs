@@ -71,7 +71,7 @@ impl Person {
     }
 
     /// Tells whom it is about to those who have the key, and to nobody else.
-    pub(super) fn tell(&self, key: &str, told: &mut QueryWords) {
+    pub(super) fn add_words(&self, key: &str, told: &mut QueryWords) {
         for (scheme, tag) in &self.shown {
             told.person(key, scheme, tag);
         }

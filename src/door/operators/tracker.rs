@@ -78,7 +78,7 @@ async fn find_usage(
     uri: Uri,
 ) -> Result<Response, ReadingError> {
     let found = found(&desk, &headers, &uri).await;
-    found.map_err(|unread| unread.told("findUsage"))
+    found.map_err(|unread| unread.log("findUsage"))
 }
 
 async fn found(
@@ -137,7 +137,7 @@ async fn usage_period(
     headers: HeaderMap,
 ) -> Result<Response, ReadingError> {
     let start = start(&desk, &headers).await;
-    let start = start.map_err(|unread| unread.told("usagePeriod"))?;
+    let start = start.map_err(|unread| unread.log("usagePeriod"))?;
     plain(&UsagePeriod {
         period_start: shown(start, &desk),
     })
@@ -164,7 +164,7 @@ async fn heartbeat(
     let granted = desk
         .know(&headers)
         .and_then(|known| Ok(known.may(Right::Subjects)?));
-    granted.map_err(|unread| unread.told("heartbeat"))?;
+    granted.map_err(|unread| unread.log("heartbeat"))?;
     let (status, message) = match desk.exchange.journal().state() {
         JournalState::Writable | JournalState::Unpublished(_) => {
             ("OK", "usages can be asked for".to_owned())

@@ -50,7 +50,7 @@ impl ReadingError {
     }
 
     /// Counts and logs it. Of who asked in vain, nothing but the name of a reader is known, and the token never shown.
-    pub(crate) fn told(self, what: &'static str) -> Self {
+    pub(crate) fn log(self, what: &'static str) -> Self {
         let reason = self.reason();
         metrics::counter!("landbridge_reads_refused_total", "what" => what, "reason" => reason)
             .increment(1);

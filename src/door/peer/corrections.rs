@@ -35,7 +35,7 @@ impl PeerDoor {
     ) -> Result<pb::AnswerCorrectionResponse, Status> {
         let (peer, _place) = self.asking(&request)?;
         let (desk, answer) = (Arc::clone(&self.desk), request.into_inner());
-        let heard = async move { desk.hear_answer(&peer, answer).await };
+        let heard = async move { desk.receive_answer(&peer, answer).await };
         to_its_end(&self.tracker, heard).await?;
         Ok(pb::AnswerCorrectionResponse {})
     }
@@ -49,7 +49,7 @@ impl PeerDoor {
         let notice = notice.ok_or_else(|| status::unfit("notice"))?;
         self.claims.notify(&peer, self.exchange.clock().now())?;
         let desk = Arc::clone(&self.desk);
-        let heard = async move { desk.hear_notice(&peer, notice).await };
+        let heard = async move { desk.receive_notice(&peer, notice).await };
         to_its_end(&self.tracker, heard).await?;
         Ok(pb::NotifyChangeResponse {})
     }

@@ -76,7 +76,7 @@ impl Draft {
     ) -> Entry {
         let ending = self.ending(self.as_proven(kind), self.stated.unwrap_or(outcome));
         let record = pb::ExchangeRecord {
-            response_digest: told(&ending.response),
+            response_digest: digest_bytes(&ending.response),
             received: self.withheld(&ending),
             stated_outcome: stated(&ending, outcome),
             reason: reason.to_owned(),
@@ -166,7 +166,7 @@ impl Draft {
 }
 
 /// Nothing, where there is nothing that it is the digest of.
-fn told(response: &Digest) -> Bytes {
+fn digest_bytes(response: &Digest) -> Bytes {
     if *response == [0; 32] {
         return Bytes::new();
     }

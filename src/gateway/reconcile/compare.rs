@@ -17,10 +17,10 @@ use crate::audit::reconcile::Item;
 use crate::audit::reconcile::Summary;
 use crate::audit::reconcile::books::Books;
 use crate::audit::reconcile::disagreements;
+use crate::audit::reconcile::log;
 use crate::audit::reconcile::part_summaries;
 use crate::audit::reconcile::parts;
 use crate::audit::reconcile::summary;
-use crate::audit::reconcile::tell;
 use crate::audit::reconcile::window::Window;
 use crate::clock::Moment;
 use crate::config::ReconciliationConfig;
@@ -228,7 +228,7 @@ impl Comparer {
         if own.count == 0 && theirs.count == 0 && found.is_empty() {
             return Ok(());
         }
-        tell(provider, Role::Consumer, found);
+        log(provider, Role::Consumer, found);
         let record = window.record(provider, Role::Consumer, own, theirs, found);
         self.books
             .journal()

@@ -12,7 +12,7 @@ use super::Witnesses;
 use super::WitnessingTask;
 use super::client;
 use crate::audit::HeldJournal;
-use crate::audit::Standing;
+use crate::audit::JournalTrust;
 use crate::audit::checkpoint::SignedCheckpoint;
 use crate::audit::note::VerifierKey;
 use crate::audit::tiles::TileError;
@@ -56,7 +56,7 @@ impl WitnessingTask {
                 return Ok(());
             }
             let why = self.states.why(&witnesses.all);
-            if let Standing::Unconfirmed { why: former } = &*held.journal().standing()
+            if let JournalTrust::Unconfirmed { why: former } = &*held.journal().standing()
                 && *former != why
             {
                 tracing::warn!(
@@ -64,7 +64,7 @@ impl WitnessingTask {
                     "exchanges are refused until the journal's witnesses have answered"
                 );
             }
-            held.journal().stand(Standing::Unconfirmed { why });
+            held.journal().stand(JournalTrust::Unconfirmed { why });
         }
     }
 

@@ -89,7 +89,7 @@ impl<'w> Walk<'w> {
             let is_set = oneof.members.iter().any(|member| numbers.contains(member));
             if !is_set && oneof.members.iter().all(is_covered) {
                 self.path.push(&oneof.name);
-                self.tell(&oneof.required);
+                self.report(&oneof.required);
                 self.path.pop();
             }
         }
@@ -111,7 +111,7 @@ impl<'w> Walk<'w> {
             }
             Shape::Message => {
                 if covered.is_all() && seen.messages.is_empty() {
-                    self.tell_if(rule.required.as_ref());
+                    self.report_if(rule.required.as_ref());
                 }
                 let Some(inner) = rule.inner.filter(|_| !seen.messages.is_empty()) else {
                     return Ok(());
@@ -145,14 +145,14 @@ impl<'w> Walk<'w> {
             false => value != zero,
         };
         if !is_set && rule.required.is_some() {
-            return self.tell_if(rule.required.as_ref());
+            return self.report_if(rule.required.as_ref());
         }
         // Where presence is explicit, a value that is set is judged, be it zero.
         if !is_set && (rule.has_presence || rule.ignores_zero) {
             return;
         }
         for check in rule.checks.iter().filter(|check| !check.holds(value)) {
-            self.tell(&check.requirement);
+            self.report(&check.requirement);
         }
     }
 
@@ -162,38 +162,38 @@ impl<'w> Walk<'w> {
             _ => seen.elements.len().max(seen.messages.len()),
         } as u64;
         if count == 0 && rule.required.is_some() {
-            return self.tell_if(rule.required.as_ref());
+            return self.report_if(rule.required.as_ref());
         }
         if count == 0 && rule.ignores_zero {
             return;
         }
         let size = &rule.size;
         if let Some((_, requirement)) = size.least.as_ref().filter(|(least, _)| count < *least) {
-            self.tell(requirement);
+            self.report(requirement);
         }
         if let Some((_, requirement)) = size.most.as_ref().filter(|(most, _)| count > *most) {
-            self.tell(requirement);
+            self.report(requirement);
         }
         if let Some(requirement) = &size.unique
             && !are_unique(&seen.elements)
         {
-            self.tell(requirement);
+            self.report(requirement);
         }
         for check in &rule.checks {
             let broken = seen.elements.iter().filter(|value| !check.holds(**value));
             for _ in broken {
-                self.tell(&check.requirement);
+                self.report(&check.requirement);
             }
         }
     }
 
-    fn tell_if(&mut self, requirement: Option<&Requirement>) {
+    fn report_if(&mut self, requirement: Option<&Requirement>) {
         if let Some(requirement) = requirement {
-            self.tell(requirement);
+            self.report(requirement);
         }
     }
 
-    fn tell(&mut self, requirement: &Requirement) {
+    fn report(&mut self, requirement: &Requirement) {
         (self.told)(Violation {
             path: self.path.join("."),
             requirement: requirement.clone(),

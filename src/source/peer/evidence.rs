@@ -40,7 +40,7 @@ impl Evidence {
 mod tests {
     use super::*;
 
-    fn told(agreement: usize, schema: usize) -> Result<Evidence, SourceError> {
+    fn with_counts(agreement: usize, schema: usize) -> Result<Evidence, SourceError> {
         Evidence::of(Some(pb::ExchangeInfo {
             agreement_digest: vec![0; agreement].into(),
             schema_digest: vec![0; schema].into(),
@@ -50,9 +50,9 @@ mod tests {
 
     #[test]
     fn what_would_make_our_own_entry_too_long_is_no_evidence() {
-        assert_eq!(told(32, 32).unwrap().agreement_digest.len(), 32);
+        assert_eq!(with_counts(32, 32).unwrap().agreement_digest.len(), 32);
         for (agreement, schema) in [(100_000, 32), (0, 32), (32, 100_000), (32, 31)] {
-            let error = told(agreement, schema).unwrap_err();
+            let error = with_counts(agreement, schema).unwrap_err();
             assert!(matches!(error, SourceError::Garbled(_)), "{error}");
         }
     }

@@ -55,7 +55,7 @@ pub(super) fn refused(status: &Status) -> SourceError {
             receipt: receipt(status),
         })),
         (Code::DeadlineExceeded | Code::Cancelled, None) => SourceError::PeerTimeout,
-        (_, None) => SourceError::PeerUnreachable(told(status)),
+        (_, None) => SourceError::PeerUnreachable(short_message(status)),
     }
 }
 
@@ -77,7 +77,7 @@ fn clean(text: &str) -> String {
 }
 
 /// What happened stands in the chain of causes, if the transport told of one.
-fn told(status: &Status) -> String {
+fn short_message(status: &Status) -> String {
     match std::error::Error::source(status) {
         Some(cause) => clean(&chain(cause)),
         None => clean(status.message()),

@@ -86,7 +86,7 @@ impl Database {
             .collect();
         let freshness = of.freshness.as_ref();
         let field = freshness.and_then(|path| schema.field(path).ok());
-        if field.is_some_and(|field| !tells_time(&field)) {
+        if field.is_some_and(|field| !is_time(&field)) {
             let message =
                 "must name a google.protobuf.Timestamp, or a string with an ISO 8601 date";
             faults.push(self.fault(number, "freshness", message.to_owned()));
@@ -183,7 +183,7 @@ impl Database {
     }
 }
 
-fn tells_time(field: &Field) -> bool {
+fn is_time(field: &Field) -> bool {
     let is_text = matches!(field.descriptor().kind(), prost_reflect::Kind::String);
     field.is_single_value() && (is_text || field.is_timestamp())
 }

@@ -55,7 +55,7 @@ impl Search {
             action = Action::Subject;
             let period = (criteria.since, criteria.until);
             let person = Person::asked(subject, period, desk)?;
-            person.tell("subject", &mut told);
+            person.add_words("subject", &mut told);
             criteria.subjects = person.found.tags.clone();
             criteria.keys = person.found.keys.clone();
             about = asked.cursor.is_empty().then_some(person.found);
@@ -131,7 +131,7 @@ pub(super) fn usages(
         return Err(ReadingError::invalid("subject", "say whose data it is"));
     };
     let person = Person::asked(subject, (since, until), desk)?;
-    person.tell("subject", &mut told);
+    person.add_words("subject", &mut told);
     told.number("offset", u64::from(asked.offset));
     let limit = limit(asked.limit)?;
     told.number("limit", limit as u64);

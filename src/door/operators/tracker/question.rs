@@ -42,8 +42,8 @@ impl TrackerRequest {
             ReadingError::invalid("X-Road-UserId", "the header is missing: who asks")
         })?;
         let person = person("userCode", code, (since, until), desk)?;
-        person.tell("subject", &mut told);
-        person_who_asks(user, desk)?.tell("user", &mut told);
+        person.add_words("subject", &mut told);
+        person_who_asks(user, desk)?.add_words("user", &mut told);
         for (key, moment) in [("since", since), ("until", until)] {
             if let Some(moment) = moment {
                 told.moment(key, moment);
