@@ -51,7 +51,7 @@ mod recover;
 mod salt;
 mod scan;
 mod segment;
-mod standing;
+mod trust;
 mod writer;
 
 use std::fmt;
@@ -109,8 +109,8 @@ pub use opening::StreamEnd;
 use pace::Pace;
 use publish::Publisher;
 use publish::WitnessedNote;
-pub use standing::HeldJournal;
-pub use standing::JournalTrust;
+pub use trust::HeldJournal;
+pub use trust::JournalTrust;
 use verify::Fault;
 use verify::Report;
 use verify::Scope;
@@ -468,15 +468,15 @@ impl Journal {
     }
 
     /// What the witnesses think of it.
-    pub fn standing(&self) -> Arc<JournalTrust> {
+    pub fn trust(&self) -> Arc<JournalTrust> {
         self.shared.standing.load_full()
     }
 
     /// What the witnesses think of it from now on. Only a release makes a held journal anything but unconfirmed.
-    pub fn stand(&self, standing: JournalTrust) {
+    pub fn set_trust(&self, standing: JournalTrust) {
         let is_held =
             |standing: &JournalTrust| matches!(standing, JournalTrust::Unconfirmed { .. });
-        if is_held(&self.standing()) == is_held(&standing) {
+        if is_held(&self.trust()) == is_held(&standing) {
             self.shared.standing.store(Arc::new(standing));
         }
     }

@@ -19,7 +19,7 @@ mod output;
 mod pki;
 mod query;
 mod record;
-mod refused;
+mod gateway_refusal;
 mod registry;
 mod rows;
 #[cfg(test)]
@@ -29,7 +29,7 @@ mod serve;
 mod source;
 mod table;
 mod verify;
-mod when;
+mod time_arg;
 
 use std::io;
 use std::process::ExitCode;

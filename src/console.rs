@@ -14,7 +14,7 @@ mod assets;
 mod candidate;
 mod device;
 mod difference;
-mod elsewhere;
+mod provider_sign_in;
 mod entry;
 mod exchanges;
 mod explain;
@@ -37,7 +37,7 @@ mod session;
 mod sign_in;
 mod subjects;
 mod tries;
-mod unseen;
+mod page_error;
 mod visitor;
 mod words;
 
@@ -69,7 +69,7 @@ use crate::door::operators::desk::ReadingDesk;
 use crate::door::operators::hosts;
 use crate::door::operators::lookup;
 use crate::door::operators::reader::ReadGrant;
-use crate::door::operators::unread::ReadingError;
+use crate::door::operators::reading_error::ReadingError;
 use crate::fault::Fault;
 use crate::fault::chain;
 use crate::identity::acceptor::Acceptor;
@@ -78,11 +78,11 @@ use device::Devices;
 use judges::Judges;
 use openid::OpenId;
 use openid::OpenIdConfig;
+use page_error::PageError;
 use refusals::Refusals;
 use session::Sessions;
 use session::User;
 use tries::Tries;
-use unseen::PageError;
 use visitor::Cookies;
 
 /// Where the console is on the operators' door.
@@ -164,7 +164,7 @@ impl Console {
         neighbours: Neighbours,
     ) -> Self {
         let openid = config.openid.clone().map(|provider| {
-            let back = format!("{}{}", config.origin, elsewhere::BACK);
+            let back = format!("{}{}", config.origin, provider_sign_in::BACK);
             OpenId::new(provider, back)
         });
         Self {
@@ -186,8 +186,8 @@ impl Console {
         let pages = Router::new()
             .route("/", get(overview::show))
             .route("/sign-in", get(sign_in::show).post(sign_in::sign_in))
-            .route("/sign-in/openid", get(elsewhere::begin))
-            .route("/sign-in/openid/back", get(elsewhere::finish))
+            .route("/sign-in/openid", get(provider_sign_in::begin))
+            .route("/sign-in/openid/back", get(provider_sign_in::finish))
             .route("/sign-out", post(sign_in::sign_out))
             .route("/exchanges", get(exchanges::show))
             .route("/entries/{index}", get(entry::show))
@@ -209,7 +209,7 @@ impl Console {
             .route("/flow", get(flow::show))
             .route("/flow.csv", get(flow::csv))
             .route("/assets/{name}", get(assets::show))
-            .fallback(unseen::no_such_page)
+            .fallback(page_error::no_such_page)
             .layer(middleware::from_fn_with_state(
                 self.clone(),
                 refusals::watch,

@@ -16,5 +16,5 @@ mod pump;
 mod reading;
 mod status;
 pub(crate) mod tally;
-mod turned_away;
-pub(crate) mod unaccepted;
+mod refusal_reports;
+pub(crate) mod accept_failures;

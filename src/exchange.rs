@@ -13,7 +13,7 @@ pub mod trace;
 
 mod draft;
 mod rounding;
-mod tell;
+mod log;
 mod warrant;
 mod whole;
 
@@ -166,7 +166,7 @@ impl Exchange {
         ask: &mut Ask,
         draft: &mut Draft,
     ) -> Result<PreparedAnswer, Cause> {
-        Cause::of_standing(&self.journal.standing())?;
+        Cause::of_standing(&self.journal.trust())?;
         // Its connection stays open for a moment, for the streams on it to end.
         if !caller.is_trusted() {
             return Err(Cause::PeerRevoked);
@@ -174,7 +174,7 @@ impl Exchange {
         let snapshot = self.snapshot();
         let permit = self.permit(&snapshot, caller, ask, draft)?;
         self.ledger.admit(&permit, draft.begun())?;
-        draft.guess(self.ledger.guess(&permit, draft.begun())?);
+        draft.set_guess(self.ledger.guess(&permit, draft.begun())?);
 
         ask.narrow(&permit);
         if permit.role() == Role::Consumer {
@@ -219,12 +219,12 @@ impl Exchange {
             self.asked.seen.admit(consumer, exchange, draft.begun())?;
         }
         let caller = ask.caller(caller.clone())?;
-        draft.called_by(&caller);
+        draft.set_caller(&caller);
         let query = ask.check(snapshot, &self.department)?;
-        draft.checked(&query, self.secrets.subjects.month(draft.begun())?);
-        draft.judged_by(&snapshot.policy);
+        draft.set_query(&query, self.secrets.subjects.month(draft.begun())?);
+        draft.set_policy(&snapshot.policy);
         let permit = snapshot.policy.decide(&caller, query, draft.begun())?;
-        draft.permitted(&permit);
+        draft.set_permit(&permit);
         if let Some(relay) = &ask.relay {
             let schema = &permit.query().schema;
             let published = &snapshot.published;
@@ -236,7 +236,7 @@ impl Exchange {
             return Err(Cause::NoJournalKey(provider.clone()));
         }
         if permit.role() == Role::Consumer {
-            let (refused, published) = (&snapshot.refused, &snapshot.published);
+            let (refused, published) = (&snapshot.refused_revisions, &snapshot.published);
             refused.fit(&permit.query().schema, &snapshot.registry, published)?;
         }
         Ok(permit)
@@ -274,13 +274,13 @@ impl Exchange {
         warrant: Warrant,
     ) -> Result<Answer, Refusal> {
         let now = self.clock.now();
-        let entry = match draft.answered(warrant, now) {
+        let entry = match draft.answer_entry(warrant, now) {
             Ok(entry) => entry,
             Err(cause) => return Err(self.refuse(caller, draft, cause).await),
         };
         match self.journal.append(entry).await {
             Ok(receipt) => {
-                tell::ended(&draft, None, now);
+                log::log(&draft, None, now);
                 Ok(Answer::Whole(Box::new(draft.info(&receipt)), body))
             }
             Err(unwritten) => Err(self.unlogged(&draft, unwritten)),
@@ -290,14 +290,14 @@ impl Exchange {
     /// A refusal is an entry too, unless a peer has caused too many of them.
     async fn refuse(&self, caller: &Caller, mut draft: Draft, cause: Cause) -> Refusal {
         let now = self.clock.now();
-        let entry = draft.refused(&cause, now);
+        let entry = draft.refusal_entry(&cause, now);
         let is_of_peer = draft.is_relayed() && entry.outcome == Outcome::Denied;
         if is_of_peer && let Err(untold) = self.asked.refusals.add(caller.department(), now) {
             if untold.is_first {
                 tracing::warn!(peer = %caller.department(), "a peer has asked so much in vain that its refusals have no entry each until the hour is over");
             }
             let cause = Cause::TooManyRefusals(untold.wait);
-            tell::ended(&draft, Some(&cause), now);
+            log::log(&draft, Some(&cause), now);
             return Refusal {
                 cause,
                 exchange: draft.exchange(),
@@ -306,7 +306,7 @@ impl Exchange {
         }
         match self.journal.append(entry).await {
             Ok(receipt) => {
-                tell::ended(&draft, Some(&cause), now);
+                log::log(&draft, Some(&cause), now);
                 Refusal {
                     cause,
                     exchange: draft.exchange(),
@@ -320,7 +320,7 @@ impl Exchange {
     /// What is not on record is not answered.
     fn unlogged(&self, draft: &Draft, unwritten: AppendError) -> Refusal {
         let cause = Cause::Unlogged(unwritten);
-        tell::ended(draft, Some(&cause), self.clock.now());
+        log::log(draft, Some(&cause), self.clock.now());
         Refusal {
             cause,
             exchange: draft.exchange(),
@@ -342,9 +342,9 @@ async fn fetch(
         if let SourceError::Refused(refusal) = &error
             && refusal.reason == REVISION_INCOMPATIBLE
         {
-            snapshot.refused.request_refresh();
+            snapshot.refused_revisions.request_refresh();
         }
-        warrant::failed(error, &provider, snapshot, draft)
+        warrant::cause_of(error, &provider, snapshot, draft)
     })
 }
 

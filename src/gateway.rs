@@ -226,7 +226,7 @@ impl Gateway {
         let orders = Orders::listen(changes, proposed).map_err(StartError::Signals)?;
         let inputs = Arc::new(Inputs::of(&config));
         // Before they are read: a change that falls in between is seen afterwards.
-        inputs.are_read(inputs.contents_blocking().await);
+        inputs.mark_read(inputs.contents_blocking().await);
         let (assembled, reach) = load_all(&config, &clock).await?;
         log_warnings(&assembled, &config);
         let Assembly {
@@ -314,7 +314,7 @@ impl Gateway {
             confirm,
             gateway.stop.clone(),
         ));
-        gateway.keep_up(expiry);
+        gateway.start_upkeep(expiry);
         let watch = Watch::new(gateway.inputs.clone(), changed);
         gateway.tracker.spawn(watch.run(gateway.stop.clone()));
         Ok(gateway)

@@ -1,6 +1,6 @@
 //! Published revisions: what a package's owner has signed, so that every gateway can tell it from a draft.
 
-pub mod refused;
+pub mod refused_revisions;
 pub mod shelf;
 
 use std::collections::BTreeMap;

@@ -66,7 +66,7 @@ impl OpenEntry {
     }
 
     /// Counts what is being released, so that an abandoned stream's closing entry tells it too.
-    pub fn releasing(&mut self, records: u64, bytes: u64) {
+    pub fn note_released(&mut self, records: u64, bytes: u64) {
         if let Some(opening) = &mut self.opening {
             opening.record.records = opening.record.records.saturating_add(records);
             opening.record.bytes = opening.record.bytes.saturating_add(bytes);
@@ -124,7 +124,7 @@ impl Opening {
         })
     }
 
-    pub(super) fn opened(self, receipt: Receipt) -> OpenEntry {
+    pub(super) fn into_open_entry(self, receipt: Receipt) -> OpenEntry {
         OpenEntry {
             index: receipt.index,
             receipt: Some(receipt),

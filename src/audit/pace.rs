@@ -40,7 +40,7 @@ impl Pace {
     }
 
     /// To be told of each piece of work, after it.
-    pub(super) fn worked(&mut self, bytes: usize) -> Result<(), WorkStopped> {
+    pub(super) fn pause_after(&mut self, bytes: usize) -> Result<(), WorkStopped> {
         if self.stop.is_cancelled() {
             return Err(WorkStopped);
         }

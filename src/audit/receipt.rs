@@ -13,7 +13,7 @@ use super::leaf::Outcome;
 use super::leaf::Role;
 use super::merkle;
 use super::merkle::Hash;
-use super::witness::cosigned::Rollback;
+use super::witness::last_cosigned::Rollback;
 use crate::fault::shown;
 use crate::name::DepartmentId;
 use crate::name::ExchangeId;

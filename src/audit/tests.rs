@@ -206,8 +206,8 @@ async fn a_dropped_stream_is_closed_as_abandoned() {
     let disk = Flaky::default();
     let (journal, _) = open(&disk, dir.path(), Publish::Always).unwrap();
     let mut open = journal.begin(exchange(1)).await.unwrap();
-    open.releasing(64, 4_096);
-    open.releasing(1, 4);
+    open.note_released(64, 4_096);
+    open.note_released(1, 4);
     drop(open);
     // Nobody waits for this one's opening entry.
     disk.hold_flushes(true);

@@ -2,7 +2,7 @@
 
 mod account;
 mod compare;
-mod withheld;
+mod erased_records;
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -45,7 +45,7 @@ use crate::registry::Digest;
 use crate::registry::hex;
 use account::OpenStream;
 use compare::Compare;
-use withheld::ErasedRecords;
+use erased_records::ErasedRecords;
 
 /// What was read and proven, up to the first fault if there is one.
 #[derive(Debug, Default)]
@@ -249,7 +249,7 @@ impl<'a> Verifier<'a> {
                 return self.check_erased(scope.retention);
             }
             match self.step() {
-                Ok(Some(bytes)) => pace.worked(bytes)?,
+                Ok(Some(bytes)) => pace.pause_after(bytes)?,
                 Ok(None) => break,
                 Err(fault) => {
                     if !self.is_unpublished_tail(&fault)? {

@@ -3,7 +3,7 @@
 //! C2SP tlog-witness, <https://c2sp.org/tlog-witness>. The thread `witness` owns what was cosigned and its file. Which logs
 //! there are, and by whose keys, the directory says: a log that is not there is unknown, and never trusted at first sight.
 
-pub(super) mod cosigned;
+pub(super) mod last_cosigned;
 pub mod request;
 
 mod state;
@@ -38,7 +38,7 @@ use crate::clock::Clock;
 use crate::name::DepartmentId;
 use crate::name::Origin;
 use crate::registry::hex;
-use cosigned::Cosigned;
+use last_cosigned::Cosigned;
 use request::AddCheckpoint;
 use request::Malformed;
 use state::StateFile;

@@ -394,7 +394,9 @@ impl Pending {
             | AfterCommit::End {
                 reply: Some(reply), ..
             } => _ = reply.send(Ok(receipt)),
-            AfterCommit::Begin(reply, opening) => _ = reply.send(Ok(opening.opened(receipt))),
+            AfterCommit::Begin(reply, opening) => {
+                _ = reply.send(Ok(opening.into_open_entry(receipt)))
+            }
             AfterCommit::End { reply: None, .. } => {}
         }
     }

@@ -16,8 +16,8 @@ mod tail;
 mod token;
 mod verify;
 mod verify_proof;
-mod which;
-mod whom;
+mod entry_arg;
+mod subject_arg;
 
 use std::io;
 use std::io::Write;
@@ -30,7 +30,7 @@ use time::UtcOffset;
 use super::exit::Failure;
 use super::exit::Run;
 use super::output::OutputOptions;
-use super::when;
+use super::time_arg;
 use crate::audit::JournalKey;
 use crate::audit::checkpoint::Checkpoint;
 use crate::audit::index::Index;
@@ -125,7 +125,7 @@ struct JournalOptions {
     #[arg(long, global = true, value_name = "KEY", value_delimiter = '\n')]
     vkey: Vec<VerifierKey>,
     /// Shows and reads times at this offset [default: that of the settings, or UTC]
-    #[arg(long, global = true, value_name = "+HH:MM", value_parser = when::offset, allow_hyphen_values = true)]
+    #[arg(long, global = true, value_name = "+HH:MM", value_parser = time_arg::offset, allow_hyphen_values = true)]
     utc_offset: Option<UtcOffset>,
 }
 

@@ -5,7 +5,7 @@ use std::io;
 use std::io::Write;
 use std::process::ExitCode;
 
-use super::refused::GatewayRefusal;
+use super::gateway_refusal::GatewayRefusal;
 use crate::fault::Fault;
 use crate::fault::chain;
 use crate::text::visible;

@@ -17,8 +17,8 @@ use super::exit::Failure;
 use super::exit::Run;
 use super::output::OutputOptions;
 use super::table::Table;
-use super::when;
-use super::when::TimeArg;
+use super::time_arg;
+use super::time_arg::TimeArg;
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::gateway::assemble;
@@ -83,7 +83,7 @@ pub(super) struct ExplainArgs {
     #[arg(long = "claim", short = 'c', value_name = "FIELD=VALUE", value_parser = claim::parse, required_if_eq("mode", "verify"))]
     claims: Vec<Claim>,
     /// When it would be asked, at the gateway's offset [default: now]
-    #[arg(long, value_name = "TIME", value_parser = when::parse)]
+    #[arg(long, value_name = "TIME", value_parser = time_arg::parse)]
     at: Option<TimeArg>,
 }
 
@@ -138,7 +138,7 @@ impl ExplainArgs {
             serde_json::to_writer(&mut out, &explanation).map_err(io::Error::from)?;
             writeln!(out)?;
         } else {
-            write(&explanation, &when::shown(at, config.offset), &mut out)?;
+            write(&explanation, &time_arg::shown(at, config.offset), &mut out)?;
         }
         out.flush()?;
         Ok(match explanation.denial {

@@ -9,7 +9,7 @@ use super::faults::Faults;
 use super::quantity::DURATION;
 use crate::clock::parse_span;
 
-const LONGEST: Duration = Duration::from_secs(3_600);
+const LONGEST_WINDOW: Duration = Duration::from_secs(3_600);
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -31,7 +31,7 @@ impl RawReconciliation {
     pub(super) fn check(&self, faults: &mut Faults<'_>) -> ReconciliationConfig {
         let key = "reconciliation.window";
         let window = faults.parsed(key, &self.window, DURATION, parse_span);
-        if !(Duration::from_secs(1)..=LONGEST).contains(&window) {
+        if !(Duration::from_secs(1)..=LONGEST_WINDOW).contains(&window) {
             faults.add(key, "must be between 1s and 1h".to_owned());
         }
         ReconciliationConfig {

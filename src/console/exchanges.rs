@@ -23,8 +23,8 @@ use super::fields::when;
 use super::histogram::Histogram;
 use super::page;
 use super::page::Page;
+use super::page_error::PageError;
 use super::period;
-use super::unseen::PageError;
 use super::visitor::Auditor;
 use super::words::Words;
 use crate::audit::Kind;
@@ -36,7 +36,7 @@ use crate::audit::search::SearchResult;
 use crate::door::operators::audit::question::Search;
 use crate::door::operators::desk::OnRecord;
 use crate::door::operators::lookup;
-use crate::door::operators::unread::ReadingError;
+use crate::door::operators::reading_error::ReadingError;
 use crate::exchange::snapshot::Snapshot;
 use crate::pb;
 

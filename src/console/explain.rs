@@ -19,12 +19,12 @@ use super::fields::when;
 use super::page;
 use super::page::Page;
 use super::page::fact;
+use super::page_error::PageError;
 use super::period;
-use super::unseen::PageError;
 use super::visitor::AnyRole;
 use super::words::Words;
 use crate::clock::Moment;
-use crate::door::operators::told::QueryWords;
+use crate::door::operators::query_words::QueryWords;
 use crate::exchange::snapshot::Snapshot;
 use crate::identity::Caller;
 use crate::name::DepartmentId;
@@ -120,12 +120,15 @@ fn explained(
     snapshot: &Snapshot,
     console: &Console,
 ) -> Result<Explanation, String> {
-    let department = asked.department.parse().map_err(told)?;
+    let department = asked.department.parse().map_err(message)?;
     let system = match asked.system.trim() {
         "" => None,
-        system => Some(system.parse().map_err(told)?),
+        system => Some(system.parse().map_err(message)?),
     };
-    let schema = snapshot.registry.record(&asked.record_type).map_err(told)?;
+    let schema = snapshot
+        .registry
+        .record(&asked.record_type)
+        .map_err(message)?;
     let fields = asked
         .fields
         .split(',')
@@ -150,18 +153,18 @@ fn explained(
         fields: &fields,
         selection,
     };
-    let query = Query::check(schema, &raw).map_err(told)?;
+    let query = Query::check(schema, &raw).map_err(message)?;
     let at = moment(&asked.at, console)?;
     let caller = Caller::assumed(department, system);
     Ok(snapshot.policy.explain(&caller, &query, at))
 }
 
 fn moment(text: &str, console: &Console) -> Result<Moment, String> {
-    let picked = period::picked("at", text, console.desk.offset).map_err(told)?;
+    let picked = period::picked("at", text, console.desk.offset).map_err(message)?;
     Ok(picked.unwrap_or_else(|| console.desk.now()))
 }
 
-fn told(error: impl std::fmt::Display) -> String {
+fn message(error: impl std::fmt::Display) -> String {
     error.to_string()
 }
 

@@ -13,8 +13,8 @@ use time::UtcOffset;
 use super::Console;
 use super::fields::when;
 use super::page::Page;
+use super::page_error::PageError;
 use super::period;
-use super::unseen::PageError;
 use super::visitor::Auditor;
 use crate::audit::export::Format;
 use crate::audit::export::Selection;
@@ -24,7 +24,7 @@ use crate::door::operators::export::ExportRequest;
 use crate::door::operators::export::FILES;
 use crate::door::operators::export::export_for;
 use crate::door::operators::reader::ReadGrant;
-use crate::door::operators::unread::ReadingError;
+use crate::door::operators::reading_error::ReadingError;
 
 const HERE: &str = "/console/export";
 

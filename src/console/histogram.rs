@@ -11,7 +11,7 @@ use super::plots::height;
 use super::words::Words;
 use crate::audit::timeline::Timeline;
 use crate::clock::Moment;
-use crate::door::operators::unread::ReadingError;
+use crate::door::operators::reading_error::ReadingError;
 
 /// The most bars.
 const SLOTS: u64 = 96;

@@ -17,7 +17,7 @@ use super::Neighbours;
 use super::page;
 use super::page::Page;
 use super::page::fact;
-use super::unseen::PageError;
+use super::page_error::PageError;
 use super::visitor::AnyRole;
 use super::words::Words;
 use crate::audit::Journal;
@@ -92,7 +92,7 @@ fn journal_facts(
                     span .state data-good=(cause.is_none()) { (state) }
                     @if let Some(cause) = cause { small { (cause) } }
                 }))
-                (fact(words.witnesses, &standing(&journal.standing(), progress.witnessed.is_some(), words)))
+                (fact(words.witnesses, &standing(&journal.trust(), progress.witnessed.is_some(), words)))
                 (fact(words.entries, &html! { (journal.checkpoint().size()) }))
                 (fact(words.published_to, &reached(progress.published.as_ref(), offset)))
                 (fact(words.witnessed_to, &reached(progress.witnessed.as_ref(), offset)))

@@ -12,7 +12,7 @@ use time::UtcOffset;
 use super::Console;
 use super::page;
 use super::page::Page;
-use super::unseen::PageError;
+use super::page_error::PageError;
 use super::visitor::AnyRole;
 use super::words::Words;
 use crate::audit::Kind;

@@ -19,14 +19,14 @@ use super::fields::free;
 use super::fields::one_of;
 use super::page;
 use super::page::Page;
-use super::unseen::PageError;
+use super::page_error::PageError;
 use super::visitor::Auditor;
 use super::words::Words;
 use crate::audit::person::Gaps;
 use crate::audit::person::schemes;
 use crate::audit::search::SearchResult;
 use crate::door::operators::desk::OnRecord;
-use crate::door::operators::unread::ReadingError;
+use crate::door::operators::reading_error::ReadingError;
 use crate::exchange::snapshot::Snapshot;
 use crate::pb;
 

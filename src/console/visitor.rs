@@ -11,10 +11,10 @@ use axum::http::header::COOKIE;
 use axum::http::request::Parts;
 
 use super::Console;
+use super::page_error::PageError;
 use super::role::Role;
 use super::session::SignInMethod;
 use super::session::User;
-use super::unseen::PageError;
 use super::words::Language;
 use crate::door::operators::introduction::Introduction;
 use crate::fault::chain;

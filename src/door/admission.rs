@@ -183,7 +183,7 @@ impl AdmissionRefusal {
 
 impl Place {
     /// The exchange was answered, or took too long: its time tells how busy the gateway is. That of a refusal does not.
-    pub(super) fn timed(&mut self) {
+    pub(super) fn mark_answered(&mut self) {
         if let Occupancy::Exchange { answered, .. } = &mut self.held {
             *answered = true;
         }
@@ -224,7 +224,7 @@ impl Drop for Place {
                 state.exchanges.give_back(&self.who);
                 if answered {
                     let now = Instant::now();
-                    state.limit.answered(kind, begun, now, under_way);
+                    state.limit.add_latency(kind, begun, now, under_way);
                 }
             }
         }

@@ -49,7 +49,7 @@ impl CorrectionDoor {
         look: impl FnOnce(&Store) -> Result<T, StoreError> + Send + 'static,
     ) -> Result<T, Status> {
         let Ok(_place) = self.places.try_acquire() else {
-            return Err(status::shed(AdmissionRefusal::Overloaded));
+            return Err(status::of_admission(AdmissionRefusal::Overloaded));
         };
         let store = self.desk.store().clone();
         let found = tokio::task::spawn_blocking(move || look(&store)).await;
@@ -82,7 +82,7 @@ impl CorrectionService for CorrectionDoor {
     ) -> Result<Response<pb::FileCorrectionResponse>, Status> {
         let system = system(&request)?;
         let Ok(_place) = self.places.try_acquire() else {
-            return Err(status::shed(AdmissionRefusal::Overloaded));
+            return Err(status::of_admission(AdmissionRefusal::Overloaded));
         };
         let (desk, asked) = (Arc::clone(&self.desk), request.into_inner());
         let filed = async move { desk.file(&system, asked).await };

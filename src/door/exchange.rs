@@ -106,7 +106,7 @@ impl ExchangeDoor {
     async fn run(&self, incoming: &Incoming, ask: Ask) -> Result<Answer, Status> {
         let kind = (&ask.record_type, mem::discriminant(&ask.question));
         let admitted = self.admission.exchange(incoming.peer.id(), kind);
-        let place = admitted.map_err(status::shed)?;
+        let place = admitted.map_err(status::of_admission)?;
         let (answer, _) = self.run_in(place, incoming, ask).await?;
         Ok(answer)
     }
@@ -123,7 +123,7 @@ impl ExchangeDoor {
         let work = async move {
             let answered = work.await;
             if answered.as_ref().map_or_else(Refusal::is_late, |_| true) {
-                place.timed();
+                place.mark_answered();
             }
             answered.map(|answer| (answer, place))
         };
@@ -189,7 +189,7 @@ impl ExchangeService for ExchangeDoor {
             trace: incoming.trace,
         };
         let admitted = self.admission.stream(incoming.peer.id());
-        let place = admitted.map_err(status::shed)?;
+        let place = admitted.map_err(status::of_admission)?;
         let (Answer::Stream(stream), place) = self.run_in(place, &incoming, ask).await? else {
             return Err(status::internal());
         };

@@ -3,7 +3,7 @@
 pub mod hosts;
 pub(crate) mod introduction;
 pub mod reader;
-pub(crate) mod unread;
+pub(crate) mod reading_error;
 pub mod visibility;
 
 pub(crate) mod audit;
@@ -16,7 +16,7 @@ mod parameters;
 mod person;
 pub(crate) mod progress;
 pub(crate) mod proof;
-pub(crate) mod told;
+pub(crate) mod query_words;
 mod tracker;
 mod usages;
 

@@ -45,7 +45,7 @@ use claims::Claims;
 
 /// How long a question waits for the index to follow the journal.
 const FOLLOWS_WITHIN: Duration = Duration::from_secs(5);
-const LOOK_AGAIN: Duration = Duration::from_millis(50);
+const RETRY_AFTER: Duration = Duration::from_millis(50);
 /// The exchanges that a message may tell of.
 const MAX_ITEMS: usize = 8_192;
 /// Questions that are answered at a time.
@@ -141,7 +141,7 @@ impl PeerDoor {
         theirs: Summary,
     ) -> Result<OwnExchanges, Status> {
         let Ok(_place) = self.places.try_acquire() else {
-            return Err(status::shed(AdmissionRefusal::Overloaded));
+            return Err(status::of_admission(AdmissionRefusal::Overloaded));
         };
         let size = self.books.size();
         let look = async {
@@ -153,7 +153,7 @@ impl PeerDoor {
                 };
                 match tokio::task::spawn_blocking(look).await {
                     Ok(Ok(Some(own))) => return Ok(own),
-                    Ok(Ok(None)) => tokio::time::sleep(LOOK_AGAIN).await,
+                    Ok(Ok(None)) => tokio::time::sleep(RETRY_AFTER).await,
                     Ok(Err(error)) => {
                         tracing::error!(%error, "the journal's index cannot be read");
                         return Err(status::internal());
@@ -298,7 +298,7 @@ impl PeerService for PeerDoor {
         request: Request<pb::FetchRevisionRequest>,
     ) -> Result<Response<pb::FetchRevisionResponse>, Status> {
         let Ok(_place) = self.places.try_acquire() else {
-            return Err(status::shed(AdmissionRefusal::Overloaded));
+            return Err(status::of_admission(AdmissionRefusal::Overloaded));
         };
         let revision = self.revision(&request.into_inner()).await?;
         Ok(Response::new(revision))

@@ -40,7 +40,7 @@ impl Body for MeteredBody {
         Poll::Ready(Some(
             taken
                 .map(|()| frame)
-                .map_err(|shed| status::shed(shed).into()),
+                .map_err(|shed| status::of_admission(shed).into()),
         ))
     }
 

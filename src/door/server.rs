@@ -20,11 +20,11 @@ use tonic::body::Body;
 use tower::ServiceBuilder;
 use tower::ServiceExt;
 
+use super::accept_failures::AcceptFailures;
 use super::admission::Admission;
 use super::reading::MeteredBody;
+use super::refusal_reports::RefusalReports;
 use super::status;
-use super::turned_away::RefusalReports;
-use super::unaccepted::AcceptFailures;
 use crate::audit::Journal;
 use crate::identity::Door;
 use crate::identity::acceptor::Acceptor;
@@ -144,14 +144,14 @@ impl DoorServer {
             .serve_connection(TokioIo::new(link), TowerToHyperService::new(service));
         let mut connection = std::pin::pin!(connection);
         tokio::select! {
-            ended = connection.as_mut() => return self.ended(&peer, ended),
+            ended = connection.as_mut() => return self.log_end(&peer, ended),
             // Streams get the moment that they need to say why; then the link closes under them.
             () = peer.cancelled().cancelled() => {}
             () = self.stop.cancelled() => {}
         }
         connection.as_mut().graceful_shutdown();
         let ended = connection.await;
-        self.ended(&peer, ended);
+        self.log_end(&peer, ended);
     }
 
     fn http2(&self) -> http2::Builder<TrackingExecutor> {
@@ -172,7 +172,7 @@ impl DoorServer {
         http2
     }
 
-    fn ended(&self, peer: &Peer, ended: hyper::Result<()>) {
+    fn log_end(&self, peer: &Peer, ended: hyper::Result<()>) {
         match ended {
             Ok(()) => tracing::debug!(door = self.door.as_str(), peer = %peer.id(), "disconnected"),
             Err(error) => {

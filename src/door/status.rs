@@ -16,7 +16,7 @@ use tonic_types::StatusExt;
 
 use super::admission::AdmissionRefusal;
 use super::operators::reader::NotGranted;
-use super::operators::unread::ReadingError;
+use super::operators::reading_error::ReadingError;
 use crate::audit::Receipt;
 use crate::correction::desk::CorrectionError;
 use crate::correction::ground::NoGround;
@@ -86,7 +86,7 @@ fn code(cause: &Cause) -> Code {
         | Cause::ExchangeId(BadExchangeId::OutOfTime)
         | Cause::Cursor => Code::InvalidArgument,
         Cause::ExchangeId(BadExchangeId::Replayed) => Code::AlreadyExists,
-        Cause::Denied(denial) => denied(denial),
+        Cause::Denied(denial) => code_of_denial(denial),
         Cause::TooManyRefusals(_) => Code::ResourceExhausted,
         Cause::NotFound => Code::NotFound,
         Cause::Source(error) => source(error),
@@ -103,7 +103,7 @@ fn code(cause: &Cause) -> Code {
     }
 }
 
-fn denied(denial: &Denial) -> Code {
+fn code_of_denial(denial: &Denial) -> Code {
     match denial {
         Denial::RateLimited { .. }
         | Denial::QuotaExhausted { .. }
@@ -179,7 +179,7 @@ pub(super) fn not_yet() -> Status {
 }
 
 /// Too much is under way already. Nothing was begun, so nothing is on record.
-pub(super) fn shed(shed: AdmissionRefusal) -> Status {
+pub(super) fn of_admission(shed: AdmissionRefusal) -> Status {
     let (code, message) = match shed {
         AdmissionRefusal::OverShare => (
             Code::ResourceExhausted,

@@ -141,7 +141,7 @@ impl Draft {
     }
 
     /// The caller with the system that its gateway names.
-    pub(super) fn called_by(&mut self, caller: &Caller) {
+    pub(super) fn set_caller(&mut self, caller: &Caller) {
         self.record.system = caller.system().map(ToString::to_string).unwrap_or_default();
     }
 
@@ -159,7 +159,7 @@ impl Draft {
     }
 
     /// `month` has the key of the subjects' tags.
-    pub(super) fn checked(&mut self, query: &Query, month: Arc<MonthKey>) {
+    pub(super) fn set_query(&mut self, query: &Query, month: Arc<MonthKey>) {
         let record = &mut self.record;
         record.provider = query.schema.owner().to_string();
         record.schema_digest = query.schema.digest().to_vec().into();
@@ -172,11 +172,11 @@ impl Draft {
     }
 
     /// Notes the policy by which it is permitted or denied.
-    pub(super) fn judged_by(&mut self, policy: &PolicySet) {
+    pub(super) fn set_policy(&mut self, policy: &PolicySet) {
         self.record.policy_revision = policy.revision().to_vec().into();
     }
 
-    pub(super) fn permitted(&mut self, permit: &Permit) {
+    pub(super) fn set_permit(&mut self, permit: &Permit) {
         let agreement = permit.agreement();
         let released = permit.released();
         self.side = match permit.role() {
@@ -202,7 +202,7 @@ impl Draft {
     }
 
     /// What is held back of the grant's look-ups until the entry of the exchange's end is made.
-    pub(super) fn guess(&mut self, guess: Guess) {
+    pub(super) fn set_guess(&mut self, guess: Guess) {
         self.guess = guess;
     }
 
@@ -275,7 +275,7 @@ impl Draft {
     }
 
     /// A record as the provider sent it, whether or not it goes on.
-    pub(super) fn received(&mut self, raw: &[u8]) {
+    pub(super) fn note_received(&mut self, raw: &[u8]) {
         if self.side == Side::Consumer {
             self.received += 1;
             self.response.add(raw);
@@ -283,7 +283,7 @@ impl Draft {
     }
 
     /// Counts a record that goes out, as the provider sent it.
-    pub(super) fn released(&mut self, raw: &[u8], sent: &[u8]) -> Result<(), Malformed> {
+    pub(super) fn note_released(&mut self, raw: &[u8], sent: &[u8]) -> Result<(), Malformed> {
         self.record.records += 1;
         self.record.bytes += sent.len() as u64;
         // It was found.

@@ -7,7 +7,7 @@ use crate::audit::journals::Journals;
 use crate::identity::directory::Directory;
 use crate::policy::PolicySet;
 use crate::publication::PublishedPackages;
-use crate::publication::refused::RefusedRevisions;
+use crate::publication::refused_revisions::RefusedRevisions;
 use crate::redact::Redactions;
 use crate::registry::Registry;
 use crate::source::Sources;
@@ -18,7 +18,7 @@ pub struct Snapshot {
     pub registry: Arc<Registry>,
     /// The published revisions that the registry holds.
     pub published: PublishedPackages,
-    pub refused: RefusedRevisions,
+    pub refused_revisions: RefusedRevisions,
     pub offers: Offers,
     pub policy: PolicySet,
     pub directory: Arc<Directory>,

@@ -8,10 +8,10 @@ use super::Exchange;
 use super::answer::Answer;
 use super::ask::Ask;
 use super::draft::Draft;
+use super::log;
 use super::refusal::Cause;
 use super::refusal::Refusal;
 use super::snapshot::Snapshot;
-use super::tell;
 use super::warrant;
 use super::warrant::Warrant;
 use crate::audit::Kind;
@@ -70,7 +70,7 @@ impl AnswerStream {
         warrant: Warrant,
     ) -> Result<Answer, Refusal> {
         // If we die after this line the journal says that the stream was opened, and not how far it came.
-        let opening = match draft.opening(warrant, exchange.clock.now()) {
+        let opening = match draft.opening_entry(warrant, exchange.clock.now()) {
             Ok(opening) => opening,
             Err(cause) => return Err(exchange.refuse(&caller, draft, cause).await),
         };
@@ -132,8 +132,8 @@ impl AnswerStream {
         loop {
             // Nothing leaves when its end could not be logged.
             self.exchange.journal.still_holds()?;
-            Cause::of_standing(&self.exchange.journal.standing())?;
-            self.still_permitted()?;
+            Cause::of_standing(&self.exchange.journal.trust())?;
+            self.check_permit()?;
             let left =
                 u64::from(self.records.permit().limit()).saturating_sub(self.draft.records());
             if left == 0 {
@@ -157,17 +157,17 @@ impl AnswerStream {
     async fn fetch(&mut self) -> Result<Option<Vec<Bytes>>, Cause> {
         let fetched = match self.records.next().await {
             Ok(fetched) => fetched,
-            Err(error) => return Err(self.failed(error)),
+            Err(error) => return Err(self.cause_of(error)),
         };
         for raw in fetched.iter().flatten() {
-            self.draft.received(raw);
+            self.draft.note_received(raw);
         }
         Ok(fetched)
     }
 
-    fn failed(&mut self, error: SourceError) -> Cause {
+    fn cause_of(&mut self, error: SourceError) -> Cause {
         let provider = self.records.permit().query().schema.owner();
-        warrant::failed(error, provider, &self.snapshot, &mut self.draft)
+        warrant::cause_of(error, provider, &self.snapshot, &mut self.draft)
     }
 
     /// The records that pass the gate, at most `left`: as fetched and as they may leave.
@@ -189,9 +189,9 @@ impl AnswerStream {
         let mut batch = Vec::with_capacity(passed.len());
         for (raw, record) in passed {
             let sent = if provider { &record } else { &raw };
-            self.draft.released(&raw, sent)?;
+            self.draft.note_released(&raw, sent)?;
             if let Some(opened) = &mut self.opened {
-                opened.releasing(1, sent.len() as u64);
+                opened.note_released(1, sent.len() as u64);
             }
             batch.push(record);
             self.last = Some(raw);
@@ -200,7 +200,7 @@ impl AnswerStream {
     }
 
     /// A stream is tied to its grant: when a reload takes that away, or lets something else leave, the stream ends.
-    fn still_permitted(&mut self) -> Result<(), Cause> {
+    fn check_permit(&mut self) -> Result<(), Cause> {
         let current = self.exchange.snapshot();
         if Arc::ptr_eq(&current, &self.snapshot) {
             return Ok(());
@@ -259,7 +259,7 @@ impl AnswerStream {
         // The provider's trailer also names its closing entry, whether or not there is more.
         if self.records.permit().role() == Role::Consumer {
             let cursor = self.records.next_cursor().await;
-            return cursor.map_err(|error| self.failed(error));
+            return cursor.map_err(|error| self.cause_of(error));
         }
         if self.draft.records() < u64::from(self.records.permit().limit()) {
             return Ok(Bytes::new());
@@ -284,8 +284,8 @@ impl AnswerStream {
             return Ok(None);
         };
         let now = self.exchange.clock.now();
-        let end = self.draft.ended(cause, now);
-        tell::ended(&self.draft, cause, now);
+        let end = self.draft.stream_end(cause, now);
+        log::log(&self.draft, cause, now);
         Ok(Some(opened.close(end).await?))
     }
 }

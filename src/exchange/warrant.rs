@@ -49,7 +49,7 @@ impl Warrant {
 }
 
 /// Why a source gave nothing. A provider's refusal is held against its receipt, as an answer is.
-pub(super) fn failed(
+pub(super) fn cause_of(
     error: SourceError,
     provider: &DepartmentId,
     snapshot: &Snapshot,

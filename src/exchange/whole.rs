@@ -44,7 +44,10 @@ impl Exchange {
             let fetched = fetch(snapshot, permit, terms, draft).await?;
             let mut records = fetched.into_records()?;
             let batch = records.next().await?;
-            batch.iter().flatten().for_each(|raw| draft.received(raw));
+            batch
+                .iter()
+                .flatten()
+                .for_each(|raw| draft.note_received(raw));
             draft.note_peer_digests(records.evidence());
             let evidence = receipt(records.evidence());
             let warrant = Warrant::of(Kind::Exchange, records.permit(), evidence, snapshot, draft)?;
@@ -58,7 +61,7 @@ impl Exchange {
             } else {
                 &raw
             };
-            draft.released(&raw, sent)?;
+            draft.note_released(&raw, sent)?;
             Ok(PreparedAnswer::Whole(Body::Record(record), warrant))
         })
         .await
@@ -101,7 +104,7 @@ impl Exchange {
             .as_ref()
             .map_or(0, |(verdicts, _)| unconfirmed(verdicts));
         self.ledger
-            .mismatched(&tried, &key_tag, unconfirmed, draft.begun());
+            .record_mismatches(&tried, &key_tag, unconfirmed, draft.begun());
         let (verdicts, evidence) = judged?;
         verdicts
             .iter()

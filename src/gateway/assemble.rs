@@ -34,7 +34,7 @@ use crate::name::PackageName;
 use crate::policy::PolicyInput;
 use crate::policy::PolicySet;
 use crate::publication::PublishedPackages;
-use crate::publication::refused::RefusedRevisions;
+use crate::publication::refused_revisions::RefusedRevisions;
 use crate::publication::shelf::KeptRevision;
 use crate::publication::shelf::Shelf;
 use crate::redact::Redactions;
@@ -252,7 +252,7 @@ pub async fn assemble(
                 snapshot: Snapshot {
                     registry,
                     published: files.published,
-                    refused,
+                    refused_revisions: refused,
                     offers,
                     policy,
                     directory: trusted.directory,

@@ -29,12 +29,12 @@ use crate::source::channel::Channel;
 use crate::source::peer::channel::Peers;
 
 /// The command line may have answered something.
-const LOOK: Duration = Duration::from_secs(1);
+const POLL_EVERY: Duration = Duration::from_secs(1);
 /// How long a peer may take.
 const PATIENCE: Duration = Duration::from_secs(10);
 /// How soon one that did not answer is told again; each time twice as long, up to the longest.
-const AGAIN: Duration = Duration::from_secs(2);
-const LONGEST: Duration = Duration::from_secs(300);
+const RETRY_MIN: Duration = Duration::from_secs(2);
+const RETRY_MAX: Duration = Duration::from_secs(300);
 /// How often what was closed long ago is forgotten.
 const FORGET: Duration = Duration::from_secs(3_600);
 
@@ -97,7 +97,7 @@ impl Courier {
 
     /// Runs until the gateway stops.
     pub(super) async fn run(mut self, stop: CancellationToken) {
-        let mut round = tokio::time::interval(LOOK);
+        let mut round = tokio::time::interval(POLL_EVERY);
         round.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut forget = tokio::time::interval(FORGET);
         let desk = Arc::clone(&self.desk);
@@ -291,7 +291,7 @@ impl Courier {
         if known.is_none() {
             tracing::warn!(%peer, id, why, "a correction waits: it is tried again");
         }
-        let wait = known.map_or(AGAIN, |wait| (wait * 2).min(LONGEST));
+        let wait = known.map_or(RETRY_MIN, |wait| (wait * 2).min(RETRY_MAX));
         let until = Instant::now() + wait;
         self.late.insert(peer.clone(), Postponement { until, wait });
         missed.insert(peer);

@@ -87,12 +87,12 @@ pub fn of_files(
     for fault in policy_after.err().into_iter().flatten() {
         impact
             .touched
-            .push(TouchedThing::refused(ThingKind::Policy, fault));
+            .push(TouchedThing::of_fault(ThingKind::Policy, fault));
     }
     for fault in sources(config, after) {
         impact
             .touched
-            .push(TouchedThing::refused(ThingKind::Source, fault));
+            .push(TouchedThing::of_fault(ThingKind::Source, fault));
     }
     Ok(impact)
 }
@@ -176,7 +176,7 @@ impl Impact {
 }
 
 impl TouchedThing {
-    fn refused(what: ThingKind, fault: Fault) -> Self {
+    fn of_fault(what: ThingKind, fault: Fault) -> Self {
         Self {
             what,
             name: fault.key,

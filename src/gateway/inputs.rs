@@ -83,7 +83,7 @@ impl Inputs {
     }
 
     /// Takes down what a reading has found.
-    pub(super) fn are_read(&self, contents: Contents) {
+    pub(super) fn mark_read(&self, contents: Contents) {
         *self.read.lock().unwrap_or_else(PoisonError::into_inner) = Some(contents);
     }
 

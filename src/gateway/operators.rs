@@ -20,8 +20,8 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tower::ServiceExt;
 
+use crate::door::accept_failures::AcceptFailures;
 use crate::door::operators::introduction::Introduction;
-use crate::door::unaccepted::AcceptFailures;
 use crate::identity::network::Network;
 use crate::identity::strangers::Place;
 use crate::identity::strangers::Strangers;
@@ -104,9 +104,9 @@ impl OperatorsServer {
         tokio::select! {
             // How it ended is the client's affair.
             _ = connection.as_mut() => return,
-            () = nothing_asked(&begun) => return,
-            () = displaced(place, &introduction) => return,
-            () = outstayed(&introduction) => {}
+            () = wait_for_request(&begun) => return,
+            () = wait_for_displacement(place, &introduction) => return,
+            () = wait_for_end(&introduction) => {}
             () = self.stopped.cancelled() => {}
         }
         connection.as_mut().graceful_shutdown();
@@ -120,7 +120,7 @@ impl OperatorsServer {
 }
 
 /// Returns when nothing was asked in time.
-async fn nothing_asked(begun: &CancellationToken) {
+async fn wait_for_request(begun: &CancellationToken) {
     if tokio::time::timeout(FIRST_REQUEST, begun.cancelled())
         .await
         .is_ok()
@@ -130,7 +130,7 @@ async fn nothing_asked(begun: &CancellationToken) {
 }
 
 /// Returns when another connection has taken the place of a stranger's.
-async fn displaced(mut place: Place, introduction: &Introduction) {
+async fn wait_for_displacement(mut place: Place, introduction: &Introduction) {
     tokio::select! {
         () = place.lost() => return,
         () = introduction.made() => drop(place),
@@ -139,7 +139,7 @@ async fn displaced(mut place: Place, introduction: &Introduction) {
 }
 
 /// Returns when a stranger has been there for long enough.
-async fn outstayed(introduction: &Introduction) {
+async fn wait_for_end(introduction: &Introduction) {
     if tokio::time::timeout(STRANGERS_STAY, introduction.made())
         .await
         .is_ok()

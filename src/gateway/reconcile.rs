@@ -122,7 +122,7 @@ impl Reconciler {
                 .await
                 .unwrap_or(Err(NotCompared::Late))
             {
-                Ok(()) => progress.compared(window),
+                Ok(()) => progress.finish(window),
                 Err(error) if error.is_of_the_window() => {
                     if !progress.set_aside(window, Instant::now()) {
                         return Err(error);

@@ -42,7 +42,7 @@ impl Gateway {
             assembled,
         } = self.read_again(Vec::new()).await;
         if let Some(contents) = contents {
-            self.inputs.are_read(contents);
+            self.inputs.mark_read(contents);
         }
         match assembled {
             Ok(assembled) => {
@@ -50,7 +50,7 @@ impl Gateway {
                 Ok(())
             }
             Err(faults) => {
-                files_are_refused(true);
+                set_refused(true);
                 metrics::counter!("landbridge_reloads_total", "outcome" => "refused").increment(1);
                 let text: Vec<String> = faults.iter().map(ToString::to_string).collect();
                 let revision = *self.exchange.snapshot().policy.revision();
@@ -102,7 +102,7 @@ impl Gateway {
     }
 
     pub(super) async fn put_in_place(&self, assembled: Assembly) {
-        files_are_refused(false);
+        set_refused(false);
         log_warnings(&assembled, &self.config);
         let Assembly {
             snapshot,
@@ -142,6 +142,6 @@ impl Gateway {
 }
 
 /// While they are, what is in force is not what the files say.
-fn files_are_refused(are: bool) {
+fn set_refused(are: bool) {
     metrics::gauge!("landbridge_files_refused").set(f64::from(u8::from(are)));
 }

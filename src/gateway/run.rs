@@ -16,9 +16,9 @@ use super::inputs::Contents;
 use crate::identity::RejudgeScope;
 
 /// Trust that only time takes away, such as a revocation list's end, is judged again so often.
-const REJUDGE: Duration = Duration::from_secs(60);
+const REJUDGE_EVERY: Duration = Duration::from_secs(60);
 /// Connections whose certificates have ended are looked for so often.
-const LOOK_FOR_ENDED: Duration = Duration::from_secs(1);
+const CHECK_ENDED_EVERY: Duration = Duration::from_secs(1);
 
 /// What the gateway is told from outside, from the moment that this is made.
 #[derive(Debug)]
@@ -108,8 +108,8 @@ impl Orders {
             interrupt: signal(SignalKind::interrupt())?,
             hang_up: signal(SignalKind::hangup())?,
             changes,
-            rejudge: tokio::time::interval(REJUDGE),
-            look_for_ended: tokio::time::interval(LOOK_FOR_ENDED),
+            rejudge: tokio::time::interval(REJUDGE_EVERY),
+            look_for_ended: tokio::time::interval(CHECK_ENDED_EVERY),
             proposals,
         })
     }

@@ -30,7 +30,7 @@ use super::adopt::check_order;
 use super::adopt::check_owner;
 use super::adopt::record;
 use super::run_blocking;
-use super::watch::LOOK_EVERY;
+use super::watch::POLL_EVERY;
 use crate::audit::Entry;
 use crate::exchange::Exchange;
 use crate::exchange::snapshot::Snapshot;
@@ -45,7 +45,7 @@ use crate::pb::peer_service_client::PeerServiceClient;
 use crate::publication::BadRevision;
 use crate::publication::Revision;
 use crate::publication::RevisionName;
-use crate::publication::refused::RefusedRevisions;
+use crate::publication::refused_revisions::RefusedRevisions;
 use crate::publication::shelf::Candidate;
 use crate::publication::shelf::KeptRevision;
 use crate::publication::shelf::Shelf;
@@ -157,7 +157,7 @@ impl Synchroniser {
         loop {
             let is_round = tokio::select! {
                 () = stop.cancelled() => return,
-                () = inbox.stirred() => false,
+                () = inbox.wait_for_request() => false,
                 _ = round.tick() => true,
                 () = refused.stale() => {
                     tokio::time::sleep(APART).await;
@@ -556,13 +556,13 @@ impl Inbox {
     fn at(path: PathBuf) -> Self {
         Self {
             path,
-            looks: tokio::time::interval(LOOK_EVERY),
+            looks: tokio::time::interval(POLL_EVERY),
             seen: None,
         }
     }
 
     /// Waits until something was left or taken away since the last time.
-    async fn stirred(&mut self) {
+    async fn wait_for_request(&mut self) {
         loop {
             self.looks.tick().await;
             let path = self.path.clone();

@@ -29,7 +29,7 @@ const PACE: u64 = 8 << 20;
 
 impl Gateway {
     /// Until the gateway stops.
-    pub(super) fn keep_up(&self, expiry: Expiry) {
+    pub(super) fn start_upkeep(&self, expiry: Expiry) {
         let upkeep = Upkeep {
             journal: self.exchange.journal().clone(),
             clock: self.clock.clone(),

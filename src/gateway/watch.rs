@@ -17,7 +17,7 @@ use super::inputs::Inputs;
 use super::inputs::Stamp;
 
 /// How often files are looked at.
-pub(super) const LOOK_EVERY: Duration = Duration::from_secs(1);
+pub(super) const POLL_EVERY: Duration = Duration::from_secs(1);
 /// How often they are read, though nothing about them has changed.
 const READ_EVERY: Duration = Duration::from_secs(10);
 /// Where looking or reading takes long, the pause after it is so many times as long, up to ten times the usual one.
@@ -61,7 +61,7 @@ impl Watch {
         let began = Instant::now();
         let inputs = self.inputs.clone();
         let stamp = run_blocking(move || inputs.stamp()).await;
-        let until_next = pause(LOOK_EVERY, began);
+        let until_next = pause(POLL_EVERY, began);
         if self.last.as_ref() == Some(&stamp) && began < self.read_at {
             return until_next;
         }

@@ -107,7 +107,7 @@ impl WitnessingTask {
         let _ = confirmed.send(released);
         // Whether there is a policy is settled at the start; what it says may change.
         if !refused && self.witnesses.load().is_some() {
-            self.keep_witnessed().await;
+            self.submit_until_stopped().await;
         }
     }
 
@@ -120,7 +120,7 @@ impl WitnessingTask {
         Ok(())
     }
 
-    async fn keep_witnessed(&self) {
+    async fn submit_until_stopped(&self) {
         let mut progress = self.resume().await;
         let mut ticks = tokio::time::interval(EVERY);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -212,7 +212,7 @@ impl WitnessingTask {
             Some(_) | None => JournalTrust::Good,
         };
         self.log_change(&standing, age, progress, witnesses);
-        self.journal().stand(standing);
+        self.journal().set_trust(standing);
     }
 
     fn log_change(
@@ -223,10 +223,7 @@ impl WitnessingTask {
         witnesses: &Witnesses,
     ) {
         let closes = matches!(standing, JournalTrust::Unwitnessed { .. });
-        let closed = matches!(
-            &*self.journal().standing(),
-            JournalTrust::Unwitnessed { .. }
-        );
+        let closed = matches!(&*self.journal().trust(), JournalTrust::Unwitnessed { .. });
         let age_seconds = age.as_secs();
         match (closed, closes) {
             (false, true) => {

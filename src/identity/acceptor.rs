@@ -178,7 +178,7 @@ impl Acceptor {
         };
         let tls = in_time
             .map_err(|_| HandshakeRefused::Late(self.limits.handshake))?
-            .map_err(|error| refused(&verifier, error))?;
+            .map_err(|error| handshake_error(&verifier, error))?;
         self.admit(tls, &verifier, place, &shown)
     }
 
@@ -276,7 +276,7 @@ fn half_of_the_processors() -> usize {
     thread::available_parallelism().map_or(1, |all| NonZero::get(all).div_ceil(2))
 }
 
-fn refused(verifier: &Verifier, error: io::Error) -> HandshakeRefused {
+fn handshake_error(verifier: &Verifier, error: io::Error) -> HandshakeRefused {
     if let Some(refusal) = verifier.refusal() {
         return HandshakeRefused::Untrusted(refusal.clone());
     }

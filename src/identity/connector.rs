@@ -183,7 +183,7 @@ impl Connector {
         let tls = TlsConnector::from(Arc::new(config))
             .connect(name, Socket::new(tcp))
             .await
-            .map_err(|cause| refused(&verifier, address(), cause))?;
+            .map_err(|cause| connect_error(&verifier, address(), cause))?;
         self.admit(tls, &verifier, slot, &shown)
             .map_err(|cause| ConnectError::Untrusted {
                 address: address(),
@@ -239,7 +239,7 @@ impl TlsState {
     }
 }
 
-fn refused(verifier: &Verifier, address: String, cause: io::Error) -> ConnectError {
+fn connect_error(verifier: &Verifier, address: String, cause: io::Error) -> ConnectError {
     if let Some(refusal) = verifier.refusal() {
         let cause = refusal.clone();
         return ConnectError::Untrusted { address, cause };

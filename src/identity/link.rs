@@ -94,7 +94,7 @@ impl Leash {
 }
 
 /// Closes the connection: the peer has been told by the protocol what it may send.
-fn flooded(peer: &Peer) -> io::Error {
+fn flood_error(peer: &Peer) -> io::Error {
     metrics::counter!("landbridge_connections_flooded_total").increment(1);
     tracing::warn!(peer = %peer.id(), "the connection is cut: it is flooded with pings, settings or other idle frames");
     io::Error::new(
@@ -134,7 +134,7 @@ impl AsyncRead for Link {
         };
         // Whoever reads with an error takes it that nothing was read.
         buffer.set_filled(before);
-        Poll::Ready(Err(flooded(&self.peer)))
+        Poll::Ready(Err(flood_error(&self.peer)))
     }
 }
 

@@ -120,7 +120,7 @@ impl Place {
 
     /// Gives the place back: who it is has been shown.
     pub fn leave_as_acquaintance(self) {
-        self.strangers.state().acquaint(self.network, self.number);
+        self.strangers.state().mark_known(self.network, self.number);
     }
 }
 
@@ -139,7 +139,7 @@ impl State {
         }
     }
 
-    fn acquaint(&mut self, network: Network, number: u64) {
+    fn mark_known(&mut self, network: Network, number: u64) {
         self.acquaintances.insert(network, number);
         if self.acquaintances.len() <= ACQUAINTANCES {
             return;

@@ -69,11 +69,11 @@ impl Expected {
                 Err(Ground::OwnDepartment)
             }
             (Self::PeerOf(_, directory), Holder::Department(department)) => {
-                listed(directory, department)
+                check_listed(directory, department)
             }
             (Self::Member(expected, directory), Holder::Department(department)) => {
                 same(expected, department)?;
-                listed(directory, department)
+                check_listed(directory, department)
             }
             (Self::GatewayOf(own), Holder::Department(department)) => same(own, department),
             (_, Holder::System(..)) => Err(Ground::SystemForDepartment),
@@ -91,7 +91,7 @@ fn same(expected: &DepartmentId, found: &DepartmentId) -> Result<(), Ground> {
     })
 }
 
-fn listed(directory: &Directory, department: &DepartmentId) -> Result<(), Ground> {
+fn check_listed(directory: &Directory, department: &DepartmentId) -> Result<(), Ground> {
     match directory.department(department) {
         Some(_) => Ok(()),
         None => Err(Ground::NotInDirectory(department.clone())),

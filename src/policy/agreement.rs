@@ -3,7 +3,7 @@
 mod canonical;
 mod compile;
 mod grant;
-mod named;
+mod grant_fields;
 mod release;
 mod report;
 mod section;

@@ -47,7 +47,7 @@ pub fn changes(before: &PolicySet, after: &PolicySet) -> Vec<Change> {
     let (old, new) = (by_id(before), by_id(after));
     for id in old.keys().chain(new.keys()).collect::<BTreeSet<_>>() {
         match (old.get(id), new.get(id)) {
-            (Some(old), Some(new)) => found.agreement(old, new),
+            (Some(old), Some(new)) => found.compare_agreement(old, new),
             (Some(old), None) => {
                 old.grants
                     .iter()
@@ -98,7 +98,7 @@ impl ChangeList {
     }
 
     /// Every part of both is named: a new one is judged, or this does not compile.
-    fn agreement(&mut self, old: &Agreement, new: &Agreement) {
+    fn compare_agreement(&mut self, old: &Agreement, new: &Agreement) {
         let Agreement {
             id,
             file: _,
@@ -174,7 +174,7 @@ impl ChangeList {
             let mut after = new.grants.iter().filter(of);
             loop {
                 match (before.next(), after.next()) {
-                    (Some(before), Some(after)) => self.grant(new, before, after),
+                    (Some(before), Some(after)) => self.compare_grant(new, before, after),
                     (Some(gone), None) => self.grant_gone(old, gone),
                     (None, Some(came)) => self.grant_came(new, came),
                     (None, None) => break,
@@ -183,7 +183,7 @@ impl ChangeList {
         }
     }
 
-    fn grant(&mut self, agreement: &Agreement, old: &Grant, new: &Grant) {
+    fn compare_grant(&mut self, agreement: &Agreement, old: &Grant, new: &Grant) {
         let Grant {
             schema: _,
             modes,
@@ -210,7 +210,7 @@ impl ChangeList {
                 .collect::<BTreeSet<_>>()
         };
         self.set(&line("modes"), &words(modes), &words(&new.modes));
-        self.released(place, released, &new.released);
+        self.compare_released(place, released, &new.released);
         let paths = |fields: &[Field]| {
             fields
                 .iter()
@@ -277,7 +277,7 @@ impl ChangeList {
         self.add(Effect::Narrows, &line, whole(grant), "");
     }
 
-    fn released(&mut self, place: &str, old: &[ReleasedField], new: &[ReleasedField]) {
+    fn compare_released(&mut self, place: &str, old: &[ReleasedField], new: &[ReleasedField]) {
         let masks = |released: &[ReleasedField]| -> BTreeMap<String, Option<Mask>> {
             let masks = released
                 .iter()

@@ -3,7 +3,7 @@
 mod literals;
 mod load;
 mod occasion;
-mod passed;
+mod passed_cache;
 mod vocabulary;
 
 #[cfg(test)]
@@ -26,7 +26,7 @@ use crate::registry::query::Mode;
 pub(super) use load::Input;
 pub(super) use occasion::Occasion;
 pub(super) use occasion::TouchedField;
-use passed::PassedCache;
+use passed_cache::PassedCache;
 
 /// All guardrails of one revision, each valid against the registry.
 #[derive(Debug, Default)]

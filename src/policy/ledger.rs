@@ -94,7 +94,7 @@ impl Ledger {
         if let Some(daily) = grant.daily
             && counters.records.used(self.day(at)) >= daily
         {
-            return Err(self.exhausted(permit, daily, at));
+            return Err(self.daily_denial(permit, daily, at));
         }
         let Some(rate) = grant.rate else {
             return Ok(());
@@ -118,7 +118,7 @@ impl Ledger {
             .records
             .spend(self.day(at), records, daily.unwrap_or(u64::MAX));
         match daily {
-            Some(daily) if !spent => Err(self.exhausted(permit, daily, at)),
+            Some(daily) if !spent => Err(self.daily_denial(permit, daily, at)),
             _ => Ok(()),
         }
     }
@@ -146,7 +146,7 @@ impl Ledger {
 
     /// Counts values that were not confirmed, and settles the `may_verify` that let them be tried: it is owed one call
     /// for each, with 0 too. One that never comes (the exchange failed) leaves its try spent for the day.
-    pub fn mismatched(&self, permit: &Permit, key_tag: &[u8; 16], values: u32, at: Moment) {
+    pub fn record_mismatches(&self, permit: &Permit, key_tag: &[u8; 16], values: u32, at: Moment) {
         let counters = self.counters_of(permit);
         counters.tries.settle(self.day(at), key_tag, values);
     }
@@ -251,7 +251,7 @@ impl Ledger {
         Day::from(at.date(self.offset))
     }
 
-    fn exhausted(&self, permit: &Permit, daily: u64, at: Moment) -> Denial {
+    fn daily_denial(&self, permit: &Permit, daily: u64, at: Moment) -> Denial {
         Denial::QuotaExhausted {
             agreement: permit.agreement().id.clone(),
             daily,

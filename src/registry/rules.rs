@@ -6,7 +6,7 @@
 mod check;
 mod checks;
 mod compile;
-mod covered;
+mod field_set;
 mod pattern;
 mod walk;
 
@@ -16,7 +16,7 @@ use std::sync::Arc;
 use super::wire::Malformed;
 use check::Check;
 pub(super) use compile::CompiledRules;
-pub use covered::FieldSet;
+pub use field_set::FieldSet;
 use walk::Walk;
 
 /// The rules of one record type.

@@ -89,7 +89,7 @@ impl Channel {
     }
 
     /// Waits until the connection is there.
-    pub(super) async fn connected(&self) -> Result<(), ChannelError> {
+    pub(super) async fn connect(&self) -> Result<(), ChannelError> {
         self.0.sender().await.map(|_| ())
     }
 }

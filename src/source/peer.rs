@@ -24,7 +24,7 @@ use crate::pb::query_records_response::Part;
 use crate::policy::decision::Permit;
 use crate::registry::query::question::Question;
 use evidence::Evidence;
-use refusal::refused;
+use refusal::source_error;
 
 /// The largest message that a peer may send: a batch of records, or one record.
 const MAX_MESSAGE: usize = 16 * 1024 * 1024;
@@ -81,7 +81,7 @@ impl Call {
         });
         let answer = match self.client.get_record(request).await {
             Ok(answer) => answer.into_inner(),
-            Err(status) => return Err(refused(&status)),
+            Err(status) => return Err(source_error(&status)),
         };
         let rows = PeerRows {
             batch: Some(vec![answer.record]),
@@ -110,7 +110,7 @@ impl Call {
         });
         let mut stream = match self.client.query_records(request).await {
             Ok(answer) => answer.into_inner(),
-            Err(status) => return Err(refused(&status)),
+            Err(status) => return Err(source_error(&status)),
         };
         match stream.message().await {
             Ok(Some(pb::QueryRecordsResponse {
@@ -126,7 +126,7 @@ impl Call {
             Ok(_) => Err(SourceError::Garbled(
                 "a stream that does not begin with a header",
             )),
-            Err(status) => Err(refused(&status)),
+            Err(status) => Err(source_error(&status)),
         }
     }
 
@@ -146,7 +146,7 @@ impl Call {
         });
         let answer = match self.client.verify_record(request).await {
             Ok(answer) => answer.into_inner(),
-            Err(status) => return Err(refused(&status)),
+            Err(status) => return Err(source_error(&status)),
         };
         if !answer.verdicts.iter().map(|v| &v.field).eq(&asked) {
             return Err(SourceError::Garbled("verdicts on other fields than asked"));
@@ -170,7 +170,7 @@ impl Call {
         });
         let mut answer = match self.client.count_records(request).await {
             Ok(answer) => answer.into_inner(),
-            Err(status) => return Err(refused(&status)),
+            Err(status) => return Err(source_error(&status)),
         };
         let evidence = Evidence::of(answer.info.take())?;
         Ok(SourceAnswer::Count(answer, evidence))
@@ -276,7 +276,7 @@ impl PeerRows {
             }
             Ok(Some(_)) => Err(SourceError::Garbled("a second header, or an empty part")),
             Ok(None) => Err(SourceError::Garbled("a stream that ends without a trailer")),
-            Err(status) => Err(refused(&status)),
+            Err(status) => Err(source_error(&status)),
         }
     }
 

@@ -82,7 +82,7 @@ impl ServiceSource {
     /// That somebody listens.
     pub async fn reach(&self) -> Result<(), SourceError> {
         let patience = self.settings.message_timeout;
-        match timeout(patience, self.channel.connected()).await {
+        match timeout(patience, self.channel.connect()).await {
             Ok(Ok(())) => Ok(()),
             Ok(Err(error)) => Err(SourceError::Unavailable(Box::new(error))),
             Err(_) => Err(SourceError::Timeout(patience)),
@@ -118,7 +118,7 @@ impl ServiceSource {
             Ok(Err(status)) if status.code() == Code::NotFound => {
                 return Ok(Reading::done(Vec::new()));
             }
-            Ok(Err(status)) => return Err(failed(&status, patience)),
+            Ok(Err(status)) => return Err(source_error(&status, patience)),
             Err(_) => return Err(SourceError::Timeout(patience)),
         };
         if value_of(&record, schema.key())?.as_ref() != ask.key {
@@ -183,7 +183,7 @@ async fn drive(
     outlet: Outlet,
     patience: Duration,
 ) -> Result<(), SourceError> {
-    let failed = |status: Status| failed(&status, patience);
+    let failed = |status: Status| source_error(&status, patience);
     let mut messages = client
         .fetch_records(request)
         .await
@@ -272,7 +272,7 @@ fn misfit(schema: &RecordSchema, what: &str) -> SourceError {
     SourceError::Misfit(format!("{}: {what}", schema.name()))
 }
 
-fn failed(status: &Status, patience: Duration) -> SourceError {
+fn source_error(status: &Status, patience: Duration) -> SourceError {
     let unreached = std::error::Error::source(status)
         .and_then(|source| source.downcast_ref::<ChannelError>())
         .cloned();

@@ -113,8 +113,8 @@ impl Watch {
                     self.systems
                         .extend(exchange.map(|id| (id, record.system.clone())));
                 } else {
-                    self.missed(&asker, &record.record_type, leaf.time, record.lookup_misses);
-                    self.ended(asker, &record.record_type, leaf, record.records);
+                    self.note_misses(&asker, &record.record_type, leaf.time, record.lookup_misses);
+                    self.note_exchange(asker, &record.record_type, leaf, record.records);
                 }
             }
             Some(Kind::StreamEnd(record)) => {
@@ -123,20 +123,20 @@ impl Watch {
                     department: record.consumer.clone(),
                     system: system.unwrap_or_default(),
                 };
-                self.missed(&asker, &record.record_type, leaf.time, record.lookup_misses);
-                self.ended(asker, &record.record_type, leaf, record.records);
+                self.note_misses(&asker, &record.record_type, leaf.time, record.lookup_misses);
+                self.note_exchange(asker, &record.record_type, leaf, record.records);
             }
             Some(Kind::Reconciliation(record)) if record.differing > 0 => {
-                self.compared(Pattern::Orphaned, record, record.differing);
+                self.note_comparison(Pattern::Orphaned, record, record.differing);
             }
             Some(Kind::Reconciliation(record)) if !record.uncompared.is_empty() => {
-                self.compared(Pattern::Uncompared, record, 1);
+                self.note_comparison(Pattern::Uncompared, record, 1);
             }
             _ => {}
         }
     }
 
-    fn compared(&mut self, pattern: Pattern, record: &pb::ReconciliationRecord, count: u64) {
+    fn note_comparison(&mut self, pattern: Pattern, record: &pb::ReconciliationRecord, count: u64) {
         self.found.push(Alarm {
             pattern,
             department: record.peer.clone(),
@@ -163,7 +163,7 @@ impl Watch {
         self.found
     }
 
-    fn ended(&mut self, asker: Asker, record_type: &str, leaf: &Leaf, records: u64) {
+    fn note_exchange(&mut self, asker: Asker, record_type: &str, leaf: &Leaf, records: u64) {
         let time = leaf.time;
         if leaf.outcome == Outcome::Denied {
             self.streaks
@@ -194,7 +194,7 @@ impl Watch {
             .add(time, records);
     }
 
-    fn missed(&mut self, asker: &Asker, record_type: &str, time: Moment, values: u32) {
+    fn note_misses(&mut self, asker: &Asker, record_type: &str, time: Moment, values: u32) {
         if values == 0 {
             return;
         }

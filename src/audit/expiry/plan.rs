@@ -113,7 +113,7 @@ impl Plan {
                     plan.judge(index, &leaf(index, &raw)?, sealed, judge)?;
                 }
             }
-            pace.worked(bytes)?;
+            pace.pause_after(bytes)?;
         }
     }
 

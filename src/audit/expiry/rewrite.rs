@@ -84,7 +84,7 @@ impl Rewrite<'_> {
                 file.flush()?;
                 unflushed = 0;
             }
-            pace.worked(bytes.len())?;
+            pace.pause_after(bytes.len())?;
         }
         file.flush()?;
         Ok(content.finish())

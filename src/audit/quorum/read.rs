@@ -107,7 +107,7 @@ impl Reader<'_> {
             ["witness", ..] => self.fault("expected `witness <name> <vkey> [<url>]`"),
             ["group", ..] => self.fault("expected `group <name> all|any|<number> <member>...`"),
             ["quorum", ..] => self.fault("expected `quorum <name>`"),
-            [word, ..] => self.unknown(word),
+            [word, ..] => self.report_unknown(word),
         }
     }
 
@@ -249,7 +249,7 @@ impl Reader<'_> {
         None
     }
 
-    fn unknown(&mut self, word: &str) {
+    fn report_unknown(&mut self, word: &str) {
         let near = nearest(word, KEYWORDS)
             .map(|near| format!("; did you mean `{near}`?"))
             .unwrap_or_default();

@@ -10,7 +10,7 @@ use tokio::sync::oneshot;
 
 use super::CosignRefusal;
 use super::Shared;
-use super::cosigned::LastCosigned;
+use super::last_cosigned::LastCosigned;
 use super::log_hash;
 use super::state::StateFile;
 use crate::audit::checkpoint::SignedCheckpoint;

@@ -6,15 +6,15 @@ use std::slice;
 use clap::Args;
 
 use super::Place;
-use super::whom::SubjectArg;
+use super::subject_arg::SubjectArg;
 use crate::audit::Kind;
 use crate::audit::Outcome;
 use crate::audit::Role;
 use crate::audit::search::Criteria;
 use crate::audit::subject::SubjectKeys;
 use crate::cli::exit::Failure;
-use crate::cli::when;
-use crate::cli::when::TimeArg;
+use crate::cli::time_arg;
+use crate::cli::time_arg::TimeArg;
 use crate::clock::Moment;
 use crate::name::AgreementId;
 use crate::name::DepartmentId;
@@ -74,10 +74,10 @@ pub(super) struct CriteriaArgs {
     #[arg(long, value_parser = kind)]
     kind: Option<Kind>,
     /// From this time on: `2026-05-01`, `2026-05-01T10:00`, or a while ago such as `7d`
-    #[arg(long, value_name = "TIME", value_parser = when::parse)]
+    #[arg(long, value_name = "TIME", value_parser = time_arg::parse)]
     since: Option<TimeArg>,
     /// Before this time
-    #[arg(long, value_name = "TIME", value_parser = when::parse)]
+    #[arg(long, value_name = "TIME", value_parser = time_arg::parse)]
     until: Option<TimeArg>,
     /// The exchange's id, which is the same at both gateways
     #[arg(long, value_name = "ID")]

@@ -3,7 +3,7 @@
 use time::UtcOffset;
 
 use crate::audit::row::Row;
-use crate::cli::when;
+use crate::cli::time_arg;
 
 pub(super) const HEADER: [&str; 9] = [
     "#",
@@ -21,7 +21,7 @@ pub(super) const HEADER: [&str; 9] = [
 pub(super) fn cells(row: Row, offset: UtcOffset) -> Vec<String> {
     vec![
         row.index.to_string(),
-        when::shown(row.time, offset),
+        time_arg::shown(row.time, offset),
         row.side,
         row.who,
         row.what,

@@ -20,7 +20,7 @@ use crate::cli::exit::Failure;
 use crate::cli::exit::Run;
 use crate::cli::output::OutputOptions;
 use crate::cli::table::Table;
-use crate::cli::when;
+use crate::cli::time_arg;
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::gateway::StartError;
@@ -126,7 +126,7 @@ fn write(
                 name.clone(),
                 class.keep.to_string(),
                 class.records.to_string(),
-                when::shown(class.oldest, offset),
+                time_arg::shown(class.oldest, offset),
             ]);
         }
         writeln!(to, "{table}")?;
@@ -144,7 +144,7 @@ fn to_json(expired: &Expired, dry_run: bool, offset: UtcOffset) -> serde_json::V
             "class": name,
             "keep": class.keep.to_string(),
             "records": class.records,
-            "oldest": when::rfc3339(class.oldest, offset),
+            "oldest": time_arg::rfc3339(class.oldest, offset),
         })
     };
     let classes = expired.classes.iter().map(|(name, of)| class(name, of));

@@ -11,7 +11,7 @@ use crate::audit::quorum::Witness;
 use crate::audit::quorum::WitnessPolicy;
 use crate::audit::quorum::WitnessedCheckpoint;
 use crate::cli::exit::Failure;
-use crate::cli::when;
+use crate::cli::time_arg;
 use crate::clock::Moment;
 
 #[derive(Args)]
@@ -40,7 +40,7 @@ pub(super) fn witnesses_json(witnessed: &WitnessedCheckpoint, offset: UtcOffset)
         serde_json::json!({
             "name": witness.name,
             "key": witness.key.name(),
-            "time": time.map(|time| when::rfc3339(time, offset)),
+            "time": time.map(|time| time_arg::rfc3339(time, offset)),
         })
     };
     witnessed.cosigners.iter().map(witness).collect()

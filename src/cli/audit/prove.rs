@@ -10,9 +10,9 @@ use anyhow::Context;
 use clap::Args;
 
 use super::Place;
+use super::entry_arg::EntryArg;
+use super::entry_arg::which;
 use super::unreadable;
-use super::which::EntryArg;
-use super::which::which;
 use crate::audit::Kind;
 use crate::audit::checkpoint::SignedCheckpoint;
 use crate::audit::proof::Proof;

@@ -8,10 +8,10 @@ use serde_json::Value as Json;
 
 use super::Place;
 use super::claimed;
+use super::entry_arg::EntryArg;
+use super::entry_arg::which;
 use super::plain;
 use super::unreadable;
-use super::which::EntryArg;
-use super::which::which;
 use crate::audit::checkpoint::Checkpoint;
 use crate::audit::checkpoint::SignedCheckpoint;
 use crate::audit::erasures::Erasure;

@@ -12,8 +12,8 @@ use super::Place;
 use super::criteria::Identifier;
 use super::criteria::KeysArgs;
 use super::search::write_coverage;
+use super::subject_arg::SubjectArg;
 use super::unreadable;
-use super::whom::SubjectArg;
 use crate::audit::usage::Pick;
 use crate::audit::usage::Usage;
 use crate::audit::usage::Usages;
@@ -21,8 +21,8 @@ use crate::audit::usage::usages;
 use crate::cli::exit::Run;
 use crate::cli::output;
 use crate::cli::output::OutputOptions;
-use crate::cli::when;
-use crate::cli::when::TimeArg;
+use crate::cli::time_arg;
+use crate::cli::time_arg::TimeArg;
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::fault::Fault;
@@ -53,10 +53,10 @@ pub(super) struct SubjectArgs {
     #[arg(required = true, value_name = "FIELD=ID", value_parser = Identifier::parse)]
     who: Vec<Identifier>,
     /// From this time on: `2026-05-01`, `2026-05-01T10:00`, or a while ago such as `7d`
-    #[arg(long, value_name = "TIME", value_parser = when::parse)]
+    #[arg(long, value_name = "TIME", value_parser = time_arg::parse)]
     since: Option<TimeArg>,
     /// Before this time
-    #[arg(long, value_name = "TIME", value_parser = when::parse)]
+    #[arg(long, value_name = "TIME", value_parser = time_arg::parse)]
     until: Option<TimeArg>,
     /// Requests, too, by which nothing was received
     #[arg(long)]
@@ -210,7 +210,7 @@ impl Row<'_> {
             false => format!("nothing received: {}", usage.reason),
         };
         let mut cells = vec![
-            when::shown(usage.time, self.offset),
+            time_arg::shown(usage.time, self.offset),
             usage.role.to_string(),
             receiver,
             usage.provider.clone(),
@@ -235,7 +235,7 @@ impl Row<'_> {
             .collect();
         let mut json = serde_json::json!({
             "index": usage.index,
-            "time": when::rfc3339(usage.time, self.offset),
+            "time": time_arg::rfc3339(usage.time, self.offset),
             "role": usage.role.as_str(),
             "received": usage.received,
             "consumer": usage.consumer,

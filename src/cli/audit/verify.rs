@@ -20,7 +20,7 @@ use crate::cli::exit::Exit;
 use crate::cli::exit::Run;
 use crate::cli::output::OutputOptions;
 use crate::cli::table::Table;
-use crate::cli::when;
+use crate::cli::time_arg;
 use crate::fault::chain;
 use crate::registry::hex;
 use crate::text::visible;
@@ -99,15 +99,15 @@ fn write(report: &Report, place: &Place, to: &mut impl Write) -> io::Result<()> 
         ));
     }
     if let Some((first, last)) = report.times {
-        pairs.push(("from", when::shown(first, place.offset)));
-        pairs.push(("to", when::shown(last, place.offset)));
+        pairs.push(("from", time_arg::shown(first, place.offset)));
+        pairs.push(("to", time_arg::shown(last, place.offset)));
     }
     if let Some(witnessed) = &report.witnessed {
         pairs.push(("witnessed", format!("at {} entries", witnessed.size())));
     }
     for (witness, time) in report.witnesses.iter().flat_map(|by| &by.cosigners) {
         let time = time.map_or("at no stated time".to_owned(), |time| {
-            when::shown(time, place.offset)
+            time_arg::shown(time, place.offset)
         });
         pairs.push(("witness", format!("{}, {time}", witness.name)));
     }
@@ -166,8 +166,8 @@ fn to_json(report: &Report, place: &Place) -> serde_json::Value {
         "entries": report.entries,
         "unpublished": report.unpublished(),
         "commits": report.commits,
-        "first": report.times.map(|(first, _)| when::rfc3339(first, place.offset)),
-        "last": report.times.map(|(_, last)| when::rfc3339(last, place.offset)),
+        "first": report.times.map(|(first, _)| time_arg::rfc3339(first, place.offset)),
+        "last": report.times.map(|(_, last)| time_arg::rfc3339(last, place.offset)),
         "kinds": report.kinds,
         "erased": report.erased,
         "open_streams": report.open_streams,

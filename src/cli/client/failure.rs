@@ -7,7 +7,7 @@ use tonic::Status;
 
 use crate::cli::exit::Exit;
 use crate::cli::exit::Failure;
-use crate::cli::refused::GatewayRefusal;
+use crate::cli::gateway_refusal::GatewayRefusal;
 use crate::fault::chain;
 use crate::identity::connector::ConnectError;
 use crate::identity::tls_error::alert_within;

@@ -3,7 +3,7 @@
 use serde::Serialize;
 use time::UtcOffset;
 
-use crate::cli::when;
+use crate::cli::time_arg;
 use crate::correction::answer;
 use crate::correction::digest;
 use crate::correction::moment;
@@ -49,7 +49,9 @@ pub(super) struct CorrectionRow {
 impl CorrectionRow {
     pub(super) fn of(correction: &pb::Correction, offset: UtcOffset) -> Self {
         let at = |time: &Option<prost_types::Timestamp>| {
-            let time = time.as_ref().map(|time| when::shown(moment(time), offset));
+            let time = time
+                .as_ref()
+                .map(|time| time_arg::shown(moment(time), offset));
             time.unwrap_or_default()
         };
         Self {
@@ -129,7 +131,7 @@ impl NoticeRow {
         let at = notice.corrected_at.as_ref();
         Self {
             corrected: at
-                .map(|time| when::shown(moment(time), offset))
+                .map(|time| time_arg::shown(moment(time), offset))
                 .unwrap_or_default(),
             notice: notice.notice_id,
             provider: notice.provider,

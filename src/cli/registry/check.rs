@@ -17,8 +17,8 @@ use crate::cli::exit::Exit;
 use crate::cli::exit::Failure;
 use crate::cli::exit::Run;
 use crate::cli::output::OutputOptions;
-use crate::cli::when;
-use crate::cli::when::TimeArg;
+use crate::cli::time_arg;
+use crate::cli::time_arg::TimeArg;
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::gateway::impact::Impact;
@@ -67,7 +67,7 @@ pub(super) struct CheckArgs {
     #[arg(long, value_name = "FILE", requires = "against")]
     config: Option<PathBuf>,
     /// From when on the gateway's journal is asked who needs what changes
-    #[arg(long, value_name = "TIME", default_value = "30d", value_parser = when::parse, requires = "config")]
+    #[arg(long, value_name = "TIME", default_value = "30d", value_parser = time_arg::parse, requires = "config")]
     since: TimeArg,
 }
 

@@ -21,8 +21,8 @@ use crate::cli::exit::Exit;
 use crate::cli::exit::Failure;
 use crate::cli::exit::Run;
 use crate::cli::output::OutputOptions;
-use crate::cli::when;
-use crate::cli::when::TimeArg;
+use crate::cli::time_arg;
+use crate::cli::time_arg::TimeArg;
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::gateway::assemble;
@@ -66,7 +66,7 @@ pub(super) struct PublishArgs {
     #[arg(long)]
     dry_run: bool,
     /// From when on the gateway's journal is asked who needs what changes
-    #[arg(long, value_name = "TIME", default_value = "30d", value_parser = when::parse)]
+    #[arg(long, value_name = "TIME", default_value = "30d", value_parser = time_arg::parse)]
     since: TimeArg,
 }
 

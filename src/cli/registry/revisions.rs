@@ -11,7 +11,7 @@ use crate::cli::exit::Exit;
 use crate::cli::exit::Failure;
 use crate::cli::exit::Run;
 use crate::cli::output::OutputOptions;
-use crate::cli::when;
+use crate::cli::time_arg;
 use crate::config::Config;
 use crate::name::PackageName;
 use crate::publication::shelf::KeptRevision;
@@ -59,7 +59,7 @@ impl RevisionsArgs {
             for kept in &kept {
                 any = true;
                 let is_current = kept.revision.digest == head;
-                let at = when::shown(kept.revision.at, config.offset);
+                let at = time_arg::shown(kept.revision.at, config.offset);
                 write(kept, is_current, &at, is_json, &mut out)?;
             }
         }

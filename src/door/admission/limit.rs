@@ -77,7 +77,7 @@ impl Limit {
     }
 
     /// Takes in an answer to an exchange of that kind, while so many were under way.
-    pub(super) fn answered(&mut self, kind: u64, begun: Instant, now: Instant, under_way: u64) {
+    pub(super) fn add_latency(&mut self, kind: u64, begun: Instant, now: Instant, under_way: u64) {
         if self.since.is_some_and(|since| begun < since) {
             return;
         }

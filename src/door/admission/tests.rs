@@ -46,7 +46,7 @@ impl Queue {
             let under_way = self.shares.total();
             self.shares.give_back(&whose);
             let (begun, now) = (self.begun + let_in, self.begun + done);
-            self.limit.answered(0, begun, now, under_way);
+            self.limit.add_latency(0, begun, now, under_way);
             self.took.push((let_in, done - let_in));
         }
         *self.offered.entry(who).or_default() += 1;

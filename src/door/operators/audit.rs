@@ -21,7 +21,7 @@ use super::progress::Progress;
 use super::proof;
 use super::proof::Prover;
 use super::reader::Right;
-use super::unread::ReadingError;
+use super::reading_error::ReadingError;
 use super::usages;
 use super::usages::Audience;
 use crate::door::status;
@@ -216,7 +216,7 @@ impl Page {
 type PageStream = Pin<Box<dyn Stream<Item = Result<pb::SearchResponse, Status>> + Send>>;
 
 /// The status of what was not read, counted and logged.
-fn refused(what: &'static str) -> impl Fn(ReadingError) -> Status {
+fn status_of(what: &'static str) -> impl Fn(ReadingError) -> Status {
     move |unread| status::unread(&unread.log(what))
 }
 
@@ -229,7 +229,7 @@ impl AuditService for AuditDoor {
         request: Request<pb::SearchRequest>,
     ) -> Result<Response<PageStream>, Status> {
         let found = self.found(&request).await;
-        found.map(Response::new).map_err(refused("Search"))
+        found.map(Response::new).map_err(status_of("Search"))
     }
 
     async fn list_usages(
@@ -237,7 +237,7 @@ impl AuditService for AuditDoor {
         request: Request<pb::ListUsagesRequest>,
     ) -> Result<Response<pb::ListUsagesResponse>, Status> {
         let usages = self.usages(&request).await;
-        usages.map(Response::new).map_err(refused("ListUsages"))
+        usages.map(Response::new).map_err(status_of("ListUsages"))
     }
 
     async fn get_proof(
@@ -245,7 +245,7 @@ impl AuditService for AuditDoor {
         request: Request<pb::GetProofRequest>,
     ) -> Result<Response<pb::GetProofResponse>, Status> {
         let proofs = self.proofs(&request).await;
-        proofs.map(Response::new).map_err(refused("GetProof"))
+        proofs.map(Response::new).map_err(status_of("GetProof"))
     }
 
     async fn get_status(
@@ -253,6 +253,6 @@ impl AuditService for AuditDoor {
         request: Request<pb::GetStatusRequest>,
     ) -> Result<Response<pb::GetStatusResponse>, Status> {
         let told = self.status(&request).await;
-        told.map(Response::new).map_err(refused("GetStatus"))
+        told.map(Response::new).map_err(status_of("GetStatus"))
     }
 }

@@ -13,7 +13,7 @@ use tokio::sync::Semaphore;
 use super::reader::KnownReader;
 use super::reader::ReadGrant;
 use super::reader::Readers;
-use super::unread::ReadingError;
+use super::reading_error::ReadingError;
 use super::visibility::Visibility;
 use crate::audit::Entry;
 use crate::audit::merkle::Hash;
@@ -156,7 +156,7 @@ impl ReadingDesk {
                 .sha256
                 .map(|hash| hash.to_vec().into())
                 .unwrap_or_default(),
-            mandate: note(&reading.mandate),
+            mandate: printable(&reading.mandate),
         });
         self.exchange.journal().append(entry).await?;
         metrics::counter!("landbridge_reads_total", "reader" => reader, "action" => action)
@@ -205,7 +205,7 @@ impl ReadingDesk {
     }
 }
 
-fn note(text: &str) -> String {
+fn printable(text: &str) -> String {
     let printable = text.chars().filter(|c| !c.is_control());
     printable.take(MAX_MANDATE).collect()
 }

@@ -34,7 +34,7 @@ use super::desk::ReadingDesk;
 use super::parameters::Parameters;
 use super::reader::ReadGrant;
 use super::reader::Right;
-use super::unread::ReadingError;
+use super::reading_error::ReadingError;
 use crate::audit::export::Export;
 use crate::audit::export::ExportError;
 use crate::audit::export::Format;
@@ -174,9 +174,10 @@ fn made(
         return Err(ReadingError::failed(io::Error::other(why)));
     }
     let path = place(export.journal);
-    let written = write(export, &path, &mut |_| ControlFlow::Continue(())).map_err(refused)?;
+    let written =
+        write(export, &path, &mut |_| ControlFlow::Continue(())).map_err(reading_error)?;
     let file = match export.format {
-        Format::Bundle => packed(&path),
+        Format::Bundle => pack(&path),
         Format::Parquet | Format::Csv | Format::Jsonl | Format::Ocsf | Format::Tiles => {
             File::open(&path).and_then(|file| fs::remove_file(&path).map(|()| file))
         }
@@ -185,7 +186,7 @@ fn made(
 }
 
 /// A folder as a tar archive without a name; the folder is gone.
-fn packed(folder: &Path) -> io::Result<File> {
+fn pack(folder: &Path) -> io::Result<File> {
     let place = folder.with_extension("tar");
     let file = File::options()
         .read(true)
@@ -208,7 +209,7 @@ fn place(journal: &Path) -> PathBuf {
     journal.with_file_name(format!("export-{}", Uuid::now_v7()))
 }
 
-fn refused(error: ExportError) -> ReadingError {
+fn reading_error(error: ExportError) -> ReadingError {
     match error {
         ExportError::Range { .. } | ExportError::Nothing => {
             ReadingError::invalid("query", error.to_string())

@@ -14,7 +14,7 @@ use axum::response::Response;
 use super::desk::OnRecord;
 use super::desk::ReadingDesk;
 use super::reader::Right;
-use super::unread::ReadingError;
+use super::reading_error::ReadingError;
 use crate::door::tiles;
 use crate::door::tiles::ServedJournal;
 

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use super::desk::ReadingDesk;
-use super::unread::ReadingError;
+use super::reading_error::ReadingError;
 use crate::audit::index::Index;
 use crate::audit::person::Gaps;
 use crate::audit::person::Person;

@@ -39,7 +39,7 @@ async fn readyz(State(pages): State<Pages>) -> (StatusCode, String) {
     }
     let journal = pages.exchange.journal();
     let not_ready = match journal.state() {
-        JournalState::Writable => return standing(&journal.standing(), &pages.overdue),
+        JournalState::Writable => return standing(&journal.trust(), &pages.overdue),
         JournalState::Unpublished(reason) => {
             format!("the journal's checkpoint cannot be published: {reason}\n")
         }

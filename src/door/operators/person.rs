@@ -3,8 +3,8 @@
 use std::slice;
 
 use super::desk::ReadingDesk;
-use super::told::QueryWords;
-use super::unread::ReadingError;
+use super::query_words::QueryWords;
+use super::reading_error::ReadingError;
 use crate::audit::person;
 use crate::audit::person::PersonError;
 use crate::clock::Moment;

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use super::lookup;
-use super::unread::ReadingError;
+use super::reading_error::ReadingError;
 use crate::audit::checkpoint::Checkpoint;
 use crate::audit::reader::ReadError;
 use crate::audit::reader::Reader;

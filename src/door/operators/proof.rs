@@ -5,7 +5,7 @@ use std::path::Path;
 
 use super::lookup;
 use super::progress::size;
-use super::unread::ReadingError;
+use super::reading_error::ReadingError;
 use crate::audit::proof::Proof;
 use crate::audit::reader::Reader;
 use crate::audit::search::Criteria;

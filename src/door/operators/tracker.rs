@@ -23,7 +23,7 @@ use super::desk::OnRecord;
 use super::desk::Reading;
 use super::desk::ReadingDesk;
 use super::reader::Right;
-use super::unread::ReadingError;
+use super::reading_error::ReadingError;
 use super::usages;
 use super::usages::Audience;
 use crate::audit::JournalState;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::desk::ReadingDesk;
 use super::lookup;
-use super::unread::ReadingError;
+use super::reading_error::ReadingError;
 use super::visibility::Disclosure;
 use super::visibility::HidingRule;
 use super::visibility::Visibility;

@@ -27,7 +27,7 @@ const COMPARISONS: u64 = 600;
 /// Changes that a peer may tell of.
 const NOTICES: u64 = 600;
 const HOUR_MS: u32 = 3_600_000;
-const LOOK: Duration = Duration::from_secs(60);
+const CHECK_EVERY: Duration = Duration::from_secs(60);
 
 /// By peer and hour.
 #[derive(Debug, Default)]
@@ -53,7 +53,7 @@ impl Claims {
         if before < COMPARISONS {
             Ok(())
         } else {
-            Err(status::shed(AdmissionRefusal::OverShare))
+            Err(status::of_admission(AdmissionRefusal::OverShare))
         }
     }
 
@@ -62,7 +62,7 @@ impl Claims {
         if before < NOTICES {
             Ok(())
         } else {
-            Err(status::shed(AdmissionRefusal::OverShare))
+            Err(status::of_admission(AdmissionRefusal::OverShare))
         }
     }
 
@@ -90,7 +90,7 @@ impl PeerDoor {
 
     /// Puts on record, until the gateway stops, what was claimed without a ground in each hour.
     pub async fn sum_up(self, stop: CancellationToken) {
-        let mut look = tokio::time::interval(LOOK);
+        let mut look = tokio::time::interval(CHECK_EVERY);
         look.set_missed_tick_behavior(MissedTickBehavior::Delay);
         while stop.run_until_cancelled(look.tick()).await.is_some() {
             let now = self.exchange.clock().now();

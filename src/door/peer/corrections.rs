@@ -62,7 +62,7 @@ impl PeerDoor {
         let peer = request.extensions().get::<Peer>();
         let peer = Caller::from(peer.ok_or_else(status::no_identity)?);
         let place = self.places.try_acquire();
-        let place = place.map_err(|_| status::shed(AdmissionRefusal::Overloaded))?;
+        let place = place.map_err(|_| status::of_admission(AdmissionRefusal::Overloaded))?;
         Ok((peer.department().clone(), place))
     }
 }

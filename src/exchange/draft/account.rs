@@ -25,7 +25,7 @@ const MAX_DETAIL: usize = 512;
 
 impl Draft {
     /// The entry of an answer that is one message.
-    pub(in crate::exchange) fn answered(
+    pub(in crate::exchange) fn answer_entry(
         &mut self,
         warrant: Warrant,
         at: Moment,
@@ -37,7 +37,7 @@ impl Draft {
     }
 
     /// The entry that must be on disk before the first byte of a stream. If nothing follows it, all was missed.
-    pub(in crate::exchange) fn opening(
+    pub(in crate::exchange) fn opening_entry(
         &mut self,
         warrant: Warrant,
         at: Moment,
@@ -49,7 +49,7 @@ impl Draft {
     }
 
     /// The entry of a refusal. A denial names the agreement that it rests on, where there is one.
-    pub(in crate::exchange) fn refused(&mut self, cause: &Cause, at: Moment) -> Entry {
+    pub(in crate::exchange) fn refusal_entry(&mut self, cause: &Cause, at: Moment) -> Entry {
         if let Cause::Denied(denial) = cause {
             let named = denial
                 .metadata()
@@ -98,7 +98,11 @@ impl Draft {
     }
 
     /// How a stream ended, whatever ended it. Whoever goes away may have drawn the conclusion that nothing came.
-    pub(in crate::exchange) fn ended(&mut self, cause: Option<&Cause>, at: Moment) -> StreamEnd {
+    pub(in crate::exchange) fn stream_end(
+        &mut self,
+        cause: Option<&Cause>,
+        at: Moment,
+    ) -> StreamEnd {
         let missed = match cause {
             None | Some(Cause::ClientGone | Cause::ClientStalled(_)) => self.guess.values(),
             Some(_) => 0,

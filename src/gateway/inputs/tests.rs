@@ -125,7 +125,7 @@ fn every_change_of_what_is_read_is_seen_and_no_other() {
         ),
     ];
     for (what, is_read, change) in changes {
-        inputs.are_read(inputs.contents());
+        inputs.mark_read(inputs.contents());
         assert!(inputs.is_read(inputs.contents()), "{what}");
         change();
         assert_eq!(!inputs.is_read(inputs.contents()), is_read, "{what}");

@@ -10,10 +10,10 @@ use crate::audit::reconcile::window::Window;
 /// Windows that are set aside; more than these, and the department as a whole is waited for.
 const MOST_ASIDE: usize = 256;
 /// Windows of them that are tried again in one round.
-const AGAIN_AT_ONCE: usize = 4;
+const RETRIES_AT_ONCE: usize = 4;
 /// How soon one is tried again; each time twice as long, up to the longest.
-const AGAIN: Duration = Duration::from_secs(10);
-const LONGEST: Duration = Duration::from_secs(3_600);
+const RETRY_MIN: Duration = Duration::from_secs(10);
+const RETRY_MAX: Duration = Duration::from_secs(3_600);
 
 #[derive(Debug)]
 pub(super) struct Progress {
@@ -48,10 +48,12 @@ impl Progress {
     /// Those that are to be tried again now, the oldest first.
     pub(super) fn again(&self, now: Instant) -> Vec<Window> {
         let due = self.aside.iter().filter(|(_, aside)| aside.until <= now);
-        due.map(|(window, _)| *window).take(AGAIN_AT_ONCE).collect()
+        due.map(|(window, _)| *window)
+            .take(RETRIES_AT_ONCE)
+            .collect()
     }
 
-    pub(super) fn compared(&mut self, window: Window) {
+    pub(super) fn finish(&mut self, window: Window) {
         self.aside.remove(&window);
         self.pass(window);
     }
@@ -62,7 +64,7 @@ impl Progress {
         if known.is_none() && self.aside.len() >= MOST_ASIDE {
             return false;
         }
-        let wait = known.map_or(AGAIN, |wait| (wait * 2).min(LONGEST));
+        let wait = known.map_or(RETRY_MIN, |wait| (wait * 2).min(RETRY_MAX));
         let until = now + wait;
         self.aside.insert(window, Deferral { until, wait });
         self.pass(window);
@@ -94,15 +96,15 @@ mod tests {
             (progress.next(), progress.oldest()),
             (first().next(), first())
         );
-        progress.compared(first().next());
+        progress.finish(first().next());
         assert_eq!(progress.next(), first().next().next());
         assert!(progress.again(now).is_empty());
-        assert_eq!(progress.again(now + AGAIN), [first()]);
+        assert_eq!(progress.again(now + RETRY_MIN), [first()]);
 
-        assert!(progress.set_aside(first(), now + AGAIN));
-        assert!(progress.again(now + AGAIN * 2).is_empty());
-        assert_eq!(progress.again(now + AGAIN * 3), [first()]);
-        progress.compared(first());
+        assert!(progress.set_aside(first(), now + RETRY_MIN));
+        assert!(progress.again(now + RETRY_MIN * 2).is_empty());
+        assert_eq!(progress.again(now + RETRY_MIN * 3), [first()]);
+        progress.finish(first());
         assert_eq!(progress.oldest(), progress.next());
     }
 
@@ -116,7 +118,7 @@ mod tests {
         let next = progress.next();
         assert!(!progress.set_aside(next, now));
         assert_eq!(progress.next(), next);
-        progress.compared(first());
+        progress.finish(first());
         assert!(progress.set_aside(next, now));
     }
 }

@@ -69,7 +69,7 @@ pub(super) async fn last(channel: Channel, origin: &str) -> Result<Option<String
     match told.status {
         StatusCode::OK => Ok(Some(told.body)),
         StatusCode::NOT_FOUND => Ok(None),
-        _ => Err(told.refused()),
+        _ => Err(told.into_error()),
     }
 }
 
@@ -86,7 +86,7 @@ pub(super) async fn add(channel: Channel, body: String) -> Result<SubmissionOutc
             size.map(SubmissionOutcome::OtherOld)
                 .ok_or(WitnessError::Garbled("a size that is none"))
         }
-        _ => Err(told.refused()),
+        _ => Err(told.into_error()),
     }
 }
 
@@ -127,7 +127,7 @@ async fn ask(
 }
 
 impl HttpAnswer {
-    fn refused(self) -> WitnessError {
+    fn into_error(self) -> WitnessError {
         WitnessError::Refused {
             status: self.status.as_u16(),
             why: shown(self.body.trim_end()),

@@ -56,7 +56,7 @@ impl WitnessingTask {
                 return Ok(());
             }
             let why = self.states.why(&witnesses.all);
-            if let JournalTrust::Unconfirmed { why: former } = &*held.journal().standing()
+            if let JournalTrust::Unconfirmed { why: former } = &*held.journal().trust()
                 && *former != why
             {
                 tracing::warn!(
@@ -64,7 +64,7 @@ impl WitnessingTask {
                     "exchanges are refused until the journal's witnesses have answered"
                 );
             }
-            held.journal().stand(JournalTrust::Unconfirmed { why });
+            held.journal().set_trust(JournalTrust::Unconfirmed { why });
         }
     }
 
@@ -90,10 +90,10 @@ impl WitnessingTask {
                     if let Some(last) = last {
                         self.hold_against(reached, &last, found).await?;
                     }
-                    self.states.answered(reached, size, None);
+                    self.states.set_answer(reached, size, None);
                     heard.push(reached.witness.key.name().to_owned());
                 }
-                Err(trouble) => self.states.failed(reached, &trouble),
+                Err(trouble) => self.states.set_failure(reached, &trouble),
             }
         }
         drop(asked);

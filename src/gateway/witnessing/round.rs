@@ -72,7 +72,7 @@ impl WitnessingTask {
             match cosigned {
                 Ok(line) => lines.push(line),
                 Err(trouble) => {
-                    self.states.failed(reached, &trouble);
+                    self.states.set_failure(reached, &trouble);
                     if trouble.is_contradiction() {
                         self.look_into(reached).await;
                     }
@@ -80,7 +80,7 @@ impl WitnessingTask {
                 }
             }
             self.states
-                .answered(reached, checkpoint.size(), Some(self.now()));
+                .set_answer(reached, checkpoint.size(), Some(self.now()));
             let Ok(with_lines) = checkpoint.with_lines(lines.iter().map(String::as_str)) else {
                 continue;
             };

@@ -35,7 +35,7 @@ impl WitnessStates {
     }
 
     /// A witness has cosigned `size` of the journal's entries, or has none of them yet.
-    pub(super) fn answered(&self, reached: &LocatedWitness, size: u64, at: Option<Moment>) {
+    pub(super) fn set_answer(&self, reached: &LocatedWitness, size: u64, at: Option<Moment>) {
         let name = reached.witness.key.name().to_owned();
         if let Some(at) = at {
             metrics::gauge!("landbridge_witness_cosigned_timestamp_seconds", "witness" => name.clone())
@@ -64,7 +64,7 @@ impl WitnessStates {
     }
 
     /// A witness was of no use.
-    pub(super) fn failed(&self, reached: &LocatedWitness, trouble: &WitnessError) {
+    pub(super) fn set_failure(&self, reached: &LocatedWitness, trouble: &WitnessError) {
         let name = reached.witness.key.name().to_owned();
         let text = chain(trouble);
         metrics::counter!("landbridge_witness_failures_total", "witness" => name.clone())

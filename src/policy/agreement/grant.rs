@@ -6,7 +6,7 @@ use std::sync::Arc;
 use toml::de::DeTable;
 
 use super::Grant;
-use super::named::GrantFields;
+use super::grant_fields::GrantFields;
 use super::release;
 use super::report::Located;
 use super::report::Report;

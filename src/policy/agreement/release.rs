@@ -4,7 +4,7 @@ use prost_reflect::FieldDescriptor;
 use prost_reflect::Kind;
 
 use super::ReleasedField;
-use super::named::GrantFields;
+use super::grant_fields::GrantFields;
 use super::report::Located;
 use super::report::Report;
 use crate::registry::field::Field;

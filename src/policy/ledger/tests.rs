@@ -151,7 +151,7 @@ fn tries_are_counted_for_each_record_and_day() {
     let (ledger, permit) = (ledger(), verification());
     for failed in [1, 0, 2] {
         assert_eq!(reason(ledger.may_verify(&permit, &KEY, after(0))), "");
-        ledger.mismatched(&permit, &KEY, failed, after(0));
+        ledger.record_mismatches(&permit, &KEY, failed, after(0));
     }
     let denial = ledger.may_verify(&permit, &KEY, after(0)).unwrap_err();
     assert_eq!(denial.reason(), "TOO_MANY_TRIES");
@@ -168,7 +168,7 @@ fn verifications_side_by_side_share_the_tries() {
     let (ledger, permit) = (ledger(), verification());
     let let_in = (0..9).filter(|_| ledger.may_verify(&permit, &KEY, after(0)).is_ok());
     assert_eq!(let_in.count(), 3);
-    ledger.mismatched(&permit, &KEY, 0, after(0));
+    ledger.record_mismatches(&permit, &KEY, 0, after(0));
     assert_eq!(reason(ledger.may_verify(&permit, &KEY, after(0))), "");
     assert_eq!(
         reason(ledger.may_verify(&permit, &KEY, after(0))),
@@ -193,7 +193,7 @@ fn what_the_journal_says_is_counted_again() {
     ledger.restore(&spent(10, 3), after(-day));
     assert_eq!(reason(ledger.spend(&permit, 1, after(0))), "");
     assert_eq!(reason(ledger.may_verify(&permit, &KEY, after(0))), "");
-    ledger.mismatched(&permit, &KEY, 0, after(0));
+    ledger.record_mismatches(&permit, &KEY, 0, after(0));
 
     ledger.restore(&spent(9, 3), after(0));
     // Of a past day, told late.

@@ -102,7 +102,7 @@ impl Report<'_> {
             }
         }
         self.packages();
-        self.deleted();
+        self.report_deleted();
     }
 
     fn package(&mut self, old: &FileDescriptor, new: &FileDescriptor) {
@@ -149,7 +149,7 @@ impl Report<'_> {
         }
     }
 
-    fn deleted(&mut self) {
+    fn report_deleted(&mut self) {
         for (declared, file) in &self.before.declared {
             let (in_file, in_package, what) = match declared.kind {
                 Kind::Message => (

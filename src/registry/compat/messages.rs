@@ -16,7 +16,7 @@ impl Report<'_> {
         for (old, new) in pairs(&self.before.messages, &self.after.messages) {
             self.deleted_fields(old, new);
             self.oneofs(old, new);
-            self.reserved(old, new);
+            self.check_reserved(old, new);
             self.accessor(old, new);
         }
     }
@@ -51,7 +51,7 @@ impl Report<'_> {
         }
     }
 
-    fn reserved(&mut self, old: &MessageDescriptor, new: &MessageDescriptor) {
+    fn check_reserved(&mut self, old: &MessageDescriptor, new: &MessageDescriptor) {
         let new_ranges: Vec<_> = new.reserved_ranges().collect();
         for range in old.reserved_ranges() {
             if !covers(&new_ranges, range.start, range.end) {

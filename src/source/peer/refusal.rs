@@ -33,7 +33,7 @@ const MAX_TEXT: usize = 512;
 const MAX_METADATA: usize = 16;
 
 /// Sorts a failed call: the provider refused, or it cannot be reached.
-pub(super) fn refused(status: &Status) -> SourceError {
+pub(super) fn source_error(status: &Status) -> SourceError {
     match (status.code(), status.get_details_error_info()) {
         (code, Some(info)) => SourceError::Refused(Box::new(PeerRefusal {
             code,

@@ -214,18 +214,18 @@ impl SettlingBinding<'_> {
             return None;
         }
         if let Some(name) = self.settings.columns.get(path.as_str()) {
-            return self.named(field, name.as_str());
+            return self.bind_named(field, name.as_str());
         }
         let default = path.as_str().replace('.', "_");
         if !self.is_divided(&path) && self.live(&default).is_some() {
-            return self.named(field, &default);
+            return self.bind_named(field, &default);
         }
         let message = ValueKind::of(field.descriptor()) == ValueKind::Json && !field.is_repeated();
         if message && (self.is_divided(&path) || self.has_columns_below(&default)) {
             let fields = self.fields(Some(&path));
             return Some(Bound::Message { field, fields });
         }
-        self.missing(&path, &default);
+        self.report_missing(&path, &default);
         None
     }
 
@@ -253,13 +253,13 @@ impl SettlingBinding<'_> {
             .find(|column| column.is_called(name, self.dialect))
     }
 
-    fn named(&mut self, field: Field, name: &str) -> Option<Bound> {
+    fn bind_named(&mut self, field: Field, name: &str) -> Option<Bound> {
         let Some(column) = self.live(name) else {
-            self.missing(field.path(), name);
+            self.report_missing(field.path(), name);
             return None;
         };
         let Ok(identifier) = column.name.parse::<Identifier>() else {
-            self.missing(field.path(), name);
+            self.report_missing(field.path(), name);
             return None;
         };
         let chosen = codec::choose(self.dialect, column, field.descriptor());
@@ -314,7 +314,7 @@ impl SettlingBinding<'_> {
         }
     }
 
-    fn missing(&mut self, path: &FieldPath, column: &str) {
+    fn report_missing(&mut self, path: &FieldPath, column: &str) {
         let names = self.live.iter().map(|column| column.name.as_str());
         let suggestion = fault::nearest(column, names)
             .map(|name| format!("; did you mean `{name}`?"))

@@ -95,7 +95,7 @@ pub(super) enum Foreign {
 }
 
 impl Unreachable {
-    pub(super) fn refused(place: &Place, source: io::Error) -> SourceError {
+    pub(super) fn source_error(place: &Place, source: io::Error) -> SourceError {
         let place = place.to_string();
         SourceError::Unavailable(Box::new(Self::Refused { place, source }))
     }

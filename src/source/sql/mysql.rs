@@ -87,7 +87,7 @@ impl pool::Backend for MySql {
     async fn open(&self, address: &Address) -> Result<Session, SourceError> {
         let opened = options(address).connect().await;
         let mut connection = opened.map_err(|error| match error {
-            sqlx::Error::Io(error) => Unreachable::refused(&address.place, error),
+            sqlx::Error::Io(error) => Unreachable::source_error(&address.place, error),
             sqlx::Error::Tls(error) => Unreachable::tls(&address.place, error),
             error => judge(error, self.statement_timeout),
         })?;

@@ -29,7 +29,7 @@ pub(super) const LIVENESS: Duration = Duration::from_secs(2);
 /// A connection that has waited longer than this is closed rather than used.
 const STALE: Duration = Duration::from_secs(600);
 /// How often the file of an address is looked at.
-const LOOK: Duration = Duration::from_secs(5);
+const CHECK_EVERY: Duration = Duration::from_secs(5);
 
 /// What a pool must know of a kind of database.
 pub(super) trait Backend: fmt::Debug + Send + Sync + 'static {
@@ -178,7 +178,7 @@ impl<B: Backend> Pool<B> {
     }
 
     async fn follow_file(&self) {
-        if self.0.file.is_some() && self.waiting().is_to_look() {
+        if self.0.file.is_some() && self.waiting().should_check() {
             self.read_file().await;
         }
     }
@@ -236,8 +236,8 @@ impl<C> Waiting<C> {
         (Arc::clone(&self.address), self.era)
     }
 
-    fn is_to_look(&mut self) -> bool {
-        let is_time = self.looked.elapsed() >= LOOK;
+    fn should_check(&mut self) -> bool {
+        let is_time = self.looked.elapsed() >= CHECK_EVERY;
         if is_time {
             self.looked = Instant::now();
         }

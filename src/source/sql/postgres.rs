@@ -99,7 +99,7 @@ impl Postgres {
         if self.is_shared.load(Ordering::Relaxed) {
             return Ok(());
         }
-        let failed = |broken| judged(broken, self.statement_timeout);
+        let failed = |broken| source_error(broken, self.statement_timeout);
         session.ask(live::POSTGRES_PROCESS, &[], None)?;
         session.flush().await?;
         let (outputs, mut process) = (live::postgres_process_outputs(), None);
@@ -120,7 +120,7 @@ impl Postgres {
             "SET default_transaction_read_only = on;{settings};SET landbridge.session = '{mark}'"
         ))?;
         session.flush().await?;
-        session.ended().await.map_err(failed)?;
+        session.wait_for_ready().await.map_err(failed)?;
         session.take_mark(mark.into());
         Ok(())
     }
@@ -156,7 +156,7 @@ impl Postgres {
 }
 
 /// The server's refusal as an error of the source.
-fn judged(broken: SessionError, timeout: Duration) -> SourceError {
+fn source_error(broken: SessionError, timeout: Duration) -> SourceError {
     match broken {
         SessionError::Refused(code) => refused(code, timeout),
         SessionError::Lost(error) => error,
@@ -186,7 +186,7 @@ pub(super) async fn columns(
                 shown: row.text(2).unwrap_or_default(),
                 element: row.text(3),
                 collation: None,
-                labels: divided(row.text(4)),
+                labels: split_labels(row.text(4)),
                 uniqueness: Uniqueness::of(row.is_true(5), row.is_true(6)),
                 in_utf8: row.is_true(7),
             });
@@ -198,7 +198,7 @@ pub(super) async fn columns(
     pool.with(read, || true).await
 }
 
-fn divided(labels: Option<String>) -> Vec<String> {
+fn split_labels(labels: Option<String>) -> Vec<String> {
     let labels = labels.unwrap_or_default();
     let labels = labels.split(live::BETWEEN_LABELS);
     labels
@@ -223,7 +223,7 @@ async fn probe_once(
     plan: &Plan,
     timeout: Duration,
 ) -> Result<(), SourceError> {
-    let failed = |broken| judged(broken, timeout);
+    let failed = |broken| source_error(broken, timeout);
     let session = lease.connection()?;
     let postgres = pool.backend();
     postgres.begin(session, Isolation::WholeAnswer)?;
@@ -248,7 +248,7 @@ async fn probe_once(
     session.flush().await?;
     let mut answer = Answer::to(&plan.outputs);
     while session.next(&mut answer).await.map_err(failed)?.is_some() {}
-    session.ended().await.map_err(failed)
+    session.wait_for_ready().await.map_err(failed)
 }
 
 /// Reads the few records of a key.
@@ -310,9 +310,9 @@ async fn transact(
     session.put("COMMIT")?;
     session.flush().await?;
     // Each answer is read to its end, so that the session can go on; the first refusal is the one that tells.
-    let begun = passed(session.begun().await)?;
-    let read = passed(read(session, statement, &mut each).await)?;
-    let ended = passed(session.ended().await)?;
+    let begun = code_of_refusal(session.begun().await)?;
+    let read = code_of_refusal(read(session, statement, &mut each).await)?;
+    let ended = code_of_refusal(session.wait_for_ready().await)?;
     match begun.or(read).or(ended) {
         None => Ok(()),
         Some(code) => Err(refused(code, timeout)),
@@ -343,9 +343,9 @@ async fn transact_marked(
     session.ask(&sql, &args, Some(name))?;
     session.flush().await?;
     if is_unproven {
-        passed(session.proven().await)?;
+        code_of_refusal(session.check_mark().await)?;
     }
-    let refusal = passed(read(session, statement, each).await)?;
+    let refusal = code_of_refusal(read(session, statement, each).await)?;
     if refusal.as_deref() == Some("0A000") {
         session.close(name)?;
     }
@@ -365,7 +365,7 @@ async fn read(
 }
 
 /// The code of a refusal, if there is one.
-fn passed(answer: Result<(), SessionError>) -> Result<Option<String>, SourceError> {
+fn code_of_refusal(answer: Result<(), SessionError>) -> Result<Option<String>, SourceError> {
     match answer {
         Ok(()) => Ok(None),
         Err(SessionError::Refused(code)) => Ok(Some(code)),
@@ -415,18 +415,18 @@ async fn stream(
     outlet: &Outlet,
     timeout: Duration,
 ) -> Result<Vec<Bytes>, SourceError> {
-    let failed = |broken| judged(broken, timeout);
+    let failed = |broken| source_error(broken, timeout);
     let session = lease.connection()?;
     pool.backend().begin(session, Isolation::WholeAnswer)?;
     let declare = format!("DECLARE answer NO SCROLL CURSOR FOR {}", plan.sql);
     session.ask(&declare, &plan.args, None)?;
     put_fetch(session, FIRST)?;
     session.flush().await?;
-    let begun = passed(session.begun().await)?;
-    let declared = passed(session.ended().await)?;
+    let begun = code_of_refusal(session.begun().await)?;
+    let declared = code_of_refusal(session.wait_for_ready().await)?;
     if let Some(code) = begun.or(declared) {
         // The fetch is refused, too.
-        passed(session.ended().await)?;
+        code_of_refusal(session.wait_for_ready().await)?;
         return Err(refused(code, timeout));
     }
 
@@ -447,7 +447,7 @@ async fn stream(
     }
     session.put("COMMIT")?;
     session.flush().await?;
-    session.ended().await.map_err(failed)?;
+    session.wait_for_ready().await.map_err(failed)?;
     drop(lease);
     Ok(batch.take())
 }
@@ -469,7 +469,7 @@ async fn fetch(
     let (mut rows, mut bytes) = (0, 0);
     loop {
         let next = session.next(&mut answer).await;
-        let Some(row) = next.map_err(|broken| judged(broken, timeout))? else {
+        let Some(row) = next.map_err(|broken| source_error(broken, timeout))? else {
             return Ok((rows, bytes));
         };
         let before = batch.bytes();

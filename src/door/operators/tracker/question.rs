@@ -7,8 +7,8 @@ use crate::door::operators::desk::ReadingDesk;
 use crate::door::operators::parameters::Parameters;
 use crate::door::operators::person::Period;
 use crate::door::operators::person::Person;
-use crate::door::operators::told::QueryWords;
-use crate::door::operators::unread::ReadingError;
+use crate::door::operators::query_words::QueryWords;
+use crate::door::operators::reading_error::ReadingError;
 use crate::door::operators::usages;
 use crate::registry::identifier::IdentifierForm;
 

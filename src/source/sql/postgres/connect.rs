@@ -46,7 +46,7 @@ pub(super) async fn open(address: &Address, timeout: Duration) -> Result<Session
 
 async fn link(address: &Address) -> Result<Link, SourceError> {
     let place = &address.place;
-    let refused = |error| Unreachable::refused(place, error);
+    let refused = |error| Unreachable::source_error(place, error);
     match place {
         Place::Host { name, port } => {
             let stream = TcpStream::connect((name.as_str(), *port));
@@ -91,7 +91,7 @@ async fn secured(
     };
     let answer = answer
         .await
-        .map_err(|error| Unreachable::refused(place, error))?;
+        .map_err(|error| Unreachable::source_error(place, error))?;
     match answer {
         b'S' => {
             let connector = tls::connector(&address.tls).map_err(failed)?;

@@ -283,7 +283,7 @@ impl Session {
     /// The next message that is of an answer or of a login.
     pub(super) async fn message(&mut self) -> Result<Message, SourceError> {
         loop {
-            let parsed = self.parsed().map_err(Unreachable::broken)?;
+            let parsed = self.next_message().map_err(Unreachable::broken)?;
             match parsed {
                 Some(Message::NoticeResponse(_) | Message::NotificationResponse(_)) => {}
                 Some(message) => return Ok(message),
@@ -298,7 +298,7 @@ impl Session {
         }
     }
 
-    fn parsed(&mut self) -> io::Result<Option<Message>> {
+    fn next_message(&mut self) -> io::Result<Option<Message>> {
         let header = Header::parse(&self.inbound)?;
         if header.is_some_and(|header| header.len() > MAX_MESSAGE) {
             return Err(io::ErrorKind::InvalidData.into());
@@ -312,7 +312,7 @@ impl Session {
 
     /// Reads the answer of what began a transaction.
     pub(super) async fn begun(&mut self) -> Result<(), SessionError> {
-        self.proven().await?;
+        self.check_mark().await?;
         if self.status == b'T' {
             Ok(())
         } else {
@@ -321,7 +321,7 @@ impl Session {
     }
 
     /// Reads the answer of what went out first. What has waited must show soon that its server is still there.
-    pub(super) async fn proven(&mut self) -> Result<(), SessionError> {
+    pub(super) async fn check_mark(&mut self) -> Result<(), SessionError> {
         if self.is_unproven {
             let first = timeout(LIVENESS, self.left_and_first()).await;
             first.map_err(|_| Unreachable::lost())??;
@@ -334,13 +334,13 @@ impl Session {
 
     async fn left_and_first(&mut self) -> Result<(), SessionError> {
         if std::mem::take(&mut self.has_left) {
-            self.ended().await?;
+            self.wait_for_ready().await?;
         }
-        self.ended().await
+        self.wait_for_ready().await
     }
 
     /// Reads an answer that has no rows to its end.
-    pub(super) async fn ended(&mut self) -> Result<(), SessionError> {
+    pub(super) async fn wait_for_ready(&mut self) -> Result<(), SessionError> {
         let mut answer = Answer::to(&[]);
         match self.next(&mut answer).await? {
             Some(_) => Err(self.foreign(Foreign::Columns)),

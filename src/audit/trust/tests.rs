@@ -30,21 +30,21 @@ async fn a_held_journal_takes_nothing_until_it_is_released() {
     let dir = temporary();
     let held = held(dir.path());
     let journal = held.journal().clone();
-    journal.stand(JournalTrust::Good);
+    journal.set_trust(JournalTrust::Good);
     let refused = journal.append(exchange(1)).await.unwrap_err();
     assert!(matches!(refused, AppendError::Unconfirmed), "{refused}");
     assert!(journal.begin(exchange(2)).await.is_err());
     assert_eq!(journal.checkpoint().size(), 0);
 
     held.release().unwrap();
-    assert_eq!(*journal.standing(), JournalTrust::Good);
+    assert_eq!(*journal.trust(), JournalTrust::Good);
     assert_eq!(journal.append(exchange(1)).await.unwrap().index(), 0);
     // Nothing but a start holds it again.
     let why = "a witness".to_owned();
-    journal.stand(JournalTrust::Unconfirmed { why: why.clone() });
-    assert_eq!(*journal.standing(), JournalTrust::Good);
+    journal.set_trust(JournalTrust::Unconfirmed { why: why.clone() });
+    assert_eq!(*journal.trust(), JournalTrust::Good);
     let since = NOON;
-    journal.stand(JournalTrust::Unwitnessed { since, why });
+    journal.set_trust(JournalTrust::Unwitnessed { since, why });
     assert_eq!(journal.append(exchange(3)).await.unwrap().index(), 1);
     journal.close();
 }

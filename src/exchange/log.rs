@@ -8,7 +8,7 @@ use crate::policy::ledger::Spending;
 use crate::source::SourceError;
 
 /// An exchange, or a stream of it, has ended; `cause` is why it was refused or cut.
-pub(super) fn ended(draft: &Draft, cause: Option<&Cause>, at: Moment) {
+pub(super) fn log(draft: &Draft, cause: Option<&Cause>, at: Moment) {
     let reason = cause.map_or("answered", Cause::reason).to_owned();
     let (mode, record) = (draft.mode(), draft.known_record());
     metrics::counter!(
