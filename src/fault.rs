@@ -1,4 +1,4 @@
-//! How faults are told: in a file its place and its mend, in an error all of its causes.
+//! How faults are written: in a file with place and hint, in an error with all of its causes.
 
 use std::error::Error;
 use std::fmt;
@@ -13,7 +13,7 @@ pub struct Fault {
     pub column: usize,
     /// The key in the file, e.g. `grant[0].fields[4]`; empty when there is none.
     pub key: String,
-    /// What is wrong and how to mend it, e.g. "unknown field `adress` in civil.v1.Resident; did you mean `address`?".
+    /// What is wrong and how to correct it, e.g. "unknown field `adress` in civil.v1.Resident; did you mean `address`?".
     pub message: String,
 }
 

@@ -469,7 +469,7 @@ impl Gateway {
 /// What ends, and what keeps departments from being asked: operators see it coming.
 fn log_warnings(assembled: &Assembly, config: &Config) {
     for warning in assembled.warnings(config) {
-        tracing::warn!(%warning, "something needs to be mended");
+        tracing::warn!(%warning, "something needs attention");
     }
     for material in [&assembled.systems, &assembled.peers] {
         for expiry in material.expiries() {

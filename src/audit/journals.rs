@@ -162,18 +162,18 @@ impl DepartmentKeys {
     }
 }
 
-/// What is wrong with a key, and how to mend it.
+/// What is wrong with a key, and how to correct it.
 fn read(text: &str, department: &Department, domain: &TrustDomain) -> Result<VerifierKey, String> {
-    let mend =
+    let hint =
         "take the line that `landbridge audit key --config <settings>` prints at that department";
-    let key: VerifierKey = text.parse().map_err(|error| format!("{error}; {mend}"))?;
+    let key: VerifierKey = text.parse().map_err(|error| format!("{error}; {hint}"))?;
     let origin: Origin = key
         .name()
         .parse()
-        .map_err(|error| format!("{error}; {mend}"))?;
+        .map_err(|error| format!("{error}; {hint}"))?;
     if origin.domain() != domain || *origin.department() != department.id {
         return Err(format!(
-            "is the key of `{origin}`, which is no journal of `{domain}/{}`; {mend}",
+            "is the key of `{origin}`, which is no journal of `{domain}/{}`; {hint}",
             department.id
         ));
     }

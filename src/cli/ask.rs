@@ -85,7 +85,7 @@ impl AskSession {
         self.schema.clone().ok_or_else(|| {
             let failure =
                 Failure::from(anyhow::anyhow!("the gateway does not describe `{record}`"));
-            failure.mend("give the registry's folder with `--registry`")
+            failure.hint("give the registry's folder with `--registry`")
         })
     }
 }

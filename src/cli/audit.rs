@@ -174,7 +174,7 @@ impl JournalOptions {
             .or_else(|| config.as_ref().map(|config| config.journal.path.clone()))
         else {
             let failure = Failure::usage("which journal?");
-            return Err(failure.mend("give its folder with `--journal DIR`, or the gateway's settings with `--config FILE`"));
+            return Err(failure.hint("give its folder with `--journal DIR`, or the gateway's settings with `--config FILE`"));
         };
         let mut trusted = self.vkey;
         if let (true, Some(config)) = (trusted.is_empty(), &config) {
@@ -233,14 +233,14 @@ impl Place {
             return Ok(());
         }
         let missing = anyhow::anyhow!("there is no folder `{}`", self.dir.display());
-        Err(Failure::from(missing).mend(WHICH))
+        Err(Failure::from(missing).hint(WHICH))
     }
 
     /// Demands a key: a journal that is checked against nothing is not checked.
     fn trusted(&self) -> Result<&[VerifierKey], Failure> {
         if self.trusted.is_empty() {
             let failure = Failure::usage("no key to verify the journal with");
-            return Err(failure.mend(
+            return Err(failure.hint(
                 "give the department's public key with `--vkey`: the directory lists it, and `landbridge audit key` prints it",
             ));
         }
@@ -257,7 +257,7 @@ fn unreadable(error: ReadError) -> Failure {
         matches!(&error, ReadError::Disk(disk) if disk.source.kind() == io::ErrorKind::NotFound);
     let failure = Failure::from(error);
     if not_found {
-        return failure.mend(WHICH);
+        return failure.hint(WHICH);
     }
     failure
 }

@@ -22,7 +22,7 @@ use crate::registry::hex;
   landbridge check --config config/civil.toml
   landbridge check --config config/civil.toml --json
 
-Every fault is told at once, each with its file, line, key and mend. Databases are asked for their tables' columns; one
+All faults are reported at once, each with its file, line, key and a hint. Databases are asked for their tables' columns; one
 that cannot be asked is a fault here, though a gateway would start without it. Warned of are certificates and
 revocation lists that end soon, agreements that have ended, and providers that this department cannot ask because the
 directory has no key of their journal.

@@ -150,7 +150,7 @@ fn missing(name: &str) -> Failure {
     let failure = Failure::usage(format!(
         "`--{name}` is missing: a gateway talks to nobody without a certificate"
     ));
-    failure.mend(format!(
+    failure.hint(format!(
         "give `--{name} FILE`, set LANDBRIDGE_{}, or name a `--profile` that has it",
         name.to_uppercase()
     ))

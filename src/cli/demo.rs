@@ -99,7 +99,7 @@ fn free(ports: &[Ports]) -> Result<(), Failure> {
         if let Err(error) = std::net::TcpListener::bind(("127.0.0.1", port)) {
             let failure = Failure::from(anyhow::anyhow!("port {port} cannot be used: {error}"));
             return Err(failure
-                .mend("stop what listens there, or run `landbridge demo --port-offset 1000`"));
+                .hint("stop what listens there, or run `landbridge demo --port-offset 1000`"));
         }
     }
     Ok(())

@@ -57,7 +57,7 @@ pub(super) enum Failure {
         exit: Exit,
         error: anyhow::Error,
         /// What the user can do about it.
-        mend: Option<String>,
+        hint: Option<String>,
     },
     /// Faults in files that somebody wrote.
     Faults(Vec<Fault>),
@@ -70,7 +70,7 @@ impl<E: Into<anyhow::Error>> From<E> for Failure {
         Self::Error {
             exit: Exit::Failed,
             error: error.into(),
-            mend: None,
+            hint: None,
         }
     }
 }
@@ -81,14 +81,14 @@ impl Failure {
         Self::Error {
             exit: Exit::Usage,
             error: anyhow::anyhow!("{message}"),
-            mend: None,
+            hint: None,
         }
     }
 
     /// Ends with that code.
     pub(super) fn exiting(self, exit: Exit) -> Self {
         match self {
-            Self::Error { error, mend, .. } => Self::Error { exit, error, mend },
+            Self::Error { error, hint, .. } => Self::Error { exit, error, hint },
             told => told,
         }
     }
@@ -98,17 +98,17 @@ impl Failure {
         Self::Error {
             exit: Exit::Unverified,
             error: error.into(),
-            mend: None,
+            hint: None,
         }
     }
 
     /// Says what the user can do about it.
-    pub(super) fn mend(self, hint: impl Into<String>) -> Self {
+    pub(super) fn hint(self, hint: impl Into<String>) -> Self {
         match self {
             Self::Error { exit, error, .. } => Self::Error {
                 exit,
                 error,
-                mend: Some(hint.into()),
+                hint: Some(hint.into()),
             },
             told => told,
         }
@@ -148,10 +148,10 @@ impl Failure {
 
     fn write(&self, to: &mut impl Write) -> io::Result<()> {
         match self {
-            Self::Error { error, mend, .. } => {
+            Self::Error { error, hint, .. } => {
                 writeln!(to, "error: {}", visible(&chain(error.as_ref())))?;
-                match mend {
-                    Some(mend) => writeln!(to, "mend: {}", visible(mend)),
+                match hint {
+                    Some(hint) => writeln!(to, "hint: {}", visible(hint)),
                     None => Ok(()),
                 }
             }
@@ -167,8 +167,8 @@ impl Failure {
 
     fn write_json(&self, to: &mut impl Write) -> io::Result<()> {
         let told = match self {
-            Self::Error { error, mend, .. } => {
-                serde_json::json!({ "error": chain(error.as_ref()), "mend": mend })
+            Self::Error { error, hint, .. } => {
+                serde_json::json!({ "error": chain(error.as_ref()), "hint": hint })
             }
             Self::Faults(faults) => serde_json::json!({ "faults": faults }),
             Self::Refused(refused) => refused.to_json(),

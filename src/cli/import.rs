@@ -149,7 +149,7 @@ impl ImportArgs {
                 "the settings name no SQLite source for {}",
                 schema.name()
             ));
-            return Err(failure.mend(
+            return Err(failure.hint(
                 "add a `[[source]]` with `url = \"sqlite:…\"` and a `[[source.record]]` of this type, or give `--registry` and `--database`",
             ));
         };
@@ -212,7 +212,7 @@ fn configured(
                 "the settings map {} to columns of other names: such a table was not made here",
                 schema.name()
             ));
-            return Err(failure.mend("fill it with the database's own tools, or take `columns` and `absent` out of the settings"));
+            return Err(failure.hint("fill it with the database's own tools, or take `columns` and `absent` out of the settings"));
         }
         let path = path.strip_prefix("//").unwrap_or(path);
         let path = path.split('?').next().unwrap_or(path);
@@ -261,14 +261,14 @@ fn report_bad(rows: &[BadRow], format: Format) -> Result<(), Failure> {
 }
 
 fn failed(error: ImportError) -> Failure {
-    let mend = match &error {
+    let hint = match &error {
         ImportError::Table { .. } => {
             "let it be made anew under another `--table`, or change it with the database's own tools"
         }
         ImportError::Database(_) => "is the disk full, or another import under way?",
         ImportError::BadRows(_) | ImportError::Unreadable(_) => return error.into(),
     };
-    Failure::from(error).mend(mend)
+    Failure::from(error).hint(hint)
 }
 
 #[cfg(test)]

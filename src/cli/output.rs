@@ -58,7 +58,7 @@ impl OutputOptions {
         match self.chosen() {
             Some(Format::Csv) => {
                 let failure = Failure::usage("this answer has no rows, so it cannot be CSV");
-                Err(failure.mend("leave `--output csv` out, or take `--json`"))
+                Err(failure.hint("leave `--output csv` out, or take `--json`"))
             }
             chosen => Ok(chosen == Some(Format::Json)),
         }

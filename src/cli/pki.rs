@@ -184,14 +184,14 @@ fn open(folder: &Path) -> Result<Authority, Failure> {
         let missing = matches!(&error, PkiError::File { source, .. } if source.kind() == std::io::ErrorKind::NotFound);
         let failure = failed(error);
         if missing {
-            return failure.mend(format!("make a CA there with `landbridge pki init --dir {}`", folder.display()));
+            return failure.hint(format!("make a CA there with `landbridge pki init --dir {}`", folder.display()));
         }
         failure
     })
 }
 
 fn failed(error: PkiError) -> Failure {
-    let mend = match &error {
+    let hint = match &error {
         PkiError::Exists(_) => Some(
             "give another `--dir`, or remove the CA that is there: its certificates end with it",
         ),
@@ -203,8 +203,8 @@ fn failed(error: PkiError) -> Failure {
         | PkiError::Random => None,
     };
     let failure = Failure::from(error);
-    match mend {
-        Some(mend) => failure.mend(mend),
+    match hint {
+        Some(hint) => failure.hint(hint),
         None => failure,
     }
 }

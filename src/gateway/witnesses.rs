@@ -88,20 +88,20 @@ fn cosigners(
     }
 }
 
-/// The key, or what is wrong with it and how to mend it.
+/// The key, or what is wrong with it and how to correct it.
 fn cosigner(text: &str, name: &str) -> Result<VerifierKey, String> {
-    let mend = "take the line that `landbridge audit key --witness --config <settings>` prints at that department";
-    let key: VerifierKey = text.parse().map_err(|error| format!("{error}; {mend}"))?;
+    let hint = "take the line that `landbridge audit key --witness --config <settings>` prints at that department";
+    let key: VerifierKey = text.parse().map_err(|error| format!("{error}; {hint}"))?;
     if key.name() != name {
         return Err(format!(
-            "is the key of `{}`, not of `{name}`; {mend}",
+            "is the key of `{}`, not of `{name}`; {hint}",
             key.name()
         ));
     }
     match key.kind() {
         KeyKind::Cosignature | KeyKind::MlDsa44 => Ok(key),
         KeyKind::Ed25519 => Err(format!(
-            "is a key that signs logs, not cosignatures; {mend}"
+            "is a key that signs logs, not cosignatures; {hint}"
         )),
     }
 }

@@ -131,7 +131,7 @@ impl Material {
         let material = Self::load(paths, id.domain(), now)?;
         for end in ends {
             let judged = material.trust.judge(&material.key.cert, *end, now);
-            judged.map_err(|refusal| one(fault(&paths.certificate, mend(&refusal, &paths.ca))))?;
+            judged.map_err(|refusal| one(fault(&paths.certificate, hint(&refusal, &paths.ca))))?;
         }
         if material.id != *id {
             return Err(one(fault(
@@ -150,7 +150,7 @@ impl Material {
         &self.id
     }
 
-    /// What an administrator should mend though it can be used.
+    /// What an administrator should correct though it can be used.
     pub fn warnings(&self) -> &[Fault] {
         &self.warnings
     }
@@ -205,10 +205,10 @@ fn own_id(
         }
         judged => judged,
     };
-    id.map_err(|refusal| fault(&paths.certificate, mend(&refusal, &paths.ca)))
+    id.map_err(|refusal| fault(&paths.certificate, hint(&refusal, &paths.ca)))
 }
 
-fn mend(refusal: &TrustRefusal, ca: &Path) -> String {
+fn hint(refusal: &TrustRefusal, ca: &Path) -> String {
     match refusal.ground() {
         Ground::UnknownIssuer => format!(
             "no CA in `{}` has issued this certificate: add its CA there, or the intermediate certificates after it here",

@@ -1,4 +1,4 @@
-//! Reads PEM files, and says what is wrong with one in words that mend it.
+//! Reads PEM files, and says what is wrong with one and how to correct it.
 
 use std::fs;
 use std::io;

@@ -23,7 +23,7 @@ pub struct Remark {
     pub rule: &'static str,
     /// The full name of what the remark is about.
     pub element: String,
-    /// What is wrong, with the mend.
+    /// What is wrong, with the hint.
     pub message: String,
 }
 

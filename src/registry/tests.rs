@@ -149,14 +149,14 @@ fn every_record_and_field_of_the_sample_is_titled_and_described() {
 }
 
 #[test]
-fn an_unknown_record_type_is_told_with_a_mend() {
+fn an_unknown_record_type_is_told_with_a_hint() {
     let registry = sample();
-    let mend = |name| registry.record(name).unwrap_err().suggestion;
-    assert_eq!(mend("civil.v1.Residnet").unwrap(), "civil.v1.Resident");
-    assert_eq!(mend("Resident").unwrap(), "civil.v1.Resident");
-    assert_eq!(mend("taxpayer").unwrap(), "tax.v1.Taxpayer");
-    assert_eq!(mend("Busines").unwrap(), "market.v1.Business");
-    assert_eq!(mend("weather").as_deref(), None);
+    let hint = |name| registry.record(name).unwrap_err().suggestion;
+    assert_eq!(hint("civil.v1.Residnet").unwrap(), "civil.v1.Resident");
+    assert_eq!(hint("Resident").unwrap(), "civil.v1.Resident");
+    assert_eq!(hint("taxpayer").unwrap(), "tax.v1.Taxpayer");
+    assert_eq!(hint("Busines").unwrap(), "market.v1.Business");
+    assert_eq!(hint("weather").as_deref(), None);
     assert_eq!(
         registry
             .record("civil.v1.Residents")
@@ -178,13 +178,13 @@ fn a_hostile_name_is_shortened_and_escaped() {
 }
 
 #[test]
-fn an_unknown_field_is_told_with_a_mend() {
+fn an_unknown_field_is_told_with_a_hint() {
     let registry = sample();
     let resident = registry.record("civil.v1.Resident").unwrap();
-    let mend = |path| resident.field(path).unwrap_err().suggestion;
-    assert_eq!(mend("adress.district").unwrap(), "address.district");
-    assert_eq!(mend("district").unwrap(), "address.district");
-    assert_eq!(mend("zzz"), None);
+    let hint = |path| resident.field(path).unwrap_err().suggestion;
+    assert_eq!(hint("adress.district").unwrap(), "address.district");
+    assert_eq!(hint("district").unwrap(), "address.district");
+    assert_eq!(hint("zzz"), None);
 }
 
 #[test]

@@ -240,7 +240,7 @@ impl SqlBindings {
         self.records.keys()
     }
 
-    /// Compares every mapping with the live tables: each fault with its mend. `file` of the faults is empty.
+    /// Compares every mapping with the live tables: each fault with a hint. `file` of the faults is empty.
     ///
     /// # Errors
     ///

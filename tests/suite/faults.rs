@@ -32,7 +32,7 @@ use crate::harness::random::seed;
 use crate::harness::records::Resident;
 
 const SCENARIOS: u64 = 6;
-/// Within which service is back once everything is mended.
+/// Within which service is back once everything works again.
 const BACK_WITHIN: Duration = Duration::from_secs(15);
 /// What a gateway may have more than after the first scenario.
 const MORE_MEMORY_MIB: u64 = 96;
@@ -154,7 +154,7 @@ impl Scene {
         }
     }
 
-    /// Lets it happen for a while, and mends it.
+    /// Lets it happen for a while, and ends it.
     async fn suffer(&mut self, fault: Fault, lasting: Duration) {
         match fault {
             Fault::Kill(side) => {
@@ -297,7 +297,7 @@ async fn nothing_is_lost_whatever_breaks() {
     let agreed = assert_agreed(&scene.world);
     eprintln!(
         "{scenarios} scenarios with {faults} faults: {answers} answers, all in both journals, which agree on {agreed}; \
-         service was back within {slowest:?} of the last mend"
+         service was back within {slowest:?} of the last repair"
     );
     assert!(agreed >= answers as u64);
 }

@@ -306,7 +306,7 @@ async fn files_are_read_again_however_they_are_replaced() {
     scene.is_withdrawn().await;
     fs::write(&file, &text).unwrap();
     scene.reloads_by_itself().await;
-    // What is refused for its mode is taken when the mode is mended.
+    // What is refused for its mode is taken when the mode is right.
     fs::set_permissions(&file, fs::Permissions::from_mode(0o666)).unwrap();
     scene.civil.told(STAYS).await;
     fs::set_permissions(&file, fs::Permissions::from_mode(0o644)).unwrap();

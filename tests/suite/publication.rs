@@ -223,7 +223,7 @@ async fn a_published_revision_comes_into_force_everywhere_without_a_restart() {
 
     // From now on the tree holds drafts.
     edit(&proto, "title: \"Inhabitant\"", "title: \"Citizen\"");
-    let warned = civil.told("something needs to be mended").await;
+    let warned = civil.told("something needs attention").await;
     let warning = warned["warning"].as_str().unwrap();
     assert!(
         warning.contains("landbridge registry publish civil.v1"),

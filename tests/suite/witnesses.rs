@@ -333,7 +333,7 @@ async fn a_gateway_that_waits_for_its_witnesses_can_be_stopped() {
 }
 
 #[tokio::test]
-async fn a_witness_that_the_directory_does_not_know_is_a_fault_with_its_mend() {
+async fn a_witness_that_the_directory_does_not_know_is_a_fault_with_its_hint() {
     let world = World::witnessed(100).await;
     let text = fs::read_to_string(world.path("config/witnesses/tax.policy")).unwrap();
     let line = text

@@ -152,7 +152,7 @@ impl KeysArgs {
             let failure = Failure::usage(
                 "a person is looked for with the gateway's monthly keys: entries name nobody without them",
             );
-            return Err(failure.mend(
+            return Err(failure.hint(
                 "give their folder with `--subject-keys DIR`, or the gateway's settings with `--config FILE`",
             ));
         };

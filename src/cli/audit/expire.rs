@@ -50,7 +50,7 @@ impl ExpireArgs {
         let json = output.for_one()?;
         let Some(config) = config else {
             let failure = Failure::usage("which rules of retention?");
-            return Err(failure.mend("give the gateway's settings with `--config FILE`"));
+            return Err(failure.hint("give the gateway's settings with `--config FILE`"));
         };
         let config = Config::load(config).map_err(Failure::Faults)?;
         let expired = match self.dry_run {
@@ -82,7 +82,7 @@ fn erased(config: &Config) -> Result<Expired, Failure> {
         // Only a gateway asks its witnesses whether this journal is the newest state, and not a copy made earlier.
         let failure = Failure::usage("a journal with witnesses is expired by its gateway");
         return Err(
-            failure.mend("start the gateway: it erases once an hour; `--dry-run` shows what")
+            failure.hint("start the gateway: it erases once an hour; `--dry-run` shows what")
         );
     }
     let (held, _) = open_journal(config, &Clock::System).map_err(not_opened)?;
@@ -99,7 +99,7 @@ fn not_opened(error: StartError) -> Failure {
     let failure = Failure::from(error);
     if locked {
         return failure
-            .mend("its gateway runs, and erases by itself once an hour; `--dry-run` shows what");
+            .hint("its gateway runs, and erases by itself once an hour; `--dry-run` shows what");
     }
     failure
 }

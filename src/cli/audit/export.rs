@@ -133,13 +133,13 @@ fn not_written(error: ExportError) -> Run {
         ExportError::Read(error @ ReadError::Disk(_))
         | ExportError::Fault(Fault::Read(error @ ReadError::Disk(_))) => Err(unreadable(error)),
         ExportError::Read(_) | ExportError::Fault(_) => Err(Failure::unverified(error)
-            .mend("see what `landbridge audit verify` finds; nothing was written")),
+            .hint("see what `landbridge audit verify` finds; nothing was written")),
         ExportError::Exists(_) => Err(Failure::from(error)
             .exiting(Exit::Usage)
-            .mend("give another `--out`: an export overwrites nothing")),
+            .hint("give another `--out`: an export overwrites nothing")),
         ExportError::WholeOnly => Err(Failure::from(error)
             .exiting(Exit::Usage)
-            .mend("leave the criteria out, or take `--format bundle`")),
+            .hint("leave the criteria out, or take `--format bundle`")),
         ExportError::Range { .. } | ExportError::Nothing => {
             Err(Failure::from(error).exiting(Exit::Usage))
         }

@@ -39,7 +39,7 @@ impl KeyArgs {
         let json = output.for_one()?;
         let Some(config) = &options.config else {
             let failure = Failure::usage("whose keys?");
-            return Err(failure.mend("give the gateway's settings with `--config FILE`"));
+            return Err(failure.hint("give the gateway's settings with `--config FILE`"));
         };
         let config = Config::load(config).map_err(Failure::Faults)?;
         let (what, (name, keys)) = match self.witness {

@@ -117,7 +117,7 @@ impl Checkpoints {
             "entry {} is newer than the published checkpoint",
             entry.index
         ));
-        Err(failure.mend("a running gateway publishes every second: try again"))
+        Err(failure.hint("a running gateway publishes every second: try again"))
     }
 }
 

@@ -72,7 +72,7 @@ impl ReconcileArgs {
         let json = output.for_one()?;
         if trusted.is_empty() {
             let failure = Failure::usage("no keys to verify the journals with");
-            return Err(failure.mend(
+            return Err(failure.hint(
                 "give each department's public key with `--vkey`: the directory lists them",
             ));
         }
@@ -138,7 +138,7 @@ fn unreliable(error: MirrorError) -> Failure {
     Failure::Error {
         exit,
         error: error.into(),
-        mend: None,
+        hint: None,
     }
 }
 

@@ -91,7 +91,7 @@ impl SubjectArg {
             ),
             None => "the folder of the keys has one file a month, such as `2026-11.key`".to_owned(),
         };
-        Failure::usage("there is no key for any month of that time").mend(format!(
+        Failure::usage("there is no key for any month of that time").hint(format!(
             "{hint}; a month whose records were erased has none"
         ))
     }

@@ -88,7 +88,7 @@ impl VerifyProofArgs {
         trusted.extend(logs.map(|log| log.key.clone()));
         if trusted.is_empty() {
             let failure = Failure::usage("no key to verify the proofs with");
-            return Err(failure.mend(
+            return Err(failure.hint(
                 "give the department's public key with `--vkey`, or a policy with `log` lines with `--policy`; the directory lists them",
             ));
         }

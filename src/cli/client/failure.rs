@@ -26,15 +26,15 @@ pub(in crate::cli) fn refused(status: &Status, address: &str) -> Failure {
     let failed = |what: &str| Failure::Error {
         exit: Exit::Failed,
         error: anyhow::anyhow!("{what} {address}: {}", chain(status)),
-        mend: None,
+        hint: None,
     };
     match status.code() {
         Code::DeadlineExceeded => {
-            failed("no answer in time from").mend("allow it more with `--timeout`")
+            failed("no answer in time from").hint("allow it more with `--timeout`")
         }
         Code::Cancelled => failed("the call was broken off by"),
         Code::Unimplemented => failed("this is not a systems door:")
-            .mend("`--gateway` takes the address of `[systems]` in the gateway's settings"),
+            .hint("`--gateway` takes the address of `[systems]` in the gateway's settings"),
         _ if status.source().is_some() => failed("the connection was lost to"),
         _ => failed("no answer from"),
     }
@@ -52,7 +52,7 @@ fn connect_error(status: &Status) -> Option<&ConnectError> {
 }
 
 fn connection(error: &ConnectError) -> Failure {
-    let mend = match error {
+    let hint = match error {
         ConnectError::RefusedByPeer { address, alert } => return turned_away(address, alert),
         ConnectError::Unreachable { .. } | ConnectError::Late { .. } => {
             "is the gateway running (`landbridge serve`), and is this its `[systems]` door? `--gateway` or LANDBRIDGE_GATEWAY says where to dial"
@@ -67,7 +67,7 @@ fn connection(error: &ConnectError) -> Failure {
     Failure::Error {
         exit: Exit::Failed,
         error: anyhow::anyhow!("{}", chain(error)),
-        mend: Some(mend.to_owned()),
+        hint: Some(hint.to_owned()),
     }
 }
 
@@ -76,7 +76,7 @@ fn turned_away(address: &str, alert: &str) -> Failure {
     Failure::Error {
         exit: Exit::Failed,
         error: anyhow::anyhow!("the gateway at {address} does not accept the certificate: it says {alert}"),
-        mend: Some(
+        hint: Some(
             "`--cert` must be a system's certificate of this department, neither expired nor revoked; the gateway's log says more"
                 .to_owned(),
         ),

@@ -44,7 +44,7 @@ fn a_profile_is_relative_to_itself_and_flags_override_it() {
 }
 
 #[test]
-fn what_is_missing_is_named_with_the_mend() {
+fn what_is_missing_is_named_with_the_hint() {
     let (exit, said) = complaint(&options());
     assert_eq!(exit, Exit::Usage);
     assert!(
@@ -73,7 +73,7 @@ fn a_fault_in_a_profile_has_its_place() {
 }
 
 #[test]
-fn a_gateway_that_is_not_there_is_named_with_the_mend() {
+fn a_gateway_that_is_not_there_is_named_with_the_hint() {
     let folder = tempfile::tempdir().unwrap();
     let now = Clock::System.now();
     let mut ca = crate::identity::pki::Authority::create(folder.path(), "CA", now).unwrap();

@@ -91,7 +91,7 @@ impl AnswerArgs {
             let failure = Failure::usage(format!(
                 "the reply is empty, has more than {MAX_TEXT} characters, or control characters"
             ));
-            return Err(failure.mend("write what was found, and on what ground"));
+            return Err(failure.hint("write what was found, and on what ground"));
         }
         let (_, store) = settings.open()?;
         let case = store.case(&self.id, Side::Provider)?;
@@ -113,7 +113,7 @@ impl AnswerArgs {
         };
         if !store.advance(Step::Open, &decided, now)? {
             let failure = Failure::usage(format!("`{}` is answered already", self.id));
-            return Err(failure.mend("`landbridge correction show` tells how"));
+            return Err(failure.hint("`landbridge correction show` tells how"));
         }
         let word = answer(state);
         let mut out = io::stdout().lock();
@@ -134,5 +134,5 @@ fn unknown(id: &str) -> Failure {
         "there is no correction `{}`",
         crate::fault::shown(id)
     ));
-    failure.mend("`landbridge correction queue` lists them")
+    failure.hint("`landbridge correction queue` lists them")
 }

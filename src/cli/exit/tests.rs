@@ -26,12 +26,12 @@ fn exit_codes_are_what_scripts_rely_on() {
 }
 
 #[test]
-fn an_error_is_one_line_with_its_causes_and_then_the_mend() {
+fn an_error_is_one_line_with_its_causes_and_then_the_hint() {
     let cause = io::Error::new(io::ErrorKind::NotFound, "no such file");
     let error = Err::<(), _>(cause)
         .context("the key cannot be read")
         .unwrap_err();
-    let failure = Failure::from(error).mend("give another `--key`");
+    let failure = Failure::from(error).hint("give another `--key`");
     assert_eq!(
         said(&failure),
         (
@@ -92,9 +92,9 @@ fn every_fault_of_a_file_is_told() {
 #[test]
 fn programs_get_errors_as_json() {
     let mut out = Vec::new();
-    Failure::usage("no").mend("yes").report(true, &mut out);
+    Failure::usage("no").hint("yes").report(true, &mut out);
     assert_eq!(
         String::from_utf8(out).unwrap(),
-        "{\"error\":\"no\",\"mend\":\"yes\"}\n"
+        "{\"error\":\"no\",\"hint\":\"yes\"}\n"
     );
 }

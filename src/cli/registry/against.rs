@@ -33,7 +33,7 @@ pub(super) fn read(against: &str, root: &Path) -> Result<Revision, Failure> {
     }
     let texts = in_git(against, root).map_err(|error| {
         let failure = Failure::from(error);
-        failure.mend("name a folder, an image that `buf build` wrote, or a revision in git")
+        failure.hint("name a folder, an image that `buf build` wrote, or a revision in git")
     })?;
     let registry = Registry::compile_texts(texts).map_err(Failure::Faults)?;
     Ok(Revision::Tree(registry))
@@ -60,7 +60,7 @@ impl Revision {
             Self::Tree(registry) => Ok(registry),
             Self::Image(_) => {
                 let failure = Failure::usage("an image does not tell what a change touches");
-                Err(failure.mend("give `--against` a folder or a revision in git"))
+                Err(failure.hint("give `--against` a folder or a revision in git"))
             }
         }
     }

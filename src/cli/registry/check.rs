@@ -160,8 +160,8 @@ pub(super) fn write(finding: &Finding, root: &Path, to: &mut impl Write) -> io::
         message,
         ..
     } = finding;
-    let (file, mend) = (path_of(root, &finding.file), rule.mend());
-    writeln!(to, "{file}:{line}: {rule}: {element}: {message}; {mend}")
+    let (file, hint) = (path_of(root, &finding.file), rule.hint());
+    writeln!(to, "{file}:{line}: {rule}: {element}: {message}; {hint}")
 }
 
 pub(super) fn json_of(finding: &Finding, root: &Path) -> serde_json::Value {
@@ -171,6 +171,6 @@ pub(super) fn json_of(finding: &Finding, root: &Path) -> serde_json::Value {
         "rule": finding.rule.name(),
         "element": finding.element,
         "breaks": finding.message,
-        "mend": finding.rule.mend(),
+        "hint": finding.rule.hint(),
     })
 }

@@ -122,7 +122,7 @@ impl PublishArgs {
     fn files(&self, config: &Config, registry: &Registry) -> Result<PackageFiles, Failure> {
         let (package, tree) = (&self.package, config.registry.display());
         let files = registry.revision(package).map_err(|error| {
-            Failure::usage(error).mend(format!("`{tree}` is the registry that the settings name"))
+            Failure::usage(error).hint(format!("`{tree}` is the registry that the settings name"))
         })?;
         let held = registry.packages().get(package.as_str());
         match held.and_then(|held| held.owner.as_ref()) {
@@ -131,11 +131,11 @@ impl PublishArgs {
                 "`{package}` is of `{owner}`, and these are the settings of `{}`",
                 config.department
             ))
-            .mend("its owner publishes it, and this gateway fetches it from there")),
+            .hint("its owner publishes it, and this gateway fetches it from there")),
             None => Err(Failure::usage(format!(
                 "`{package}` has no record type, so that nobody owns it"
             ))
-            .mend("mark a message with the option (landbridge.v1.record)")),
+            .hint("mark a message with the option (landbridge.v1.record)")),
         }
     }
 
@@ -163,7 +163,7 @@ impl PublishArgs {
         files: PackageFiles,
     ) -> Result<PublishReport, Failure> {
         let key = JournalKey::load(&config.journal.key).map_err(|error| {
-            Failure::from(error).mend(
+            Failure::from(error).hint(
                 "the gateway makes its key when it starts first, and `landbridge audit key` before",
             )
         })?;

@@ -129,7 +129,7 @@ impl CheckArgs {
         if !found {
             let what = wanted.map_or("record type".to_owned(), |w| w.name().to_string());
             let failure = Failure::usage(format!("no database of these settings has a {what}"));
-            return Err(failure.mend("a [[source]] with a [[source.record]] provides one"));
+            return Err(failure.hint("a [[source]] with a [[source.record]] provides one"));
         }
         Ok(if is_whole { Exit::Done } else { Exit::Failed })
     }

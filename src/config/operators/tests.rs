@@ -25,7 +25,7 @@ fn two_readers_with_their_own_tokens_have_no_fault() {
 }
 
 #[test]
-fn a_reader_without_rights_or_like_another_is_a_fault_with_its_mend() {
+fn a_reader_without_rights_or_like_another_is_a_fault_with_its_hint() {
     let right = "\"search\"";
     let text = [
         reader("lin", ONE, right),

@@ -53,7 +53,7 @@ purposes = ["enquiry"]
 }
 
 #[test]
-fn every_fault_is_told_with_its_place_and_mend() {
+fn every_fault_is_told_with_its_place_and_hint() {
     let text = r#"
 [retention]
 default = "29d"

@@ -30,7 +30,7 @@ fn a_rule_delays_by_days() {
 }
 
 #[test]
-fn what_would_hide_everything_or_give_no_reason_is_a_fault_with_its_mend() {
+fn what_would_hide_everything_or_give_no_reason_is_a_fault_with_its_hint() {
     let found = checked("schemes = []\n[[hide]]\nreason = \" \"\nuntil = \"soon\"").unwrap_err();
     assert_eq!(
         found,

@@ -206,7 +206,7 @@ fn has_signed(anchor: &TrustAnchor<'_>, der: &[u8], algorithms: WebPkiSupportedA
 /// Why a list cannot be used, and what to have the CA do.
 fn unusable(error: &webpki::Error) -> String {
     use webpki::Error as E;
-    let mend = match error {
+    let hint = match error {
         E::UnsupportedCrlVersion => {
             "it is of version 1, which has no number; have the CA write version 2 (`openssl ca -gencrl` does with `crl_extensions` in its configuration: `authorityKeyIdentifier = keyid` and a `crlnumber` file)"
         }
@@ -224,5 +224,5 @@ fn unusable(error: &webpki::Error) -> String {
         }
         _ => "fetch it again from the CA, or convert it with `openssl crl -inform der`",
     };
-    format!("the revocation list cannot be used ({error}): {mend}")
+    format!("the revocation list cannot be used ({error}): {hint}")
 }

@@ -258,11 +258,11 @@ fn department(
         return Some(id.value);
     }
     let known = || input.departments.iter().map(DepartmentId::as_str);
-    let mend = match nearest(id.value.as_str(), known()) {
+    let hint = match nearest(id.value.as_str(), known()) {
         Some(near) => format!("did you mean `{near}`?"),
         None => format!("it has {}", known().collect::<Vec<_>>().join(", ")),
     };
-    let message = format!("the directory has no department `{}`; {mend}", id.value);
+    let message = format!("the directory has no department `{}`; {hint}", id.value);
     report.at(&id, message);
     None
 }

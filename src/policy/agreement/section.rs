@@ -26,9 +26,9 @@ impl Form {
         required.chain(self.optional.iter().copied())
     }
 
-    fn mend(&self, key: &str) -> Option<&'static str> {
+    fn hint(&self, key: &str) -> Option<&'static str> {
         let mut required = self.required.iter();
-        required.find(|(k, _)| *k == key).map(|(_, mend)| *mend)
+        required.find(|(k, _)| *k == key).map(|(_, hint)| *hint)
     }
 }
 
@@ -50,16 +50,16 @@ impl<'a> Section<'a> {
         form: &'static Form,
         report: &mut Report<'_>,
     ) -> Self {
-        for (key, mend) in form.required {
+        for (key, hint) in form.required {
             if !table.contains_key(*key) {
-                let message = format!("the key `{key}` is missing; {mend}");
+                let message = format!("the key `{key}` is missing; {hint}");
                 report.fault(at, &format!("{prefix}{key}"), message);
             }
         }
         for (key, _) in table {
             let name: &str = key.get_ref();
             if !form.keys().any(|known| known == name) {
-                let mend = match nearest(name, form.keys()) {
+                let hint = match nearest(name, form.keys()) {
                     Some(near) => format!("did you mean `{near}`?"),
                     None => format!(
                         "the keys are {}",
@@ -67,7 +67,7 @@ impl<'a> Section<'a> {
                     ),
                 };
                 let name = shown(name);
-                let message = format!("unknown key `{name}`; {mend}");
+                let message = format!("unknown key `{name}`; {hint}");
                 report.fault(key.span().start, &format!("{prefix}{name}"), message);
             }
         }
@@ -154,8 +154,8 @@ impl<'a> Section<'a> {
             report.at(&list, wrong(list.value, needed).to_string());
             return Vec::new();
         };
-        if let (true, Some(mend)) = (items.is_empty(), self.form.mend(name)) {
-            report.at(&list, format!("the list is empty; {mend}"));
+        if let (true, Some(hint)) = (items.is_empty(), self.form.hint(name)) {
+            report.at(&list, format!("the list is empty; {hint}"));
         }
         items
             .iter()

@@ -1,4 +1,4 @@
-//! Agreement files: every fault is found, with its place and mend; the meaning alone is hashed.
+//! Agreement files: every fault is found, with its place and hint; the meaning alone is hashed.
 
 use std::fs;
 use std::path::Path;

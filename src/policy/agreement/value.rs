@@ -14,7 +14,7 @@ use crate::registry::mask::Mask;
 use crate::registry::mask::UnknownMask;
 use crate::registry::query::Mode;
 
-/// A value that does not mean what its key needs. Each text names the mend.
+/// A value that does not mean what its key needs. Each text names the hint.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum WrongValue {
     #[error("this is {found}; write {needed}")]
@@ -26,7 +26,7 @@ pub(super) enum WrongValue {
     Empty(&'static str),
     #[error(transparent)]
     Name(#[from] NameError),
-    #[error("unknown mode `{0}`; write some of `get`, `query`, `verify` and `count`{mend}", mend = mend(.0))]
+    #[error("unknown mode `{0}`; write some of `get`, `query`, `verify` and `count`{hint}", hint = hint(.0))]
     Mode(String),
     #[error(transparent)]
     Mask(#[from] UnknownMask),
@@ -42,7 +42,7 @@ pub(super) enum WrongValue {
     Day(&'static str),
 }
 
-fn mend(input: &str) -> String {
+fn hint(input: &str) -> String {
     let modes = ["get", "query", "verify", "count"];
     nearest(input, modes)
         .map(|mode| format!("; did you mean `{mode}`?"))

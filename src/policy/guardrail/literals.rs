@@ -103,10 +103,10 @@ fn sharing_class(word: &str) -> Option<MisspeltLiteral> {
     if SHARING.contains(&word) {
         return None;
     }
-    let mend = nearest(word, SHARING).unwrap_or("CONDITIONAL");
+    let hint = nearest(word, SHARING).unwrap_or("CONDITIONAL");
     Some(MisspeltLiteral {
         word: word.to_owned(),
-        message: format!("unknown sharing class `{word}`; did you mean `{mend}`?"),
+        message: format!("unknown sharing class `{word}`; did you mean `{hint}`?"),
     })
 }
 

@@ -432,10 +432,10 @@ fn misspelt_words_fail_the_load() {
             "unexpected token",
         ),
     ];
-    for (guardrail, place, mend) in table {
+    for (guardrail, place, hint) in table {
         let fault = fault(guardrail);
         assert!(
-            fault.starts_with(place) && fault.contains(mend),
+            fault.starts_with(place) && fault.contains(hint),
             "{guardrail}\n{fault}"
         );
     }

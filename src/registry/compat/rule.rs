@@ -54,7 +54,7 @@ impl FromStr for Category {
 pub struct UnknownCategory;
 
 macro_rules! rules {
-    ($($rule:ident $name:literal [$($category:ident)*] $mend:literal)*) => {
+    ($($rule:ident $name:literal [$($category:ident)*] $hint:literal)*) => {
         /// A way to break readers.
         #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
         pub enum Rule { $($rule),* }
@@ -69,8 +69,8 @@ macro_rules! rules {
             }
 
             /// How a change of this kind is made without harm.
-            pub fn mend(self) -> &'static str {
-                match self { $(Self::$rule => $mend),* }
+            pub fn hint(self) -> &'static str {
+                match self { $(Self::$rule => $hint),* }
             }
         }
     };

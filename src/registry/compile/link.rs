@@ -141,8 +141,8 @@ impl<'a> Linker<'a> {
             self.provide(import);
             if self.pool.get_file_by_name(import).is_none() {
                 let (line, column) = parse::position_of_import(&file, i);
-                let mend = self.mend_import(import);
-                let message = format!("import `{import}` not found; {mend}");
+                let hint = self.hint_import(import);
+                let message = format!("import `{import}` not found; {hint}");
                 return Err(source.fault(line, column, "", message));
             }
         }
@@ -179,7 +179,7 @@ impl<'a> Linker<'a> {
         drop(self.pool.add_file_descriptor_proto(file));
     }
 
-    fn mend_import(&self, import: &str) -> String {
+    fn hint_import(&self, import: &str) -> String {
         let provided = [ANNOTATIONS, RULES, "google/protobuf/timestamp.proto"];
         match nearest(import, self.sources.keys().copied().chain(provided)) {
             Some(near) => format!("did you mean `{near}`?"),
@@ -196,12 +196,12 @@ impl<'a> Linker<'a> {
         };
         // Names were made full ones: the dot before them is not what the file says.
         let message = message.replace("'.", "'").replace("'(.", "'(");
-        let mend = self.mend(&message).unwrap_or_default();
+        let hint = self.hint(&message).unwrap_or_default();
         source.fault(
             position(error.line()),
             position(error.column()),
             "",
-            in_backticks(&message) + &mend,
+            in_backticks(&message) + &hint,
         )
     }
 
@@ -214,7 +214,7 @@ impl<'a> Linker<'a> {
     }
 
     /// Mends for the likeliest slips: the type of a field, and the name of a part of an option.
-    fn mend(&self, message: &str) -> Option<String> {
+    fn hint(&self, message: &str) -> Option<String> {
         if message.starts_with("camel-case name of field") {
             return Some(
                 "; protoc up to 3.21 refuses the two, too: give one another name".to_owned(),

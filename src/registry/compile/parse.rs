@@ -52,7 +52,7 @@ fn without_negative_words(text: &str) -> Cow<'_, str> {
     let code: Vec<_> = code::bytes(text)
         .filter(|(_, byte)| !byte.is_ascii_whitespace())
         .collect();
-    let mut mended = text.to_owned();
+    let mut corrected = text.to_owned();
     for pair in code.windows(3).rev() {
         let &[(_, b'='), (minus, b'-'), (word, _)] = pair else {
             continue;
@@ -60,12 +60,12 @@ fn without_negative_words(text: &str) -> Cow<'_, str> {
         let rest = text.get(word..).unwrap_or_default();
         let end = rest.find(|c: char| !(c.is_ascii_alphanumeric() || c == '_'));
         match rest.get(..end.unwrap_or(rest.len())) {
-            Some("inf") => mended.replace_range(word..word + 3, "1e999"),
-            Some("nan") => mended.replace_range(minus..=minus, " "),
+            Some("inf") => corrected.replace_range(word..word + 3, "1e999"),
+            Some("nan") => corrected.replace_range(minus..=minus, " "),
             _ => {}
         }
     }
-    Cow::Owned(mended)
+    Cow::Owned(corrected)
 }
 
 /// The compiler knows no editions and calls them a syntax error.

@@ -322,8 +322,8 @@ impl Draft<'_> {
     fn resolve(&mut self, role: &str, path: &str, fields: &FieldTree) -> Option<Field> {
         let field = fields.resolve(path);
         if field.is_none() {
-            let mend = did_you_mean(&fields.nearest(path));
-            self.fault(format!("the {role} names the unknown field `{path}`{mend}"));
+            let hint = did_you_mean(&fields.nearest(path));
+            self.fault(format!("the {role} names the unknown field `{path}`{hint}"));
         }
         field
     }

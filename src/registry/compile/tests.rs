@@ -147,7 +147,7 @@ fn a_record_within_a_message_is_refused() {
 }
 
 #[test]
-fn a_fault_of_the_language_is_told_with_line_column_and_mend() {
+fn a_fault_of_the_language_is_told_with_line_column_and_hint() {
     assert_eq!(
         faults_with("string name", "strng name"),
         ["thing.proto:11:3: name `strng` is not defined; did you mean `string`?"]

@@ -407,7 +407,7 @@ const REFUSED: &[(&str, &str)] = &[
 ];
 
 #[test]
-fn what_is_not_a_filter_is_refused_with_its_place_and_mend() {
+fn what_is_not_a_filter_is_refused_with_its_place_and_hint() {
     for (marked, message) in REFUSED {
         let (before, after) = marked.split_once('^').unwrap();
         let text = format!("{before}{after}");

@@ -96,7 +96,7 @@ fn a_field_within_another_is_left_out() {
 }
 
 #[test]
-fn an_unknown_field_is_named_with_its_place_and_mend() {
+fn an_unknown_field_is_named_with_its_place_and_hint() {
     assert_eq!(
         refusal(get(&["full_name", "adress.district"])),
         "fields[1]: unknown field `adress.district` in civil.v1.Resident; did you mean `address.district`?"

@@ -302,9 +302,9 @@ impl SettlingBinding<'_> {
                 collation,
                 is_year,
             }))),
-            Err(mend) => {
+            Err(hint) => {
                 self.faults.push(format!(
-                    "column `{name}` of table `{}` is {shown}, which cannot fill the {} field `{}`: {mend}",
+                    "column `{name}` of table `{}` is {shown}, which cannot fill the {} field `{}`: {hint}",
                     self.table,
                     described(&field),
                     field.path(),

@@ -414,7 +414,7 @@ fn renewed_and_cross_signed_cas_are_followed_as_openssl_follows_them() {
     );
 }
 
-/// `openssl` follows it; webpki asks one list for both certificates, since both CAs have one name. Both roots in `ca` mend it.
+/// `openssl` follows it; webpki asks one list for both certificates, since both CAs have one name. With both roots in `ca` it is right.
 #[test]
 fn a_new_key_signed_by_the_old_one_under_the_same_name_needs_the_new_root() {
     let pki = rekeyed();

@@ -8,7 +8,7 @@ use crate::source::SourceError;
 use crate::source::sql::SqlSource;
 
 #[tokio::test]
-async fn every_fault_of_a_mapping_is_told_with_its_mend() {
+async fn every_fault_of_a_mapping_is_told_with_its_hint() {
     let fixture = Fixture::postgres().await;
     fixture
         .run("CREATE TABLE odd (id int4, nane text, nickname text, small text, big int8, count int4, delta int8, active bool, checked bool, ratio float8, weight numeric, data bytea, kind text, kind_number int4, born text, amount text, at timestamp, place text, tags text[], notes json, maybe_kind text)")
