@@ -69,7 +69,7 @@ pub(crate) async fn measure(folder: &Path, most: u64) -> anyhow::Result<Axis> {
     })
 }
 
-/// Waits for the tree's files, which are written behind the commits.
+/// Waits for the tree's files, which are written after the commits.
 async fn published(journal: &Journal) {
     while journal.published().size() < journal.checkpoint().size() {
         tokio::time::sleep(Duration::from_millis(20)).await;

@@ -35,7 +35,7 @@ pub struct Erasures {
 }
 
 impl Erasures {
-    /// All that stand at `from` or behind it.
+    /// All that stand at `from` or after it.
     pub fn since(reader: &Reader, from: u64) -> Result<Self, ReadError> {
         let mut erasures = Self::default();
         for stored in reader.forward(from)? {

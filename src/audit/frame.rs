@@ -19,7 +19,7 @@ use super::note::VerifierKey;
 /// Magic 3, version 1, frame length 4, first index 8, count 4, CRC-32C 4, root after the frame 32, oldest open intent 8;
 /// big-endian. The checksum covers the whole frame but its own four bytes.
 pub(super) const HEADER_BYTES: usize = 64;
-/// Of the text of the checkpoint that the commit leaves, with Ed25519: behind the header.
+/// Of the text of the checkpoint that the commit leaves, with Ed25519: after the header.
 pub(super) const SIGNATURE_BYTES: usize = 64;
 /// What is written before the first entry.
 pub(super) const FRAME_OVERHEAD: usize = HEADER_BYTES + SIGNATURE_BYTES;

@@ -14,7 +14,7 @@ use crate::fault::Fault;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct WitnessPolicy {
     logs: Vec<Log>,
-    /// Witnesses and groups, each behind those that it is made of.
+    /// Witnesses and groups, each after those that it is made of.
     members: Vec<Member>,
     /// A place in `members`; None if no witness is needed.
     quorum: Option<usize>,

@@ -183,7 +183,7 @@ fn walk_to(
 }
 
 /// Follows all complete commits, of which those that nothing published covers must bear the journal's signature. Gives the
-/// bytes of a torn one behind them.
+/// bytes of a torn one after them.
 fn follow_to_end(
     follower: &mut Follower,
     covered: u64,

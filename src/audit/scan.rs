@@ -205,8 +205,8 @@ impl Scanner {
         }
     }
 
-    /// Whether a later commit than `next` stands anywhere behind the offset. Each is flushed before the next is written, so
-    /// what a crash tore has none behind it.
+    /// Whether a later commit than `next` stands anywhere after the offset. Each is flushed before the next is written, so
+    /// what a crash tore has none after it.
     fn has_later(&mut self, next: u64) -> Result<bool, DiskError> {
         let torn = self.offset;
         let found = self.find_later(next);
@@ -252,8 +252,8 @@ impl Scanner {
         }
     }
 
-    /// How many bytes behind the offset are in use.
-    fn used_behind(&mut self) -> Result<u64, DiskError> {
+    /// How many bytes after the offset are in use.
+    fn used_after(&mut self) -> Result<u64, DiskError> {
         let (mut at, mut used) = (self.offset, 0);
         while self.bytes(at, 1)?.is_some() {
             let window = self.ahead(at);
@@ -466,11 +466,11 @@ impl Walker {
         }
     }
 
-    /// The bytes in use behind the last commit: what a crash left of one that was never acknowledged.
+    /// The bytes in use after the last commit: what a crash left of one that was never acknowledged.
     pub(super) fn torn_bytes(&mut self) -> Result<u64, ReadError> {
         self.forget();
         match &mut self.scanner {
-            Some(scanner) => Ok(scanner.used_behind()?),
+            Some(scanner) => Ok(scanner.used_after()?),
             None => Ok(0),
         }
     }

@@ -36,7 +36,7 @@ impl Segment {
         })
     }
 
-    /// Overwrites what a crash left of a commit, which would otherwise lie behind the next one.
+    /// Overwrites what a crash left of a commit, which would otherwise lie after the next one.
     pub(super) fn cut(&self, bytes: u64) -> Result<(), DiskError> {
         fill(&*self.file, self.position, self.position + bytes, |_| true)
     }

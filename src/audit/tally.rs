@@ -224,7 +224,7 @@ impl Period {
         usize::try_from(slot).unwrap_or(usize::MAX)
     }
 
-    /// When a slot begins; the one behind the last begins when the period ends.
+    /// When a slot begins; the one after the last begins when the period ends.
     pub fn begins(&self, slot: usize) -> Moment {
         let whole = u128::from(self.until.since(self.since));
         let after = whole * slot as u128 / self.slots.max(1) as u128;

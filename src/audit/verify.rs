@@ -56,7 +56,7 @@ pub struct Report {
     pub witnessed: Option<SignedCheckpoint>,
     /// By whom, as the policy counts; None without a policy.
     pub witnesses: Option<WitnessedCheckpoint>,
-    /// Entries that are proven: by the published checkpoint, and behind it each commit by its own signature.
+    /// Entries that are proven: by the published checkpoint, and after it each commit by its own signature.
     pub entries: u64,
     pub commits: u64,
     /// The first and the last entry's time.
@@ -70,7 +70,7 @@ pub struct Report {
     pub open_streams: Vec<u64>,
     /// Texts of the policy that are kept and of which nothing on record says that they were in force.
     pub unproven_texts: u64,
-    /// Bytes behind the last commit: one that is just being written, or that a crash cut off before anybody was told.
+    /// Bytes after the last commit: one that is just being written, or that a crash cut off before anybody was told.
     pub torn_bytes: u64,
     pub fault: Option<Fault>,
 }
@@ -159,7 +159,7 @@ pub struct Scope<'a> {
     pub witnesses: Option<&'a WitnessPolicy>,
     /// The rules that erasures must have kept to. Without them they are held to the terms that they name themselves.
     pub retention: Option<&'a Retention>,
-    /// Not what lies behind the published checkpoint: a running gateway is writing there.
+    /// Not what lies after the published checkpoint: a running gateway is writing there.
     pub published_only: bool,
 }
 

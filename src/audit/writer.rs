@@ -113,7 +113,7 @@ pub(super) struct Writer {
 #[derive(Default)]
 struct QueuedWork {
     entries: Vec<Pending>,
-    /// To be done behind the entries.
+    /// To be done after the entries.
     seal: Option<oneshot::Sender<Result<(), AppendError>>>,
 }
 

@@ -44,7 +44,7 @@ impl Columns {
             .collect()
     }
 
-    /// The names, with a `*` behind those of masked fields.
+    /// The names, with a `*` after those of masked fields.
     pub(super) fn titles(&self) -> Vec<String> {
         let title =
             |column: &Column| format!("{}{}", column.path, if column.masked { "*" } else { "" });

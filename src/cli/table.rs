@@ -48,7 +48,7 @@ impl Table {
 
 impl fmt::Display for Table {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // The padding behind the last column would only be copied along.
+        // The padding after the last column would only be copied along.
         f.write_str(&self.0.trim_fmt())
     }
 }

@@ -98,8 +98,8 @@ fn title(alarm: &Alarm, words: &Words) -> String {
 
 /// The search that shows the entries.
 fn evidence(alarm: &Alarm, offset: UtcOffset) -> String {
-    let behind = Moment::from_micros(alarm.until.micros().saturating_add(SECOND_MICROS));
-    let period = period::pairs(alarm.since, behind, offset);
+    let after = Moment::from_micros(alarm.until.micros().saturating_add(SECOND_MICROS));
+    let period = period::pairs(alarm.since, after, offset);
     let Alarm {
         department,
         system,

@@ -25,7 +25,7 @@ use super::sign_in::unable;
 use super::visitor;
 use super::visitor::Guest;
 
-/// Where the identity provider sends people back to, behind the origin.
+/// Where the identity provider sends people back to, after the origin.
 pub(super) const BACK: &str = "/console/sign-in/openid/back";
 const UNDER_WAY_SECONDS: u32 = 600;
 

@@ -52,7 +52,7 @@ pub(super) fn start(
     tracker: &TaskTracker,
 ) -> Result<Parts, Status> {
     let (sender, parts) = mpsc::channel(AHEAD + 1);
-    // One place is kept for the status, so that it finds room behind whatever the client has not taken.
+    // One place is kept for the status, so that it finds room after whatever the client has not taken.
     let last = sender
         .clone()
         .try_reserve_owned()

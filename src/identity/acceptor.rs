@@ -195,7 +195,7 @@ impl Acceptor {
     pub fn rejudge(&self, whom: RejudgeScope) -> Vec<CutConnection> {
         let (shown, now) = (self.shown.load_full(), self.clock.now());
         self.connections
-            .rejudge(whom, now, |peer| self.judge(&shown, peer))
+            .judge_again(whom, now, |peer| self.judge(&shown, peer))
     }
 
     /// When the certificate that it shows, its CAs and its revocation lists end.

@@ -111,7 +111,7 @@ impl Connections {
     }
 
     /// Cuts the connections that are no longer trusted.
-    pub(super) fn rejudge(
+    pub(super) fn judge_again(
         &self,
         whom: RejudgeScope,
         now: Moment,

@@ -140,7 +140,7 @@ impl Connector {
     pub fn rejudge(&self, whom: RejudgeScope) -> Vec<CutConnection> {
         let (shown, now) = (self.shown.load_full(), self.clock.now());
         self.connections
-            .rejudge(whom, now, |peer| self.judge(&shown, peer))
+            .judge_again(whom, now, |peer| self.judge(&shown, peer))
     }
 
     /// Who is connected now.

@@ -140,7 +140,7 @@ impl State {
 }
 
 impl Queue {
-    /// The first of the network behind the one that went last.
+    /// The first of the network after the one that went last.
     fn next(&mut self) -> Option<oneshot::Sender<Turn>> {
         let begin = self.went_last.map_or(Bound::Unbounded, Bound::Excluded);
         let behind = self.waiting.range((begin, Bound::Unbounded)).next();

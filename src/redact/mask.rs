@@ -187,7 +187,7 @@ struct IsoDate<'a> {
     month: &'a str,
 }
 
-/// `1986`, `1986-03` or `1986-03-12`, the last also with a time behind it.
+/// `1986`, `1986-03` or `1986-03-12`, the last also with a time after it.
 fn iso_date(text: &str) -> Option<IsoDate<'_>> {
     let digits = |range| -> Option<u16> {
         let digits: &str = text.get(range)?;

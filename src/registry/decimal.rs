@@ -46,7 +46,7 @@ impl Decimal {
         &self.0
     }
 
-    /// How many digits stand before the point and behind it.
+    /// How many digits stand before the point and after it.
     pub(crate) fn digits(&self) -> (usize, usize) {
         let parts = self.parts();
         (parts.whole.len(), parts.fraction.len())

@@ -214,9 +214,9 @@ impl Line {
             if value_of(record, key)?.is_none() && !may_be_left_out(key) {
                 return Err(misfit(&self.schema, "a record has no key"));
             }
-            let place = Position::behind(&self.schema, &self.order, record);
+            let place = Position::following(&self.schema, &self.order, record);
             if let (Some(last), Some(place)) = (&self.last, &place)
-                && !place.is_behind(last, &self.order)
+                && !place.is_after(last, &self.order)
             {
                 return Err(misfit(
                     &self.schema,

@@ -282,7 +282,7 @@ impl SqlBindings {
     /// Begins an answer: for a key its record is read at once, for a query nothing is read before it is asked for.
     ///
     /// The database is asked for no more than may pass the permit's gate, which the caller must still apply.
-    /// `after` resumes behind a position of the same question.
+    /// `after` resumes after a position of the same question.
     pub async fn fetch(
         &self,
         permit: Permit,

@@ -348,7 +348,7 @@ fn tamperings() -> Vec<Spoil> {
                     bytes
                 });
             },
-            "behind the last commit",
+            "after the last commit",
         ),
         (
             |journal| replace(journal.join("state/signed"), "/civil/1\n", "/civil/2\n"),

@@ -1,4 +1,4 @@
-# Types what pages tell readers to type; `typed.rs` adds it behind this. What fails goes to the file `failed`.
+# Types what pages tell readers to type; `typed.rs` adds it after this. What fails goes to the file `failed`.
 set -u -o pipefail
 CLONE=$PWD
 : >"$CLONE/failed"

@@ -222,7 +222,7 @@ impl<'a> Rows<'a> {
     fn was_erased(&mut self, stored: &StoredEntry) -> Result<bool, ExportError> {
         let erasures = match self.erasures.take() {
             Some(erasures) => erasures,
-            // Read at the first record that is not there: what speaks for it, and for later ones, comes behind it.
+            // Read at the first record that is not there: what speaks for it, and for later ones, comes after it.
             None => Erasures::since(&Reader::open(&self.journal), stored.index)?,
         };
         let covering = erasures.covering(stored.index);

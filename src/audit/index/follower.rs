@@ -51,7 +51,7 @@ pub(super) struct Follower {
     /// Read, but not yet durable.
     waiting: Option<Commit>,
     /// More may be durable than the last transaction took in.
-    behind: bool,
+    has_more: bool,
     openings: Openings,
     memory: Memory,
 }
@@ -148,7 +148,7 @@ impl Follower {
             covered,
             commits,
             waiting: None,
-            behind: false,
+            has_more: false,
             openings: Openings::new(reader),
             memory: Memory::default(),
         }))
@@ -162,7 +162,7 @@ impl Follower {
         loop {
             self.advance(durable())?;
             // Under load, a few large transactions instead of one for each commit of the journal.
-            let pause = match self.behind {
+            let pause = match self.has_more {
                 true => Duration::ZERO,
                 false => PAUSE,
             };
@@ -202,7 +202,7 @@ impl Follower {
             entries += commit.entries.len();
             batch.push(commit);
         }
-        self.behind = entries >= BATCH;
+        self.has_more = entries >= BATCH;
         Ok(batch)
     }
 

@@ -452,7 +452,7 @@ async fn a_stream_that_ended_after_the_index_is_found_by_its_end() {
     assert_eq!(
         found(&index_then),
         [(0, Some(2))],
-        "read from behind the index"
+        "read from after the index"
     );
     index_to(dir.path(), u64::MAX);
     assert_eq!(index(dir.path()).complete_to(), 3);

@@ -28,7 +28,7 @@ pub(in crate::audit) struct Commit {
 pub(in crate::audit) struct Commits(Walker);
 
 impl Reader {
-    /// The commits behind that one, or all. `None` if the journal has no such commit: it is another journal, or this one
+    /// The commits after that one, or all. `None` if the journal has no such commit: it is another journal, or this one
     /// took another course.
     pub(in crate::audit) fn commits(
         &self,

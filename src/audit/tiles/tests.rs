@@ -183,7 +183,7 @@ fn a_tree_is_gone_on_with_at_any_size() {
             "stopped at {stop}"
         );
     }
-    // And what stood behind the size is gone.
+    // And what stood after the size is gone.
     let dir = tempfile::tempdir().unwrap();
     write(dir.path(), 0, 700, 100);
     write(dir.path(), 500, 500, 100);

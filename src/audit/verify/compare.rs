@@ -11,7 +11,7 @@ use crate::audit::disk::DiskError;
 use crate::audit::disk::DiskFile;
 use crate::audit::leaf::LEAF_BYTES;
 
-/// Compares as far as the tree's files are published; behind that they need not be there yet.
+/// Compares as far as the tree's files are published; after that they need not be there yet.
 pub(super) struct Compare {
     /// Entries.
     pub(super) published: u64,

@@ -19,7 +19,7 @@ struct Run {
 #[derive(Debug, Default)]
 pub(super) struct ErasedRecords {
     runs: Vec<Run>,
-    /// Only what was signed for: behind the checkpoint anybody could write that a record was erased.
+    /// Only what was signed for: after the checkpoint anybody could write that a record was erased.
     pub(super) erasures: Erasures,
 }
 

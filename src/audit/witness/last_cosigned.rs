@@ -95,7 +95,7 @@ impl Cosigned {
         }
     }
 
-    /// An entry that was written after `asked` stands behind all that was cosigned before.
+    /// An entry that was written after `asked` stands after all that was cosigned before.
     pub(in crate::audit) fn check_entry(
         &self,
         origin: &str,

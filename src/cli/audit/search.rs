@@ -49,7 +49,7 @@ pub(super) struct SearchArgs {
     /// The most entries
     #[arg(long, short = 'n', default_value_t = 50)]
     limit: usize,
-    /// Goes on behind the last entry of the page before
+    /// Goes on after the last entry of the page before
     #[arg(long, value_name = "ENTRY")]
     after: Option<u64>,
     /// Writes the proof of each entry, of a stream's end too, to `<entry>.tlog-proof` in that folder

@@ -93,7 +93,7 @@ fn write(report: &Report, place: &Place, to: &mut impl Write) -> io::Result<()> 
         pairs.push((
             "unpublished",
             format!(
-                "{unpublished} of them, proven by the signatures of their commits; if more were cut off behind the \
+                "{unpublished} of them, proven by the signatures of their commits; if more were cut off after the \
                  checkpoint, only witnesses, receipts and the other departments know"
             ),
         ));
@@ -135,7 +135,7 @@ fn write(report: &Report, place: &Place, to: &mut impl Write) -> io::Result<()> 
     if report.torn_bytes > 0 {
         pairs.push((
             "unfinished",
-            format!("{} bytes behind the last commit", report.torn_bytes),
+            format!("{} bytes after the last commit", report.torn_bytes),
         ));
     }
     writeln!(to, "{}", Table::of_pairs(pairs))?;

@@ -25,7 +25,7 @@ struct PageProgress {
 }
 
 impl Progress {
-    /// A page is about to be asked for, behind so many records.
+    /// A page is about to be asked for, after so many records.
     pub(super) fn page(&self, before: u64, cursor: Bytes, is_json: bool) {
         let mut reached = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         reached.pages.push_back((before, cursor));

@@ -88,7 +88,7 @@ fn plain(name: &str) -> String {
 
 fn without_port(host: &str) -> &str {
     match host.rsplit_once(':') {
-        // Of an IPv6 address the port stands behind the brackets.
+        // Of an IPv6 address the port stands after the brackets.
         Some((name, port))
             if !port.contains(']') && (!name.contains(':') || name.ends_with(']')) =>
         {

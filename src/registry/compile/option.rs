@@ -157,7 +157,7 @@ fn with_colons(value: &str) -> Option<String> {
     let mut tokens = tokens(value).peekable();
     while let Some(token) = tokens.next() {
         let begins_messages = token == "[" && matches!(tokens.peek(), Some(&("{" | "<" | "]")));
-        // A word behind a colon is a value, not a field.
+        // A word after a colon is a value, not a field.
         if begins_messages && is_word(last) && !matches!(before, ":" | "-") {
             written.push_str(": ");
             is_changed = true;

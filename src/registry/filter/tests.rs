@@ -281,7 +281,7 @@ const REFUSED: &[(&str, &str)] = &[
     ("ratio < ^1e300", "`ratio` takes a finite number"),
     (
         "big == ^9223372036854775808",
-        "the whole number is out of range; without a sign, up to 64 bits, it is written with a `u` behind it",
+        "the whole number is out of range; without a sign, up to 64 bits, it is written with a `u` after it",
     ),
     (
         "big == ^-9223372036854775809",

@@ -58,7 +58,7 @@ impl Batch {
         Ok(())
     }
 
-    /// Writes the row. False where it is the one behind which the answer goes on.
+    /// Writes the row. False where it is the one after which the answer goes on.
     fn put<R: Row>(&mut self, plan: &Plan, row: &R) -> Result<bool, Fault> {
         let start = self.buffer.len();
         let mut key = Range::default();
@@ -93,7 +93,7 @@ impl Batch {
             self.last.clear();
             self.last.extend_from_slice(record);
         }
-        Ok(!(is_first && is_behind_which(plan, record)))
+        Ok(!(is_first && is_resume_record(plan, record)))
     }
 
     pub(super) fn bytes(&self) -> usize {
@@ -127,9 +127,9 @@ impl Fault {
     }
 }
 
-/// Whether the record has the key of the place behind which the answer goes on: it was sent with the answer before.
-fn is_behind_which(plan: &Plan, record: &[u8]) -> bool {
-    let Some(sent) = &plan.behind else {
+/// Whether the record has the key of the place after which the answer goes on: it was sent with the answer before.
+fn is_resume_record(plan: &Plan, record: &[u8]) -> bool {
+    let Some(sent) = &plan.resume_key else {
         return false;
     };
     let key = plan.binding.schema.key();

@@ -20,7 +20,7 @@ pub struct Rows {
 /// wrong with it.
 pub type Misfits = BTreeMap<(String, String), Rows>;
 
-/// What a reading that goes on behind rows that do not fit has found so far.
+/// What a reading that goes on after rows that do not fit has found so far.
 #[derive(Debug, Default)]
 pub(super) struct Inspection(Mutex<Misfits>);
 

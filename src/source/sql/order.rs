@@ -38,7 +38,7 @@ struct Term {
     descending: bool,
 }
 
-/// ORDER BY, and what resumes behind a position.
+/// ORDER BY, and what resumes after a position.
 pub(super) struct Ordering {
     terms: Vec<Term>,
     position: Option<Vec<Arg>>,
@@ -225,7 +225,7 @@ impl Line {
         (!terms.is_empty()).then_some(Self { extractor, terms })
     }
 
-    /// Whether one record may come behind another.
+    /// Whether one record may come after another.
     pub(super) fn lets_follow(&self, last: &[u8], next: &[u8]) -> Result<bool, Malformed> {
         let (last, next) = (self.extractor.read(last)?, self.extractor.read(next)?);
         for term in &self.terms {
@@ -288,13 +288,13 @@ fn default_sql(dialect: Dialect, field: &Field, wrap: &Wrap) -> Option<String> {
 }
 
 impl Ordering {
-    /// What lies at the position or behind it: greater in the first term, or equal in it and so on in those that follow.
+    /// What lies at the position or after it: greater in the first term, or equal in it and so on in those that follow.
     /// The record at the position has been sent; that there is no second one, its reader sees.
     pub(super) fn condition(&self) -> Option<Fragment> {
         let args = self.position.as_ref()?;
-        let mut behind: Option<Fragment> = None;
+        let mut after: Option<Fragment> = None;
         for (term, arg) in self.terms.iter().zip(args).rev() {
-            let sign = match (term.descending, &behind) {
+            let sign = match (term.descending, &after) {
                 (true, None) => "<=",
                 (false, None) => ">=",
                 (true, Some(_)) => "<",
@@ -302,7 +302,7 @@ impl Ordering {
             };
             let further =
                 Fragment::of(format!("{} {sign} ", term.sql)).then(term.wrap.of(arg.clone()));
-            behind = Some(match behind {
+            after = Some(match after {
                 None => further,
                 Some(inner) => {
                     let equal =
@@ -311,7 +311,7 @@ impl Ordering {
                 }
             });
         }
-        behind
+        after
     }
 
     pub(super) fn sql(&self) -> String {

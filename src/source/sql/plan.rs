@@ -52,11 +52,11 @@ pub(super) struct Plan {
     pub(super) binding: Arc<Binding>,
     /// Rows of one key come one after the other, with their key.
     pub(super) keeps_keys_together: bool,
-    /// The key of the record behind which the answer goes on.
-    pub(super) behind: Option<Literal>,
+    /// The key of the record after which the answer goes on.
+    pub(super) resume_key: Option<Literal>,
     /// In which order its records must come.
     pub(super) line: Option<Line>,
-    /// Where rows that are no records are noted, for a reading that goes on behind them.
+    /// Where rows that are no records are noted, for a reading that goes on after them.
     pub(super) inspection: Option<Arc<Inspection>>,
     /// The same question with nothing of the gate in it, for a database that cannot hold what the gate compares with.
     pub(super) unnarrowed: Option<Box<Self>>,
@@ -192,7 +192,7 @@ impl Plan {
             outputs: outputs(&columns),
             nodes,
             keeps_keys_together: has_key && (ask.key.is_some() || !ask.order.is_empty()),
-            behind: ask
+            resume_key: ask
                 .after
                 .as_ref()
                 .and_then(|at| at.values().last().cloned()),
@@ -222,7 +222,7 @@ impl Plan {
             outputs: outputs(&columns),
             nodes,
             keeps_keys_together: false,
-            behind: None,
+            resume_key: None,
             line: None,
             inspection: None,
             binding: Arc::clone(binding),

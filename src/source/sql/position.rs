@@ -22,7 +22,7 @@ use crate::registry::wire::put_key;
 use crate::registry::wire::put_len;
 use crate::registry::wire::put_varint;
 
-/// The place behind one record in the order of one question. Holds personal data: it leaves only sealed.
+/// The place after one record in the order of one question. Holds personal data: it leaves only sealed.
 #[derive(Clone, PartialEq)]
 pub struct Position {
     /// Of the record type's schema and the order.
@@ -44,12 +44,12 @@ impl fmt::Debug for Position {
 pub struct ForeignPosition;
 
 impl Position {
-    /// The place behind a record as the source gave it. `None` where the records have no order.
+    /// The place after a record as the source gave it. `None` where the records have no order.
     pub fn after(permit: &Permit, record: &[u8]) -> Option<Self> {
-        Self::behind(&permit.query().schema, &order_of(permit)?, record)
+        Self::following(&permit.query().schema, &order_of(permit)?, record)
     }
 
-    pub(in crate::source) fn behind(
+    pub(in crate::source) fn following(
         schema: &RecordSchema,
         order: &[Order],
         record: &[u8],
@@ -68,8 +68,8 @@ impl Position {
         &self.values
     }
 
-    /// Whether this place comes behind another in the order of their question.
-    pub(in crate::source) fn is_behind(&self, other: &Self, order: &[Order]) -> bool {
+    /// Whether this place comes after another in the order of their question.
+    pub(in crate::source) fn is_after(&self, other: &Self, order: &[Order]) -> bool {
         let terms = order.iter().zip(self.values.iter().zip(&other.values));
         let mut differing = terms.filter_map(|(by, (here, there))| {
             let ordering = Datum::of(here).place(&Datum::of(there))?;

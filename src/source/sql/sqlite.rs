@@ -155,7 +155,7 @@ impl SqliteFile {
     }
 }
 
-/// Decimal numbers by their values, and other texts behind them.
+/// Decimal numbers by their values, and other texts after them.
 fn decimals(one: &str, other: &str) -> Ordering {
     match (Parts::of(one), Parts::of(other)) {
         (Some(one), Some(other)) => one.cmp(&other),

@@ -153,7 +153,7 @@ async fn ask(
     Some(())
 }
 
-/// Reads a stream on behind its header; None if it breaks off.
+/// Reads a stream on after its header; None if it breaks off.
 async fn rest(mut stream: Streaming<pb::QueryRecordsResponse>, records: &Records) -> Option<()> {
     let mut whole = None;
     while let Some(told) = stream.message().await.ok()? {

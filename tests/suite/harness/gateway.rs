@@ -124,7 +124,7 @@ impl Gateway {
         line
     }
 
-    /// Waits for the first line with that message behind so many, and gives its place too.
+    /// Waits for the first line with that message after so many, and gives its place too.
     async fn line(&self, seen: usize, message: &str) -> (usize, Value) {
         let position = |log: &Log| {
             log.lines

@@ -130,7 +130,7 @@ fn note_of(dir: &Path) -> Result<String, MirrorError> {
     })
 }
 
-/// The leaf behind its length.
+/// The leaf after its length.
 fn leaf(entry: &[u8; ENTRY_BYTES]) -> Option<[u8; LEAF_BYTES]> {
     let (length, rest) = entry.split_first_chunk::<2>()?;
     let is_leaf = usize::from(u16::from_be_bytes(*length)) == LEAF_BYTES;

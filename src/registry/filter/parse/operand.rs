@@ -134,7 +134,7 @@ impl<'t> Parser<'t> {
                 return Err(Fault::new(at, "`-` stands only before a number"));
             }
             Token::Int(v) => Value::Int(i64::try_from(*v).map_err(|_| {
-                Fault::new(at, "the whole number is out of range; without a sign, up to 64 bits, it is written with a `u` behind it")
+                Fault::new(at, "the whole number is out of range; without a sign, up to 64 bits, it is written with a `u` after it")
             })?),
             Token::Uint(v) => Value::Uint(*v),
             Token::Float(v) => Value::Float(*v),

@@ -406,7 +406,7 @@ impl Wide {
             let page: Vec<Bytes> = passing.take(limit).collect();
             let whole = page.len() == limit;
             if let Some(last) = page.last() {
-                let position = Position::behind(self.schema(), order, last);
+                let position = Position::following(self.schema(), order, last);
                 after = Some(position.expect("every record has a place"));
             }
             seen.extend(page);

@@ -22,7 +22,7 @@ fn mapping(table: &str, more: &str) -> String {
 
 const DECLARED: &str = "unique = 'declared'";
 
-/// Reads page by page, each resumed behind the last record of the one before.
+/// Reads page by page, each resumed after the last record of the one before.
 async fn pages(
     fixture: &Fixture,
     order: &[Order],
@@ -41,7 +41,7 @@ async fn pages(
         let Some(last) = page.last() else {
             return Ok(seen);
         };
-        after = Some(Position::behind(&fixture.schema(), order, last).unwrap());
+        after = Some(Position::following(&fixture.schema(), order, last).unwrap());
         seen.extend(page);
         assert!(seen.len() < 100, "records are repeated");
     }
@@ -129,7 +129,7 @@ async fn doubles_are_refused_and_counted(fixture: Fixture) {
     let first = fixture.records(&ask).await.unwrap();
     assert_eq!(keys(&fixture, &first[..1]), ["A"]);
     fixture.run("INSERT INTO loose VALUES ('A', 'y', 9)").await;
-    ask.after = Position::behind(&fixture.schema(), &by_key, &first[0]);
+    ask.after = Position::following(&fixture.schema(), &by_key, &first[0]);
     assert_eq!(misfit(fixture.records(&ask).await), TWICE);
 
     // All of them are counted, with their keys.

@@ -211,7 +211,7 @@ async fn never_loses_a_row(fixture: &Fixture) {
     assert!(narrowed_some > 350, "{narrowed_some} of {asked}");
 }
 
-/// Pages of seven, each resumed behind the last record, give every record once and in order.
+/// Pages of seven, each resumed after the last record, give every record once and in order.
 async fn pages_lose_and_repeat_nothing(fixture: &Fixture) {
     let fields = fixture.schema().leaves();
     let paths = paths(&fields);
@@ -249,7 +249,7 @@ async fn pages_lose_and_repeat_nothing(fixture: &Fixture) {
                 ask.after = after.take();
                 let page = fixture.records(&ask).await.unwrap();
                 let Some(last) = page.last() else { break };
-                after = Some(Position::behind(&fixture.schema(), &order, last).unwrap());
+                after = Some(Position::following(&fixture.schema(), &order, last).unwrap());
                 seen.extend(page);
                 assert!(seen.len() <= 150, "{path} repeats records");
             }
