@@ -19,7 +19,6 @@ use std::time::Duration;
 
 use time::UtcOffset;
 
-use crate::audit::retention::Retention;
 use crate::console::ConsoleConfig;
 use crate::correction::calendar::Calendar;
 use crate::door::operators::hosts::Hosts;
@@ -27,6 +26,7 @@ use crate::door::operators::reader::Readers;
 use crate::door::operators::visibility::Visibility;
 use crate::fault::Fault;
 use crate::identity::material::MaterialPaths;
+use crate::journal::retention::Retention;
 use crate::mode;
 use crate::name::DepartmentId;
 use crate::name::Origin;

@@ -11,9 +11,9 @@ pub mod store;
 
 use prost_types::Timestamp;
 
-use crate::audit::Entry;
-use crate::audit::digest::TranscriptHash;
 use crate::clock::Moment;
+use crate::digest::TranscriptHash;
+use crate::journal::Entry;
 use crate::name::ExchangeId;
 use crate::pb;
 use crate::pb::CorrectionEvent;

@@ -23,13 +23,13 @@ use std::sync::Arc;
 use arc_swap::ArcSwap;
 use futures::FutureExt;
 
-use crate::audit::AppendError;
-use crate::audit::Journal;
-use crate::audit::Kind;
-use crate::audit::Outcome;
-use crate::audit::subject::SubjectKeys;
 use crate::clock::Clock;
 use crate::identity::Caller;
+use crate::journal::AppendError;
+use crate::journal::Journal;
+use crate::journal::Kind;
+use crate::journal::Outcome;
+use crate::journal::subject::SubjectKeys;
 use crate::name::DepartmentId;
 use crate::pb;
 use crate::policy::decision::Permit;

@@ -5,6 +5,7 @@
 pub mod pb;
 pub mod fault;
 pub mod text;
+pub mod digest;
 pub mod mode;
 pub mod name;
 pub mod clock;
@@ -14,7 +15,9 @@ pub mod registry;
 pub mod policy;
 pub mod source;
 pub mod redact;
-pub mod audit;
+pub mod tlog;
+pub mod journal;
+pub mod evidence;
 pub mod publication;
 pub mod exchange;
 pub mod correction;

@@ -20,13 +20,13 @@ use std::sync::Arc;
 use time::UtcOffset;
 
 use crate::clock::Moment;
+use crate::digest::Digest;
+use crate::digest::hex;
 use crate::fault::Fault;
 use crate::identity::Caller;
 use crate::name::DepartmentId;
 use crate::name::RecordType;
-use crate::registry::Digest;
 use crate::registry::Registry;
-use crate::registry::hex;
 use crate::registry::query::Query;
 use crate::registry::schema::RecordSchema;
 use agreement::Agreement;

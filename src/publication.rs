@@ -12,19 +12,19 @@ use time::OffsetDateTime;
 use time::UtcOffset;
 use time::format_description::well_known::Rfc3339;
 
-use crate::audit::journals::Journals;
-use crate::audit::key::JournalKey;
-use crate::audit::note;
-use crate::audit::note::NoteError;
 use crate::clock::Moment;
+use crate::digest::Digest;
+use crate::digest::digest_of;
+use crate::digest::hex;
+use crate::evidence::journals::Journals;
 use crate::name::DepartmentId;
 use crate::name::Origin;
 use crate::name::PackageName;
-use crate::registry::Digest;
-use crate::registry::digest_of;
-use crate::registry::hex;
 use crate::registry::revision::PackageFiles;
 use crate::registry::schema::RecordSchema;
+use crate::tlog::key::JournalKey;
+use crate::tlog::note;
+use crate::tlog::note::NoteError;
 use shelf::KeptRevision;
 
 /// The first line of what is signed: no checkpoint begins so, whose first line is a journal's origin.

@@ -31,6 +31,7 @@ use std::sync::Arc;
 
 use prost_reflect::DescriptorPool;
 
+use crate::digest::Digest;
 use crate::fault;
 use crate::fault::Fault;
 use crate::name::PackageName;
@@ -38,30 +39,6 @@ use crate::name::RecordType;
 use revision::Overlay;
 use revision::PackageRevision;
 use schema::RecordSchema;
-
-/// A SHA-256 digest.
-pub type Digest = [u8; 32];
-
-/// A digest as people read it: in lower-case hexadecimal.
-pub fn hex(digest: &[u8]) -> String {
-    let digits = digest.iter().flat_map(|byte| [byte >> 4, byte & 15]);
-    digits
-        .filter_map(|digit| char::from_digit(u32::from(digit), 16))
-        .collect()
-}
-
-/// Reads a digest in lower-case hexadecimal.
-pub fn digest_of(text: &str) -> Option<Digest> {
-    let mut digest = [0; 32];
-    if text.len() != 2 * digest.len() {
-        return None;
-    }
-    for (byte, pair) in digest.iter_mut().zip(text.as_bytes().chunks(2)) {
-        let pair = std::str::from_utf8(pair).ok()?;
-        *byte = u8::from_str_radix(pair, 16).ok()?;
-    }
-    (hex(&digest) == text).then_some(digest)
-}
 
 /// One compiled revision of the registry. Descriptors of two revisions must never mix.
 pub struct Registry {

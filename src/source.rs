@@ -13,6 +13,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
+use crate::digest::Digest;
 use crate::fault::Fault;
 use crate::identity::directory::Directory;
 use crate::name::DepartmentId;
@@ -22,7 +23,6 @@ use crate::name::RecordType;
 use crate::pb;
 use crate::policy::decision::Permit;
 use crate::policy::decision::Role;
-use crate::registry::Digest;
 use crate::registry::Registry;
 use crate::registry::filter::Filter;
 use crate::registry::query::question::Question;

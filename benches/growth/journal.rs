@@ -8,11 +8,11 @@ use std::time::Instant;
 use futures::stream;
 use futures::stream::StreamExt;
 use futures::stream::TryStreamExt;
-use landbridge::audit::Entry;
-use landbridge::audit::Journal;
-use landbridge::audit::JournalKeys;
-use landbridge::audit::JournalSettings;
 use landbridge::clock::Clock;
+use landbridge::journal::Entry;
+use landbridge::journal::Journal;
+use landbridge::journal::JournalKeys;
+use landbridge::journal::JournalSettings;
 
 use crate::Axis;
 use crate::Line;

@@ -5,10 +5,10 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use anyhow::Context;
-use landbridge::audit::Journal;
-use landbridge::audit::JournalKeys;
-use landbridge::audit::JournalSettings;
 use landbridge::clock::Clock;
+use landbridge::journal::Journal;
+use landbridge::journal::JournalKeys;
+use landbridge::journal::JournalSettings;
 use metrics_exporter_prometheus::PrometheusBuilder;
 use metrics_exporter_prometheus::PrometheusHandle;
 use tokio::runtime::Runtime;

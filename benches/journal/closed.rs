@@ -3,7 +3,7 @@
 use std::time::Duration;
 use std::time::Instant;
 
-use landbridge::audit::Journal;
+use landbridge::journal::Journal;
 use tokio::task::JoinSet;
 
 use crate::cost::micros;

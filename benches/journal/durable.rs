@@ -4,7 +4,7 @@ use std::fs;
 use std::time::Duration;
 
 use anyhow::Context;
-use landbridge::audit::Journal;
+use landbridge::journal::Journal;
 
 use crate::Extent;
 use crate::bare::Bare;

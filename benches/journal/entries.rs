@@ -3,13 +3,13 @@
 use std::sync::LazyLock;
 
 use bytes::Bytes;
-use landbridge::audit::Entry;
-use landbridge::audit::Kind;
-use landbridge::audit::Outcome;
-use landbridge::audit::Role;
-use landbridge::audit::digest::statement::Ending;
-use landbridge::audit::digest::statement::FORM;
-use landbridge::audit::digest::statement::Statement;
+use landbridge::journal::Entry;
+use landbridge::journal::Kind;
+use landbridge::journal::Outcome;
+use landbridge::journal::Role;
+use landbridge::journal::statement::Ending;
+use landbridge::journal::statement::FORM;
+use landbridge::journal::statement::Statement;
 use landbridge::name::ExchangeId;
 use landbridge::pb;
 use landbridge::pb::journal_record;

@@ -14,12 +14,12 @@ use aws_lc_rs::signature::KeyPair;
 use aws_lc_rs::signature::UnparsedPublicKey;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use landbridge::audit::journals::Journals;
-use landbridge::audit::merkle;
-use landbridge::audit::merkle::Hash;
-use landbridge::audit::merkle::Node;
-use landbridge::audit::witness::request::AddCheckpoint;
+use landbridge::evidence::journals::Journals;
+use landbridge::evidence::witness::request::AddCheckpoint;
 use landbridge::identity::directory::Directory;
+use landbridge::tlog::merkle;
+use landbridge::tlog::merkle::Hash;
+use landbridge::tlog::merkle::Node;
 
 /// Entries from one checkpoint to the next: of a second, at a busy gateway.
 const STRIDE: u64 = 1_000;
@@ -110,7 +110,7 @@ impl Logs {
     fn key_id(&self, origin: &str) -> [u8; 4] {
         let public = self.key.public_key();
         let parts = [origin.as_bytes(), b"\n", &[ED25519], public.as_ref()];
-        let [a, b, c, d, ..] = merkle::sha256(&parts);
+        let [a, b, c, d, ..] = landbridge::digest::sha256(&parts);
         [a, b, c, d]
     }
 }

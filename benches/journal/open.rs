@@ -9,7 +9,7 @@ use std::time::Duration;
 use std::time::Instant;
 
 use anyhow::ensure;
-use landbridge::audit::Journal;
+use landbridge::journal::Journal;
 use tokio::runtime::Handle;
 use tokio_util::task::TaskTracker;
 

@@ -7,7 +7,7 @@ use std::time::Instant;
 
 use anyhow::ensure;
 use aws_lc_rs::digest;
-use landbridge::audit::verify;
+use landbridge::journal::verify;
 
 use crate::Extent;
 use crate::bed::Bed;

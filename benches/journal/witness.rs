@@ -3,9 +3,9 @@
 use std::time::Instant;
 
 use anyhow::anyhow;
-use landbridge::audit::cosignature::CosignerKey;
-use landbridge::audit::witness::Witness;
 use landbridge::clock::Clock;
+use landbridge::evidence::witness::Witness;
+use landbridge::tlog::cosignature::CosignerKey;
 use tokio::task::JoinSet;
 
 use crate::Extent;

@@ -27,9 +27,9 @@ use super::output::Format;
 use super::output::OutputOptions;
 use super::table::Table;
 use crate::clock::Clock;
+use crate::digest::hex;
 use crate::pb;
 use crate::pb::catalog_service_client::CatalogServiceClient;
-use crate::registry::hex;
 
 #[derive(Args)]
 #[command(after_help = "Examples:

@@ -12,10 +12,10 @@ use super::output::OutputOptions;
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::console::ConsoleConfig;
+use crate::digest::hex;
 use crate::fault::Fault;
 use crate::gateway::assemble::Assembly;
 use crate::gateway::assemble::load_all;
-use crate::registry::hex;
 
 #[derive(Args)]
 #[command(after_help = "Examples:

@@ -4,12 +4,12 @@ use serde::Deserialize;
 
 use super::Config;
 use super::faults::Faults;
-use crate::audit::retention::Class;
-use crate::audit::retention::DEFAULT;
-use crate::audit::retention::Keep;
-use crate::audit::retention::Retention;
 use crate::fault::Fault;
 use crate::fault::nearest;
+use crate::journal::retention::Class;
+use crate::journal::retention::DEFAULT;
+use crate::journal::retention::Keep;
+use crate::journal::retention::Retention;
 use crate::name::Purpose;
 use crate::name::RecordType;
 use crate::registry::Registry;

@@ -17,13 +17,13 @@ use super::period;
 use super::period::PeriodForm;
 use super::visitor::Auditor;
 use super::words::Words;
-use crate::audit::alarm;
-use crate::audit::alarm::Alarm;
-use crate::audit::alarm::Pattern;
-use crate::audit::reader::Reader;
 use crate::clock::Moment;
 use crate::door::operators::desk::Action;
 use crate::door::operators::reading_error::ReadingError;
+use crate::evidence::alarm;
+use crate::evidence::alarm::Alarm;
+use crate::evidence::alarm::Pattern;
+use crate::journal::reader::Reader;
 
 const HERE: &str = "/console/alarms";
 const WEEK_MICROS: i64 = 7 * 24 * 3600 * 1_000_000;

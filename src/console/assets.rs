@@ -11,8 +11,8 @@ use axum::http::header;
 use axum::response::IntoResponse;
 use axum::response::Response;
 
-use crate::audit::json;
-use crate::registry::hex;
+use crate::digest::hex;
+use crate::evidence::json;
 
 pub(super) static STYLE: LazyLock<Asset> = LazyLock::new(|| {
     Asset::new(

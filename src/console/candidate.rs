@@ -4,11 +4,11 @@ use std::path::Path;
 
 use time::UtcOffset;
 
-use crate::audit::policies;
-use crate::audit::policies::KeptText;
-use crate::audit::policies::Policies;
 use crate::exchange::snapshot::Snapshot;
 use crate::fault::Fault;
+use crate::journal::policies;
+use crate::journal::policies::KeptText;
+use crate::journal::policies::Policies;
 use crate::name::DepartmentId;
 use crate::policy::Part;
 use crate::policy::PolicyFile;

@@ -16,15 +16,15 @@ use super::page::Page;
 use super::page_error::PageError;
 use super::period;
 use super::visitor::Auditor;
-use crate::audit::export::Format;
-use crate::audit::export::Selection;
-use crate::audit::reader::Reader;
-use crate::audit::search::Criteria;
 use crate::door::operators::export::ExportRequest;
 use crate::door::operators::export::FILES;
 use crate::door::operators::export::export_for;
 use crate::door::operators::reader::ReadGrant;
 use crate::door::operators::reading_error::ReadingError;
+use crate::evidence::export::Format;
+use crate::evidence::export::Selection;
+use crate::evidence::search::Criteria;
+use crate::journal::reader::Reader;
 
 const HERE: &str = "/console/export";
 

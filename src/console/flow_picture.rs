@@ -11,9 +11,9 @@ use time::UtcOffset;
 use super::period;
 use super::plots::height;
 use super::words::Words;
-use crate::audit::tally::Period;
-use crate::audit::tally::Sum;
-use crate::audit::tally::Tally;
+use crate::evidence::tally::Period;
+use crate::evidence::tally::Sum;
+use crate::evidence::tally::Tally;
 
 const WIDTH: f64 = 640.0;
 const HEIGHT: f64 = 420.0;

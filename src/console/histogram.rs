@@ -9,9 +9,9 @@ use time::UtcOffset;
 use super::period;
 use super::plots::height;
 use super::words::Words;
-use crate::audit::timeline::Timeline;
 use crate::clock::Moment;
 use crate::door::operators::reading_error::ReadingError;
+use crate::evidence::timeline::Timeline;
 
 /// The most bars.
 const SLOTS: u64 = 96;

@@ -4,8 +4,8 @@ use maud::Markup;
 use maud::html;
 
 use super::words::Words;
-use crate::audit::merkle::Hash;
-use crate::registry::hex;
+use crate::digest::hex;
+use crate::tlog::merkle::Hash;
 
 const STEP: usize = 46;
 const WIDTH: usize = 560;
@@ -76,8 +76,8 @@ fn short(hash: &Hash) -> String {
 #[cfg(test)]
 mod tests {
     use super::siblings;
-    use crate::audit::merkle;
-    use crate::audit::merkle::Hash;
+    use crate::tlog::merkle;
+    use crate::tlog::merkle::Hash;
     use sha2::Digest;
     use sha2::Sha256;
 

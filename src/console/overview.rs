@@ -20,17 +20,17 @@ use super::page::fact;
 use super::page_error::PageError;
 use super::visitor::AnyRole;
 use super::words::Words;
-use crate::audit::Journal;
-use crate::audit::JournalState;
-use crate::audit::JournalTrust;
 use crate::clock::Moment;
+use crate::digest::hex;
 use crate::door::operators::progress::CheckpointProgress;
 use crate::door::operators::progress::Progress;
 use crate::exchange::snapshot::Snapshot;
 use crate::fault::Fault;
 use crate::fault::chain;
+use crate::journal::Journal;
+use crate::journal::JournalState;
+use crate::journal::JournalTrust;
 use crate::name::DepartmentId;
-use crate::registry::hex;
 use crate::source::SourceError;
 
 /// A source that takes longer is shown as slow.

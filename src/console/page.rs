@@ -19,9 +19,9 @@ use super::session::User;
 use super::visitor::Visitor;
 use super::words::Language;
 use super::words::Words;
-use crate::audit::tally::Coverage;
 use crate::clock::Moment;
 use crate::door::operators::desk::OnRecord;
+use crate::evidence::tally::Coverage;
 use crate::text::is_unseen;
 use crate::text::name_of;
 

@@ -6,10 +6,10 @@ use time::UtcOffset;
 
 use super::period;
 use super::words::Words;
-use crate::audit::tally::Period;
-use crate::audit::tally::Series;
-use crate::audit::tally::Sum;
-use crate::audit::tally::Tally;
+use crate::evidence::tally::Period;
+use crate::evidence::tally::Series;
+use crate::evidence::tally::Sum;
+use crate::evidence::tally::Tally;
 
 const WIDTH: usize = 240;
 const HEIGHT: u64 = 56;

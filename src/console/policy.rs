@@ -20,20 +20,21 @@ use super::page::fact;
 use super::page_error::PageError;
 use super::visitor::AnyRole;
 use super::words::Words;
-use crate::audit::Kind;
-use crate::audit::policies::KeptText;
-use crate::audit::policies::Policies;
-use crate::audit::policies::TextsOnRecord;
-use crate::audit::reader::Reader;
-use crate::audit::search::Hit;
+use crate::digest::digest_of;
+use crate::digest::hex;
 use crate::door::operators::lookup;
 use crate::door::operators::reading_error::ReadingError;
+use crate::evidence::policy_texts;
+use crate::evidence::search::Hit;
 use crate::exchange::Exchange;
 use crate::exchange::snapshot::Snapshot;
+use crate::journal::Kind;
+use crate::journal::policies::KeptText;
+use crate::journal::policies::Policies;
+use crate::journal::policies::TextsOnRecord;
+use crate::journal::reader::Reader;
 use crate::pb;
 use crate::pb::journal_record::Kind as Record;
-use crate::registry::digest_of;
-use crate::registry::hex;
 
 const HERE: &str = "/console/policy";
 /// The reloads that are listed.
@@ -166,7 +167,7 @@ pub(super) async fn text(
 /// Which texts the journal says were in force.
 pub(super) fn texts_on_record(journal: &FilePath) -> Result<TextsOnRecord, ReadingError> {
     let index = lookup::index(journal);
-    TextsOnRecord::of(journal, index.as_ref()).map_err(ReadingError::failed)
+    policy_texts::on_record(journal, index.as_ref()).map_err(ReadingError::failed)
 }
 
 /// A text that was in force, or why there is none to be shown as such.

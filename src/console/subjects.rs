@@ -22,11 +22,11 @@ use super::page::Page;
 use super::page_error::PageError;
 use super::visitor::Auditor;
 use super::words::Words;
-use crate::audit::person::Gaps;
-use crate::audit::person::schemes;
-use crate::audit::search::SearchResult;
 use crate::door::operators::desk::OnRecord;
 use crate::door::operators::reading_error::ReadingError;
+use crate::evidence::person::Gaps;
+use crate::evidence::person::schemes;
+use crate::evidence::search::SearchResult;
 use crate::exchange::snapshot::Snapshot;
 use crate::pb;
 

@@ -2,17 +2,17 @@
 
 use std::path::Path;
 
-use crate::audit::Role;
-use crate::audit::index::Index;
-use crate::audit::index::IndexError;
-use crate::audit::reader::ReadError;
-use crate::audit::reader::Reader;
-use crate::audit::search::Criteria;
-use crate::audit::search::Hit;
-use crate::audit::search::Page;
-use crate::audit::search::find;
-use crate::audit::subject::SubjectKeyError;
-use crate::audit::subject::SubjectKeys;
+use crate::evidence::index::Index;
+use crate::evidence::index::IndexError;
+use crate::evidence::search::Criteria;
+use crate::evidence::search::Hit;
+use crate::evidence::search::Page;
+use crate::evidence::search::find;
+use crate::journal::Role;
+use crate::journal::reader::ReadError;
+use crate::journal::reader::Reader;
+use crate::journal::subject::SubjectKeyError;
+use crate::journal::subject::SubjectKeys;
 use crate::name::ExchangeId;
 use crate::name::FieldPath;
 use crate::pb;

@@ -7,20 +7,20 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::sample;
-use crate::audit::JournalKey;
-use crate::audit::cosignature::CosignerKey;
-use crate::audit::key::KeyError;
-use crate::audit::note::NoteError;
 use crate::clock::Moment;
 use crate::identity::pki::Authority;
 use crate::identity::pki::PkiError;
 use crate::identity::pki::Term;
 use crate::identity::spiffe::SpiffeId;
+use crate::journal::JournalKey;
 use crate::name::DepartmentId;
 use crate::name::NameError;
 use crate::name::Origin;
 use crate::name::SystemName;
 use crate::name::TrustDomain;
+use crate::tlog::cosignature::CosignerKey;
+use crate::tlog::key::KeyError;
+use crate::tlog::note::NoteError;
 
 /// How long the demonstration's certificates are good for.
 const LIFETIME: Duration = Duration::from_secs(90 * 24 * 3600);

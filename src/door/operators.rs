@@ -39,7 +39,7 @@ use tonic_reflection::pb::v1::server_reflection_server::ServerReflectionServer;
 
 use super::reflection::Reflection;
 use super::status;
-use crate::audit::reconcile::overdue::OverdueComparisons;
+use crate::evidence::reconcile::overdue::OverdueComparisons;
 use crate::pb::audit_service_server::AuditServiceServer;
 use audit::AuditDoor;
 use desk::ReadingDesk;

@@ -5,12 +5,12 @@ use std::time::Duration;
 
 use super::tally::RepeatedEvent;
 use super::tally::Tally;
-use crate::audit::Entry;
-use crate::audit::Journal;
 use crate::identity::Door;
 use crate::identity::acceptor::HandshakeRefused;
 use crate::identity::network::Network;
 use crate::identity::refusal::TrustRefusal;
+use crate::journal::Entry;
+use crate::journal::Journal;
 
 /// From one count for the log to the next, and so many of them from one for the journal to the next.
 const COUNT_EVERY: Duration = Duration::from_secs(60);

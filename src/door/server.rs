@@ -25,11 +25,11 @@ use super::admission::Admission;
 use super::reading::MeteredBody;
 use super::refusal_reports::RefusalReports;
 use super::status;
-use crate::audit::Journal;
 use crate::identity::Door;
 use crate::identity::acceptor::Acceptor;
 use crate::identity::peer::Peer;
 use crate::identity::strangers::Place;
+use crate::journal::Journal;
 
 /// HTTP/2 limits of a door; the rest of them is in the services.
 #[derive(Debug, Clone, Copy)]

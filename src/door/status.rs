@@ -17,16 +17,16 @@ use tonic_types::StatusExt;
 use super::admission::AdmissionRefusal;
 use super::operators::reader::NotGranted;
 use super::operators::reading_error::ReadingError;
-use crate::audit::Receipt;
 use crate::correction::desk::CorrectionError;
 use crate::correction::ground::NoGround;
+use crate::digest::hex;
 use crate::exchange::refusal::Cause;
 use crate::exchange::refusal::Refusal;
 use crate::exchange::replay::BadExchangeId;
 use crate::fault::chain;
+use crate::journal::Receipt;
 use crate::pb;
 use crate::policy::decision::Denial;
-use crate::registry::hex;
 use crate::source::SourceError;
 
 /// The domain of the reasons.

@@ -15,11 +15,11 @@ use axum::response::IntoResponse;
 use axum::response::Response;
 use axum::routing::get;
 
-use crate::audit::reader::Reader;
-use crate::audit::tiles::TileError;
-use crate::audit::tiles::TilePath;
-use crate::audit::tiles::Tiles;
 use crate::fault::chain;
+use crate::journal::reader::Reader;
+use crate::journal::tiles::TileError;
+use crate::journal::tiles::TilePath;
+use crate::journal::tiles::Tiles;
 
 /// A tile never changes.
 const FOR_EVER: &str = "max-age=31536000, immutable";

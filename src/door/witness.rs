@@ -16,9 +16,9 @@ use axum::response::Response;
 use axum::routing::get;
 use axum::routing::post;
 
-use crate::audit::witness::CosignRefusal;
-use crate::audit::witness::Witness;
-use crate::audit::witness::request::MAX_REQUEST_BYTES;
+use crate::evidence::witness::CosignRefusal;
+use crate::evidence::witness::Witness;
+use crate::evidence::witness::request::MAX_REQUEST_BYTES;
 use crate::fault::chain;
 use crate::identity::Caller;
 use crate::identity::peer::Peer;

@@ -11,9 +11,9 @@ use aws_lc_rs::rand;
 use bytes::Bytes;
 use zeroize::Zeroizing;
 
-use crate::audit::subject::SubjectKeys;
+use crate::digest::Digest;
+use crate::journal::subject::SubjectKeys;
 use crate::redact::PseudonymKey;
-use crate::registry::Digest;
 
 /// Pseudonyms and cursors rest on 32 random bytes, made at the first start and kept beside the journal; tags of subjects on
 /// the monthly keys.

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::offers::Offers;
-use crate::audit::journals::Journals;
+use crate::evidence::journals::Journals;
 use crate::identity::directory::Directory;
 use crate::policy::PolicySet;
 use crate::publication::PublishedPackages;

@@ -3,7 +3,7 @@
 use super::draft::Draft;
 use super::refusal::Cause;
 use super::snapshot::Snapshot;
-use crate::audit::Kind;
+use crate::journal::Kind;
 use crate::name::DepartmentId;
 use crate::name::ExchangeId;
 use crate::pb;

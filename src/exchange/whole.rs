@@ -15,7 +15,7 @@ use super::refusal::Cause;
 use super::rounding::counted;
 use super::snapshot::Snapshot;
 use super::warrant::Warrant;
-use crate::audit::Kind;
+use crate::journal::Kind;
 use crate::pb;
 use crate::policy::decision::Permit;
 use crate::policy::decision::Role;

@@ -25,8 +25,8 @@ use super::files::GUARDRAILS;
 use super::files::policy_paths;
 use crate::config::Config;
 use crate::config::DoorConfig;
+use crate::digest::Digest;
 use crate::fault::Fault;
-use crate::registry::Digest;
 use crate::registry::Registry;
 
 /// Read at a time, to be hashed.

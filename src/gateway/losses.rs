@@ -6,11 +6,11 @@
 use std::path::Path;
 
 use super::StartError;
-use crate::audit::reader::ReadError;
-use crate::audit::reader::Reader;
-use crate::audit::subject::SubjectKeys;
-use crate::audit::usage::lost_months;
 use crate::config::Config;
+use crate::evidence::usage::lost_months;
+use crate::journal::reader::ReadError;
+use crate::journal::reader::Reader;
+use crate::journal::subject::SubjectKeys;
 
 /// What was lost, as operators know it. Nothing, in a journal without entries: its secrets are about to be made.
 pub(super) fn find(config: &Config, subjects: &SubjectKeys) -> Result<Vec<String>, StartError> {

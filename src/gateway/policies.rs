@@ -2,19 +2,19 @@
 
 use super::Gateway;
 use super::assemble::run_blocking;
-use crate::audit::AppendError;
-use crate::audit::DiskError;
-use crate::audit::Entry;
-use crate::audit::Journal;
-use crate::audit::policies::Changes;
-use crate::audit::policies::Policies;
-use crate::audit::policies::PoliciesInForce;
-use crate::audit::policies::list;
-use crate::audit::policies::text_of;
+use crate::digest::Digest;
 use crate::fault::chain;
+use crate::journal::AppendError;
+use crate::journal::DiskError;
+use crate::journal::Entry;
+use crate::journal::Journal;
+use crate::journal::policies::Changes;
+use crate::journal::policies::Policies;
+use crate::journal::policies::PoliciesInForce;
+use crate::journal::policies::list;
+use crate::journal::policies::text_of;
 use crate::policy::PolicySet;
 use crate::policy::text_digest;
-use crate::registry::Digest;
 
 /// A policy whose texts are kept, and which is not on record yet.
 pub(super) struct NewPolicy {

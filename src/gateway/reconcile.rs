@@ -14,11 +14,11 @@ use tokio::time::MissedTickBehavior;
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
-use crate::audit::reconcile::books::Books;
-use crate::audit::reconcile::overdue::OverdueComparison;
-use crate::audit::reconcile::overdue::OverdueComparisons;
-use crate::audit::reconcile::window::Window;
 use crate::config::ReconciliationConfig;
+use crate::evidence::reconcile::books::Books;
+use crate::evidence::reconcile::overdue::OverdueComparison;
+use crate::evidence::reconcile::overdue::OverdueComparisons;
+use crate::evidence::reconcile::window::Window;
 use crate::exchange::Exchange;
 use crate::name::DepartmentId;
 use crate::source::channel::Channel;

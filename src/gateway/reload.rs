@@ -14,9 +14,9 @@ use super::inputs::Contents;
 use super::log_cut;
 use super::log_warnings;
 use super::watch::REST;
-use crate::audit::Entry;
 use crate::exchange::snapshot::Snapshot;
 use crate::fault::Fault;
+use crate::journal::Entry;
 use crate::publication::shelf::KeptRevision;
 
 /// How often files that change meanwhile are read before a reload is given up.

@@ -10,13 +10,13 @@ use time::OffsetDateTime;
 use time::Time;
 use time::UtcOffset;
 
-use crate::audit::Kind as Entry;
-use crate::audit::Role;
-use crate::audit::reader::ReadError;
-use crate::audit::reader::Reader;
 use crate::clock::Moment;
 use crate::exchange::replay::SeenExchanges;
 use crate::exchange::replay::WINDOW;
+use crate::journal::Kind as Entry;
+use crate::journal::Role;
+use crate::journal::reader::ReadError;
+use crate::journal::reader::Reader;
 use crate::pb;
 use crate::pb::journal_record::Kind;
 use crate::policy::ledger::Ledger;

@@ -9,14 +9,14 @@ use tokio::time::interval_at;
 use tokio_util::sync::CancellationToken;
 
 use super::Gateway;
-use crate::audit::Journal;
-use crate::audit::expiry::Expired;
-use crate::audit::expiry::Expiry;
-use crate::audit::expiry::ExpiryError;
-use crate::audit::pace::Pace;
-use crate::audit::verify::Fault;
 use crate::clock::Clock;
 use crate::fault::chain;
+use crate::journal::Journal;
+use crate::journal::expiry::Expired;
+use crate::journal::expiry::Expiry;
+use crate::journal::expiry::ExpiryError;
+use crate::journal::pace::Pace;
+use crate::journal::verify::Fault;
 
 const EXPIRE_EVERY: Duration = Duration::from_secs(3_600);
 const SCRUB_EVERY: Duration = Duration::from_secs(24 * 3_600);

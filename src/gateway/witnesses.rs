@@ -4,15 +4,15 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use super::files::unreadable;
-use crate::audit::note::KeyKind;
-use crate::audit::note::VerifierKey;
-use crate::audit::quorum::Witness;
-use crate::audit::quorum::WitnessPolicy;
 use crate::config::Config;
 use crate::fault::Fault;
 use crate::identity::directory::Directory;
 use crate::name::DepartmentId;
 use crate::text;
+use crate::tlog::note::KeyKind;
+use crate::tlog::note::VerifierKey;
+use crate::tlog::quorum::Witness;
+use crate::tlog::quorum::WitnessPolicy;
 
 /// The policy for the own journal, with the way to each of its witnesses. Immutable: a reload makes another one.
 #[derive(Debug)]

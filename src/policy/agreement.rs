@@ -16,12 +16,12 @@ use std::sync::Arc;
 
 use time::Date;
 
+use crate::digest::Digest;
 use crate::identity::Caller;
 use crate::name::AgreementId;
 use crate::name::DepartmentId;
 use crate::name::Purpose;
 use crate::name::SystemName;
-use crate::registry::Digest;
 use crate::registry::field::Field;
 use crate::registry::filter::Filter;
 use crate::registry::mask::Mask;

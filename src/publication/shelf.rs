@@ -16,15 +16,15 @@ use std::path::PathBuf;
 use super::PublishedPackages;
 use super::Revision;
 use super::RevisionName;
-use crate::audit::note;
+use crate::digest::Digest;
+use crate::digest::digest_of;
+use crate::digest::hex;
 use crate::fault::Fault;
 use crate::name::PackageName;
-use crate::registry::Digest;
 use crate::registry::Registry;
-use crate::registry::digest_of;
-use crate::registry::hex;
 use crate::registry::revision::Overlay;
 use crate::registry::revision::PackageFiles;
+use crate::tlog::note;
 
 /// The signed statement, beside the files.
 const STATEMENT: &str = "revision";

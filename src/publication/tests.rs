@@ -5,13 +5,13 @@ use super::BadRevision;
 use super::Revision;
 use super::shelf::Candidate;
 use super::shelf::Shelf;
-use crate::audit::journals::Journals;
-use crate::audit::key::JournalKey;
 use crate::clock::Moment;
+use crate::evidence::journals::Journals;
 use crate::identity::directory::Directory;
 use crate::name::Origin;
 use crate::registry::revision::NoPackage;
 use crate::registry::revision::PackageFiles;
+use crate::tlog::key::JournalKey;
 
 const TEXT: &str = "syntax = \"proto3\";\npackage civil.v1;\n";
 

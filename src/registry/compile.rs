@@ -20,12 +20,12 @@ use std::sync::Arc;
 
 use prost_reflect::DescriptorPool;
 
-use super::Digest;
 use super::Registry;
 use super::revision::Overlay;
 use super::revision::PackageRevision;
 use super::revision::is_in;
 use super::search::Index;
+use crate::digest::Digest;
 use crate::fault::Fault;
 use crate::name::PackageName;
 pub(super) use link::is_provided;

@@ -4,10 +4,10 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::path::Path;
 
-use super::Digest;
 use super::Registry;
 use super::compile::digest;
-use super::hex;
+use crate::digest::Digest;
+use crate::digest::hex;
 use crate::name::DepartmentId;
 use crate::name::PackageName;
 

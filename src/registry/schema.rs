@@ -8,10 +8,10 @@ use prost_reflect::FieldDescriptor;
 use prost_reflect::MessageDescriptor;
 use time::Date;
 
-use super::Digest;
 use super::field::Field;
 use super::field::FieldDeclaration;
 use super::rules::Rules;
+use crate::digest::Digest;
 use crate::fault;
 use crate::fault::nearest;
 use crate::name::DepartmentId;

@@ -106,7 +106,7 @@ fn every_term_of_the_glossary_is_the_one_that_users_read() {
     let read = [
         "README.zh-CN.md",
         "src/console/words.rs",
-        "src/audit/export/bundle/README.md",
+        "src/evidence/export/bundle/README.md",
     ]
     .map(self::page)
     .concat();

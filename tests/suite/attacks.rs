@@ -12,12 +12,12 @@ mod tail;
 use std::fs;
 use std::path::Path;
 
-use landbridge::audit::checkpoint::SignedCheckpoint;
-use landbridge::audit::note::NoteError;
-use landbridge::audit::quorum::QuorumError;
-use landbridge::audit::quorum::WitnessPolicy;
-use landbridge::audit::reader::Reader;
+use landbridge::journal::reader::Reader;
 use landbridge::name::ExchangeId;
+use landbridge::tlog::checkpoint::SignedCheckpoint;
+use landbridge::tlog::note::NoteError;
+use landbridge::tlog::quorum::QuorumError;
+use landbridge::tlog::quorum::WitnessPolicy;
 use rusqlite::Connection;
 
 use crate::foreign::sumdb;

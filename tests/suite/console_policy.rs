@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use landbridge::audit::verify::Fault;
+use landbridge::journal::verify::Fault;
 use landbridge::pb::journal_record::Kind;
 
 use crate::harness::World;
@@ -93,7 +93,7 @@ async fn a_reload_is_told_text_by_text_and_an_entry_leads_to_the_text_of_its_tim
         .iter()
         .filter_map(|entry| match &entry.kind {
             Kind::Exchange(record) if record.reason == "answered" => {
-                Some(landbridge::registry::hex(&record.agreement_digest))
+                Some(landbridge::digest::hex(&record.agreement_digest))
             }
             _ => None,
         })

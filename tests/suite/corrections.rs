@@ -5,12 +5,12 @@ use std::time::Duration;
 
 use landbridge::clock::Clock;
 use landbridge::correction::calendar::Calendar;
+use landbridge::digest::hex;
 use landbridge::pb;
 use landbridge::pb::CorrectionEvent;
 use landbridge::pb::CorrectionState;
 use landbridge::pb::correction_service_client::CorrectionServiceClient;
 use landbridge::pb::journal_record::Kind;
-use landbridge::registry::hex;
 use serde_json::Value;
 use tonic::Code;
 use tonic::transport::Channel;

@@ -1,8 +1,8 @@
 //! A permitted exchange, from a system through two gateways to the database and back.
 
-use landbridge::audit::Kind;
-use landbridge::audit::Outcome;
-use landbridge::audit::Role;
+use landbridge::journal::Kind;
+use landbridge::journal::Outcome;
+use landbridge::journal::Role;
 use landbridge::pb::VerdictOutcome;
 
 use crate::harness::World;

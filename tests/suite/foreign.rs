@@ -8,8 +8,8 @@ use std::process::Output;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use landbridge::audit::proof::Proof;
-use landbridge::audit::tiles::Tiles;
+use landbridge::journal::tiles::Tiles;
+use landbridge::tlog::proof::Proof;
 use serde_json::Value;
 use serde_json::json;
 
@@ -122,9 +122,9 @@ async fn duckdb_reads_an_exported_journal() {
                 .is_some_and(|id| id.to_string() == logged.exchange)
         })
         .unwrap();
-    let stored = landbridge::audit::reader::Reader::open(logged.world.journal("civil").dir());
+    let stored = landbridge::journal::reader::Reader::open(logged.world.journal("civil").dir());
     let hash = stored.entry(get.index).unwrap().unwrap().leaf_hash();
-    let hash = landbridge::registry::hex(&hash).to_uppercase();
+    let hash = landbridge::digest::hex(&hash).to_uppercase();
     let fields = &get.exchange().unwrap().fields;
 
     let last = answers[0][0][2].as_u64().unwrap();

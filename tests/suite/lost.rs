@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::process::Command;
 use std::time::Duration;
 
-use landbridge::audit::index::Index;
+use landbridge::evidence::index::Index;
 use landbridge::pb::journal_record::Kind;
 
 use crate::harness::PATIENCE;

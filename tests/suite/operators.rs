@@ -5,7 +5,7 @@ mod reading;
 mod subjects;
 mod tree;
 
-use landbridge::audit::merkle::sha256;
+use landbridge::digest::sha256;
 use landbridge::door::operators::reader::Right;
 use landbridge::pb;
 use landbridge::pb::catalog_service_client::CatalogServiceClient;

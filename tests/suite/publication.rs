@@ -6,10 +6,10 @@ use std::path::PathBuf;
 use std::process::Command;
 use std::time::Duration;
 
-use landbridge::audit::Outcome;
-use landbridge::audit::key::JournalKey;
 use landbridge::clock::Clock;
 use landbridge::config::Config;
+use landbridge::digest::hex;
+use landbridge::journal::Outcome;
 use landbridge::name::PackageName;
 use landbridge::pb;
 use landbridge::pb::RegistryEvent;
@@ -18,8 +18,8 @@ use landbridge::pb::journal_record::Kind;
 use landbridge::publication::Revision;
 use landbridge::publication::shelf::Candidate;
 use landbridge::publication::shelf::Shelf;
-use landbridge::registry::hex;
 use landbridge::registry::revision::PackageFiles;
+use landbridge::tlog::key::JournalKey;
 use tonic::Code;
 
 use crate::harness::PATIENCE;

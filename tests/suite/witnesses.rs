@@ -7,9 +7,9 @@ use std::process::Command;
 use axum::body::Body;
 use axum::body::to_bytes;
 use http::Request;
-use landbridge::audit::quorum::WitnessPolicy;
-use landbridge::audit::reader::Reader;
-use landbridge::audit::witness::log_hash;
+use landbridge::evidence::witness::log_hash;
+use landbridge::journal::reader::Reader;
+use landbridge::tlog::quorum::WitnessPolicy;
 use tonic::Code;
 use tower::ServiceExt;
 

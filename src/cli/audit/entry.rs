@@ -2,8 +2,8 @@
 
 use time::UtcOffset;
 
-use crate::audit::row::Row;
 use crate::cli::time_arg;
+use crate::evidence::row::Row;
 
 pub(super) const HEADER: [&str; 9] = [
     "#",

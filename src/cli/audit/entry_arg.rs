@@ -2,11 +2,11 @@
 
 use super::Place;
 use super::unreadable;
-use crate::audit::reader::StoredEntry;
-use crate::audit::search::Criteria;
-use crate::audit::search::Page;
-use crate::audit::search::find;
 use crate::cli::exit::Failure;
+use crate::evidence::search::Criteria;
+use crate::evidence::search::Page;
+use crate::evidence::search::find;
+use crate::journal::reader::StoredEntry;
 use crate::name::ExchangeId;
 
 #[derive(Clone, Copy)]

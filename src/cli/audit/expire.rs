@@ -8,13 +8,6 @@ use clap::Args;
 use time::UtcOffset;
 
 use super::unreadable;
-use crate::audit::JournalError;
-use crate::audit::expiry::Expired;
-use crate::audit::expiry::Expiry;
-use crate::audit::expiry::ExpiryError;
-use crate::audit::expiry::preview;
-use crate::audit::pace::Pace;
-use crate::audit::subject::SubjectKeys;
 use crate::cli::exit::Exit;
 use crate::cli::exit::Failure;
 use crate::cli::exit::Run;
@@ -25,6 +18,13 @@ use crate::clock::Clock;
 use crate::config::Config;
 use crate::gateway::StartError;
 use crate::gateway::open_journal;
+use crate::journal::JournalError;
+use crate::journal::expiry::Expired;
+use crate::journal::expiry::Expiry;
+use crate::journal::expiry::ExpiryError;
+use crate::journal::expiry::preview;
+use crate::journal::pace::Pace;
+use crate::journal::subject::SubjectKeys;
 
 #[derive(Args)]
 #[command(after_help = "Examples:
@@ -139,7 +139,7 @@ fn write(
 }
 
 fn to_json(expired: &Expired, dry_run: bool, offset: UtcOffset) -> serde_json::Value {
-    let class = |name: &String, class: &crate::audit::expiry::ExpiredClass| {
+    let class = |name: &String, class: &crate::journal::expiry::ExpiredClass| {
         serde_json::json!({
             "class": name,
             "keep": class.keep.to_string(),

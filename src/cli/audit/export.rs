@@ -20,22 +20,22 @@ use tokio::runtime::Runtime;
 use super::Place;
 use super::criteria::CriteriaArgs;
 use super::unreadable;
-use crate::audit::export::Export;
-use crate::audit::export::ExportError;
-use crate::audit::export::Format;
-use crate::audit::export::Progress;
-use crate::audit::export::Selection;
-use crate::audit::export::WrittenExport;
-use crate::audit::export::write;
-use crate::audit::reader::ReadError;
-use crate::audit::verify::Fault;
 use crate::cli::exit::Exit;
 use crate::cli::exit::Failure;
 use crate::cli::exit::Run;
 use crate::cli::output::OutputOptions;
 use crate::cli::table::Table;
 use crate::clock::Clock;
-use crate::registry::hex;
+use crate::digest::hex;
+use crate::evidence::export::Export;
+use crate::evidence::export::ExportError;
+use crate::evidence::export::Format;
+use crate::evidence::export::Progress;
+use crate::evidence::export::Selection;
+use crate::evidence::export::WrittenExport;
+use crate::evidence::export::write;
+use crate::journal::reader::ReadError;
+use crate::journal::verify::Fault;
 
 #[derive(Args)]
 #[command(after_help = "Formats:

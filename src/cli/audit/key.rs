@@ -7,15 +7,15 @@ use std::path::Path;
 use clap::Args;
 
 use super::JournalOptions;
-use crate::audit::JournalKeys;
-use crate::audit::cosignature::CosignerKey;
-use crate::audit::note::VerifierKey;
 use crate::cli::exit::Exit;
 use crate::cli::exit::Failure;
 use crate::cli::exit::Run;
 use crate::cli::output::OutputOptions;
 use crate::config::Config;
 use crate::gateway::losses;
+use crate::journal::JournalKeys;
+use crate::tlog::cosignature::CosignerKey;
+use crate::tlog::note::VerifierKey;
 
 #[derive(Args)]
 #[command(after_help = "Examples:

@@ -7,12 +7,12 @@ use clap::Args;
 use serde_json::Value as Json;
 use time::UtcOffset;
 
-use crate::audit::quorum::Witness;
-use crate::audit::quorum::WitnessPolicy;
-use crate::audit::quorum::WitnessedCheckpoint;
 use crate::cli::exit::Failure;
 use crate::cli::time_arg;
 use crate::clock::Moment;
+use crate::tlog::quorum::Witness;
+use crate::tlog::quorum::WitnessPolicy;
+use crate::tlog::quorum::WitnessedCheckpoint;
 
 #[derive(Args)]
 pub(super) struct PolicyOptions {

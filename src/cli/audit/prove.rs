@@ -13,16 +13,16 @@ use super::Place;
 use super::entry_arg::EntryArg;
 use super::entry_arg::which;
 use super::unreadable;
-use crate::audit::Kind;
-use crate::audit::checkpoint::SignedCheckpoint;
-use crate::audit::proof::Proof;
-use crate::audit::reader::StoredEntry;
-use crate::audit::tiles::TileError;
-use crate::audit::tiles::Tiles;
 use crate::cli::exit::Exit;
 use crate::cli::exit::Failure;
 use crate::cli::exit::Run;
 use crate::cli::output::OutputOptions;
+use crate::journal::Kind;
+use crate::journal::reader::StoredEntry;
+use crate::journal::tiles::TileError;
+use crate::journal::tiles::Tiles;
+use crate::tlog::checkpoint::SignedCheckpoint;
+use crate::tlog::proof::Proof;
 
 pub(super) const EXTENSION: &str = ".tlog-proof";
 
@@ -141,11 +141,13 @@ fn prove(
     place: &Place,
 ) -> Result<Proof, Failure> {
     let tiles = Tiles::open(&place.dir);
-    let mut proof = Proof::of(&tiles, entry.index, checkpoint).map_err(|error| match error {
-        // The checkpoint promises a tree that is not there.
-        TileError::Beyond => Failure::unverified(error),
-        TileError::Disk(_) => Failure::from(error),
-    })?;
+    let mut proof = tiles
+        .proof(entry.index, checkpoint)
+        .map_err(|error| match error {
+            // The checkpoint promises a tree that is not there.
+            TileError::Beyond => Failure::unverified(error),
+            TileError::Disk(_) => Failure::from(error),
+        })?;
     proof.extra = Some(entry.leaf_bytes().to_vec());
     proof
         .prove(entry.leaf_bytes(), &place.trusted)

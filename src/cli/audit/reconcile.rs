@@ -11,18 +11,18 @@ use clap::Args;
 use serde_json::json;
 use time::UtcOffset;
 
-use crate::audit::note::VerifierKey;
-use crate::audit::reconcile::Class;
-use crate::audit::reconcile::Difference;
-use crate::audit::reconcile::mirror::Comparison;
-use crate::audit::reconcile::mirror::Mirror;
-use crate::audit::reconcile::mirror::MirrorError;
 use crate::cli::exit::Exit;
 use crate::cli::exit::Failure;
 use crate::cli::exit::Run;
 use crate::cli::output::OutputOptions;
 use crate::cli::table::Table;
-use crate::registry::hex;
+use crate::digest::hex;
+use crate::evidence::reconcile::Class;
+use crate::evidence::reconcile::Difference;
+use crate::evidence::reconcile::mirror::Comparison;
+use crate::evidence::reconcile::mirror::Mirror;
+use crate::evidence::reconcile::mirror::MirrorError;
+use crate::tlog::note::VerifierKey;
 
 /// A gateway that runs publishes every second.
 const PUBLISHES_WITHIN: Duration = Duration::from_secs(3);

@@ -16,13 +16,6 @@ use super::prove::Checkpoints;
 use super::prove::EXTENSION;
 use super::prove::write;
 use super::unreadable;
-use crate::audit::json;
-use crate::audit::row::Row;
-use crate::audit::search::Coverage;
-use crate::audit::search::Hit;
-use crate::audit::search::Page;
-use crate::audit::search::SearchResult;
-use crate::audit::search::find;
 use crate::cli::exit::Exit;
 use crate::cli::exit::Failure;
 use crate::cli::exit::Run;
@@ -30,6 +23,13 @@ use crate::cli::output;
 use crate::cli::output::Format;
 use crate::cli::output::OutputOptions;
 use crate::clock::Clock;
+use crate::evidence::json;
+use crate::evidence::row::Row;
+use crate::evidence::search::Coverage;
+use crate::evidence::search::Hit;
+use crate::evidence::search::Page;
+use crate::evidence::search::SearchResult;
+use crate::evidence::search::find;
 use crate::pb;
 
 #[derive(Args)]

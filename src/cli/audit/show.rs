@@ -12,21 +12,21 @@ use super::entry_arg::EntryArg;
 use super::entry_arg::which;
 use super::plain;
 use super::unreadable;
-use crate::audit::checkpoint::Checkpoint;
-use crate::audit::checkpoint::SignedCheckpoint;
-use crate::audit::erasures::Erasure;
-use crate::audit::erasures::Erasures;
-use crate::audit::json;
-use crate::audit::merkle::verify_inclusion;
-use crate::audit::reader::StoredEntry;
-use crate::audit::tiles::TileError;
-use crate::audit::tiles::Tiles;
 use crate::cli::exit::Exit;
 use crate::cli::exit::Failure;
 use crate::cli::exit::Run;
 use crate::cli::output::OutputOptions;
 use crate::cli::table::Table;
-use crate::registry::hex;
+use crate::digest::hex;
+use crate::evidence::json;
+use crate::journal::erasures::Erasure;
+use crate::journal::erasures::Erasures;
+use crate::journal::reader::StoredEntry;
+use crate::journal::tiles::TileError;
+use crate::journal::tiles::Tiles;
+use crate::tlog::checkpoint::Checkpoint;
+use crate::tlog::checkpoint::SignedCheckpoint;
+use crate::tlog::merkle::verify_inclusion;
 
 #[derive(Args)]
 pub(super) struct ShowArgs {

@@ -10,14 +10,14 @@ use clap::Args;
 use super::Place;
 use super::entry;
 use super::unreadable;
-use crate::audit::json;
-use crate::audit::reader::Reader;
-use crate::audit::reader::StoredEntry;
-use crate::audit::row::Row;
 use crate::cli::exit::Exit;
 use crate::cli::exit::Failure;
 use crate::cli::exit::Run;
 use crate::cli::output::OutputOptions;
+use crate::evidence::json;
+use crate::evidence::row::Row;
+use crate::journal::reader::Reader;
+use crate::journal::reader::StoredEntry;
 use crate::text::visible;
 
 #[derive(Args)]

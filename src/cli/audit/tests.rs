@@ -5,16 +5,16 @@ use std::time::Duration;
 use clap::Parser;
 
 use super::*;
-use crate::audit::Entry;
-use crate::audit::Journal;
-use crate::audit::JournalKeys;
-use crate::audit::JournalSettings;
-use crate::audit::Receipt;
-use crate::audit::row::Row;
 use crate::cli::Cli;
 use crate::cli::exit::Exit;
 use crate::clock::Clock;
 use crate::door::operators::reader::Token;
+use crate::evidence::row::Row;
+use crate::journal::Entry;
+use crate::journal::Journal;
+use crate::journal::JournalKeys;
+use crate::journal::JournalSettings;
+use crate::journal::Receipt;
 
 /// A journal of three entries, closed; gives its public key.
 fn journal(dir: &Path) -> (String, Vec<Receipt>) {

@@ -9,21 +9,21 @@ use super::Place;
 use super::policy::PolicyOptions;
 use super::policy::witnesses_json;
 use super::unreadable;
-use crate::audit::checkpoint::SignedCheckpoint;
-use crate::audit::pace::Pace;
-use crate::audit::reader::ReadError;
-use crate::audit::verify::Fault;
-use crate::audit::verify::Report;
-use crate::audit::verify::Scope;
-use crate::audit::verify::verify_within;
 use crate::cli::exit::Exit;
 use crate::cli::exit::Run;
 use crate::cli::output::OutputOptions;
 use crate::cli::table::Table;
 use crate::cli::time_arg;
+use crate::digest::hex;
 use crate::fault::chain;
-use crate::registry::hex;
+use crate::journal::pace::Pace;
+use crate::journal::reader::ReadError;
+use crate::journal::verify::Fault;
+use crate::journal::verify::Report;
+use crate::journal::verify::Scope;
+use crate::journal::verify::verify_within;
 use crate::text::visible;
+use crate::tlog::checkpoint::SignedCheckpoint;
 
 #[derive(Args)]
 pub(super) struct VerifyArgs {

@@ -16,25 +16,25 @@ use super::JournalOptions;
 use super::plain;
 use super::policy::PolicyOptions;
 use super::policy::witnesses_json;
-use crate::audit::BadLeaf;
-use crate::audit::Leaf;
-use crate::audit::checkpoint::SignedCheckpoint;
-use crate::audit::json;
-use crate::audit::note::VerifierKey;
-use crate::audit::proof;
-use crate::audit::proof::NotProven;
-use crate::audit::proof::Proof;
-use crate::audit::quorum::QuorumError;
-use crate::audit::quorum::WitnessPolicy;
-use crate::audit::quorum::WitnessedCheckpoint;
 use crate::cli::exit::Exit;
 use crate::cli::exit::Failure;
 use crate::cli::exit::Run;
 use crate::cli::output::OutputOptions;
 use crate::cli::table::Table;
+use crate::digest::hex;
+use crate::evidence::json;
 use crate::fault::chain;
-use crate::registry::hex;
+use crate::journal::BadLeaf;
+use crate::journal::Leaf;
 use crate::text::visible;
+use crate::tlog::checkpoint::SignedCheckpoint;
+use crate::tlog::note::VerifierKey;
+use crate::tlog::proof;
+use crate::tlog::proof::NotProven;
+use crate::tlog::proof::Proof;
+use crate::tlog::quorum::QuorumError;
+use crate::tlog::quorum::WitnessPolicy;
+use crate::tlog::quorum::WitnessedCheckpoint;
 
 #[derive(Args)]
 #[command(after_help = "Examples:

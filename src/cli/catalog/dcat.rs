@@ -3,10 +3,10 @@
 use serde_json::Value;
 use serde_json::json;
 
+use crate::digest::hex;
 use crate::pb;
 use crate::pb::SharingClass;
 use crate::pb::UpdateFrequency;
-use crate::registry::hex;
 
 /// The authority tables of the EU's Publications Office, which DCAT's profiles take values from.
 const AUTHORITY: &str = "http://publications.europa.eu/resource/authority";

@@ -7,9 +7,9 @@ use crate::cli::time_arg;
 use crate::correction::answer;
 use crate::correction::digest;
 use crate::correction::moment;
+use crate::digest::hex;
 use crate::pb;
 use crate::pb::CorrectionState;
-use crate::registry::hex;
 use crate::text::visible;
 
 pub(super) const CORRECTIONS: [&str; 7] = [

@@ -21,6 +21,7 @@ use crate::cli::time_arg;
 use crate::cli::time_arg::TimeArg;
 use crate::clock::Clock;
 use crate::config::Config;
+use crate::digest::hex;
 use crate::gateway::impact::Impact;
 use crate::gateway::impact::ThingKind;
 use crate::gateway::impact::TouchedThing;
@@ -30,7 +31,6 @@ use crate::registry::Registry;
 use crate::registry::compat::Finding;
 use crate::registry::compat::compare;
 use crate::registry::compat::rule::Category;
-use crate::registry::hex;
 
 #[derive(Args)]
 #[command(after_help = "Examples:

@@ -16,7 +16,6 @@ use super::check::impact;
 use super::check::json_of;
 use super::check::write;
 use super::check::write_touched;
-use crate::audit::key::JournalKey;
 use crate::cli::exit::Exit;
 use crate::cli::exit::Failure;
 use crate::cli::exit::Run;
@@ -25,6 +24,7 @@ use crate::cli::time_arg;
 use crate::cli::time_arg::TimeArg;
 use crate::clock::Clock;
 use crate::config::Config;
+use crate::digest::hex;
 use crate::gateway::assemble;
 use crate::gateway::impact::Impact;
 use crate::name::PackageName;
@@ -36,8 +36,8 @@ use crate::registry::Registry;
 use crate::registry::compat::Finding;
 use crate::registry::compat::compare;
 use crate::registry::compat::rule::Category;
-use crate::registry::hex;
 use crate::registry::revision::PackageFiles;
+use crate::tlog::key::JournalKey;
 
 /// How long the gateway is waited for: a large registry takes seconds.
 const PATIENCE: Duration = Duration::from_secs(30);

@@ -13,10 +13,10 @@ use crate::cli::exit::Run;
 use crate::cli::output::OutputOptions;
 use crate::cli::time_arg;
 use crate::config::Config;
+use crate::digest::hex;
 use crate::name::PackageName;
 use crate::publication::shelf::KeptRevision;
 use crate::publication::shelf::Shelf;
-use crate::registry::hex;
 
 #[derive(Args)]
 #[command(after_help = "Examples:

@@ -1,7 +1,7 @@
 use std::path::Path;
 
 use super::*;
-use crate::audit::retention::DEFAULT;
+use crate::journal::retention::DEFAULT;
 
 fn check(text: &str) -> Result<Retention, Vec<String>> {
     #[derive(Deserialize)]

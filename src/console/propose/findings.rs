@@ -5,10 +5,10 @@ use maud::html;
 use time::UtcOffset;
 
 use super::Checked;
-use crate::audit::rehearsal::Rehearsal;
-use crate::audit::rehearsal::Shift;
-use crate::audit::rehearsal::Turn;
 use crate::console::page;
+use crate::console::rehearsal::Rehearsal;
+use crate::console::rehearsal::Shift;
+use crate::console::rehearsal::Turn;
 use crate::console::words::Words;
 use crate::policy::change::Change;
 use crate::policy::change::Effect;

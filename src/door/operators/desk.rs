@@ -15,12 +15,12 @@ use super::reader::ReadGrant;
 use super::reader::Readers;
 use super::reading_error::ReadingError;
 use super::visibility::Visibility;
-use crate::audit::Entry;
-use crate::audit::merkle::Hash;
 use crate::clock::Moment;
 use crate::exchange::Exchange;
+use crate::journal::Entry;
 use crate::name::ReaderName;
 use crate::pb;
+use crate::tlog::merkle::Hash;
 
 /// Questions that are looked up at one time; others wait.
 const LOOKUPS: usize = 8;

@@ -35,14 +35,14 @@ use super::parameters::Parameters;
 use super::reader::ReadGrant;
 use super::reader::Right;
 use super::reading_error::ReadingError;
-use crate::audit::export::Export;
-use crate::audit::export::ExportError;
-use crate::audit::export::Format;
-use crate::audit::export::Selection;
-use crate::audit::export::WrittenExport;
-use crate::audit::export::write;
-use crate::audit::note::VerifierKey;
-use crate::audit::search::Criteria;
+use crate::evidence::export::Export;
+use crate::evidence::export::ExportError;
+use crate::evidence::export::Format;
+use crate::evidence::export::Selection;
+use crate::evidence::export::WrittenExport;
+use crate::evidence::export::write;
+use crate::evidence::search::Criteria;
+use crate::tlog::note::VerifierKey;
 
 /// The folder in a bundle's archive.
 const BUNDLE: &str = "evidence";

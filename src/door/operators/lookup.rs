@@ -4,18 +4,18 @@ use std::path::Path;
 
 use super::desk::ReadingDesk;
 use super::reading_error::ReadingError;
-use crate::audit::index::Index;
-use crate::audit::person::Gaps;
-use crate::audit::person::Person;
-use crate::audit::reader::Reader;
-use crate::audit::search;
-use crate::audit::search::Criteria;
-use crate::audit::search::Page;
-use crate::audit::search::SearchResult;
-use crate::audit::usage;
-use crate::audit::usage::Pick;
-use crate::audit::usage::Usages;
+use crate::evidence::index::Index;
+use crate::evidence::person::Gaps;
+use crate::evidence::person::Person;
+use crate::evidence::search;
+use crate::evidence::search::Criteria;
+use crate::evidence::search::Page;
+use crate::evidence::search::SearchResult;
+use crate::evidence::usage;
+use crate::evidence::usage::Pick;
+use crate::evidence::usage::Usages;
 use crate::fault::chain;
+use crate::journal::reader::Reader;
 
 /// The newest entries that fit, each stream with how it ended.
 pub(crate) fn entries(

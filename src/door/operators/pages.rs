@@ -12,10 +12,10 @@ use metrics_exporter_prometheus::PrometheusHandle;
 use time::UtcOffset;
 use tokio_util::sync::CancellationToken;
 
-use crate::audit::JournalState;
-use crate::audit::JournalTrust;
-use crate::audit::reconcile::overdue::OverdueComparisons;
+use crate::evidence::reconcile::overdue::OverdueComparisons;
 use crate::exchange::Exchange;
+use crate::journal::JournalState;
+use crate::journal::JournalTrust;
 
 #[derive(Clone)]
 pub(super) struct Pages {

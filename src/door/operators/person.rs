@@ -5,9 +5,9 @@ use std::slice;
 use super::desk::ReadingDesk;
 use super::query_words::QueryWords;
 use super::reading_error::ReadingError;
-use crate::audit::person;
-use crate::audit::person::PersonError;
 use crate::clock::Moment;
+use crate::evidence::person;
+use crate::evidence::person::PersonError;
 use crate::pb;
 use crate::registry::identifier::IdentifierForm;
 

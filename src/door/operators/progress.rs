@@ -4,10 +4,10 @@ use std::path::Path;
 
 use super::lookup;
 use super::reading_error::ReadingError;
-use crate::audit::checkpoint::Checkpoint;
-use crate::audit::reader::ReadError;
-use crate::audit::reader::Reader;
 use crate::clock::Moment;
+use crate::journal::reader::ReadError;
+use crate::journal::reader::Reader;
+use crate::tlog::checkpoint::Checkpoint;
 
 pub(crate) struct Progress {
     pub(crate) published: Option<CheckpointProgress>,

@@ -6,13 +6,13 @@ use std::path::Path;
 use super::lookup;
 use super::progress::size;
 use super::reading_error::ReadingError;
-use crate::audit::proof::Proof;
-use crate::audit::reader::Reader;
-use crate::audit::search::Criteria;
-use crate::audit::search::Page;
-use crate::audit::tiles::Tiles;
+use crate::evidence::search::Criteria;
+use crate::evidence::search::Page;
+use crate::journal::reader::Reader;
+use crate::journal::tiles::Tiles;
 use crate::name::ExchangeId;
 use crate::pb;
+use crate::tlog::proof::Proof;
 
 /// Entries of one exchange: it has at most two.
 const OF_EXCHANGE: usize = 8;

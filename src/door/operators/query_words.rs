@@ -6,8 +6,8 @@ use time::UtcOffset;
 use time::format_description::well_known::Rfc3339;
 
 use crate::clock::Moment;
+use crate::digest::hex;
 use crate::pb;
-use crate::registry::hex;
 
 /// The longest word, in characters.
 const MAX_WORD: usize = 160;

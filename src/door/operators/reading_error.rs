@@ -10,8 +10,8 @@ use axum::response::Response;
 use serde_json::json;
 
 use super::reader::NotGranted;
-use crate::audit::AppendError;
 use crate::fault::chain;
+use crate::journal::AppendError;
 
 /// Why a reader was not answered. The text is for the reader; causes are for the operator's log.
 #[derive(Debug, thiserror::Error)]

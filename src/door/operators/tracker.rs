@@ -26,11 +26,11 @@ use super::reader::Right;
 use super::reading_error::ReadingError;
 use super::usages;
 use super::usages::Audience;
-use crate::audit::JournalState;
-use crate::audit::reader::Reader;
-use crate::audit::usage::Usage;
 use crate::clock::Moment;
+use crate::evidence::usage::Usage;
 use crate::exchange::snapshot::Snapshot;
+use crate::journal::JournalState;
+use crate::journal::reader::Reader;
 use question::TrackerRequest;
 
 /// `findUsage`, `usagePeriod` and `heartbeat`.

@@ -9,12 +9,12 @@ use super::reading_error::ReadingError;
 use super::visibility::Disclosure;
 use super::visibility::HidingRule;
 use super::visibility::Visibility;
-use crate::audit::person::Gaps;
-use crate::audit::person::Person;
-use crate::audit::usage::Pick;
-use crate::audit::usage::Usage;
-use crate::audit::usage::Usages;
 use crate::clock::Moment;
+use crate::evidence::person::Gaps;
+use crate::evidence::person::Person;
+use crate::evidence::usage::Pick;
+use crate::evidence::usage::Usage;
+use crate::evidence::usage::Usages;
 use crate::identity::directory::Directory;
 
 /// One page of a person's usages.

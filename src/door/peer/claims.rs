@@ -8,17 +8,17 @@ use tokio_util::sync::CancellationToken;
 use tonic::Status;
 
 use super::PeerDoor;
-use crate::audit::Entry;
-use crate::audit::Role;
-use crate::audit::reconcile::Difference;
 use crate::clock::Moment;
 use crate::door::admission::AdmissionRefusal;
 use crate::door::status;
+use crate::evidence::reconcile::Difference;
 use crate::exchange::refusal::TOO_MANY_REFUSALS;
 use crate::hourly::Hourly;
 use crate::hourly::HourlyCount;
 use crate::identity::Door;
 use crate::identity::spiffe::SpiffeId;
+use crate::journal::Entry;
+use crate::journal::Role;
 use crate::name::DepartmentId;
 use crate::pb;
 

@@ -3,12 +3,12 @@
 use tonic::Status;
 
 use super::PeerDoor;
+use crate::digest::Digest;
 use crate::door::status;
 use crate::fault::Fault;
 use crate::name::PackageName;
 use crate::pb;
 use crate::publication::shelf::KeptRevision;
-use crate::registry::Digest;
 
 impl PeerDoor {
     /// The newest of each package of this department.

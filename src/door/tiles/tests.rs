@@ -7,12 +7,12 @@ use axum::http::Request;
 use tower::ServiceExt;
 
 use super::*;
-use crate::audit::Entry;
-use crate::audit::Journal;
-use crate::audit::JournalKeys;
-use crate::audit::JournalSettings;
-use crate::audit::LEAF_BYTES;
 use crate::clock::Clock;
+use crate::journal::Entry;
+use crate::journal::Journal;
+use crate::journal::JournalKeys;
+use crate::journal::JournalSettings;
+use crate::journal::LEAF_BYTES;
 
 /// A journal of three entries, closed.
 async fn journal(dir: &std::path::Path) {

@@ -8,19 +8,19 @@ use tempfile::TempDir;
 use tower::ServiceExt;
 
 use super::*;
-use crate::audit::Entry;
-use crate::audit::Journal;
-use crate::audit::JournalKeys;
-use crate::audit::JournalSettings;
-use crate::audit::checkpoint::SignedCheckpoint;
-use crate::audit::cosignature::CosignerKey;
-use crate::audit::cosignature::cosignatures;
-use crate::audit::journals::Journals;
-use crate::audit::tiles::Tiles;
-use crate::audit::witness::log_hash;
-use crate::audit::witness::request::AddCheckpoint;
 use crate::clock::Clock;
+use crate::evidence::journals::Journals;
+use crate::evidence::witness::log_hash;
+use crate::evidence::witness::request::AddCheckpoint;
 use crate::identity::directory::Directory;
+use crate::journal::Entry;
+use crate::journal::Journal;
+use crate::journal::JournalKeys;
+use crate::journal::JournalSettings;
+use crate::journal::tiles::Tiles;
+use crate::tlog::checkpoint::SignedCheckpoint;
+use crate::tlog::cosignature::CosignerKey;
+use crate::tlog::cosignature::cosignatures;
 
 const ORIGIN: &str = "gov.example/civil/1";
 

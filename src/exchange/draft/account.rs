@@ -3,20 +3,20 @@
 use bytes::Bytes;
 
 use super::Draft;
-use crate::audit::Entry;
-use crate::audit::Kind;
-use crate::audit::Outcome;
-use crate::audit::Receipt;
-use crate::audit::StreamEnd;
-use crate::audit::digest::statement::Ending;
 use crate::clock::Moment;
+use crate::digest::Digest;
+use crate::digest::hex;
 use crate::exchange::refusal::Cause;
 use crate::exchange::warrant::Warrant;
 use crate::fault::chain;
+use crate::journal::Entry;
+use crate::journal::Kind;
+use crate::journal::Outcome;
+use crate::journal::Receipt;
+use crate::journal::StreamEnd;
+use crate::journal::statement::Ending;
 use crate::pb;
 use crate::pb::journal_record::Kind as Record;
-use crate::registry::Digest;
-use crate::registry::hex;
 use crate::source::SourceError;
 
 /// The most bytes of what an entry tells beyond its reason: a peer may refuse at length, and an entry that is too long

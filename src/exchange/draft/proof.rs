@@ -3,19 +3,19 @@
 use tonic::Code;
 
 use super::Draft;
-use crate::audit::Kind;
-use crate::audit::Outcome;
-use crate::audit::PeerLeaf;
-use crate::audit::Role as Side;
-use crate::audit::digest::statement::Ending;
-use crate::audit::digest::statement::Statement;
-use crate::audit::journals::Journals;
-use crate::audit::receipt::BadReceipt;
-use crate::audit::receipt::Expected;
-use crate::audit::receipt::VerifiedReceipt;
+use crate::digest::Digest;
+use crate::evidence::journals::Journals;
+use crate::evidence::receipt::BadReceipt;
+use crate::evidence::receipt::Expected;
+use crate::evidence::receipt::VerifiedReceipt;
+use crate::journal::Kind;
+use crate::journal::Outcome;
+use crate::journal::PeerLeaf;
+use crate::journal::Role as Side;
+use crate::journal::statement::Ending;
+use crate::journal::statement::Statement;
 use crate::name::DepartmentId;
 use crate::pb;
-use crate::registry::Digest;
 use crate::source::peer::refusal::PeerRefusal;
 
 impl Draft {

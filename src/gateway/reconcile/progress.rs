@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use crate::audit::reconcile::window::Window;
+use crate::evidence::reconcile::window::Window;
 
 /// Windows that are set aside; more than these, and the department as a whole is waited for.
 const MOST_ASIDE: usize = 256;

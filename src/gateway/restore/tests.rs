@@ -3,14 +3,14 @@ use std::time::Duration;
 use uuid::Uuid;
 
 use super::*;
-use crate::audit::Entry;
-use crate::audit::Journal;
-use crate::audit::JournalKeys;
-use crate::audit::JournalSettings;
-use crate::audit::Kind as Sort;
-use crate::audit::Outcome;
-use crate::audit::StreamEnd;
 use crate::clock::Clock;
+use crate::journal::Entry;
+use crate::journal::Journal;
+use crate::journal::JournalKeys;
+use crate::journal::JournalSettings;
+use crate::journal::Kind as Sort;
+use crate::journal::Outcome;
+use crate::journal::StreamEnd;
 use crate::name::ExchangeId;
 
 /// 2026-11-23, 12:00 UTC.

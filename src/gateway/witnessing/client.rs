@@ -11,7 +11,7 @@ use http::header::CONTENT_TYPE;
 use tokio::time::timeout;
 use tower::ServiceExt;
 
-use crate::audit::witness::log_hash;
+use crate::evidence::witness::log_hash;
 use crate::fault::shown;
 use crate::source::channel::Channel;
 use crate::source::channel::ChannelError;
@@ -38,7 +38,7 @@ pub(super) enum WitnessError {
     #[error("has cosigned {size} entries, more than there are")]
     Ahead { size: u64 },
     #[error("the own tree cannot be read")]
-    Unread(#[source] crate::audit::tiles::TileError),
+    Unread(#[source] crate::journal::tiles::TileError),
 }
 
 impl WitnessError {

@@ -11,11 +11,11 @@ use super::WitnessError;
 use super::Witnesses;
 use super::WitnessingTask;
 use super::client;
-use crate::audit::HeldJournal;
-use crate::audit::JournalTrust;
-use crate::audit::checkpoint::SignedCheckpoint;
-use crate::audit::note::VerifierKey;
-use crate::audit::tiles::TileError;
+use crate::journal::HeldJournal;
+use crate::journal::JournalTrust;
+use crate::journal::tiles::TileError;
+use crate::tlog::checkpoint::SignedCheckpoint;
+use crate::tlog::note::VerifierKey;
 
 /// A witness shows, under this journal's own signature, that something is missing here or was changed.
 #[derive(Debug, thiserror::Error)]

@@ -16,11 +16,11 @@ use super::Witnesses;
 use super::WitnessingTask;
 use super::client;
 use super::client::SubmissionOutcome;
-use crate::audit::checkpoint::SignedCheckpoint;
-use crate::audit::cosignature::cosignatures;
-use crate::audit::tiles::TileError;
-use crate::audit::witness::request::AddCheckpoint;
+use crate::evidence::witness::request::AddCheckpoint;
 use crate::fault::chain;
+use crate::journal::tiles::TileError;
+use crate::tlog::checkpoint::SignedCheckpoint;
+use crate::tlog::cosignature::cosignatures;
 
 /// No round takes longer: each question has its own limit, and a witness may be asked twice.
 const ROUND: Duration = Duration::from_secs(12);

@@ -1,9 +1,9 @@
 //! Takes down how each witness is doing, for operators: in memory, in metrics, in the log.
 
 use super::client::WitnessError;
-use crate::audit::witness_states::WitnessState;
-use crate::audit::witness_states::WitnessStates;
 use crate::clock::Moment;
+use crate::evidence::witness_states::WitnessState;
+use crate::evidence::witness_states::WitnessStates;
 use crate::fault::chain;
 use crate::gateway::witnesses::LocatedWitness;
 

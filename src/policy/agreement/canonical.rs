@@ -5,7 +5,7 @@ use aws_lc_rs::digest::SHA256;
 
 use super::Agreement;
 use super::Grant;
-use crate::registry::Digest;
+use crate::digest::Digest;
 use crate::registry::filter::Expr;
 use crate::registry::filter::Filter;
 use crate::registry::filter::Op;

@@ -15,6 +15,7 @@ use super::report::Report;
 use super::section::Form;
 use super::section::Section;
 use super::value;
+use crate::digest::Digest;
 use crate::fault::Fault;
 use crate::fault::nearest;
 use crate::fault::position;
@@ -24,7 +25,6 @@ use crate::policy::Part;
 use crate::policy::PolicyFile;
 use crate::policy::PolicyInput;
 use crate::policy::text_digest;
-use crate::registry::Digest;
 use crate::registry::Registry;
 
 const FORM: Form = Form {

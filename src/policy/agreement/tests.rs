@@ -4,6 +4,7 @@ use std::fs;
 use std::path::Path;
 use std::sync::Arc;
 
+use crate::digest::Digest;
 use crate::fault::Fault;
 use crate::policy::PolicyFile;
 use crate::policy::PolicyInput;
@@ -15,7 +16,6 @@ use crate::policy::tests::faults;
 use crate::policy::tests::file;
 use crate::policy::tests::policy;
 use crate::policy::tests::registry;
-use crate::registry::Digest;
 use crate::registry::Registry;
 
 fn digest(agreement: &str) -> Digest {

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use time::macros::datetime;
 
 use super::*;
-use crate::registry::hex;
+use crate::digest::hex;
 
 #[test]
 fn an_explanation_shows_every_grant_and_its_fate() {

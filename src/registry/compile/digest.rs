@@ -9,9 +9,9 @@ use prost_reflect::FieldDescriptor;
 use prost_reflect::Kind;
 use prost_reflect::MessageDescriptor;
 
-use super::super::Digest;
 use super::super::field::divisible;
 use super::tree::Source;
+use crate::digest::Digest;
 use crate::pb;
 use crate::pb::TextFormat;
 

@@ -6,7 +6,7 @@ use proptest::collection::vec;
 use proptest::prelude::ProptestConfig;
 use proptest::proptest;
 
-use crate::registry::Digest;
+use crate::digest::Digest;
 use crate::registry::Registry;
 use crate::registry::identifier::IdentifierForm;
 use crate::registry::tests::THING;

@@ -2,11 +2,11 @@
 
 use std::path::Path;
 
-use landbridge::audit::reconcile::Class;
-use landbridge::audit::reconcile::mirror::Mirror;
-use landbridge::audit::verify::EntryFault;
-use landbridge::audit::verify::Fault;
-use landbridge::audit::verify::verify;
+use landbridge::evidence::reconcile::Class;
+use landbridge::evidence::reconcile::mirror::Mirror;
+use landbridge::journal::verify::EntryFault;
+use landbridge::journal::verify::Fault;
+use landbridge::journal::verify::verify;
 use landbridge::pb;
 
 use super::forge;

@@ -4,9 +4,9 @@ use std::fs;
 use std::path::Path;
 use std::time::Duration;
 
-use landbridge::audit::Entry;
-use landbridge::audit::pace::Pace;
 use landbridge::fault::chain;
+use landbridge::journal::Entry;
+use landbridge::journal::pace::Pace;
 use tokio::time::timeout;
 
 use super::CUT_BACK;

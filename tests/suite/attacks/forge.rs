@@ -8,24 +8,24 @@ use std::time::Duration;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use landbridge::audit::Journal;
-use landbridge::audit::JournalKey;
-use landbridge::audit::JournalKeys;
-use landbridge::audit::JournalSettings;
-use landbridge::audit::Kind as LeafKind;
-use landbridge::audit::LEAF_BYTES;
-use landbridge::audit::Leaf;
-use landbridge::audit::digest::statement::Ending;
-use landbridge::audit::digest::statement::Statement;
-use landbridge::audit::leaf_hash;
-use landbridge::audit::merkle::Frontier;
-use landbridge::audit::merkle::sha256;
-use landbridge::audit::reader::Reader;
 use landbridge::clock::Clock;
 use landbridge::clock::Moment;
+use landbridge::digest::sha256;
+use landbridge::journal::Journal;
+use landbridge::journal::JournalKey;
+use landbridge::journal::JournalKeys;
+use landbridge::journal::JournalSettings;
+use landbridge::journal::Kind as LeafKind;
+use landbridge::journal::LEAF_BYTES;
+use landbridge::journal::Leaf;
+use landbridge::journal::leaf_hash;
+use landbridge::journal::reader::Reader;
+use landbridge::journal::statement::Ending;
+use landbridge::journal::statement::Statement;
 use landbridge::name::ExchangeId;
 use landbridge::pb;
 use landbridge::pb::journal_record::Kind;
+use landbridge::tlog::merkle::Frontier;
 use prost::Message;
 
 use crate::harness::World;
@@ -126,7 +126,7 @@ pub(super) fn open(
     world: &World,
     department: &str,
     dir: &Path,
-) -> Result<Journal, landbridge::audit::JournalError> {
+) -> Result<Journal, landbridge::journal::JournalError> {
     let var = world.path(&format!("var/{department}"));
     let (journal, post_quantum) = (var.join("journal.key"), var.join("journal-pq.key"));
     let (keys, made) = JournalKeys::load_or_create(&journal, &post_quantum).unwrap();

@@ -5,18 +5,18 @@ use std::path::Path;
 use std::path::PathBuf;
 use std::process::Command;
 
-use landbridge::audit::checkpoint::SignedCheckpoint;
-use landbridge::audit::cosignature::CosignerKey;
-use landbridge::audit::journals::Journals;
-use landbridge::audit::reader::Reader;
-use landbridge::audit::tiles::Tiles;
-use landbridge::audit::witness::CosignRefusal;
-use landbridge::audit::witness::Witness;
-use landbridge::audit::witness::log_hash;
-use landbridge::audit::witness::request::AddCheckpoint;
 use landbridge::clock::Clock;
+use landbridge::evidence::journals::Journals;
+use landbridge::evidence::witness::CosignRefusal;
+use landbridge::evidence::witness::Witness;
+use landbridge::evidence::witness::log_hash;
+use landbridge::evidence::witness::request::AddCheckpoint;
 use landbridge::identity::directory::Directory;
+use landbridge::journal::reader::Reader;
+use landbridge::journal::tiles::Tiles;
 use landbridge::name::ExchangeId;
+use landbridge::tlog::checkpoint::SignedCheckpoint;
+use landbridge::tlog::cosignature::CosignerKey;
 use serde_json::Value;
 
 use super::forge;

@@ -3,8 +3,8 @@
 use std::fs;
 use std::path::Path;
 
-use landbridge::audit::reader::Reader;
 use landbridge::fault::chain;
+use landbridge::journal::reader::Reader;
 
 use super::forge;
 use super::forge::Forged;

@@ -2,11 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use landbridge::audit::Kind;
-use landbridge::audit::Leaf;
-use landbridge::audit::Outcome;
-use landbridge::audit::reader::Reader;
-use landbridge::audit::reconcile::mirror::Mirror;
+use landbridge::evidence::reconcile::mirror::Mirror;
+use landbridge::journal::Kind;
+use landbridge::journal::Leaf;
+use landbridge::journal::Outcome;
+use landbridge::journal::reader::Reader;
 use landbridge::name::ExchangeId;
 
 use super::World;

@@ -5,16 +5,16 @@ use std::path::PathBuf;
 use std::slice::from_ref;
 use std::time::Duration;
 
-use landbridge::audit::JournalKey;
-use landbridge::audit::Leaf;
-use landbridge::audit::checkpoint::SignedCheckpoint;
-use landbridge::audit::note::VerifierKey;
-use landbridge::audit::reader::Reader;
-use landbridge::audit::verify::Report;
-use landbridge::audit::verify::verify;
+use landbridge::journal::JournalKey;
+use landbridge::journal::Leaf;
+use landbridge::journal::reader::Reader;
+use landbridge::journal::verify::Report;
+use landbridge::journal::verify::verify;
 use landbridge::name::ExchangeId;
 use landbridge::pb;
 use landbridge::pb::journal_record::Kind;
+use landbridge::tlog::checkpoint::SignedCheckpoint;
+use landbridge::tlog::note::VerifierKey;
 use tokio::time::timeout;
 
 use super::PATIENCE;

@@ -2,12 +2,12 @@
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use landbridge::audit::proof::Proof;
 use landbridge::name::ExchangeId;
 use landbridge::pb;
 use landbridge::pb::audit_service_client::AuditServiceClient;
 use landbridge::pb::get_proof_request::Of;
 use landbridge::pb::search_response::Part;
+use landbridge::tlog::proof::Proof;
 use tonic::Request;
 use tonic::Status;
 use tonic::transport::Channel;

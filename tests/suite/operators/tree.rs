@@ -1,7 +1,7 @@
 //! The tree over HTTP, fetched as a foreign tool fetches it.
 
-use landbridge::audit::merkle;
 use landbridge::door::operators::reader::Right;
+use landbridge::tlog::merkle;
 
 use super::reading;
 use crate::harness::World;

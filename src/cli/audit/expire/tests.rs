@@ -2,9 +2,9 @@ use std::collections::BTreeMap;
 use std::collections::BTreeSet;
 
 use super::*;
-use crate::audit::expiry::ExpiredClass;
-use crate::audit::retention::Keep;
 use crate::clock::Moment;
+use crate::journal::expiry::ExpiredClass;
+use crate::journal::retention::Keep;
 
 fn expired() -> Expired {
     let class = ExpiredClass {

@@ -1,10 +1,10 @@
 use super::*;
-use crate::audit::Kind;
-use crate::audit::Outcome;
-use crate::audit::Role;
-use crate::audit::cosignature::CosignerKey;
-use crate::audit::merkle::leaf_hash;
 use crate::clock::Moment;
+use crate::journal::Kind;
+use crate::journal::Outcome;
+use crate::journal::Role;
+use crate::tlog::cosignature::CosignerKey;
+use crate::tlog::merkle::leaf_hash;
 
 const NOON: Moment = Moment::from_micros(1_795_392_000_000_000);
 
@@ -33,7 +33,7 @@ fn sample() -> (String, VerifierKey, WitnessPolicy) {
             .parse()
             .unwrap();
     let leaf = leaf().encode();
-    let checkpoint = crate::audit::checkpoint::Checkpoint {
+    let checkpoint = crate::tlog::checkpoint::Checkpoint {
         origin: "example.com/log/testdata".to_owned(),
         size: 1,
         root: leaf_hash(&leaf),

@@ -2,16 +2,16 @@
 
 use prost_types::Timestamp;
 
-use crate::audit::person::Gaps;
-use crate::audit::proof::Proof;
-use crate::audit::search::End;
-use crate::audit::search::Hit;
-use crate::audit::usage::Usage;
 use crate::clock::Moment;
 use crate::door::operators::usages;
 use crate::door::operators::visibility::HidingRule;
+use crate::evidence::person::Gaps;
+use crate::evidence::search::End;
+use crate::evidence::search::Hit;
+use crate::evidence::usage::Usage;
 use crate::identity::directory::Directory;
 use crate::pb;
+use crate::tlog::proof::Proof;
 
 pub(super) fn of(hit: Hit, proof: Option<&Proof>) -> pb::JournalEntry {
     let leaf = &hit.leaf;

@@ -5,12 +5,6 @@ use std::str::FromStr;
 
 use prost_types::Timestamp;
 
-use crate::audit::Kind;
-use crate::audit::Outcome;
-use crate::audit::Role;
-use crate::audit::person;
-use crate::audit::search::Criteria;
-use crate::audit::search::Page;
 use crate::clock::Moment;
 use crate::door::operators::desk::Action;
 use crate::door::operators::desk::ReadingDesk;
@@ -19,6 +13,12 @@ use crate::door::operators::proof::ProofTarget;
 use crate::door::operators::query_words::QueryWords;
 use crate::door::operators::reading_error::ReadingError;
 use crate::door::operators::usages;
+use crate::evidence::person;
+use crate::evidence::search::Criteria;
+use crate::evidence::search::Page;
+use crate::journal::Kind;
+use crate::journal::Outcome;
+use crate::journal::Role;
 use crate::pb;
 use crate::pb::get_proof_request::Of;
 use crate::registry::query::Mode;
