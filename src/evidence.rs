@@ -18,3 +18,6 @@ pub mod timeline;
 pub mod usage;
 pub mod witness;
 pub mod witness_states;
+
+#[cfg(test)]
+mod tests;

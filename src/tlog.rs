@@ -7,3 +7,6 @@ pub mod merkle;
 pub mod note;
 pub mod proof;
 pub mod quorum;
+
+#[cfg(test)]
+pub(crate) mod testing;

@@ -408,4 +408,4 @@ impl fmt::Debug for Expiry {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -41,12 +41,6 @@ use crate::tlog::note::VerifierKey;
 pub(crate) const ORIGIN: &str = "gov.example/civil/1";
 pub(crate) const NOON: Moment = Moment::from_micros(1_795_392_000_000_000);
 
-/// Of transparency-dev/tessera's testdata/log.
-pub(crate) const TESSERA_ENTRIES: [&str; 15] = [
-    "one", "two", "three", "four", "five", "six", "seven", "eit", "nain", "ten", "ileven", "twelf",
-    "threeten", "fourten", "fivten",
-];
-
 pub(super) fn key() -> JournalKey {
     JournalKey::from_seed([7; 32])
 }

@@ -1,5 +1,4 @@
-mod crashes;
-mod readers;
+pub(crate) mod crashes;
 
 use std::fs;
 use std::path::Path;
@@ -33,8 +32,8 @@ use crate::journal::verify::Fault;
 use crate::journal::verify::verify;
 use crate::tlog::merkle::verify_inclusion;
 
-const DAY: i64 = 86_400_000_000;
-const TYPES: [&str; 3] = [
+pub(crate) const DAY: i64 = 86_400_000_000;
+pub(crate) const TYPES: [&str; 3] = [
     "civil.v1.Resident",
     "tax.v1.Assessment",
     "market.v1.Business",
@@ -61,7 +60,7 @@ fn marker(n: u64) -> String {
     format!("officer-{n:04}-of-this-test")
 }
 
-fn entry(n: u64, record_type: &str) -> Entry {
+pub(crate) fn entry(n: u64, record_type: &str) -> Entry {
     let record = pb::ExchangeRecord {
         record_type: record_type.to_owned(),
         officer: marker(n),
@@ -76,15 +75,15 @@ fn entry(n: u64, record_type: &str) -> Entry {
 }
 
 /// A journal on a clock that is set by hand.
-struct Live {
-    dir: TempDir,
+pub(crate) struct Live {
+    pub(crate) dir: TempDir,
     disk: Flaky,
-    journal: Journal,
+    pub(crate) journal: Journal,
     clock: Clock,
 }
 
 impl Live {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self::on(temporary(), Clock::fixed(NOON))
     }
 
@@ -99,7 +98,7 @@ impl Live {
         }
     }
 
-    fn append(&self, entry: Entry) -> u64 {
+    pub(crate) fn append(&self, entry: Entry) -> u64 {
         self.journal.append_blocking(entry).unwrap().index()
     }
 
@@ -119,14 +118,14 @@ impl Live {
         block_on(self.journal.begin(entry)).unwrap()
     }
 
-    fn advance(&self, micros: i64) {
+    pub(crate) fn advance(&self, micros: i64) {
         let Clock::Fixed(clock) = &self.clock else {
             panic!("a clock that is set by hand")
         };
         clock.fetch_add(micros, std::sync::atomic::Ordering::Relaxed);
     }
 
-    fn pass(&self) -> Result<Expired, ExpiryError> {
+    pub(crate) fn pass(&self) -> Result<Expired, ExpiryError> {
         self.expiry().pass(self.clock.now(), &mut Pace::full())
     }
 

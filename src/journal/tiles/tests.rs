@@ -2,8 +2,14 @@ use super::writer::Growth;
 use super::writer::TileWriter;
 use super::*;
 use crate::journal::disk::RealDisk;
-use crate::journal::testing::TESSERA_ENTRIES;
+use crate::journal::testing::Flaky;
+use crate::journal::testing::Publish;
+use crate::journal::testing::exchange;
+use crate::journal::testing::open;
+use crate::journal::testing::temporary;
+use crate::journal::testing::vkey;
 use crate::tlog::merkle::Frontier;
+use crate::tlog::testing::TESSERA_ENTRIES;
 
 fn leaf(n: u64) -> [u8; LEAF_BYTES] {
     let mut leaf = [0; LEAF_BYTES];
@@ -233,4 +239,29 @@ fn a_bundle_is_that_of_the_worked_vectors() {
         crate::digest::hex(&bundle(entries.iter().map(|entry| entry.as_bytes()))),
         "0007656e74727920300007656e74727920310007656e74727920320007656e74727920330007656e74727920340007656e74727920350007656e7472792036"
     );
+}
+
+#[tokio::test]
+async fn a_journal_proves_each_of_its_entries() {
+    let dir = temporary();
+    let (journal, _) = open(&Flaky::default(), dir.path(), Publish::Never).unwrap();
+    let mut leaves = Vec::new();
+    for n in 0..5 {
+        leaves.push(*journal.append(exchange(n)).await.unwrap().leaf());
+    }
+    journal.close();
+    let checkpoint = journal.published();
+    assert_eq!(checkpoint.size(), 5);
+    let tiles = Tiles::open(dir.path());
+    for (index, leaf) in (0..).zip(&leaves) {
+        let mut proof = tiles.proof(index, &checkpoint).unwrap();
+        proof.extra = Some(leaf.to_vec());
+        let read: Proof = proof.to_string().parse().unwrap();
+        assert_eq!(read, proof);
+        assert_eq!(read.prove(leaf, &[vkey()]), Ok((*checkpoint).clone()));
+    }
+    assert!(matches!(
+        tiles.proof(5, &checkpoint),
+        Err(TileError::Beyond)
+    ));
 }

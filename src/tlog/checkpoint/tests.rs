@@ -2,10 +2,10 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 
 use super::*;
-use crate::journal::testing::TESSERA_ENTRIES;
 use crate::tlog::key::JournalKey;
 use crate::tlog::merkle;
 use crate::tlog::merkle::Frontier;
+use crate::tlog::testing::TESSERA_ENTRIES;
 
 fn signed(key: &JournalKey, origin: &str, entries: &[&str]) -> SignedCheckpoint {
     let mut frontier = Frontier::default();

@@ -1,12 +1,4 @@
 use super::*;
-use crate::journal::testing::Flaky;
-pub(crate) use crate::journal::testing::Publish;
-use crate::journal::testing::exchange;
-use crate::journal::testing::open;
-use crate::journal::testing::temporary;
-use crate::journal::testing::vkey;
-use crate::journal::tiles::TileError;
-use crate::journal::tiles::Tiles;
 use crate::tlog::merkle::Frontier;
 
 /// The worked vector: entry 2 of 7, cosigned by two witnesses.
@@ -150,29 +142,4 @@ fn a_malformed_proof_is_refused_with_what_is_wrong() {
         let short: String = text.chars().take(60).collect();
         assert_eq!(text.parse::<Proof>(), Err(Malformed(fault)), "{short:?}");
     }
-}
-
-#[tokio::test]
-async fn a_journal_proves_each_of_its_entries() {
-    let dir = temporary();
-    let (journal, _) = open(&Flaky::default(), dir.path(), Publish::Never).unwrap();
-    let mut leaves = Vec::new();
-    for n in 0..5 {
-        leaves.push(*journal.append(exchange(n)).await.unwrap().leaf());
-    }
-    journal.close();
-    let checkpoint = journal.published();
-    assert_eq!(checkpoint.size(), 5);
-    let tiles = Tiles::open(dir.path());
-    for (index, leaf) in (0..).zip(&leaves) {
-        let mut proof = tiles.proof(index, &checkpoint).unwrap();
-        proof.extra = Some(leaf.to_vec());
-        let read: Proof = proof.to_string().parse().unwrap();
-        assert_eq!(read, proof);
-        assert_eq!(read.prove(leaf, &[vkey()]), Ok((*checkpoint).clone()));
-    }
-    assert!(matches!(
-        tiles.proof(5, &checkpoint),
-        Err(TileError::Beyond)
-    ));
 }

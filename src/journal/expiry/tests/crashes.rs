@@ -121,7 +121,7 @@ fn an_error_of_the_disk_ends_the_journal() {
 }
 
 /// Blanks the records of some entries as nobody may: without an erasure's entry.
-pub(super) fn blank(dir: &Path, is_blank: impl Fn(u64) -> bool) {
+pub(crate) fn blank(dir: &Path, is_blank: impl Fn(u64) -> bool) {
     let layout = Layout::new(dir);
     for first in layout.list_segments().unwrap() {
         let path = layout.segment(first);

@@ -1,20 +1,29 @@
 //! What those see who read a journal from which records were erased.
 
+use std::fs;
 use std::ops::ControlFlow;
+use std::path::Path;
 
 use serde_json::Value as Json;
+use tempfile::TempDir;
 use time::UtcOffset;
 
-use super::*;
-use crate::evidence::export;
-use crate::evidence::export::Export;
-use crate::evidence::export::ExportError;
-use crate::evidence::export::Format;
-use crate::evidence::export::Selection;
-use crate::evidence::search::Criteria;
-use crate::evidence::search::Page;
-use crate::evidence::search::find;
+use super::export;
+use super::export::Export;
+use super::export::ExportError;
+use super::export::Format;
+use super::export::Selection;
+use super::search::Criteria;
+use super::search::Page;
+use super::search::find;
 use crate::journal::Kind;
+use crate::journal::expiry::tests::DAY;
+use crate::journal::expiry::tests::Live;
+use crate::journal::expiry::tests::TYPES;
+use crate::journal::expiry::tests::crashes;
+use crate::journal::expiry::tests::entry;
+use crate::journal::reader::Reader;
+use crate::journal::testing::vkey;
 
 /// A closed journal of four exchanges, the first two of which are erased.
 fn journal() -> TempDir {
