@@ -21,6 +21,7 @@ pub mod evidence;
 pub mod publication;
 pub mod exchange;
 pub mod correction;
+pub mod reading;
 pub mod door;
 pub mod console;
 pub mod config;

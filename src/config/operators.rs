@@ -9,11 +9,11 @@ use serde::Deserialize;
 use super::OperatorsConfig;
 use super::faults::Faults;
 use crate::door::operators::hosts::Hosts;
-use crate::door::operators::reader::Reader;
-use crate::door::operators::reader::Readers;
-use crate::door::operators::reader::Right;
-use crate::door::operators::reader::TokenDigest;
 use crate::name::ReaderName;
+use crate::reading::reader::Reader;
+use crate::reading::reader::Readers;
+use crate::reading::reader::Right;
+use crate::reading::reader::TokenDigest;
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields, default)]

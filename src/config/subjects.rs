@@ -8,14 +8,14 @@ use super::Config;
 use super::faults::Faults;
 use super::quantity::DELAY;
 use super::quantity::parse_delay;
-use crate::door::operators::visibility::Rule;
-use crate::door::operators::visibility::Visibility;
 use crate::evidence::person::schemes;
 use crate::fault::Fault;
 use crate::name::DepartmentId;
 use crate::name::FieldPath;
 use crate::name::Purpose;
 use crate::name::RecordType;
+use crate::reading::visibility::Rule;
+use crate::reading::visibility::Visibility;
 use crate::registry::Registry;
 
 /// The longest reason that a rule may give, in characters.

@@ -19,7 +19,6 @@ use super::policy::kept_text;
 use super::visitor::AnyRole;
 use super::words::Language;
 use super::words::Words;
-use crate::door::operators::reading_error::ReadingError;
 use crate::exchange::snapshot::Snapshot;
 use crate::journal::policies::KeptText;
 use crate::journal::policies::Policies;
@@ -27,6 +26,7 @@ use crate::name::DepartmentId;
 use crate::name::RecordType;
 use crate::policy::agreement::Agreement;
 use crate::policy::agreement::Grant;
+use crate::reading::error::ReadingError;
 use crate::registry::query::Mode;
 
 const HERE: &str = "/console/agreements";

@@ -18,12 +18,12 @@ use super::period::PeriodForm;
 use super::visitor::Auditor;
 use super::words::Words;
 use crate::clock::Moment;
-use crate::door::operators::desk::Action;
-use crate::door::operators::reading_error::ReadingError;
 use crate::evidence::alarm;
 use crate::evidence::alarm::Alarm;
 use crate::evidence::alarm::Pattern;
 use crate::journal::reader::Reader;
+use crate::reading::desk::Action;
+use crate::reading::error::ReadingError;
 
 const HERE: &str = "/console/alarms";
 const WEEK_MICROS: i64 = 7 * 24 * 3600 * 1_000_000;

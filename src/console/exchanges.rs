@@ -27,10 +27,6 @@ use super::page_error::PageError;
 use super::period;
 use super::visitor::Auditor;
 use super::words::Words;
-use crate::door::operators::audit::question::Search;
-use crate::door::operators::desk::OnRecord;
-use crate::door::operators::lookup;
-use crate::door::operators::reading_error::ReadingError;
 use crate::evidence::person::Gaps;
 use crate::evidence::row::Row;
 use crate::evidence::search::SearchResult;
@@ -39,6 +35,10 @@ use crate::journal::Kind;
 use crate::journal::Outcome;
 use crate::journal::Role;
 use crate::pb;
+use crate::reading::desk::OnRecord;
+use crate::reading::error::ReadingError;
+use crate::reading::lookup;
+use crate::reading::question::Search;
 
 const HERE: &str = "/console/exchanges";
 /// Which entries are left out: from that one on.

@@ -19,12 +19,12 @@ use super::visitor::Auditor;
 use crate::door::operators::export::ExportRequest;
 use crate::door::operators::export::FILES;
 use crate::door::operators::export::export_for;
-use crate::door::operators::reader::ReadGrant;
-use crate::door::operators::reading_error::ReadingError;
 use crate::evidence::export::Format;
 use crate::evidence::export::Selection;
 use crate::evidence::search::Criteria;
 use crate::journal::reader::Reader;
+use crate::reading::error::ReadingError;
+use crate::reading::reader::ReadGrant;
 
 const HERE: &str = "/console/export";
 

@@ -20,7 +20,6 @@ use super::period::PeriodForm;
 use super::plots;
 use super::visitor::AnyRole;
 use super::words::Words;
-use crate::door::operators::reading_error::ReadingError;
 use crate::evidence::tally;
 use crate::evidence::tally::Corrections;
 use crate::evidence::tally::Line;
@@ -31,6 +30,7 @@ use crate::evidence::tally::Tally;
 use crate::journal::reader::Reader;
 use crate::name::RecordType;
 use crate::pb;
+use crate::reading::error::ReadingError;
 
 const HERE: &str = "/console/flow";
 const SLOTS: usize = 48;

@@ -10,8 +10,8 @@ use super::period;
 use super::plots::height;
 use super::words::Words;
 use crate::clock::Moment;
-use crate::door::operators::reading_error::ReadingError;
 use crate::evidence::timeline::Timeline;
+use crate::reading::error::ReadingError;
 
 /// The most bars.
 const SLOTS: u64 = 96;

@@ -22,8 +22,6 @@ use super::visitor::AnyRole;
 use super::words::Words;
 use crate::clock::Moment;
 use crate::digest::hex;
-use crate::door::operators::progress::CheckpointProgress;
-use crate::door::operators::progress::Progress;
 use crate::exchange::snapshot::Snapshot;
 use crate::fault::Fault;
 use crate::fault::chain;
@@ -31,6 +29,8 @@ use crate::journal::Journal;
 use crate::journal::JournalState;
 use crate::journal::JournalTrust;
 use crate::name::DepartmentId;
+use crate::reading::progress::CheckpointProgress;
+use crate::reading::progress::Progress;
 use crate::source::SourceError;
 
 /// A source that takes longer is shown as slow.

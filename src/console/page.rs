@@ -20,8 +20,8 @@ use super::visitor::Visitor;
 use super::words::Language;
 use super::words::Words;
 use crate::clock::Moment;
-use crate::door::operators::desk::OnRecord;
 use crate::evidence::tally::Coverage;
+use crate::reading::desk::OnRecord;
 use crate::text::is_unseen;
 use crate::text::name_of;
 

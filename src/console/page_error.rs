@@ -16,7 +16,7 @@ use super::visitor;
 use super::visitor::Guest;
 use super::visitor::Visitor;
 use super::words::Language;
-use crate::door::operators::reading_error::ReadingError;
+use crate::reading::error::ReadingError;
 
 /// Why somebody does not see what they asked for.
 #[derive(Debug)]

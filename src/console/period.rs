@@ -11,7 +11,7 @@ use time::macros::format_description;
 use super::fields::when;
 use super::words::Words;
 use crate::clock::Moment;
-use crate::door::operators::reading_error::ReadingError;
+use crate::reading::error::ReadingError;
 
 const PICKED: &[BorrowedFormatItem<'_>] =
     format_description!("[year]-[month]-[day]T[hour]:[minute][optional [:[second]]]");

@@ -22,8 +22,6 @@ use super::visitor::AnyRole;
 use super::words::Words;
 use crate::digest::digest_of;
 use crate::digest::hex;
-use crate::door::operators::lookup;
-use crate::door::operators::reading_error::ReadingError;
 use crate::evidence::policy_texts;
 use crate::evidence::search::Hit;
 use crate::exchange::Exchange;
@@ -35,6 +33,8 @@ use crate::journal::policies::TextsOnRecord;
 use crate::journal::reader::Reader;
 use crate::pb;
 use crate::pb::journal_record::Kind as Record;
+use crate::reading::error::ReadingError;
+use crate::reading::lookup;
 
 const HERE: &str = "/console/policy";
 /// The reloads that are listed.

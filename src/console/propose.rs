@@ -25,13 +25,13 @@ use super::rehearsal::Rehearsal;
 use super::visitor::Administrator;
 use super::words::Words;
 use crate::clock::Moment;
-use crate::door::operators::reading_error::ReadingError;
 use crate::exchange::snapshot::Snapshot;
 use crate::fault::Fault;
 use crate::journal::reader::Reader;
 use crate::policy::PolicyFile;
 use crate::policy::change::Change;
 use crate::policy::change::changes;
+use crate::reading::error::ReadingError;
 use crate::text;
 
 const HERE: &str = "/console/propose";

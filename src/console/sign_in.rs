@@ -43,10 +43,10 @@ use super::visitor::LANGUAGE;
 use super::words::Language;
 use super::words::Words;
 use crate::clock::Moment;
-use crate::door::operators::desk::Action;
 use crate::door::operators::introduction::Introduction;
 use crate::fault::chain;
 use crate::name::ReaderName;
+use crate::reading::desk::Action;
 
 pub(super) const HOME: &str = "/console";
 const YEAR_SECONDS: u32 = 365 * 24 * 3600;

@@ -22,13 +22,13 @@ use super::page::Page;
 use super::page_error::PageError;
 use super::visitor::Auditor;
 use super::words::Words;
-use crate::door::operators::desk::OnRecord;
-use crate::door::operators::reading_error::ReadingError;
 use crate::evidence::person::Gaps;
 use crate::evidence::person::schemes;
 use crate::evidence::search::SearchResult;
 use crate::exchange::snapshot::Snapshot;
 use crate::pb;
+use crate::reading::desk::OnRecord;
+use crate::reading::error::ReadingError;
 
 const HERE: &str = "/console/subjects";
 /// The most exchanges that are shown of one person: as many as a search gives at once.

@@ -2,23 +2,13 @@
 
 pub mod hosts;
 pub(crate) mod introduction;
-pub mod reader;
-pub(crate) mod reading_error;
-pub mod visibility;
 
 pub(crate) mod audit;
-pub mod desk;
 pub(crate) mod export;
 mod journal;
-pub(crate) mod lookup;
 mod pages;
 mod parameters;
-mod person;
-pub(crate) mod progress;
-pub(crate) mod proof;
-pub(crate) mod query_words;
 mod tracker;
-mod usages;
 
 use std::sync::Arc;
 
@@ -41,8 +31,8 @@ use super::reflection::Reflection;
 use super::status;
 use crate::evidence::reconcile::overdue::OverdueComparisons;
 use crate::pb::audit_service_server::AuditServiceServer;
+use crate::reading::desk::ReadingDesk;
 use audit::AuditDoor;
-use desk::ReadingDesk;
 use introduction::Introduction;
 use pages::Pages;
 

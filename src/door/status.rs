@@ -15,8 +15,6 @@ use tonic_types::ErrorDetails;
 use tonic_types::StatusExt;
 
 use super::admission::AdmissionRefusal;
-use super::operators::reader::NotGranted;
-use super::operators::reading_error::ReadingError;
 use crate::correction::desk::CorrectionError;
 use crate::correction::ground::NoGround;
 use crate::digest::hex;
@@ -27,6 +25,8 @@ use crate::fault::chain;
 use crate::journal::Receipt;
 use crate::pb;
 use crate::policy::decision::Denial;
+use crate::reading::error::ReadingError;
+use crate::reading::reader::NotGranted;
 use crate::source::SourceError;
 
 /// The domain of the reasons.

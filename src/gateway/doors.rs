@@ -30,7 +30,6 @@ use crate::door::catalog::CatalogDoor;
 use crate::door::corrections::CorrectionDoor;
 use crate::door::exchange::ExchangeDoor;
 use crate::door::operators::Operators;
-use crate::door::operators::desk::ReadingDesk;
 use crate::door::operators::hosts;
 use crate::door::peer::PeerDoor;
 use crate::door::reflection::Reflection;
@@ -47,6 +46,7 @@ use crate::pb::correction_service_server::CorrectionServiceServer;
 use crate::pb::exchange_service_server::ExchangeServiceServer;
 use crate::pb::peer_service_server::PeerServiceServer;
 use crate::publication::shelf::Shelf;
+use crate::reading::desk::ReadingDesk;
 
 /// The largest block of request headers.
 const MAX_HEADER_BYTES: u32 = 16 * 1024;

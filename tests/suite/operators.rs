@@ -6,10 +6,10 @@ mod subjects;
 mod tree;
 
 use landbridge::digest::sha256;
-use landbridge::door::operators::reader::Right;
 use landbridge::pb;
 use landbridge::pb::catalog_service_client::CatalogServiceClient;
 use landbridge::pb::journal_record::Kind;
+use landbridge::reading::reader::Right;
 use prost::Message as _;
 use tonic::Code;
 use tonic::transport::Endpoint;

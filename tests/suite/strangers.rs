@@ -8,9 +8,9 @@ use std::time::Duration;
 use std::time::Instant;
 
 use landbridge::clock::Clock;
-use landbridge::door::operators::reader::Right;
 use landbridge::identity::pki::Authority;
 use landbridge::identity::pki::Term;
+use landbridge::reading::reader::Right;
 use rustls::ClientConnection;
 use tokio::io::AsyncReadExt;
 use tokio::io::AsyncWriteExt;

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
 
-use landbridge::door::operators::reader::Right;
+use landbridge::reading::reader::Right;
 use tonic::Code;
 
 use crate::harness::World;

@@ -8,13 +8,13 @@ use super::*;
 use crate::cli::Cli;
 use crate::cli::exit::Exit;
 use crate::clock::Clock;
-use crate::door::operators::reader::Token;
 use crate::evidence::row::Row;
 use crate::journal::Entry;
 use crate::journal::Journal;
 use crate::journal::JournalKeys;
 use crate::journal::JournalSettings;
 use crate::journal::Receipt;
+use crate::reading::reader::Token;
 
 /// A journal of three entries, closed; gives its public key.
 fn journal(dir: &Path) -> (String, Vec<Receipt>) {

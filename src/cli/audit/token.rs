@@ -9,9 +9,9 @@ use serde_json::json;
 use crate::cli::exit::Exit;
 use crate::cli::exit::Run;
 use crate::cli::output::OutputOptions;
-use crate::door::operators::reader::Right;
-use crate::door::operators::reader::Token;
 use crate::name::ReaderName;
+use crate::reading::reader::Right;
+use crate::reading::reader::Token;
 
 #[derive(Args)]
 #[command(after_help = "Examples:

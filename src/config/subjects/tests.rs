@@ -2,7 +2,7 @@ use std::path::Path;
 
 use super::*;
 use crate::clock::Moment;
-use crate::door::operators::visibility::Disclosure;
+use crate::reading::visibility::Disclosure;
 
 fn checked(text: &str) -> Result<Visibility, Vec<String>> {
     let raw: RawSubjects = toml::from_str(text).unwrap();

@@ -1,7 +1,6 @@
 //! `AuditService`: the journal for its readers.
 
 mod entry;
-pub(crate) mod question;
 
 use std::pin::Pin;
 use std::sync::Arc;
@@ -11,24 +10,24 @@ use tonic::Request;
 use tonic::Response;
 use tonic::Status;
 
-use super::desk::Action;
-use super::desk::OnRecord;
-use super::desk::Reading;
-use super::desk::ReadingDesk;
-use super::lookup;
-use super::progress::CheckpointProgress;
-use super::progress::Progress;
-use super::proof;
-use super::proof::Prover;
-use super::reader::Right;
-use super::reading_error::ReadingError;
-use super::usages;
-use super::usages::Audience;
 use crate::door::status;
 use crate::pb;
 use crate::pb::audit_service_server::AuditService;
 use crate::pb::search_response::Part;
-use question::Search;
+use crate::reading::desk::Action;
+use crate::reading::desk::OnRecord;
+use crate::reading::desk::Reading;
+use crate::reading::desk::ReadingDesk;
+use crate::reading::error::ReadingError;
+use crate::reading::lookup;
+use crate::reading::progress::CheckpointProgress;
+use crate::reading::progress::Progress;
+use crate::reading::proof;
+use crate::reading::proof::Prover;
+use crate::reading::question::Search;
+use crate::reading::reader::Right;
+use crate::reading::usages;
+use crate::reading::usages::Audience;
 
 /// Served at the operators' door.
 #[derive(Debug, Clone)]
@@ -84,7 +83,7 @@ impl AuditDoor {
             .know(request.metadata().as_ref())?
             .may(Right::Subjects)?;
         let asked = request.get_ref();
-        let (question, told) = question::usages(asked, &self.desk)?;
+        let (question, told) = crate::reading::question::usages(asked, &self.desk)?;
         let (answer, gaps) = usages::find(&self.desk, question, Audience::Auditor).await?;
         let snapshot = self.desk.exchange.snapshot();
         let now = self.desk.now();
@@ -120,7 +119,7 @@ impl AuditDoor {
             .know(request.metadata().as_ref())?
             .may(Right::Search)?;
         let asked = request.get_ref();
-        let which = question::which(asked)?;
+        let which = crate::reading::question::which(asked)?;
         let journal = self.desk.journal.clone();
         let proofs = self
             .desk

@@ -27,14 +27,7 @@ use futures::stream;
 use tar::HeaderMode;
 use uuid::Uuid;
 
-use super::desk::Action;
-use super::desk::OnRecord;
-use super::desk::Reading;
-use super::desk::ReadingDesk;
 use super::parameters::Parameters;
-use super::reader::ReadGrant;
-use super::reader::Right;
-use super::reading_error::ReadingError;
 use crate::evidence::export::Export;
 use crate::evidence::export::ExportError;
 use crate::evidence::export::Format;
@@ -42,6 +35,13 @@ use crate::evidence::export::Selection;
 use crate::evidence::export::WrittenExport;
 use crate::evidence::export::write;
 use crate::evidence::search::Criteria;
+use crate::reading::desk::Action;
+use crate::reading::desk::OnRecord;
+use crate::reading::desk::Reading;
+use crate::reading::desk::ReadingDesk;
+use crate::reading::error::ReadingError;
+use crate::reading::reader::ReadGrant;
+use crate::reading::reader::Right;
 use crate::tlog::note::VerifierKey;
 
 /// The folder in a bundle's archive.

@@ -11,12 +11,12 @@ use axum::middleware;
 use axum::middleware::Next;
 use axum::response::Response;
 
-use super::desk::OnRecord;
-use super::desk::ReadingDesk;
-use super::reader::Right;
-use super::reading_error::ReadingError;
 use crate::door::tiles;
 use crate::door::tiles::ServedJournal;
+use crate::reading::desk::OnRecord;
+use crate::reading::desk::ReadingDesk;
+use crate::reading::error::ReadingError;
+use crate::reading::reader::Right;
 
 /// `checkpoint`, `tile/<L>/<N>` and `tile/entries/<N>`, relative to the journal's prefix.
 pub(super) fn routes(desk: &Arc<ReadingDesk>, witnessed: bool) -> Router {

@@ -10,7 +10,7 @@ use time::format_description::well_known::Rfc3339;
 use time::macros::format_description;
 
 use crate::clock::Moment;
-use crate::door::operators::reading_error::ReadingError;
+use crate::reading::error::ReadingError;
 
 /// As the protocol's examples write a time.
 const LOCAL: &[BorrowedFormatItem<'_>] =

@@ -18,19 +18,19 @@ use axum::routing::get;
 use serde::Serialize;
 use time::format_description::well_known::Rfc3339;
 
-use super::desk::Action;
-use super::desk::OnRecord;
-use super::desk::Reading;
-use super::desk::ReadingDesk;
-use super::reader::Right;
-use super::reading_error::ReadingError;
-use super::usages;
-use super::usages::Audience;
 use crate::clock::Moment;
 use crate::evidence::usage::Usage;
 use crate::exchange::snapshot::Snapshot;
 use crate::journal::JournalState;
 use crate::journal::reader::Reader;
+use crate::reading::desk::Action;
+use crate::reading::desk::OnRecord;
+use crate::reading::desk::Reading;
+use crate::reading::desk::ReadingDesk;
+use crate::reading::error::ReadingError;
+use crate::reading::reader::Right;
+use crate::reading::usages;
+use crate::reading::usages::Audience;
 use question::TrackerRequest;
 
 /// `findUsage`, `usagePeriod` and `heartbeat`.

@@ -5,8 +5,8 @@ use std::fs;
 use std::process::Command;
 use std::process::Output;
 
-use landbridge::door::operators::reader::Right;
 use landbridge::pb;
+use landbridge::reading::reader::Right;
 use tonic::Code;
 
 use super::reading::Auditor;

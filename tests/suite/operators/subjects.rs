@@ -1,7 +1,7 @@
 //! What a person is told of who received their data, and what an auditor sees of it.
 
-use landbridge::door::operators::reader::Right;
 use landbridge::pb;
+use landbridge::reading::reader::Right;
 use serde_json::Value;
 use serde_json::json;
 

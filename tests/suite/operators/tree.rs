@@ -1,6 +1,6 @@
 //! The tree over HTTP, fetched as a foreign tool fetches it.
 
-use landbridge::door::operators::reader::Right;
+use landbridge::reading::reader::Right;
 use landbridge::tlog::merkle;
 
 use super::reading;

@@ -3,14 +3,14 @@
 use prost_types::Timestamp;
 
 use crate::clock::Moment;
-use crate::door::operators::usages;
-use crate::door::operators::visibility::HidingRule;
 use crate::evidence::person::Gaps;
 use crate::evidence::search::End;
 use crate::evidence::search::Hit;
 use crate::evidence::usage::Usage;
 use crate::identity::directory::Directory;
 use crate::pb;
+use crate::reading::usages;
+use crate::reading::visibility::HidingRule;
 use crate::tlog::proof::Proof;
 
 pub(super) fn of(hit: Hit, proof: Option<&Proof>) -> pb::JournalEntry {

@@ -3,13 +3,13 @@
 use axum::http::HeaderMap;
 
 use crate::clock::Moment;
-use crate::door::operators::desk::ReadingDesk;
 use crate::door::operators::parameters::Parameters;
-use crate::door::operators::person::Period;
-use crate::door::operators::person::Person;
-use crate::door::operators::query_words::QueryWords;
-use crate::door::operators::reading_error::ReadingError;
-use crate::door::operators::usages;
+use crate::reading::desk::ReadingDesk;
+use crate::reading::error::ReadingError;
+use crate::reading::person::Period;
+use crate::reading::person::Person;
+use crate::reading::query_words::QueryWords;
+use crate::reading::usages;
 use crate::registry::identifier::IdentifierForm;
 
 /// Usages of a page, unless fewer are asked for.

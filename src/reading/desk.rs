@@ -10,10 +10,10 @@ use time::UtcOffset;
 use tokio::sync::Mutex;
 use tokio::sync::Semaphore;
 
+use super::error::ReadingError;
 use super::reader::KnownReader;
 use super::reader::ReadGrant;
 use super::reader::Readers;
-use super::reading_error::ReadingError;
 use super::visibility::Visibility;
 use crate::clock::Moment;
 use crate::exchange::Exchange;

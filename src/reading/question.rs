@@ -5,14 +5,14 @@ use std::str::FromStr;
 
 use prost_types::Timestamp;
 
+use super::desk::Action;
+use super::desk::ReadingDesk;
+use super::error::ReadingError;
+use super::person::Person;
+use super::proof::ProofTarget;
+use super::query_words::QueryWords;
+use super::usages;
 use crate::clock::Moment;
-use crate::door::operators::desk::Action;
-use crate::door::operators::desk::ReadingDesk;
-use crate::door::operators::person::Person;
-use crate::door::operators::proof::ProofTarget;
-use crate::door::operators::query_words::QueryWords;
-use crate::door::operators::reading_error::ReadingError;
-use crate::door::operators::usages;
 use crate::evidence::person;
 use crate::evidence::search::Criteria;
 use crate::evidence::search::Page;
@@ -120,7 +120,7 @@ fn criteria(asked: &pb::SearchRequest, told: &mut QueryWords) -> Result<Criteria
 }
 
 /// With what the journal keeps of it.
-pub(super) fn usages(
+pub(crate) fn usages(
     asked: &pb::ListUsagesRequest,
     desk: &ReadingDesk,
 ) -> Result<(usages::Question, QueryWords), ReadingError> {
@@ -143,7 +143,7 @@ pub(super) fn usages(
     Ok((question, told))
 }
 
-pub(super) fn which(asked: &pb::GetProofRequest) -> Result<ProofTarget, ReadingError> {
+pub(crate) fn which(asked: &pb::GetProofRequest) -> Result<ProofTarget, ReadingError> {
     match &asked.of {
         Some(Of::Index(index)) => Ok(ProofTarget::Index(*index)),
         Some(Of::ExchangeId(id)) => Ok(ProofTarget::Exchange(parsed("exchange_id", id)?)),

@@ -4,8 +4,8 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::desk::ReadingDesk;
+use super::error::ReadingError;
 use super::lookup;
-use super::reading_error::ReadingError;
 use super::visibility::Disclosure;
 use super::visibility::HidingRule;
 use super::visibility::Visibility;
@@ -18,22 +18,22 @@ use crate::evidence::usage::Usages;
 use crate::identity::directory::Directory;
 
 /// One page of a person's usages.
-pub(super) struct Question {
-    pub(super) person: Person,
+pub(crate) struct Question {
+    pub(crate) person: Person,
     /// How many of the newest are left out.
-    pub(super) offset: u64,
-    pub(super) limit: usize,
+    pub(crate) offset: u64,
+    pub(crate) limit: usize,
 }
 
 /// For whom the answer is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Audience {
+pub(crate) enum Audience {
     Auditor,
     /// Who is not told of what a rule hides, nor that there is something.
     Person,
 }
 
-pub(super) async fn find(
+pub(crate) async fn find(
     desk: &Arc<ReadingDesk>,
     question: Question,
     whom: Audience,
@@ -85,7 +85,7 @@ fn shown(
 }
 
 /// Why the person is not told of it, if so.
-pub(super) fn hidden<'a>(
+pub(crate) fn hidden<'a>(
     usage: &Usage,
     rules: &'a Visibility,
     now: Moment,
@@ -100,7 +100,7 @@ pub(super) fn hidden<'a>(
 }
 
 /// The consumer's name, or its id where the directory does not have it any more.
-pub(super) fn receiver(usage: &Usage, directory: &Directory) -> String {
+pub(crate) fn receiver(usage: &Usage, directory: &Directory) -> String {
     let consumer = &usage.consumer;
     let known = consumer
         .parse()

@@ -2,8 +2,8 @@
 
 use std::path::Path;
 
+use super::error::ReadingError;
 use super::lookup;
-use super::reading_error::ReadingError;
 use crate::clock::Moment;
 use crate::journal::reader::ReadError;
 use crate::journal::reader::Reader;

@@ -3,8 +3,8 @@
 use std::slice;
 
 use super::desk::ReadingDesk;
+use super::error::ReadingError;
 use super::query_words::QueryWords;
-use super::reading_error::ReadingError;
 use crate::clock::Moment;
 use crate::evidence::person;
 use crate::evidence::person::PersonError;
@@ -12,15 +12,15 @@ use crate::pb;
 use crate::registry::identifier::IdentifierForm;
 
 /// The tags of one identifier.
-pub(super) struct Person {
+pub(crate) struct Person {
     /// Those of every month in question.
-    pub(super) found: person::Person,
+    pub(crate) found: person::Person,
     /// This month's, with its scheme, for the journal's account of the question.
     shown: Vec<(String, pb::SubjectTag)>,
 }
 
 /// From the first moment, before the second.
-pub(super) type Period = (Option<Moment>, Option<Moment>);
+pub(crate) type Period = (Option<Moment>, Option<Moment>);
 
 impl Person {
     /// A person as the API names one. Without a scheme, those of the settings are meant.
@@ -47,7 +47,7 @@ impl Person {
     }
 
     /// Whoever has that identifier under any of the schemes.
-    pub(super) fn identified(
+    pub(crate) fn identified(
         field: &'static str,
         identifier: &str,
         schemes: &[String],
@@ -71,7 +71,7 @@ impl Person {
     }
 
     /// Tells whom it is about to those who have the key, and to nobody else.
-    pub(super) fn add_words(&self, key: &str, told: &mut QueryWords) {
+    pub(crate) fn add_words(&self, key: &str, told: &mut QueryWords) {
         for (scheme, tag) in &self.shown {
             told.person(key, scheme, tag);
         }

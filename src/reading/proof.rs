@@ -3,9 +3,9 @@
 use std::fmt;
 use std::path::Path;
 
+use super::error::ReadingError;
 use super::lookup;
 use super::progress::size;
-use super::reading_error::ReadingError;
 use crate::evidence::search::Criteria;
 use crate::evidence::search::Page;
 use crate::journal::reader::Reader;

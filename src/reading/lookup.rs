@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use super::desk::ReadingDesk;
-use super::reading_error::ReadingError;
+use super::error::ReadingError;
 use crate::evidence::index::Index;
 use crate::evidence::person::Gaps;
 use crate::evidence::person::Person;
