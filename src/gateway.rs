@@ -1,26 +1,14 @@
 //! The daemon: builds its parts, runs them, reloads what may change, and stops without losing a request.
 
-pub mod assemble;
-
 mod adopt;
-mod corrections;
 mod doors;
-mod files;
-pub mod impact;
 mod inputs;
 pub mod losses;
-mod offers;
 mod operators;
-mod policies;
-mod reconcile;
 mod reload;
-mod restore;
 mod run;
-mod synchronise;
 mod upkeep;
 mod watch;
-mod witnesses;
-mod witnessing;
 
 use std::io;
 use std::net::SocketAddr;
@@ -37,6 +25,12 @@ use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use crate::assembly::Assembly;
+use crate::assembly::Connections;
+use crate::assembly::load_all;
+use crate::assembly::policies::NewPolicy;
+use crate::assembly::run_blocking;
+use crate::assembly::witnesses::Witnesses;
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::correction::desk::CorrectionDesk;
@@ -55,6 +49,14 @@ use crate::exchange::PeerHistory;
 use crate::exchange::refusals::Refusals;
 use crate::exchange::secret::Secrets;
 use crate::fault::Fault;
+use crate::federation::corrections::Courier;
+use crate::federation::offers::Surveyor;
+use crate::federation::proposal::Proposal;
+use crate::federation::reconcile::Reconciler;
+use crate::federation::synchronise::Synchroniser;
+pub use crate::federation::witnessing::Contradiction;
+use crate::federation::witnessing::NotReleased;
+use crate::federation::witnessing::WitnessingTask;
 use crate::identity::CutConnection;
 use crate::identity::Door;
 use crate::identity::RejudgeScope;
@@ -76,24 +78,11 @@ use crate::name::DepartmentId;
 use crate::tlog::cosignature::CosignerKey;
 use crate::tlog::key::KeyError;
 use crate::tlog::note::VerifierKey;
-use adopt::Proposal;
-use assemble::Assembly;
-use assemble::Connections;
-use assemble::load_all;
-use assemble::run_blocking;
-use corrections::Courier;
 use doors::Doors;
 use doors::acceptor;
 use inputs::Inputs;
-use offers::Surveyor;
-use policies::NewPolicy;
-use reconcile::Reconciler;
 use run::Orders;
-use synchronise::Synchroniser;
 use watch::Watch;
-use witnesses::Witnesses;
-pub use witnessing::Contradiction;
-use witnessing::WitnessingTask;
 
 /// How long streams that were cut off may take to write their closing entries.
 const LAST_ENTRIES: Duration = Duration::from_secs(1);
@@ -112,7 +101,7 @@ pub struct Gateway {
     states: WitnessStates,
     overdue: OverdueComparisons,
     /// Tells when the own journal takes entries, or why it never may.
-    confirmed: oneshot::Receiver<Result<(), StartError>>,
+    confirmed: oneshot::Receiver<Result<(), NotReleased>>,
     systems: Arc<Acceptor>,
     peers: Arc<Acceptor>,
     addresses: Addresses,
@@ -206,6 +195,15 @@ pub enum StartError {
     Descriptors(#[from] prost_reflect::DescriptorError),
 }
 
+impl From<NotReleased> for StartError {
+    fn from(refused: NotReleased) -> Self {
+        match refused {
+            NotReleased::Contradicted(contradiction) => Self::Contradicted(contradiction),
+            NotReleased::Journal(error) => Self::Journal(error),
+        }
+    }
+}
+
 impl From<Vec<Fault>> for StartError {
     fn from(faults: Vec<Fault>) -> Self {
         Self::Faults(faults)
@@ -243,18 +241,21 @@ impl Gateway {
             return Err(StartError::SecretsLost(lost));
         }
         losses::accept(&config, &subjects)?;
-        let secret = files::secret(&config.journal.secret).map_err(|source| StartError::Key {
-            path: config.journal.secret.clone(),
-            source,
+        let secret = crate::assembly::files::secret(&config.journal.secret).map_err(|source| {
+            StartError::Key {
+                path: config.journal.secret.clone(),
+                source,
+            }
         })?;
         // Made now rather than in the first exchange, where a folder that cannot be written would be found too late.
         subjects.month(clock.now())?;
         let (held, key) = open_journal(&config, &clock)?;
         warn_if_unverifiable(held.journal(), &snapshot.journals, &config.department);
         let witness = open_witness(&config, snapshot.journals.clone(), &clock)?;
-        let ledger = restore::ledger(&config.journal.path, clock.now(), config.offset)?;
+        let ledger =
+            crate::assembly::restore::ledger(&config.journal.path, clock.now(), config.offset)?;
         let index = follow(&config, held.journal())?;
-        let seen = restore::seen(&config.journal.path, clock.now())?;
+        let seen = crate::assembly::restore::seen(&config.journal.path, clock.now())?;
         let directory = snapshot.directory.clone();
         let exchange = Arc::new(Exchange::new(
             config.department.clone(),
@@ -305,7 +306,9 @@ impl Gateway {
             reloading: Mutex::new(()),
             lost,
         };
-        let mut policy = Some(gateway.started_policy().await);
+        let mut policy = Some(
+            NewPolicy::of_start(&gateway.config.journal.path, gateway.exchange.snapshot()).await,
+        );
         let held = gateway.release_unless_witnessed(held, &mut policy).await?;
         gateway.open(doors, metrics).await?;
         // After the doors: gateways that start together are one another's witnesses.
@@ -337,9 +340,21 @@ impl Gateway {
                  newest state, and exchanges are answered though nobody witnesses them"
             );
             let event = "started without witnesses";
-            witnessing::started(&journal, event, policy.take(), self.lost.clone()).await;
+            crate::federation::witnessing::started(
+                &journal,
+                event,
+                policy.take(),
+                self.lost.clone(),
+            )
+            .await;
         } else {
-            witnessing::started(&journal, "started", policy.take(), self.lost.clone()).await;
+            crate::federation::witnessing::started(
+                &journal,
+                "started",
+                policy.take(),
+                self.lost.clone(),
+            )
+            .await;
         }
         Ok(None)
     }

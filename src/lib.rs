@@ -25,6 +25,8 @@ pub mod reading;
 pub mod door;
 pub mod console;
 pub mod config;
+pub mod assembly;
+pub mod federation;
 pub mod gateway;
 pub mod demo;
 pub mod cli;

@@ -7,8 +7,8 @@ use anyhow::anyhow;
 use hyper::client::conn::http2;
 use hyper_util::rt::TokioExecutor;
 use hyper_util::rt::TokioIo;
+use landbridge::assembly;
 use landbridge::clock::Clock;
-use landbridge::gateway::assemble;
 use landbridge::identity::connector::Connector;
 use landbridge::identity::directory::Endpoint;
 use tokio::task::JoinSet;
@@ -28,7 +28,7 @@ pub(crate) async fn measure(bed: &Bed, extent: Extent) -> anyhow::Result<()> {
     let endpoint: Endpoint = format!("127.0.0.1:{port}").parse()?;
     let id = "spiffe://gov.example/department/tax";
     let material = client::material_from("federation/ca", "tax/peers", id, federation)?;
-    let directory = assemble::directory(&federation.folder.join("config/directory.toml"))
+    let directory = assembly::directory(&federation.folder.join("config/directory.toml"))
         .map_err(|faults| anyhow!("{faults:?}"))?;
     let connector = Arc::new(Connector::to_peers(
         material,

@@ -8,10 +8,10 @@ use std::time::Instant;
 
 use anyhow::Context;
 use anyhow::anyhow;
+use landbridge::assembly;
 use landbridge::clock::Clock;
 use landbridge::config::Config;
 use landbridge::fault::Fault;
-use landbridge::gateway::assemble;
 use landbridge::identity::Caller;
 use landbridge::name::DepartmentId;
 use landbridge::policy::PolicySet;
@@ -26,14 +26,14 @@ use serde_json::json;
 pub(crate) fn measure(settings: &Path, decisions: usize) -> anyhow::Result<Value> {
     let config = Config::load(settings).map_err(faults)?;
     let begun = Instant::now();
-    let directory = assemble::directory(&config.directory).map_err(faults)?;
+    let directory = assembly::directory(&config.directory).map_err(faults)?;
     let (read_directory, after_directory) = (begun.elapsed(), resident()?);
     let begun = Instant::now();
     let registry = Registry::compile(&config.registry).map_err(faults)?;
     let (compile_registry, after_registry) = (begun.elapsed(), resident()?);
     let departments: Vec<DepartmentId> = directory.ids().cloned().collect();
     let begun = Instant::now();
-    let policy = assemble::policy(&config, &departments, &registry, None).map_err(faults)?;
+    let policy = assembly::policy(&config, &departments, &registry, None).map_err(faults)?;
     let (compile_policy, after_policy) = (begun.elapsed(), resident()?);
     let grants: usize = policy.agreements().map(|a| a.grants.len()).sum();
     let cold = decide(&policy, &questions(&policy, grants)?)?;
@@ -65,12 +65,12 @@ fn reloads(
     departments: &[DepartmentId],
     registry: &Arc<Registry>,
 ) -> anyhow::Result<Value> {
-    let before = assemble::policy(config, departments, registry, None).map_err(faults)?;
+    let before = assembly::policy(config, departments, registry, None).map_err(faults)?;
     let again = || -> anyhow::Result<f64> {
         let begun = Instant::now();
         let registry =
             Registry::compile_published(&config.registry, &[], Some(registry)).map_err(faults)?;
-        assemble::policy(config, departments, &registry, Some(&before)).map_err(faults)?;
+        assembly::policy(config, departments, &registry, Some(&before)).map_err(faults)?;
         Ok(ms(begun.elapsed()))
     };
     let unchanged = again()?;

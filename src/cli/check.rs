@@ -9,13 +9,13 @@ use super::exit::Exit;
 use super::exit::Failure;
 use super::exit::Run;
 use super::output::OutputOptions;
+use crate::assembly::Assembly;
+use crate::assembly::load_all;
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::console::ConsoleConfig;
 use crate::digest::hex;
 use crate::fault::Fault;
-use crate::gateway::assemble::Assembly;
-use crate::gateway::assemble::load_all;
 
 #[derive(Args)]
 #[command(after_help = "Examples:

@@ -19,9 +19,9 @@ use super::output::OutputOptions;
 use super::table::Table;
 use super::time_arg;
 use super::time_arg::TimeArg;
+use crate::assembly;
 use crate::clock::Clock;
 use crate::config::Config;
-use crate::gateway::assemble;
 use crate::identity::Caller;
 use crate::name::DepartmentId;
 use crate::name::NameError;
@@ -120,12 +120,12 @@ impl ExplainArgs {
     pub(super) fn run(self, output: &OutputOptions) -> Run {
         let json = output.for_one()?;
         let config = Config::load(&self.config).map_err(Failure::Faults)?;
-        let registry = assemble::registry(&config, None, Vec::new());
+        let registry = assembly::registry(&config, None, Vec::new());
         let (registry, _) = registry.map_err(Failure::Faults)?;
-        let directory = assemble::directory(&config.directory).map_err(Failure::Faults)?;
+        let directory = assembly::directory(&config.directory).map_err(Failure::Faults)?;
         let departments: Vec<_> = directory.ids().cloned().collect();
         let policy =
-            assemble::policy(&config, &departments, &registry, None).map_err(Failure::Faults)?;
+            assembly::policy(&config, &departments, &registry, None).map_err(Failure::Faults)?;
         let schema = registry.record(&self.record).map_err(Failure::usage)?;
         let query = self.query(schema)?;
         let now = Clock::System.now();

@@ -21,9 +21,9 @@ use rusqlite::Row;
 use rusqlite::named_params;
 
 use crate::clock::Moment;
-pub(crate) use crate::journal::leaf::Kind;
-pub(crate) use crate::journal::leaf::Outcome;
-pub(crate) use crate::journal::leaf::Role;
+use crate::journal::Kind;
+use crate::journal::Outcome;
+use crate::journal::Role;
 use crate::journal::reader::ReadError;
 use crate::journal::reader::Reader;
 use crate::journal::reader::commits::Mark;

@@ -3,7 +3,7 @@
 use super::search::Hit;
 use crate::clock::Moment;
 use crate::digest::hex;
-use crate::journal::leaf::Leaf;
+use crate::journal::Leaf;
 use crate::name::ExchangeId;
 use crate::pb;
 use crate::pb::journal_record::Kind as Record;

@@ -8,8 +8,8 @@ pub(super) mod facet;
 mod find;
 
 use super::reconcile;
-use crate::journal::leaf::Leaf;
-pub(crate) use crate::journal::leaf::Outcome;
+use crate::journal::Leaf;
+use crate::journal::Outcome;
 use crate::journal::reader::ReadError;
 use crate::journal::reader::StoredEntry;
 use crate::journal::recover::stream_end;

@@ -8,10 +8,10 @@ use std::collections::BTreeMap;
 use time::UtcOffset;
 
 use crate::clock::Moment;
-pub(crate) use crate::journal::leaf::Kind as LeafKind;
-use crate::journal::leaf::Leaf;
-pub(crate) use crate::journal::leaf::Outcome;
-pub(crate) use crate::journal::leaf::Role;
+use crate::journal::Kind as LeafKind;
+use crate::journal::Leaf;
+use crate::journal::Outcome;
+use crate::journal::Role;
 use crate::journal::reader::ReadError;
 use crate::journal::reader::Reader;
 use crate::name::DepartmentId;
@@ -318,7 +318,7 @@ fn top(step: u32) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::journal::leaf::PeerEntry;
+    use crate::journal::PeerEntry;
 
     #[test]
     fn a_provider_is_counted_only_what_it_has_answered_for() {

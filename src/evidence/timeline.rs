@@ -5,9 +5,9 @@ use std::io;
 use std::path::Path;
 
 use crate::clock::Moment;
+use crate::journal::LEAF_BYTES;
+use crate::journal::Leaf;
 use crate::journal::layout::Layout;
-use crate::journal::leaf::LEAF_BYTES;
-use crate::journal::leaf::Leaf;
 use crate::journal::tiles::TileError;
 use crate::journal::tiles::Tiles;
 

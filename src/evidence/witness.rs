@@ -27,7 +27,7 @@ use tokio::sync::oneshot;
 use super::journals::Journals;
 use crate::clock::Clock;
 use crate::digest::hex;
-pub(crate) use crate::journal::disk::Disk;
+use crate::journal::disk::Disk;
 use crate::journal::disk::DiskError;
 use crate::journal::disk::RealDisk;
 use crate::name::DepartmentId;

@@ -19,10 +19,10 @@ use std::sync::PoisonError;
 use aws_lc_rs::digest;
 use zeroize::Zeroizing;
 
-use super::assemble::run_blocking;
-use super::files::AGREEMENTS;
-use super::files::GUARDRAILS;
-use super::files::policy_paths;
+use crate::assembly::files::AGREEMENTS;
+use crate::assembly::files::GUARDRAILS;
+use crate::assembly::files::policy_paths;
+use crate::assembly::run_blocking;
 use crate::config::Config;
 use crate::config::DoorConfig;
 use crate::digest::Digest;

@@ -6,14 +6,15 @@ use std::time::Duration;
 use tokio::time::sleep;
 
 use super::Gateway;
-use super::assemble::Assembly;
-use super::assemble::TrustMaterial;
-use super::assemble::assemble;
-use super::assemble::run_blocking;
+use super::NewPolicy;
 use super::inputs::Contents;
 use super::log_cut;
 use super::log_warnings;
 use super::watch::REST;
+use crate::assembly::Assembly;
+use crate::assembly::TrustMaterial;
+use crate::assembly::assemble;
+use crate::assembly::run_blocking;
 use crate::exchange::snapshot::Snapshot;
 use crate::fault::Fault;
 use crate::journal::Entry;
@@ -122,7 +123,7 @@ impl Gateway {
         log_cut(&cut);
         metrics::counter!("landbridge_reloads_total", "outcome" => "applied").increment(1);
         if changed {
-            self.reloaded_policy()
+            NewPolicy::of_reload(&self.config.journal.path, self.exchange.snapshot())
                 .await
                 .record(self.exchange.journal())
                 .await;

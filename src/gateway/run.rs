@@ -11,8 +11,8 @@ use tokio::time::Interval;
 
 use super::Gateway;
 use super::StartError;
-use super::adopt::Proposal;
 use super::inputs::Contents;
+use crate::federation::proposal::Proposal;
 use crate::identity::RejudgeScope;
 
 /// Trust that only time takes away, such as a revocation list's end, is judged again so often.
@@ -50,7 +50,7 @@ impl Gateway {
         loop {
             let order = tokio::select! {
                 confirmed = &mut self.confirmed, if !ready => {
-                    if let Err(refused) = confirmed.unwrap_or(Err(StartError::NotConfirmed)) {
+                    if let Err(refused) = confirmed.map_err(|_| StartError::NotConfirmed).and_then(|released| Ok(released?)) {
                         self.stop().await;
                         return Err(refused);
                     }

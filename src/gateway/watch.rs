@@ -11,10 +11,10 @@ use tokio::time::Instant;
 use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 
-use super::assemble::run_blocking;
 use super::inputs::Contents;
 use super::inputs::Inputs;
 use super::inputs::Stamp;
+use crate::assembly::run_blocking;
 
 /// How often files are looked at.
 pub(super) const POLL_EVERY: Duration = Duration::from_secs(1);

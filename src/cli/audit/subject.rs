@@ -14,6 +14,7 @@ use super::criteria::KeysArgs;
 use super::search::write_coverage;
 use super::subject_arg::SubjectArg;
 use super::unreadable;
+use crate::assembly;
 use crate::cli::exit::Run;
 use crate::cli::output;
 use crate::cli::output::OutputOptions;
@@ -26,7 +27,6 @@ use crate::evidence::usage::Usage;
 use crate::evidence::usage::Usages;
 use crate::evidence::usage::usages;
 use crate::fault::Fault;
-use crate::gateway::assemble;
 use crate::registry::Registry;
 
 #[derive(Args)]
@@ -138,9 +138,9 @@ fn bases(config: Option<&Config>, registry: Option<&Registry>) -> io::Result<Leg
         return Ok(LegalBases::new());
     };
     let read = || -> Result<LegalBases, Vec<Fault>> {
-        let directory = assemble::directory(&config.directory)?;
+        let directory = assembly::directory(&config.directory)?;
         let departments: Vec<_> = directory.ids().cloned().collect();
-        let policy = assemble::policy(config, &departments, registry, None)?;
+        let policy = assembly::policy(config, &departments, registry, None)?;
         let basis = policy.agreements().map(|agreement| {
             let told = (agreement.title.clone(), agreement.legal_basis.clone());
             (agreement.id.to_string(), told)

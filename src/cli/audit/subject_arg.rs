@@ -7,6 +7,7 @@ use std::sync::Arc;
 use super::Place;
 use super::criteria::Identifier;
 use super::criteria::KeysArgs;
+use crate::assembly;
 use crate::cli::exit::Exit;
 use crate::cli::exit::Failure;
 use crate::cli::exit::Run;
@@ -16,7 +17,6 @@ use crate::config::Config;
 use crate::evidence::index::Index;
 use crate::evidence::person::Person;
 use crate::evidence::person::PersonError;
-use crate::gateway::assemble;
 use crate::journal::subject::SubjectKeys;
 use crate::registry::Registry;
 
@@ -99,7 +99,7 @@ impl SubjectArg {
 
 /// The registry of the settings, if there are settings. What is broken there does not hide the journal.
 fn registry(config: Option<&Config>) -> io::Result<Option<Arc<Registry>>> {
-    match config.map(|config| assemble::registry(config, None, Vec::new())) {
+    match config.map(|config| assembly::registry(config, None, Vec::new())) {
         None => Ok(None),
         Some(Ok((registry, _))) => Ok(Some(registry)),
         Some(Err(faults)) => {

@@ -16,6 +16,8 @@ use super::check::impact;
 use super::check::json_of;
 use super::check::write;
 use super::check::write_touched;
+use crate::assembly;
+use crate::assembly::impact::Impact;
 use crate::cli::exit::Exit;
 use crate::cli::exit::Failure;
 use crate::cli::exit::Run;
@@ -25,8 +27,6 @@ use crate::cli::time_arg::TimeArg;
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::digest::hex;
-use crate::gateway::assemble;
-use crate::gateway::impact::Impact;
 use crate::name::PackageName;
 use crate::publication::PublishedPackages;
 use crate::publication::Revision;
@@ -84,7 +84,7 @@ impl PublishArgs {
         let is_json = output.for_one()?;
         let config = Config::load(&self.config).map_err(Failure::Faults)?;
         let (before, published) =
-            assemble::registry(&config, None, Vec::new()).map_err(Failure::Faults)?;
+            assembly::registry(&config, None, Vec::new()).map_err(Failure::Faults)?;
         let after = self.draft(&config, &published)?;
         let files = self.files(&config, &after)?;
         let revision = self.revision(&config, &files, &published);

@@ -13,6 +13,7 @@ use std::time::Instant;
 use clap::Args;
 use serde::Serialize;
 
+use crate::assembly::registry;
 use crate::cli::exit::Exit;
 use crate::cli::exit::Failure;
 use crate::cli::exit::Run;
@@ -20,7 +21,6 @@ use crate::cli::output::OutputOptions;
 use crate::config::Config;
 use crate::config::SourceConfig;
 use crate::fault::chain;
-use crate::gateway::assemble::registry;
 use crate::registry::Registry;
 use crate::registry::extract::value_of;
 use crate::registry::rules::FieldSet;

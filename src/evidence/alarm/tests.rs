@@ -1,8 +1,8 @@
 use super::*;
-use crate::journal::leaf::Kind;
-use crate::journal::leaf::Leaf;
-use crate::journal::leaf::Outcome;
-use crate::journal::leaf::Role;
+use crate::journal::Kind;
+use crate::journal::Leaf;
+use crate::journal::Outcome;
+use crate::journal::Role;
 use crate::pb;
 use crate::pb::journal_record;
 

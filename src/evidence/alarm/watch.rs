@@ -18,9 +18,9 @@ use super::Pattern;
 use super::STREAK;
 use super::TIMES_USUAL;
 use crate::clock::Moment;
-pub(crate) use crate::journal::leaf::Kind as Entry;
-use crate::journal::leaf::Leaf;
-pub(crate) use crate::journal::leaf::Outcome;
+use crate::journal::Kind as Entry;
+use crate::journal::Leaf;
+use crate::journal::Outcome;
 use crate::pb;
 use crate::pb::journal_record::Kind;
 

@@ -3,7 +3,7 @@
 use super::ExportError;
 use super::draft::Folder;
 use super::rows::Rows;
-use crate::journal::leaf::LEAF_BYTES;
+use crate::journal::LEAF_BYTES;
 use crate::journal::tiles::LEVELS;
 use crate::journal::tiles::TILE_WIDTH;
 use crate::journal::tiles::TilePath;

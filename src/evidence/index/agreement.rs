@@ -7,8 +7,8 @@ use super::IndexError;
 use super::bits::Bits;
 use super::requirement::facet_key;
 use crate::evidence::search::facet::Facet;
-pub(crate) use crate::journal::leaf::Kind;
-pub(crate) use crate::journal::leaf::Role;
+use crate::journal::Kind;
+use crate::journal::Role;
 
 impl Index {
     /// Whether as many entries have a kind, and a role, as the journal has entries. The ends of streams are no entries of

@@ -9,7 +9,7 @@ use super::is_unclosed;
 use super::near;
 use crate::evidence::search::End;
 use crate::evidence::search::Hit;
-pub(crate) use crate::journal::leaf::Kind;
+use crate::journal::Kind;
 use crate::journal::reader::Reader;
 use crate::journal::reader::StoredEntry;
 

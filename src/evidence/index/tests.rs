@@ -27,7 +27,7 @@ use crate::journal::StreamEnd;
 use crate::journal::policies::Changes;
 use crate::journal::testing::Flaky;
 use crate::journal::testing::NOON;
-pub(crate) use crate::journal::testing::Publish;
+use crate::journal::testing::Publish;
 use crate::journal::testing::exchange;
 use crate::journal::testing::exchange_id;
 use crate::journal::testing::exchange_record;

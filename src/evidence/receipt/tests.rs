@@ -9,7 +9,7 @@ use crate::journal::Journal;
 use crate::journal::JournalKey;
 use crate::journal::testing::Flaky;
 use crate::journal::testing::NOON;
-pub(crate) use crate::journal::testing::Publish;
+use crate::journal::testing::Publish;
 use crate::journal::testing::exchange;
 use crate::journal::testing::exchange_id;
 use crate::journal::testing::keys;

@@ -2,7 +2,7 @@
 
 use super::Hit;
 use crate::digest::hex;
-pub(crate) use crate::journal::leaf::Kind;
+use crate::journal::Kind;
 use crate::name::DepartmentId;
 use crate::pb;
 use crate::pb::journal_record::Kind as Record;

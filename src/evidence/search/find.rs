@@ -14,7 +14,7 @@ use crate::evidence::index::Candidate;
 use crate::evidence::index::Index;
 use crate::evidence::index::IndexError;
 use crate::fault::chain;
-pub(crate) use crate::journal::leaf::Kind;
+use crate::journal::Kind;
 use crate::journal::reader::ReadError;
 use crate::journal::reader::Reader;
 use crate::journal::reader::StoredEntry;

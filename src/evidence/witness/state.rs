@@ -11,9 +11,9 @@ use std::sync::Arc;
 
 use super::WitnessError;
 use crate::journal::disk;
-pub(crate) use crate::journal::disk::Disk;
+use crate::journal::disk::Disk;
 use crate::journal::disk::DiskError;
-pub(crate) use crate::journal::disk::DiskFile;
+use crate::journal::disk::DiskFile;
 
 const MAGIC: &[u8; 4] = b"LBW1";
 const HEADER: usize = 12;

@@ -7,7 +7,7 @@ use tempfile::TempDir;
 use super::*;
 use crate::identity::directory::Directory;
 use crate::journal::JournalKey;
-pub(crate) use crate::journal::testing::Fault;
+use crate::journal::testing::Fault;
 use crate::journal::testing::Flaky;
 use crate::journal::testing::NOON;
 use crate::journal::testing::temporary;

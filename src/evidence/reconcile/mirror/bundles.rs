@@ -5,8 +5,8 @@ use std::io;
 use std::path::Path;
 use std::path::PathBuf;
 
-use crate::journal::leaf::BadLeaf;
-use crate::journal::leaf::LEAF_BYTES;
+use crate::journal::BadLeaf;
+use crate::journal::LEAF_BYTES;
 use crate::journal::reader::ReadError;
 use crate::journal::reader::Reader;
 use crate::journal::tiles::TILE_WIDTH;

@@ -16,10 +16,9 @@ use tokio::time::Instant;
 use tokio::time::MissedTickBehavior;
 use tokio_util::sync::CancellationToken;
 
-use super::StartError;
-use super::policies::NewPolicy;
-use super::witnesses::LocatedWitness;
-use super::witnesses::Witnesses;
+use crate::assembly::policies::NewPolicy;
+use crate::assembly::witnesses::LocatedWitness;
+use crate::assembly::witnesses::Witnesses;
 use crate::clock::Clock;
 use crate::clock::Moment;
 use crate::evidence::witness_states::WitnessStates;
@@ -29,6 +28,7 @@ use crate::journal::AppendError;
 use crate::journal::Entry;
 use crate::journal::HeldJournal;
 use crate::journal::Journal;
+use crate::journal::JournalError;
 use crate::journal::JournalTrust;
 use crate::journal::reader::Reader;
 use crate::journal::tiles::Tiles;
@@ -47,25 +47,34 @@ const SILENCE: Duration = Duration::from_secs(60);
 /// Operators are told of entries that wait for so long, and every so often from then on.
 const WARN_AFTER: Duration = Duration::from_secs(60);
 
+/// Why the own journal takes no entries.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum NotReleased {
+    #[error("the journal is not the one that its witnesses know")]
+    Contradicted(#[from] Contradiction),
+    #[error("the journal cannot be opened")]
+    Journal(#[from] JournalError),
+}
+
 /// The task and all that it owns.
-pub(super) struct WitnessingTask {
-    pub(super) exchange: Arc<Exchange>,
-    pub(super) peers: Arc<Peers>,
+pub(crate) struct WitnessingTask {
+    pub(crate) exchange: Arc<Exchange>,
+    pub(crate) peers: Arc<Peers>,
     /// Swapped whole at a reload; empty when the settings name no policy.
-    pub(super) witnesses: Arc<ArcSwapOption<Witnesses>>,
-    pub(super) states: WitnessStates,
-    pub(super) origin: Origin,
+    pub(crate) witnesses: Arc<ArcSwapOption<Witnesses>>,
+    pub(crate) states: WitnessStates,
+    pub(crate) origin: Origin,
     /// The public half of the own key.
-    pub(super) key: VerifierKey,
-    pub(super) tiles: Tiles,
-    pub(super) reader: Reader,
-    pub(super) max_age: Duration,
+    pub(crate) key: VerifierKey,
+    pub(crate) tiles: Tiles,
+    pub(crate) reader: Reader,
+    pub(crate) max_age: Duration,
     /// Whether answers end when no quorum cosigns.
-    pub(super) demanded: bool,
+    pub(crate) demanded: bool,
     /// The policy of the start, until it is on record.
-    pub(super) policy: Option<NewPolicy>,
+    pub(crate) policy: Option<NewPolicy>,
     /// The secrets that were lost before the start.
-    pub(super) lost: Vec<String>,
+    pub(crate) lost: Vec<String>,
 }
 
 /// How far the witnesses are.
@@ -81,10 +90,10 @@ struct Progress {
 
 impl WitnessingTask {
     /// Runs until the gateway stops. `confirmed` learns when entries may be written, or why they never may.
-    pub(super) async fn run(
+    pub(crate) async fn run(
         self,
         held: Option<HeldJournal>,
-        confirmed: oneshot::Sender<Result<(), StartError>>,
+        confirmed: oneshot::Sender<Result<(), NotReleased>>,
         stop: CancellationToken,
     ) {
         tokio::select! {
@@ -96,7 +105,7 @@ impl WitnessingTask {
     async fn work(
         mut self,
         held: Option<HeldJournal>,
-        confirmed: oneshot::Sender<Result<(), StartError>>,
+        confirmed: oneshot::Sender<Result<(), NotReleased>>,
     ) {
         let released = match held {
             Some(held) => self.release(held).await,
@@ -112,7 +121,7 @@ impl WitnessingTask {
     }
 
     /// Lets the first entries in when the witnesses have nothing against it.
-    async fn release(&mut self, held: HeldJournal) -> Result<(), StartError> {
+    async fn release(&mut self, held: HeldJournal) -> Result<(), NotReleased> {
         self.confirm(&held).await?;
         let journal = held.release()?;
         let lost = std::mem::take(&mut self.lost);
@@ -274,7 +283,7 @@ impl WitnessingTask {
 }
 
 /// Puts on record that the gateway has started and how, and the policy if that is another than before.
-pub(super) async fn started(
+pub(crate) async fn started(
     journal: &Journal,
     event: &str,
     policy: Option<NewPolicy>,

@@ -1,8 +1,11 @@
 //! Keeps the texts of the policy as they come into force, so that an auditor can read later what an exchange rested on.
 
-use super::Gateway;
-use super::assemble::run_blocking;
+use std::path::Path;
+use std::sync::Arc;
+
+use super::run_blocking;
 use crate::digest::Digest;
+use crate::exchange::snapshot::Snapshot;
 use crate::fault::chain;
 use crate::journal::AppendError;
 use crate::journal::DiskError;
@@ -17,8 +20,8 @@ use crate::policy::PolicySet;
 use crate::policy::text_digest;
 
 /// A policy whose texts are kept, and which is not on record yet.
-pub(super) struct NewPolicy {
-    /// None where there is nothing to tell.
+pub(crate) struct NewPolicy {
+    /// None where there is nothing to record.
     entry: Option<Entry>,
     policies: Policies,
     in_force: PoliciesInForce,
@@ -26,21 +29,23 @@ pub(super) struct NewPolicy {
     listed: Option<Digest>,
 }
 
-impl Gateway {
-    /// The policy of a reload.
-    pub(super) async fn reloaded_policy(&self) -> NewPolicy {
-        self.keep_policy(|_| true).await
+impl NewPolicy {
+    /// Of a reload.
+    pub(crate) async fn of_reload(journal: &Path, snapshot: Arc<Snapshot>) -> Self {
+        Self::keep(journal, snapshot, |_| true).await
     }
 
-    /// The policy of a start: it is told where it differs from the one with which the gateway ran before.
-    pub(super) async fn started_policy(&self) -> NewPolicy {
-        self.keep_policy(|changes| !changes.changes.is_empty())
-            .await
+    /// Of a start: it goes on record where it differs from the one with which the gateway ran before.
+    pub(crate) async fn of_start(journal: &Path, snapshot: Arc<Snapshot>) -> Self {
+        Self::keep(journal, snapshot, |changes| !changes.changes.is_empty()).await
     }
 
-    async fn keep_policy(&self, tells: fn(&Changes) -> bool) -> NewPolicy {
-        let policies = Policies::beside(&self.config.journal.path);
-        let snapshot = self.exchange.snapshot();
+    async fn keep(
+        journal: &Path,
+        snapshot: Arc<Snapshot>,
+        is_recorded: fn(&Changes) -> bool,
+    ) -> Self {
+        let policies = Policies::beside(journal);
         run_blocking(move || {
             let policy = &snapshot.policy;
             let parts = policy.parts();
@@ -54,9 +59,9 @@ impl Gateway {
                     (Changes::default(), None)
                 }
             };
-            let entry =
-                tells(&changes).then(|| Entry::policy_applied(policy.revision(), changes, listed));
-            NewPolicy {
+            let entry = is_recorded(&changes)
+                .then(|| Entry::policy_applied(policy.revision(), changes, listed));
+            Self {
                 entry,
                 policies,
                 in_force,
@@ -65,16 +70,14 @@ impl Gateway {
         })
         .await
     }
-}
 
-impl NewPolicy {
     /// For the entry of a start.
-    pub(super) fn listed(&self) -> Option<Digest> {
+    pub(crate) fn listed(&self) -> Option<Digest> {
         self.listed
     }
 
-    /// Puts it on record, and then takes it down as what is in force: if we die between the two, it is told twice.
-    pub(super) async fn record(self, journal: &Journal) {
+    /// Puts it on record, and then takes it down as what is in force: if we die between the two, it is recorded twice.
+    pub(crate) async fn record(self, journal: &Journal) {
         let Self {
             entry,
             policies,
@@ -96,7 +99,7 @@ impl NewPolicy {
     }
 }
 
-/// Keeps what is new of the policy, and the list of its parts; tells what differs from the one before, and the list's digest.
+/// Keeps what is new of the policy, and the list of its parts; gives what differs from the one before, and the list's digest.
 fn keep(
     policies: &Policies,
     policy: &PolicySet,

@@ -1,5 +1,11 @@
 //! From files to one state of the gateway, or to every fault in them: the same for a start, a reload and a check.
 
+pub mod files;
+pub mod impact;
+pub mod policies;
+pub mod restore;
+pub mod witnesses;
+
 use std::collections::BTreeSet;
 use std::future::pending;
 use std::panic::resume_unwind;
@@ -9,11 +15,11 @@ use std::sync::Arc;
 use tokio::task::JoinError;
 use tokio::task::spawn_blocking;
 
-use super::files::AGREEMENTS;
-use super::files::GUARDRAILS;
-use super::files::policy_files;
-use super::files::unreadable;
-use super::witnesses::Witnesses;
+use crate::assembly::files::AGREEMENTS;
+use crate::assembly::files::GUARDRAILS;
+use crate::assembly::files::policy_files;
+use crate::assembly::files::unreadable;
+use crate::assembly::witnesses::Witnesses;
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::config::retention::unknown_types;
@@ -345,7 +351,7 @@ pub fn registry(
 }
 
 /// Does what takes long on a thread of its own.
-pub(super) async fn run_blocking<T: Send + 'static>(
+pub(crate) async fn run_blocking<T: Send + 'static>(
     work: impl FnOnce() -> T + Send + 'static,
 ) -> T {
     match spawn_blocking(work)

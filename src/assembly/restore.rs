@@ -23,7 +23,7 @@ use crate::policy::ledger::Ledger;
 use crate::policy::ledger::SpentByEntry;
 
 /// What was spent today: a restart must not refill a quota.
-pub(super) fn ledger(journal: &Path, now: Moment, offset: UtcOffset) -> Result<Ledger, ReadError> {
+pub(crate) fn ledger(journal: &Path, now: Moment, offset: UtcOffset) -> Result<Ledger, ReadError> {
     let ledger = Ledger::new(offset);
     let mut open = HashMap::new();
     for entry in Reader::open(journal).since(day_start(now, offset))? {
@@ -51,7 +51,7 @@ pub(super) fn ledger(journal: &Path, now: Moment, offset: UtcOffset) -> Result<L
 }
 
 /// The exchanges that other gateways have begun: a restart must not let one be asked again.
-pub(super) fn seen(journal: &Path, now: Moment) -> Result<SeenExchanges, ReadError> {
+pub(crate) fn seen(journal: &Path, now: Moment) -> Result<SeenExchanges, ReadError> {
     let seen = SeenExchanges::default();
     // An id of the oldest that is still taken was taken, at the earliest, when it was as far ahead of our clock.
     let window = i64::try_from(2 * WINDOW.as_micros()).unwrap_or(i64::MAX);

@@ -22,14 +22,14 @@ const AT_ONCE: usize = 8;
 const PATIENCE: Duration = Duration::from_secs(10);
 
 /// Asks for offers, round by round.
-pub(super) struct Surveyor {
+pub(crate) struct Surveyor {
     exchange: Arc<Exchange>,
     peers: Arc<Peers>,
     every: Duration,
 }
 
 impl Surveyor {
-    pub(super) fn new(exchange: Arc<Exchange>, peers: Arc<Peers>, every: Duration) -> Self {
+    pub(crate) fn new(exchange: Arc<Exchange>, peers: Arc<Peers>, every: Duration) -> Self {
         Self {
             exchange,
             peers,
@@ -38,7 +38,7 @@ impl Surveyor {
     }
 
     /// Runs until the gateway stops.
-    pub(super) async fn run(self, stop: CancellationToken) {
+    pub(crate) async fn run(self, stop: CancellationToken) {
         let mut round = tokio::time::interval(self.every);
         round.set_missed_tick_behavior(MissedTickBehavior::Delay);
         while stop.run_until_cancelled(round.tick()).await.is_some() {

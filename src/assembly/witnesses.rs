@@ -17,15 +17,15 @@ use crate::tlog::quorum::WitnessPolicy;
 /// The policy for the own journal, with the way to each of its witnesses. Immutable: a reload makes another one.
 #[derive(Debug)]
 pub struct Witnesses {
-    pub(super) policy: WitnessPolicy,
-    pub(super) all: Vec<LocatedWitness>,
+    pub(crate) policy: WitnessPolicy,
+    pub(crate) all: Vec<LocatedWitness>,
 }
 
 /// A witness of the policy, and the department whose gateway it is.
 #[derive(Debug, Clone)]
-pub(super) struct LocatedWitness {
-    pub(super) witness: Witness,
-    pub(super) department: DepartmentId,
+pub(crate) struct LocatedWitness {
+    pub(crate) witness: Witness,
+    pub(crate) department: DepartmentId,
 }
 
 impl Witnesses {

@@ -24,13 +24,12 @@ use tokio_util::sync::CancellationToken;
 use tonic::Code;
 use tonic::Status;
 
-use super::adopt::Objection;
-use super::adopt::Proposal;
-use super::adopt::check_order;
-use super::adopt::check_owner;
-use super::adopt::record;
-use super::run_blocking;
-use super::watch::POLL_EVERY;
+use super::proposal::Objection;
+use super::proposal::Proposal;
+use super::proposal::check_order;
+use super::proposal::check_owner;
+use super::proposal::record;
+use crate::assembly::run_blocking;
 use crate::digest::Digest;
 use crate::exchange::Exchange;
 use crate::exchange::snapshot::Snapshot;
@@ -69,12 +68,14 @@ const DAY: i64 = 86_400;
 /// Objections that are remembered as told.
 const MAX_TOLD: usize = 10_000;
 /// How long one department may take in one round; what is left goes on in the next.
+/// How often what was left to be published is looked for.
+const POLL_EVERY: Duration = Duration::from_secs(1);
 const PATIENCE: Duration = Duration::from_secs(30);
 /// Rounds that nobody waited for come no closer together.
 const APART: Duration = Duration::from_secs(1);
 
 /// Owns what is known of the others' publications and not in force here.
-pub(super) struct Synchroniser {
+pub(crate) struct Synchroniser {
     exchange: Arc<Exchange>,
     peers: Arc<Peers>,
     shelf: Shelf,
@@ -126,7 +127,7 @@ impl From<Status> for NotFetched {
 type News = (PackageName, RevisionName, Result<KeptRevision, NotFetched>);
 
 impl Synchroniser {
-    pub(super) fn new(
+    pub(crate) fn new(
         exchange: Arc<Exchange>,
         peers: Arc<Peers>,
         shelf: &Path,
@@ -149,7 +150,7 @@ impl Synchroniser {
     }
 
     /// Runs until the gateway stops.
-    pub(super) async fn run(mut self, stop: CancellationToken) {
+    pub(crate) async fn run(mut self, stop: CancellationToken) {
         let mut inbox = self.open_inbox();
         let mut round = tokio::time::interval(self.every);
         round.set_missed_tick_behavior(MissedTickBehavior::Delay);

@@ -1,11 +1,11 @@
 //! Takes down how each witness is doing, for operators: in memory, in metrics, in the log.
 
 use super::client::WitnessError;
+use crate::assembly::witnesses::LocatedWitness;
 use crate::clock::Moment;
 use crate::evidence::witness_states::WitnessState;
 use crate::evidence::witness_states::WitnessStates;
 use crate::fault::chain;
-use crate::gateway::witnesses::LocatedWitness;
 
 impl WitnessStates {
     /// The size that a witness is known to have cosigned; 0 if nothing is known.

@@ -18,9 +18,9 @@ use crate::text;
 const MAX_FILE: u64 = 4 * 1024 * 1024;
 
 /// The extension of agreements.
-pub(super) const AGREEMENTS: &str = "toml";
+pub(crate) const AGREEMENTS: &str = "toml";
 /// The extension of guardrails.
-pub(super) const GUARDRAILS: &str = "cedar";
+pub(crate) const GUARDRAILS: &str = "cedar";
 
 /// Every file of a folder with that extension, by name. A folder that is not there is a fault, an empty one is not.
 pub(super) fn policy_files(folder: &Path, extension: &str) -> Result<Vec<PolicyFile>, Fault> {
@@ -30,7 +30,7 @@ pub(super) fn policy_files(folder: &Path, extension: &str) -> Result<Vec<PolicyF
 }
 
 /// Where the files of a folder with that extension are, by name.
-pub(super) fn policy_paths(folder: &Path, extension: &str) -> Result<Vec<PathBuf>, Fault> {
+pub(crate) fn policy_paths(folder: &Path, extension: &str) -> Result<Vec<PathBuf>, Fault> {
     let mut paths = Vec::new();
     for entry in fs::read_dir(folder).map_err(|error| unreadable(folder, &error))? {
         let path = entry.map_err(|error| unreadable(folder, &error))?.path();
@@ -69,7 +69,7 @@ pub(super) fn unreadable(path: &Path, error: &io::Error) -> Fault {
 }
 
 /// The gateway's secret: made at the first start, with mode 0600.
-pub(super) fn secret(path: &Path) -> io::Result<Zeroizing<[u8; 32]>> {
+pub(crate) fn secret(path: &Path) -> io::Result<Zeroizing<[u8; 32]>> {
     match fs::read(path).map(Zeroizing::new) {
         Ok(bytes) => <[u8; 32]>::try_from(bytes.as_slice())
             .map(Zeroizing::new)

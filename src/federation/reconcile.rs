@@ -33,7 +33,7 @@ const PATIENCE: Duration = Duration::from_secs(30);
 const WINDOW_PATIENCE: Duration = Duration::from_secs(10);
 
 /// Owns how far each department's journal has been compared with ours.
-pub(super) struct Reconciler {
+pub(crate) struct Reconciler {
     peers: Arc<Peers>,
     comparer: Comparer,
     progress: BTreeMap<DepartmentId, Progress>,
@@ -43,7 +43,7 @@ pub(super) struct Reconciler {
 }
 
 impl Reconciler {
-    pub(super) fn new(
+    pub(crate) fn new(
         exchange: Arc<Exchange>,
         peers: Arc<Peers>,
         books: Books,
@@ -64,7 +64,7 @@ impl Reconciler {
     }
 
     /// Runs until the gateway stops.
-    pub(super) async fn run(mut self, stop: CancellationToken) {
+    pub(crate) async fn run(mut self, stop: CancellationToken) {
         let window = self.comparer.config.window;
         let every = window.clamp(Duration::from_secs(1), Duration::from_secs(10));
         let mut round = tokio::time::interval(every);

@@ -12,7 +12,7 @@ use tokio_util::sync::CancellationToken;
 use tonic::Code;
 use tonic::Status;
 
-use super::run_blocking;
+use crate::assembly::run_blocking;
 use crate::clock::Moment;
 use crate::correction::Side;
 use crate::correction::Step;
@@ -39,7 +39,7 @@ const RETRY_MAX: Duration = Duration::from_secs(300);
 const FORGET: Duration = Duration::from_secs(3_600);
 
 /// Owns what is to be told, and when.
-pub(super) struct Courier {
+pub(crate) struct Courier {
     exchange: Arc<Exchange>,
     peers: Arc<Peers>,
     desk: Arc<CorrectionDesk>,
@@ -80,7 +80,7 @@ impl From<CorrectionError> for DeliveryError {
 }
 
 impl Courier {
-    pub(super) fn new(
+    pub(crate) fn new(
         exchange: Arc<Exchange>,
         peers: Arc<Peers>,
         desk: Arc<CorrectionDesk>,
@@ -96,7 +96,7 @@ impl Courier {
     }
 
     /// Runs until the gateway stops.
-    pub(super) async fn run(mut self, stop: CancellationToken) {
+    pub(crate) async fn run(mut self, stop: CancellationToken) {
         let mut round = tokio::time::interval(POLL_EVERY);
         round.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut forget = tokio::time::interval(FORGET);

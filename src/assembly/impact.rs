@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 use std::collections::BTreeSet;
 
-use super::assemble::directory;
-use super::assemble::in_settings;
-use super::assemble::policy;
+use super::directory;
+use super::in_settings;
+use super::policy;
 use crate::clock::Moment;
 use crate::config::Config;
 use crate::evidence::index::Index;
