@@ -76,7 +76,7 @@ use crate::journal::subject::SubjectKeys;
 use crate::journal::tiles::Tiles;
 use crate::name::DepartmentId;
 use crate::tlog::cosignature::CosignerKey;
-use crate::tlog::key::KeyError;
+use crate::tlog::key_file::KeyError;
 use crate::tlog::note::VerifierKey;
 use doors::Doors;
 use doors::acceptor;

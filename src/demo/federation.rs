@@ -19,7 +19,7 @@ use crate::name::Origin;
 use crate::name::SystemName;
 use crate::name::TrustDomain;
 use crate::tlog::cosignature::CosignerKey;
-use crate::tlog::key::KeyError;
+use crate::tlog::key_file::KeyError;
 use crate::tlog::note::NoteError;
 
 /// How long the demonstration's certificates are good for.

@@ -17,11 +17,11 @@ use crate::identity::directory::Directory;
 use crate::name::DepartmentId;
 use crate::name::Origin;
 use crate::name::TrustDomain;
-use crate::tlog::checkpoint::CheckpointError;
-use crate::tlog::checkpoint::SignedCheckpoint;
 use crate::tlog::note::KeyKind;
 use crate::tlog::note::NoteError;
 use crate::tlog::note::VerifierKey;
+use crate::tlog::signed_checkpoint::CheckpointError;
+use crate::tlog::signed_checkpoint::SignedCheckpoint;
 
 /// Checkpoints of one department that are remembered as verified: those of the latest commits, and of its replicas.
 const REMEMBERED: usize = 8;

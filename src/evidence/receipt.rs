@@ -16,9 +16,9 @@ use crate::journal::Role;
 use crate::name::DepartmentId;
 use crate::name::ExchangeId;
 use crate::pb;
-use crate::tlog::checkpoint::CheckpointError;
 use crate::tlog::merkle;
 use crate::tlog::merkle::Hash;
+use crate::tlog::signed_checkpoint::CheckpointError;
 
 /// What the provider's leaf must say.
 pub struct Expected<'a> {

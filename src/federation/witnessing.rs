@@ -35,8 +35,8 @@ use crate::journal::tiles::Tiles;
 use crate::name::Origin;
 use crate::source::channel::Channel;
 use crate::source::peer::channel::Peers;
-use crate::tlog::checkpoint::SignedCheckpoint;
 use crate::tlog::note::VerifierKey;
+use crate::tlog::signed_checkpoint::SignedCheckpoint;
 use client::WitnessError;
 pub use confirm::Contradiction;
 

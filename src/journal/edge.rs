@@ -1,10 +1,10 @@
 //! The nodes that one commit adds to the tree, from which each of its receipts takes its path.
 
-use crate::tlog::checkpoint::SignedCheckpoint;
 use crate::tlog::merkle;
 use crate::tlog::merkle::Frontier;
 use crate::tlog::merkle::Hash;
 use crate::tlog::merkle::Node;
+use crate::tlog::signed_checkpoint::SignedCheckpoint;
 
 /// What the receipts of one commit share. Its size is about 64 bytes an entry.
 #[derive(Debug, PartialEq, Eq)]

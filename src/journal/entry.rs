@@ -29,8 +29,8 @@ use crate::digest::record_commitment;
 use crate::name::ExchangeId;
 use crate::pb;
 use crate::pb::journal_record;
-use crate::tlog::checkpoint::SignedCheckpoint;
 use crate::tlog::merkle::Hash;
+use crate::tlog::signed_checkpoint::SignedCheckpoint;
 
 /// The most bytes of what an entry tells of a policy or a registry.
 const MAX_DETAIL: usize = 16 * 1024;

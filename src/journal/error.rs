@@ -8,9 +8,9 @@ use super::disk::DiskError;
 use super::reader::ReadError;
 use super::tiles::TileError;
 use super::verify::Fault;
-use crate::tlog::checkpoint::CheckpointError;
 use crate::tlog::key::SigningError;
 use crate::tlog::note::NoteError;
+use crate::tlog::signed_checkpoint::CheckpointError;
 
 /// Why a journal cannot be opened.
 #[derive(Debug, thiserror::Error)]

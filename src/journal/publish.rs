@@ -13,10 +13,10 @@ use super::follow::Follower;
 use super::frame::BadFrame;
 use super::layout::Layout;
 use crate::clock::Clock;
-use crate::tlog::checkpoint::SignedCheckpoint;
 use crate::tlog::key::PostQuantumKey;
 use crate::tlog::key::SigningError;
 use crate::tlog::note::VerifierKey;
+use crate::tlog::signed_checkpoint::SignedCheckpoint;
 
 /// Signs with the second key what is published.
 pub(super) struct Publisher {

@@ -27,9 +27,9 @@ use super::tiles::Tiles;
 use super::tiles::writer::TileWriter;
 use crate::pb;
 use crate::pb::journal_record;
-use crate::tlog::checkpoint::SignedCheckpoint;
 use crate::tlog::merkle::Frontier;
 use crate::tlog::note::VerifierKey;
+use crate::tlog::signed_checkpoint::SignedCheckpoint;
 
 /// A journal that is whole again, ready to be written to.
 pub(super) struct RecoveredJournal {

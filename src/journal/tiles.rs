@@ -13,11 +13,11 @@ use std::str::FromStr;
 use super::disk::DiskError;
 use super::layout::Layout;
 use super::leaf::LEAF_BYTES;
-use crate::tlog::checkpoint::SignedCheckpoint;
 use crate::tlog::merkle;
 use crate::tlog::merkle::Hash;
 use crate::tlog::merkle::Node;
 use crate::tlog::proof::Proof;
+use crate::tlog::signed_checkpoint::SignedCheckpoint;
 
 /// Hashes in a full tile, entries in a full bundle.
 pub const TILE_WIDTH: u16 = 256;

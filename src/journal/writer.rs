@@ -37,9 +37,9 @@ use super::segment::Segment;
 use crate::clock::Clock;
 use crate::clock::Moment;
 use crate::tlog::checkpoint::Checkpoint;
-use crate::tlog::checkpoint::SignedCheckpoint;
 use crate::tlog::merkle::Frontier;
 use crate::tlog::note::VerifierKey;
+use crate::tlog::signed_checkpoint::SignedCheckpoint;
 
 /// Of so many commits one is calculated a second time before it is signed. What its memory does to the others, the keeper
 /// finds on disk before it publishes them.

@@ -1,15 +1,10 @@
-//! Checkpoints (C2SP tlog-checkpoint): a signed statement of a journal's size and root.
+//! Checkpoints (C2SP tlog-checkpoint): a journal's size and root, and what keys sign of it.
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 
 use super::merkle::Hash;
-use super::note;
-use super::note::KeyKind;
-use super::note::NoteError;
-use super::note::Signature;
-use super::note::Signer;
-use super::note::VerifierKey;
+use crate::clock::Moment;
 
 /// The state of a journal: the root of its tree at a size.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -21,23 +16,10 @@ pub struct Checkpoint {
     pub root: Hash,
 }
 
-/// A checkpoint whose note its journal's key has signed: made by signing, or by verifying.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct SignedCheckpoint {
-    checkpoint: Checkpoint,
-    note: String,
-}
-
-/// A checkpoint that cannot be relied on.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum CheckpointError {
-    #[error(transparent)]
-    Note(#[from] NoteError),
-    #[error("not a checkpoint: {0}")]
-    Malformed(&'static str),
-    #[error("the checkpoint is of `{found}`, which the key of `{signer}` does not speak for")]
-    OtherOrigin { found: String, signer: String },
-}
+/// Why a text is no checkpoint.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("not a checkpoint: {0}")]
+pub struct MalformedCheckpoint(pub &'static str);
 
 impl Checkpoint {
     /// What is signed: origin, size and root, a line each.
@@ -51,8 +33,8 @@ impl Checkpoint {
     }
 
     /// Reads the signed text; extension lines are passed over.
-    pub fn parse(text: &str) -> Result<Self, CheckpointError> {
-        let malformed = CheckpointError::Malformed;
+    pub fn parse(text: &str) -> Result<Self, MalformedCheckpoint> {
+        let malformed = MalformedCheckpoint;
         let text = text
             .strip_suffix('\n')
             .ok_or(malformed("the last line has no end"))?;
@@ -79,74 +61,28 @@ pub(crate) fn parse_size(text: &str) -> Option<u64> {
     (size.to_string() == text).then_some(size)
 }
 
-impl SignedCheckpoint {
-    /// The key of `verifier` has made the signature of the checkpoint's text.
-    pub(crate) fn signed(
-        checkpoint: Checkpoint,
-        signature: &Signature,
-        verifier: &VerifierKey,
-    ) -> Self {
-        let note = note::signed(&checkpoint.text(), signature, verifier);
-        Self { checkpoint, note }
-    }
-
-    /// Verifies a note: an Ed25519 log key among the trusted must bear the name of the journal and have signed it. A bad
-    /// signature of any trusted key, a cosigner's too, refuses the note.
-    pub fn open(note: &str, trusted: &[VerifierKey]) -> Result<Self, CheckpointError> {
-        let opened = note::open(note, trusted)?;
-        let checkpoint = Checkpoint::parse(&opened.text)?;
-        let speaks_for_it = |signer: &Signer| {
-            signer.key.kind() == KeyKind::Ed25519 && signer.key.name() == checkpoint.origin
-        };
-        if !opened.signers.iter().any(speaks_for_it) {
-            let names: Vec<&str> = opened.signers.iter().map(|by| by.key.name()).collect();
-            return Err(CheckpointError::OtherOrigin {
-                signer: names.join("`, `"),
-                found: checkpoint.origin,
-            });
-        }
-        Ok(Self {
-            checkpoint,
-            note: note.to_owned(),
-        })
-    }
-
-    pub fn origin(&self) -> &str {
-        &self.checkpoint.origin
-    }
-
-    pub fn size(&self) -> u64 {
-        self.checkpoint.size
-    }
-
-    pub fn root(&self) -> &Hash {
-        &self.checkpoint.root
-    }
-
-    /// The signed note, as others verify it.
-    pub fn note(&self) -> &str {
-        &self.note
-    }
-
-    /// What was signed, with its last newline and with the extension lines, if there are any.
-    pub fn text(&self) -> &str {
-        let end = self.note.rfind("\n\n").unwrap_or_default();
-        self.note.get(..=end).unwrap_or_default()
-    }
-
-    /// The same checkpoint with further signature lines, each without its newline. They are not verified; lines that are
-    /// none, and more than a note may have, are refused.
-    pub fn with_lines<'a>(
-        &self,
-        lines: impl IntoIterator<Item = &'a str>,
-    ) -> Result<Self, NoteError> {
-        let note = note::extend(&self.note, lines)?;
-        Ok(Self {
-            checkpoint: self.checkpoint.clone(),
-            note,
-        })
-    }
+/// What an Ed25519 cosigner signs: a time and the whole text of the checkpoint.
+pub(super) fn message(text: &str, seconds: u64) -> Vec<u8> {
+    format!("cosignature/v1\ntime {seconds}\n{text}").into_bytes()
 }
 
-#[cfg(test)]
-mod tests;
+/// What an ML-DSA-44 cosigner signs. None if the text is no checkpoint, or a name is longer than 255 bytes.
+pub(super) fn subtree_message(cosigner: &str, text: &str, seconds: u64) -> Option<Vec<u8>> {
+    let checkpoint = Checkpoint::parse(text).ok()?;
+    let mut message = b"subtree/v1\n\0".to_vec();
+    message.push(u8::try_from(cosigner.len()).ok()?);
+    message.extend_from_slice(cosigner.as_bytes());
+    message.extend_from_slice(&seconds.to_be_bytes());
+    message.push(u8::try_from(checkpoint.origin.len()).ok()?);
+    message.extend_from_slice(checkpoint.origin.as_bytes());
+    // A checkpoint is the subtree that begins at 0.
+    message.extend_from_slice(&0_u64.to_be_bytes());
+    message.extend_from_slice(&checkpoint.size.to_be_bytes());
+    message.extend_from_slice(&checkpoint.root);
+    Some(message)
+}
+
+/// Since 1970; 0 before.
+pub(super) fn seconds(at: Moment) -> u64 {
+    u64::try_from(at.seconds()).unwrap_or(0)
+}

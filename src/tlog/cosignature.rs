@@ -5,14 +5,15 @@ use std::path::Path;
 
 use aws_lc_rs::signature::Ed25519KeyPair;
 
-use super::checkpoint::Checkpoint;
-use super::checkpoint::SignedCheckpoint;
-use super::key;
-use super::key::KeyError;
+use super::checkpoint::message;
+use super::checkpoint::seconds;
+use super::key_file;
+use super::key_file::KeyError;
 use super::note;
 use super::note::KeyKind;
 use super::note::NoteError;
 use super::note::VerifierKey;
+use super::signed_checkpoint::SignedCheckpoint;
 use crate::clock::Moment;
 
 /// An Ed25519 key pair under the name of a cosigner. It must sign nothing but cosignatures: what it signs bears no name.
@@ -33,12 +34,12 @@ pub struct Cosignature {
 impl CosignerKey {
     /// Reads a PKCS#8 file, PEM or DER. The name has neither white space nor `+`.
     pub fn load(path: &Path, name: &str) -> Result<Self, KeyError> {
-        Self::new(key::load_ed25519(path)?, name).map_err(KeyError::Name)
+        Self::new(key_file::load_ed25519(path)?, name).map_err(KeyError::Name)
     }
 
     /// Makes a key and writes it, for its owner's eyes only, to a file that must not exist.
     pub fn create(path: &Path, name: &str) -> Result<Self, KeyError> {
-        Self::new(key::create_ed25519(path)?, name).map_err(KeyError::Name)
+        Self::new(key_file::create_ed25519(path)?, name).map_err(KeyError::Name)
     }
 
     /// Reads the file, or makes it if it is not there; tells whether it made it, too.
@@ -50,7 +51,7 @@ impl CosignerKey {
     }
 
     fn new(pair: Ed25519KeyPair, name: &str) -> Result<Self, NoteError> {
-        let verifier = VerifierKey::of(KeyKind::Cosignature, name, key::public_half(&pair))?;
+        let verifier = VerifierKey::of(KeyKind::Cosignature, name, key_file::public_half(&pair))?;
         Ok(Self { pair, verifier })
     }
 
@@ -100,32 +101,6 @@ pub fn cosignatures(note: &str, cosigners: &[VerifierKey]) -> Result<Vec<Cosigna
         .filter(|signer| signer.key.kind() != KeyKind::Ed25519)
         .map(cosignature)
         .collect())
-}
-
-/// What an Ed25519 cosigner signs: a time and the whole text of the checkpoint.
-pub(super) fn message(text: &str, seconds: u64) -> Vec<u8> {
-    format!("cosignature/v1\ntime {seconds}\n{text}").into_bytes()
-}
-
-/// What an ML-DSA-44 cosigner signs. None if the text is no checkpoint, or a name is longer than 255 bytes.
-pub(super) fn subtree_message(cosigner: &str, text: &str, seconds: u64) -> Option<Vec<u8>> {
-    let checkpoint = Checkpoint::parse(text).ok()?;
-    let mut message = b"subtree/v1\n\0".to_vec();
-    message.push(u8::try_from(cosigner.len()).ok()?);
-    message.extend_from_slice(cosigner.as_bytes());
-    message.extend_from_slice(&seconds.to_be_bytes());
-    message.push(u8::try_from(checkpoint.origin.len()).ok()?);
-    message.extend_from_slice(checkpoint.origin.as_bytes());
-    // A checkpoint is the subtree that begins at 0.
-    message.extend_from_slice(&0_u64.to_be_bytes());
-    message.extend_from_slice(&checkpoint.size.to_be_bytes());
-    message.extend_from_slice(&checkpoint.root);
-    Some(message)
-}
-
-/// Since 1970; 0 before.
-pub(super) fn seconds(at: Moment) -> u64 {
-    u64::try_from(at.seconds()).unwrap_or(0)
 }
 
 #[cfg(test)]

@@ -1,29 +1,27 @@
 //! The key that signs a journal's checkpoints.
 
-mod file;
 mod post_quantum;
 
 use std::fmt;
-use std::io;
 use std::path::Path;
 use std::path::PathBuf;
 
-use aws_lc_rs::rand::SystemRandom;
 use aws_lc_rs::signature::Ed25519KeyPair;
-use aws_lc_rs::signature::KeyPair;
 
 use super::checkpoint::Checkpoint;
-use super::checkpoint::SignedCheckpoint;
+use super::key_file::KeyError;
+use super::key_file::create_ed25519;
+use super::key_file::load_ed25519;
+use super::key_file::public_half;
 use super::note;
 use super::note::KeyKind;
 use super::note::NoteError;
 use super::note::SIGNATURE_BYTES;
 use super::note::Signature;
 use super::note::VerifierKey;
+use super::signed_checkpoint::SignedCheckpoint;
 pub use post_quantum::PostQuantumKey;
 pub use post_quantum::SigningError;
-
-const ED25519: &str = "Ed25519";
 
 /// The keys of one journal.
 #[derive(Debug)]
@@ -36,32 +34,6 @@ pub struct JournalKeys {
 
 /// An Ed25519 key pair.
 pub struct JournalKey(Ed25519KeyPair);
-
-/// A key file that cannot be used.
-#[derive(Debug, thiserror::Error)]
-pub enum KeyError {
-    #[error("cannot read the key `{}`", path.display())]
-    Unreadable {
-        path: PathBuf,
-        #[source]
-        source: io::Error,
-    },
-    #[error("cannot create the key `{}`", path.display())]
-    NotCreated {
-        path: PathBuf,
-        #[source]
-        source: io::Error,
-    },
-    #[error("`{}` is not an {algorithm} private key in PKCS#8, as `openssl genpkey -algorithm {algorithm}` writes it", path.display())]
-    NotAKey {
-        path: PathBuf,
-        algorithm: &'static str,
-    },
-    #[error("the key's name cannot be used")]
-    Name(#[source] NoteError),
-    #[error("the system gives no random numbers")]
-    NoRandomness,
-}
 
 impl JournalKeys {
     /// Reads both files, and makes each that is not there. Gives the paths of those that it made, too.
@@ -144,24 +116,6 @@ impl fmt::Debug for JournalKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("JournalKey(..)")
     }
-}
-
-pub(super) fn public_half(pair: &Ed25519KeyPair) -> &[u8] {
-    pair.public_key().as_ref()
-}
-
-pub(super) fn load_ed25519(path: &Path) -> Result<Ed25519KeyPair, KeyError> {
-    let der = file::read(path, ED25519)?;
-    Ed25519KeyPair::from_pkcs8_maybe_unchecked(&der).map_err(|_| file::not_a_key(path, ED25519))
-}
-
-pub(super) fn create_ed25519(path: &Path) -> Result<Ed25519KeyPair, KeyError> {
-    let document = Ed25519KeyPair::generate_pkcs8v1(&SystemRandom::new())
-        .map_err(|_| KeyError::NoRandomness)?;
-    let pair = Ed25519KeyPair::from_pkcs8_maybe_unchecked(document.as_ref())
-        .map_err(|_| KeyError::NoRandomness)?;
-    file::create(path, document.as_ref())?;
-    Ok(pair)
 }
 
 #[cfg(test)]

@@ -6,12 +6,12 @@ use std::str::FromStr;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 
-use super::checkpoint::CheckpointError;
-use super::checkpoint::SignedCheckpoint;
 use super::merkle;
 use super::merkle::BadProof;
 use super::merkle::Hash;
 use super::note::VerifierKey;
+use super::signed_checkpoint::CheckpointError;
+use super::signed_checkpoint::SignedCheckpoint;
 
 const FIRST_LINE: &str = "c2sp.org/tlog-proof@v1";
 const EXTRA: &str = "extra ";

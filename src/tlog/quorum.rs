@@ -2,11 +2,11 @@
 
 mod read;
 
-use super::checkpoint::SignedCheckpoint;
 use super::note;
 use super::note::NoteError;
 use super::note::Signer;
 use super::note::VerifierKey;
+use super::signed_checkpoint::SignedCheckpoint;
 use crate::clock::Moment;
 use crate::fault::Fault;
 

@@ -34,10 +34,10 @@ use landbridge::registry::query::RawSelection;
 use landbridge::registry::revision::PackageFiles;
 use landbridge::registry::rules::FieldSet;
 use landbridge::source::import::import;
-use landbridge::tlog::checkpoint::SignedCheckpoint;
 use landbridge::tlog::note;
 use landbridge::tlog::note::VerifierKey;
 use landbridge::tlog::proof::Proof;
+use landbridge::tlog::signed_checkpoint::SignedCheckpoint;
 use prost::Message;
 use time::UtcOffset;
 

@@ -14,10 +14,10 @@ use std::path::Path;
 
 use landbridge::journal::reader::Reader;
 use landbridge::name::ExchangeId;
-use landbridge::tlog::checkpoint::SignedCheckpoint;
 use landbridge::tlog::note::NoteError;
 use landbridge::tlog::quorum::QuorumError;
 use landbridge::tlog::quorum::WitnessPolicy;
+use landbridge::tlog::signed_checkpoint::SignedCheckpoint;
 use rusqlite::Connection;
 
 use crate::foreign::sumdb;

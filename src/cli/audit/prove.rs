@@ -21,8 +21,8 @@ use crate::journal::Kind;
 use crate::journal::reader::StoredEntry;
 use crate::journal::tiles::TileError;
 use crate::journal::tiles::Tiles;
-use crate::tlog::checkpoint::SignedCheckpoint;
 use crate::tlog::proof::Proof;
+use crate::tlog::signed_checkpoint::SignedCheckpoint;
 
 pub(super) const EXTENSION: &str = ".tlog-proof";
 

@@ -25,8 +25,8 @@ use crate::journal::reader::StoredEntry;
 use crate::journal::tiles::TileError;
 use crate::journal::tiles::Tiles;
 use crate::tlog::checkpoint::Checkpoint;
-use crate::tlog::checkpoint::SignedCheckpoint;
 use crate::tlog::merkle::verify_inclusion;
+use crate::tlog::signed_checkpoint::SignedCheckpoint;
 
 #[derive(Args)]
 pub(super) struct ShowArgs {

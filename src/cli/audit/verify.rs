@@ -23,7 +23,7 @@ use crate::journal::verify::Report;
 use crate::journal::verify::Scope;
 use crate::journal::verify::verify_within;
 use crate::text::visible;
-use crate::tlog::checkpoint::SignedCheckpoint;
+use crate::tlog::signed_checkpoint::SignedCheckpoint;
 
 #[derive(Args)]
 pub(super) struct VerifyArgs {

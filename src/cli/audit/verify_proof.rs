@@ -27,7 +27,6 @@ use crate::fault::chain;
 use crate::journal::BadLeaf;
 use crate::journal::Leaf;
 use crate::text::visible;
-use crate::tlog::checkpoint::SignedCheckpoint;
 use crate::tlog::note::VerifierKey;
 use crate::tlog::proof;
 use crate::tlog::proof::NotProven;
@@ -35,6 +34,7 @@ use crate::tlog::proof::Proof;
 use crate::tlog::quorum::QuorumError;
 use crate::tlog::quorum::WitnessPolicy;
 use crate::tlog::quorum::WitnessedCheckpoint;
+use crate::tlog::signed_checkpoint::SignedCheckpoint;
 
 #[derive(Args)]
 #[command(after_help = "Examples:

@@ -110,5 +110,5 @@ fn a_gateway_that_is_not_there_is_named_with_the_hint() {
         said.starts_with("error: no gateway can be reached at 127.0.0.1:9: "),
         "{said}"
     );
-    assert!(said.contains("\nmend: is the gateway running"), "{said}");
+    assert!(said.contains("\nhint: is the gateway running"), "{said}");
 }

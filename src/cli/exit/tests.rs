@@ -36,7 +36,7 @@ fn an_error_is_one_line_with_its_causes_and_then_the_hint() {
         said(&failure),
         (
             Exit::Failed,
-            "error: the key cannot be read: no such file\nmend: give another `--key`\n".to_owned()
+            "error: the key cannot be read: no such file\nhint: give another `--key`\n".to_owned()
         )
     );
 }

@@ -18,9 +18,9 @@ use crate::journal::Journal;
 use crate::journal::JournalKeys;
 use crate::journal::JournalSettings;
 use crate::journal::tiles::Tiles;
-use crate::tlog::checkpoint::SignedCheckpoint;
 use crate::tlog::cosignature::CosignerKey;
 use crate::tlog::cosignature::cosignatures;
+use crate::tlog::signed_checkpoint::SignedCheckpoint;
 
 const ORIGIN: &str = "gov.example/civil/1";
 

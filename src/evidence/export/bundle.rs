@@ -11,8 +11,8 @@ use super::rows::Row;
 use super::rows::Rows;
 use crate::digest::hex;
 use crate::evidence::json;
-use crate::tlog::checkpoint::SignedCheckpoint;
 use crate::tlog::merkle::Hash;
+use crate::tlog::signed_checkpoint::SignedCheckpoint;
 
 /// What every bundle has besides the evidence, by the names of the files.
 const TEXTS: [(&str, &str); 5] = [

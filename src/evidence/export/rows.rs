@@ -18,9 +18,9 @@ use crate::journal::verify::EntryFault;
 use crate::journal::verify::Fault;
 use crate::pb;
 use crate::pb::journal_record::Kind;
-use crate::tlog::checkpoint::SignedCheckpoint;
 use crate::tlog::merkle::Frontier;
 use crate::tlog::merkle::verify_consistency;
+use crate::tlog::signed_checkpoint::SignedCheckpoint;
 
 /// How many entries are read between two reports of the progress.
 const REPORT_EVERY: u64 = 1_024;

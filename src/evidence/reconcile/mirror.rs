@@ -17,11 +17,11 @@ use crate::journal::PeerEntry;
 use crate::journal::Role;
 use crate::journal::leaf::log_id;
 use crate::name::ExchangeId;
-use crate::tlog::checkpoint::SignedCheckpoint;
 use crate::tlog::merkle;
 use crate::tlog::merkle::Frontier;
 use crate::tlog::merkle::Hash;
 use crate::tlog::note::VerifierKey;
+use crate::tlog::signed_checkpoint::SignedCheckpoint;
 use bundles::Bundles;
 pub use bundles::MirrorError;
 

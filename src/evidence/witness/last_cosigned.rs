@@ -13,9 +13,9 @@ use super::WitnessError;
 use super::log_hash;
 use super::state;
 use crate::tlog::checkpoint::Checkpoint;
-use crate::tlog::checkpoint::CheckpointError;
 use crate::tlog::merkle;
 use crate::tlog::note;
+use crate::tlog::signed_checkpoint::CheckpointError;
 
 /// What stands in the file, by the lower-case hexadecimal SHA-256 of the log's origin. Written by the witness's thread only,
 /// and only when it is durable.

@@ -16,10 +16,10 @@ use super::state::StateFile;
 use crate::clock::Clock;
 use crate::fault::chain;
 use crate::journal::disk::DiskError;
-use crate::tlog::checkpoint::SignedCheckpoint;
 use crate::tlog::cosignature::CosignerKey;
 use crate::tlog::merkle;
 use crate::tlog::merkle::Hash;
+use crate::tlog::signed_checkpoint::SignedCheckpoint;
 
 /// The most requests that share a flush.
 const BATCH: usize = 256;

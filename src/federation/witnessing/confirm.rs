@@ -14,8 +14,8 @@ use super::client;
 use crate::journal::HeldJournal;
 use crate::journal::JournalTrust;
 use crate::journal::tiles::TileError;
-use crate::tlog::checkpoint::SignedCheckpoint;
 use crate::tlog::note::VerifierKey;
+use crate::tlog::signed_checkpoint::SignedCheckpoint;
 
 /// A witness shows, under this journal's own signature, that something is missing here or was changed.
 #[derive(Debug, thiserror::Error)]

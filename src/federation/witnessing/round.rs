@@ -19,8 +19,8 @@ use super::client::SubmissionOutcome;
 use crate::evidence::witness::request::AddCheckpoint;
 use crate::fault::chain;
 use crate::journal::tiles::TileError;
-use crate::tlog::checkpoint::SignedCheckpoint;
 use crate::tlog::cosignature::cosignatures;
+use crate::tlog::signed_checkpoint::SignedCheckpoint;
 
 /// No round takes longer: each question has its own limit, and a witness may be asked twice.
 const ROUND: Duration = Duration::from_secs(12);

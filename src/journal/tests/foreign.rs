@@ -8,7 +8,6 @@ use tlog_tiles::tlog;
 
 use crate::clock::Moment;
 use crate::tlog::checkpoint::Checkpoint;
-use crate::tlog::checkpoint::SignedCheckpoint;
 use crate::tlog::cosignature::CosignerKey;
 use crate::tlog::key::JournalKey;
 use crate::tlog::merkle;
@@ -18,6 +17,7 @@ use crate::tlog::merkle::Node;
 use crate::tlog::note;
 use crate::tlog::note::NoteError;
 use crate::tlog::note::VerifierKey;
+use crate::tlog::signed_checkpoint::SignedCheckpoint;
 
 fn verifiers(key: &VerifierKey) -> VerifierList {
     VerifierList::new(vec![Box::new(

@@ -11,7 +11,6 @@ use crate::journal::testing::keys;
 use crate::journal::testing::vkey;
 use crate::journal::tiles::TilePath;
 use crate::tlog::checkpoint::Checkpoint;
-use crate::tlog::checkpoint::SignedCheckpoint;
 use crate::tlog::cosignature::CosignerKey;
 use crate::tlog::cosignature::cosignatures;
 use crate::tlog::merkle;
@@ -19,6 +18,7 @@ use crate::tlog::note;
 use crate::tlog::note::VerifierKey;
 use crate::tlog::proof::Proof;
 use crate::tlog::quorum::WitnessPolicy;
+use crate::tlog::signed_checkpoint::SignedCheckpoint;
 
 fn checkpoint() -> SignedCheckpoint {
     let signed = key().sign(

@@ -1,4 +1,6 @@
 use super::*;
+use crate::tlog::checkpoint::Checkpoint;
+use crate::tlog::checkpoint::subtree_message;
 use crate::tlog::key::JournalKey;
 use crate::tlog::merkle;
 use crate::tlog::merkle::Frontier;
@@ -113,7 +115,7 @@ fn a_cosigners_signature_does_not_make_a_checkpoint_the_logs() {
     let forged = format!("{text}\n{line}\n");
     assert!(matches!(
         SignedCheckpoint::open(&forged, &[key.verifier().clone()]),
-        Err(crate::tlog::checkpoint::CheckpointError::OtherOrigin { .. })
+        Err(crate::tlog::signed_checkpoint::CheckpointError::OtherOrigin { .. })
     ));
 }
 

@@ -7,15 +7,15 @@ use aws_lc_rs::signature::KeyPair;
 use aws_lc_rs::signature::ML_DSA_44_SIGNING;
 use aws_lc_rs::signature::PqdsaKeyPair;
 
-use super::KeyError;
-use super::file;
 use crate::clock::Moment;
-use crate::tlog::checkpoint::SignedCheckpoint;
-use crate::tlog::cosignature;
+use crate::tlog::checkpoint;
+use crate::tlog::key_file;
+use crate::tlog::key_file::KeyError;
 use crate::tlog::note;
 use crate::tlog::note::KeyKind;
 use crate::tlog::note::NoteError;
 use crate::tlog::note::VerifierKey;
+use crate::tlog::signed_checkpoint::SignedCheckpoint;
 
 const ML_DSA_44: &str = "ML-DSA-44";
 
@@ -30,10 +30,10 @@ pub struct SigningError;
 impl PostQuantumKey {
     /// Reads a PKCS#8 file, PEM or DER.
     pub fn load(path: &Path) -> Result<Self, KeyError> {
-        let der = file::read(path, ML_DSA_44)?;
+        let der = key_file::read(path, ML_DSA_44)?;
         PqdsaKeyPair::from_pkcs8(&ML_DSA_44_SIGNING, &der)
             .map(Self)
-            .map_err(|_| file::not_a_key(path, ML_DSA_44))
+            .map_err(|_| key_file::not_a_key(path, ML_DSA_44))
     }
 
     /// Makes a key and writes it, for its owner's eyes only, to a file that must not exist.
@@ -41,7 +41,7 @@ impl PostQuantumKey {
         let pair =
             PqdsaKeyPair::generate(&ML_DSA_44_SIGNING).map_err(|_| KeyError::NoRandomness)?;
         let document = pair.to_pkcs8v1().map_err(|_| KeyError::NoRandomness)?;
-        file::create(path, document.as_ref())?;
+        key_file::create(path, document.as_ref())?;
         Ok(Self(pair))
     }
 
@@ -57,8 +57,8 @@ impl PostQuantumKey {
         checkpoint: &SignedCheckpoint,
         at: Moment,
     ) -> Result<String, SigningError> {
-        let seconds = cosignature::seconds(at);
-        let message = cosignature::subtree_message(verifier.name(), checkpoint.text(), seconds)
+        let seconds = checkpoint::seconds(at);
+        let message = checkpoint::subtree_message(verifier.name(), checkpoint.text(), seconds)
             .ok_or(SigningError)?;
         let mut signature = vec![0; ML_DSA_44_SIGNING.signature_len()];
         self.0

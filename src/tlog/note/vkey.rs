@@ -13,7 +13,7 @@ use base64::engine::general_purpose::STANDARD;
 use super::NoteError;
 use super::is_key_name;
 use crate::clock::Moment;
-use crate::tlog::cosignature;
+use crate::tlog::checkpoint;
 
 /// What a key's signature states (C2SP signed-note, signature types).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -134,8 +134,8 @@ impl VerifierKey {
         let (seconds, signature) = signature.split_first_chunk()?;
         let seconds = u64::from_be_bytes(*seconds);
         let message = match self.kind {
-            KeyKind::MlDsa44 => cosignature::subtree_message(&self.name, text, seconds)?,
-            KeyKind::Ed25519 | KeyKind::Cosignature => cosignature::message(text, seconds),
+            KeyKind::MlDsa44 => checkpoint::subtree_message(&self.name, text, seconds)?,
+            KeyKind::Ed25519 | KeyKind::Cosignature => checkpoint::message(text, seconds),
         };
         if !self.verifies(&message, signature) {
             return None;

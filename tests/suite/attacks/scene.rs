@@ -15,8 +15,8 @@ use landbridge::identity::directory::Directory;
 use landbridge::journal::reader::Reader;
 use landbridge::journal::tiles::Tiles;
 use landbridge::name::ExchangeId;
-use landbridge::tlog::checkpoint::SignedCheckpoint;
 use landbridge::tlog::cosignature::CosignerKey;
+use landbridge::tlog::signed_checkpoint::SignedCheckpoint;
 use serde_json::Value;
 
 use super::forge;

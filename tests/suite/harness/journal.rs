@@ -13,8 +13,8 @@ use landbridge::journal::verify::verify;
 use landbridge::name::ExchangeId;
 use landbridge::pb;
 use landbridge::pb::journal_record::Kind;
-use landbridge::tlog::checkpoint::SignedCheckpoint;
 use landbridge::tlog::note::VerifierKey;
+use landbridge::tlog::signed_checkpoint::SignedCheckpoint;
 use tokio::time::timeout;
 
 use super::PATIENCE;

@@ -13,9 +13,9 @@ use crate::journal::tiles::TILE_WIDTH;
 use crate::journal::tiles::TileError;
 use crate::journal::tiles::TilePath;
 use crate::journal::tiles::Tiles;
-use crate::tlog::checkpoint::CheckpointError;
-use crate::tlog::checkpoint::SignedCheckpoint;
 use crate::tlog::note::VerifierKey;
+use crate::tlog::signed_checkpoint::CheckpointError;
+use crate::tlog::signed_checkpoint::SignedCheckpoint;
 
 /// A leaf after its length, as a bundle has it.
 const ENTRY_BYTES: usize = 2 + LEAF_BYTES;

@@ -2,8 +2,8 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 
 use super::*;
-use crate::tlog::checkpoint::SignedCheckpoint;
 use crate::tlog::merkle;
+use crate::tlog::signed_checkpoint::SignedCheckpoint;
 
 /// The worked vector: a log of seven entries to a witness that has cosigned three.
 const VECTOR: &str = "old 3

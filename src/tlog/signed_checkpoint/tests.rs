@@ -181,7 +181,7 @@ fn a_malformed_checkpoint_is_refused_with_what_is_wrong() {
     for (text, fault) in cases {
         assert_eq!(
             Checkpoint::parse(&text),
-            Err(CheckpointError::Malformed(fault)),
+            Err(MalformedCheckpoint(fault)),
             "{text:?}"
         );
     }
