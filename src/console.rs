@@ -58,8 +58,8 @@ use axum::routing::get;
 use axum::routing::post;
 
 use crate::door::operators::hosts;
+use crate::evidence::criteria::Criteria;
 use crate::evidence::reconcile::overdue::OverdueComparisons;
-use crate::evidence::search::Criteria;
 use crate::evidence::search::Page as Listed;
 use crate::evidence::search::SearchResult;
 use crate::evidence::witness_states::WitnessStates;

@@ -3,7 +3,11 @@
 //! Nothing here writes entries; what it says rests on entries that are proven.
 
 pub mod alarm;
+pub mod cosigned;
+pub mod criteria;
 pub mod export;
+pub(crate) mod facet;
+pub mod hit;
 pub mod index;
 pub mod journals;
 pub mod json;

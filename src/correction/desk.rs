@@ -25,7 +25,7 @@ use super::store::Notice;
 use super::store::Store;
 use super::store::StoreError;
 use super::timestamp;
-use crate::evidence::search::Hit;
+use crate::evidence::hit::Hit;
 use crate::exchange::Exchange;
 use crate::journal::AppendError;
 use crate::journal::Entry;

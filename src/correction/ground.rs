@@ -2,10 +2,10 @@
 
 use std::path::Path;
 
+use crate::evidence::criteria::Criteria;
+use crate::evidence::hit::Hit;
 use crate::evidence::index::Index;
 use crate::evidence::index::IndexError;
-use crate::evidence::search::Criteria;
-use crate::evidence::search::Hit;
 use crate::evidence::search::Page;
 use crate::evidence::search::find;
 use crate::journal::Role;

@@ -5,9 +5,9 @@ use std::path::Path;
 
 use super::ground::NoGround;
 use crate::clock::Moment;
+use crate::evidence::criteria::Criteria;
+use crate::evidence::hit::Hit;
 use crate::evidence::index::Index;
-use crate::evidence::search::Criteria;
-use crate::evidence::search::Hit;
 use crate::evidence::search::Page;
 use crate::evidence::search::find;
 use crate::journal::Role;

@@ -18,8 +18,8 @@ use std::path::PathBuf;
 use ::parquet::errors::ParquetError;
 use time::UtcOffset;
 
+use super::criteria::Criteria;
 use super::json::UndescribedRecord;
-use super::search::Criteria;
 use crate::journal::reader::ReadError;
 use crate::journal::reader::Reader;
 use crate::journal::tiles::TileError;

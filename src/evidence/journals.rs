@@ -9,8 +9,8 @@ use std::sync::OnceLock;
 use std::sync::PoisonError;
 use std::time::Instant;
 
-use super::witness::last_cosigned::Cosigned;
-use super::witness::last_cosigned::Rollback;
+use super::cosigned::Cosigned;
+use super::cosigned::Rollback;
 use crate::fault::Fault;
 use crate::identity::directory::Department;
 use crate::identity::directory::Directory;

@@ -4,9 +4,9 @@
 
 use std::collections::BTreeSet;
 
+use super::criteria::Criteria;
+use super::hit::Hit;
 use super::index::Index;
-use super::search::Criteria;
-use super::search::Hit;
 use super::search::Page;
 use super::search::each;
 use super::search::find;

@@ -2,8 +2,8 @@
 
 use std::path::Path;
 
+use super::criteria::Criteria;
 use super::index::Index;
-use super::search::Criteria;
 use super::search::each;
 use crate::journal::Kind;
 use crate::journal::policies::Policies;

@@ -2,8 +2,8 @@
 
 use std::time::Instant;
 
+use super::cosigned::Rollback;
 use super::journals::Journals;
-use super::witness::last_cosigned::Rollback;
 use crate::digest::Digest;
 use crate::fault::shown;
 use crate::journal::BadLeaf;

@@ -11,8 +11,6 @@ mod wire;
 
 use std::collections::BTreeMap;
 
-use crate::journal::Kind;
-use crate::journal::Leaf;
 use crate::journal::Outcome;
 use crate::journal::Role;
 use crate::name::DepartmentId;
@@ -138,13 +136,6 @@ impl Class {
             Self::AnswerLost | Self::DeniedLocally | Self::NoAnswer | Self::Pending => false,
         }
     }
-}
-
-/// Whether an exchange's last leaf names the provider's entry of the answer. A stream that was cut names that of its opening
-/// only.
-pub(super) fn has_answer(first: &Leaf, last: &Leaf) -> bool {
-    let is_end = last.kind == Kind::StreamEnd;
-    last.peer.is_some() && !(is_end && last.peer == first.peer)
 }
 
 /// Of what both sides should have. The items need no order.

@@ -1,6 +1,6 @@
 //! One entry in one line: who asked whom for what, why, and what came of it.
 
-use super::search::Hit;
+use super::hit::Hit;
 use crate::clock::Moment;
 use crate::digest::hex;
 use crate::journal::Leaf;

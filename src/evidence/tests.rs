@@ -8,12 +8,12 @@ use serde_json::Value as Json;
 use tempfile::TempDir;
 use time::UtcOffset;
 
+use super::criteria::Criteria;
 use super::export;
 use super::export::Export;
 use super::export::ExportError;
 use super::export::Format;
 use super::export::Selection;
-use super::search::Criteria;
 use super::search::Page;
 use super::search::find;
 use crate::journal::Kind;

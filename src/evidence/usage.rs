@@ -1,10 +1,10 @@
 //! Who received a person's data, when, for which purpose and under which agreement.
 
+use super::criteria::Criteria;
+use super::hit::Hit;
 use super::index::Index;
 use super::person::Person;
 use super::search::Coverage;
-use super::search::Criteria;
-use super::search::Hit;
 use super::search::each;
 use crate::clock::Moment;
 use crate::journal::Outcome;

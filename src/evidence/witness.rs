@@ -3,13 +3,11 @@
 //! C2SP tlog-witness, <https://c2sp.org/tlog-witness>. The thread `witness` owns what was cosigned and its file. Which logs
 //! there are, and by whose keys, the directory says: a log that is not there is unknown, and never trusted at first sight.
 
-pub(super) mod last_cosigned;
 pub mod request;
 
 mod state;
 mod thread;
 
-use crate::digest::sha256;
 use std::fs::File;
 use std::fs::TryLockError;
 use std::io;
@@ -24,9 +22,9 @@ use std::thread::Builder;
 use arc_swap::ArcSwap;
 use tokio::sync::oneshot;
 
+use super::cosigned::Cosigned;
 use super::journals::Journals;
 use crate::clock::Clock;
-use crate::digest::hex;
 use crate::journal::disk::Disk;
 use crate::journal::disk::DiskError;
 use crate::journal::disk::RealDisk;
@@ -38,7 +36,6 @@ use crate::tlog::note::NoteError;
 use crate::tlog::note::VerifierKey;
 use crate::tlog::signed_checkpoint::CheckpointError;
 use crate::tlog::signed_checkpoint::SignedCheckpoint;
-use last_cosigned::Cosigned;
 use request::AddCheckpoint;
 use request::Malformed;
 use state::StateFile;
@@ -135,7 +132,7 @@ impl Witness {
             disk.create_dir(folder)?;
         }
         let lock = lock(path)?;
-        let cosigned = Arc::new(Cosigned::load(path)?);
+        let cosigned = Arc::new(read_cosigned(path)?);
         journals.hold_against(cosigned.clone());
         let notes = cosigned.notes();
         let notes: Vec<&str> = notes.iter().map(String::as_str).collect();
@@ -253,9 +250,11 @@ impl Shared {
     }
 }
 
-/// How a witness's monitoring paths name a log: the lower-case hexadecimal SHA-256 of its origin.
-pub fn log_hash(origin: &str) -> String {
-    hex(&sha256(&[origin.as_bytes()]))
+fn read_cosigned(path: &Path) -> Result<Cosigned, WitnessError> {
+    Cosigned::from_notes(state::read(path)?).map_err(|source| WitnessError::Foreign {
+        path: path.to_owned(),
+        source,
+    })
 }
 
 /// Beside the file, which is replaced whole now and then.

@@ -4,11 +4,11 @@ use std::path::Path;
 
 use super::desk::ReadingDesk;
 use super::error::ReadingError;
+use crate::evidence::criteria::Criteria;
 use crate::evidence::index::Index;
 use crate::evidence::person::Gaps;
 use crate::evidence::person::Person;
 use crate::evidence::search;
-use crate::evidence::search::Criteria;
 use crate::evidence::search::Page;
 use crate::evidence::search::SearchResult;
 use crate::evidence::usage;

@@ -6,7 +6,7 @@ use std::path::Path;
 use super::error::ReadingError;
 use super::lookup;
 use super::progress::size;
-use crate::evidence::search::Criteria;
+use crate::evidence::criteria::Criteria;
 use crate::evidence::search::Page;
 use crate::journal::reader::Reader;
 use crate::journal::tiles::Tiles;

@@ -278,7 +278,7 @@ class Journal:
             demand(not first < self.size < tree.size, "the checkpoint ends within a commit")
             self.commits += 1
             at += length
-        demand(not any(data[at:]), "there is something behind the last commit")
+        demand(not any(data[at:]), "there is something after the last commit")
 
     def check_commit(self, tree, signature, what):
         text = f"{self.name}\n{tree.size}\n{base64.b64encode(tree.root()).decode()}\n".encode()

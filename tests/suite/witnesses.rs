@@ -7,7 +7,7 @@ use std::process::Command;
 use axum::body::Body;
 use axum::body::to_bytes;
 use http::Request;
-use landbridge::evidence::witness::log_hash;
+use landbridge::evidence::cosigned::log_hash;
 use landbridge::journal::reader::Reader;
 use landbridge::tlog::quorum::WitnessPolicy;
 use tonic::Code;

@@ -11,7 +11,7 @@ use crate::cli::exit::Failure;
 use crate::cli::time_arg;
 use crate::cli::time_arg::TimeArg;
 use crate::clock::Moment;
-use crate::evidence::search::Criteria;
+use crate::evidence::criteria::Criteria;
 use crate::journal::Kind;
 use crate::journal::Outcome;
 use crate::journal::Role;

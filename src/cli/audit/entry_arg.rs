@@ -3,7 +3,7 @@
 use super::Place;
 use super::unreadable;
 use crate::cli::exit::Failure;
-use crate::evidence::search::Criteria;
+use crate::evidence::criteria::Criteria;
 use crate::evidence::search::Page;
 use crate::evidence::search::find;
 use crate::journal::reader::StoredEntry;

@@ -28,13 +28,13 @@ use tar::HeaderMode;
 use uuid::Uuid;
 
 use super::parameters::Parameters;
+use crate::evidence::criteria::Criteria;
 use crate::evidence::export::Export;
 use crate::evidence::export::ExportError;
 use crate::evidence::export::Format;
 use crate::evidence::export::Selection;
 use crate::evidence::export::WrittenExport;
 use crate::evidence::export::write;
-use crate::evidence::search::Criteria;
 use crate::reading::desk::Action;
 use crate::reading::desk::OnRecord;
 use crate::reading::desk::Reading;

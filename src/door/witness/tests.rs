@@ -9,8 +9,8 @@ use tower::ServiceExt;
 
 use super::*;
 use crate::clock::Clock;
+use crate::evidence::cosigned::log_hash;
 use crate::evidence::journals::Journals;
-use crate::evidence::witness::log_hash;
 use crate::evidence::witness::request::AddCheckpoint;
 use crate::identity::directory::Directory;
 use crate::journal::Entry;

@@ -6,7 +6,7 @@ use super::Index;
 use super::IndexError;
 use super::bits::Bits;
 use super::requirement::facet_key;
-use crate::evidence::search::facet::Facet;
+use crate::evidence::facet::Facet;
 use crate::journal::Kind;
 use crate::journal::Role;
 

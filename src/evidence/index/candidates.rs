@@ -12,8 +12,8 @@ use super::number;
 use super::requirement::Requirement;
 use super::unsigned;
 use crate::clock::Moment;
-use crate::evidence::search::criteria::Demands;
-use crate::evidence::search::facet::Volume;
+use crate::evidence::criteria::Demands;
+use crate::evidence::facet::Volume;
 
 /// An entry that may fit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -11,9 +11,9 @@ use super::bits::Bits;
 use super::bits::block_of;
 use super::number;
 use super::unsigned;
-use crate::evidence::search::criteria::RequiredValue;
-use crate::evidence::search::facet::Facet;
-use crate::evidence::search::facet::Mention;
+use crate::evidence::criteria::RequiredValue;
+use crate::evidence::facet::Facet;
+use crate::evidence::facet::Mention;
 use crate::name::ExchangeId;
 
 /// Entries in a shard of mentions: whole blocks. The tests, whose journals are short, have several of them.

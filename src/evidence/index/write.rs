@@ -16,8 +16,8 @@ use super::number;
 use super::requirement::facet_key;
 use super::requirement::mention_key;
 use super::requirement::shard_of;
-use crate::evidence::search::Hit;
-use crate::evidence::search::facet::Volume;
+use crate::evidence::facet::Volume;
+use crate::evidence::hit::Hit;
 use crate::journal::scan::CommitAt;
 use crate::pb;
 

@@ -4,12 +4,12 @@ use std::collections::BTreeMap;
 use std::collections::BTreeSet;
 
 use super::Coverage;
-use super::Criteria;
-use super::End;
-use super::Hit;
 use super::Page;
 use super::SearchResult;
-use super::criteria::Demands;
+use crate::evidence::criteria::Criteria;
+use crate::evidence::criteria::Demands;
+use crate::evidence::hit::End;
+use crate::evidence::hit::Hit;
 use crate::evidence::index::Candidate;
 use crate::evidence::index::Index;
 use crate::evidence::index::IndexError;

@@ -1,3 +1,7 @@
+use crate::evidence::criteria::Criteria;
+use crate::journal::Outcome;
+use crate::pb;
+use crate::pb::journal_record;
 use std::sync::Arc;
 use std::sync::atomic::AtomicI64;
 use std::sync::atomic::Ordering;

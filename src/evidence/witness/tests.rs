@@ -1,3 +1,4 @@
+use crate::evidence::cosigned::log_hash;
 use crate::tlog::merkle;
 use std::sync::atomic::AtomicUsize;
 use std::sync::atomic::Ordering;

@@ -10,10 +10,10 @@ use tokio::sync::oneshot;
 
 use super::CosignRefusal;
 use super::Shared;
-use super::last_cosigned::LastCosigned;
-use super::log_hash;
 use super::state::StateFile;
 use crate::clock::Clock;
+use crate::evidence::cosigned::LastCosigned;
+use crate::evidence::cosigned::log_hash;
 use crate::fault::chain;
 use crate::journal::disk::DiskError;
 use crate::tlog::cosignature::CosignerKey;

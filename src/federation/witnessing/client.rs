@@ -11,7 +11,7 @@ use http::header::CONTENT_TYPE;
 use tokio::time::timeout;
 use tower::ServiceExt;
 
-use crate::evidence::witness::log_hash;
+use crate::evidence::cosigned::log_hash;
 use crate::fault::shown;
 use crate::source::channel::Channel;
 use crate::source::channel::ChannelError;

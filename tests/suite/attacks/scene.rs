@@ -6,10 +6,10 @@ use std::path::PathBuf;
 use std::process::Command;
 
 use landbridge::clock::Clock;
+use landbridge::evidence::cosigned::log_hash;
 use landbridge::evidence::journals::Journals;
 use landbridge::evidence::witness::CosignRefusal;
 use landbridge::evidence::witness::Witness;
-use landbridge::evidence::witness::log_hash;
 use landbridge::evidence::witness::request::AddCheckpoint;
 use landbridge::identity::directory::Directory;
 use landbridge::journal::reader::Reader;

@@ -3,9 +3,9 @@
 use prost_types::Timestamp;
 
 use crate::clock::Moment;
+use crate::evidence::hit::End;
+use crate::evidence::hit::Hit;
 use crate::evidence::person::Gaps;
-use crate::evidence::search::End;
-use crate::evidence::search::Hit;
 use crate::evidence::usage::Usage;
 use crate::identity::directory::Directory;
 use crate::pb;

@@ -1,6 +1,6 @@
 //! What an entry can be searched by: named once, so that the index and the reading of the journal cannot differ.
 
-use super::Hit;
+use super::hit::Hit;
 use crate::digest::hex;
 use crate::journal::Kind;
 use crate::name::DepartmentId;

@@ -2,16 +2,14 @@
 
 use std::collections::HashMap;
 use std::collections::HashSet;
-use std::path::Path;
 use std::sync::Arc;
 use std::sync::Mutex;
 use std::sync::PoisonError;
 use std::sync::RwLock;
 use std::time::Instant;
 
-use super::WitnessError;
-use super::log_hash;
-use super::state;
+use crate::digest::hex;
+use crate::digest::sha256;
 use crate::tlog::checkpoint::Checkpoint;
 use crate::tlog::merkle;
 use crate::tlog::note;
@@ -54,13 +52,11 @@ pub enum Rollback {
 }
 
 impl Cosigned {
-    pub(super) fn load(path: &Path) -> Result<Self, WitnessError> {
+    /// From the notes in the witness's own file.
+    pub(super) fn from_notes(notes: Vec<String>) -> Result<Self, CheckpointError> {
         let mut last = HashMap::new();
-        for note in state::read(path)? {
-            let (log, read) = LastCosigned::read(note).map_err(|source| WitnessError::Foreign {
-                path: path.to_owned(),
-                source,
-            })?;
+        for note in notes {
+            let (log, read) = LastCosigned::read(note)?;
             last.insert(log, Arc::new(read));
         }
         Ok(Self {
@@ -140,6 +136,11 @@ impl LastCosigned {
         };
         Ok((log_hash(&origin), last))
     }
+}
+
+/// How a witness's monitoring paths name a log: the lower-case hexadecimal SHA-256 of its origin.
+pub fn log_hash(origin: &str) -> String {
+    hex(&sha256(&[origin.as_bytes()]))
 }
 
 #[cfg(test)]

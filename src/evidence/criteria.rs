@@ -1,11 +1,11 @@
 //! What an entry must be to be found.
 
-use super::Hit;
 use super::facet::Facet;
 use super::facet::Mention;
 use super::facet::Volume;
 use super::facet::subject_bytes;
 use super::facet::upward;
+use super::hit::Hit;
 use crate::clock::Moment;
 use crate::journal::Kind;
 use crate::journal::Leaf;
