@@ -5,6 +5,7 @@ mod corrections;
 mod faults;
 mod operators;
 mod quantity;
+mod paths;
 mod raw;
 mod reconciliation;
 mod registry;

@@ -19,6 +19,7 @@ mod entry;
 mod exchanges;
 mod explain;
 mod export;
+mod extractors;
 mod fields;
 mod flow;
 mod flow_picture;

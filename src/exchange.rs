@@ -14,7 +14,6 @@ pub mod trace;
 mod draft;
 mod rounding;
 mod log;
-mod warrant;
 mod whole;
 
 use std::panic::AssertUnwindSafe;
@@ -45,6 +44,8 @@ use answer::Answer;
 use answer::Body;
 use ask::Ask;
 use draft::Draft;
+use draft::warrant;
+use draft::warrant::Warrant;
 use refusal::Cause;
 use refusal::REVISION_INCOMPATIBLE;
 use refusal::Refusal;
@@ -53,7 +54,6 @@ use replay::SeenExchanges;
 use secret::Secrets;
 use snapshot::Snapshot;
 use stream::AnswerStream;
-use warrant::Warrant;
 
 /// Answers what systems and peers ask, and keeps the account of it. One for each gateway, behind both doors.
 #[derive(Debug)]
@@ -154,7 +154,9 @@ impl Exchange {
                 self.record(&caller, draft, body, warrant).await
             }
             Ok(PreparedAnswer::Stream(snapshot, records, warrant)) => {
-                AnswerStream::open(self, snapshot, caller, ask, draft, *records, warrant).await
+                let opened =
+                    AnswerStream::open(self, snapshot, caller, ask, draft, *records, warrant);
+                Ok(Answer::Stream(Box::new(opened.await?)))
             }
             Err(cause) => Err(self.refuse(&caller, draft, cause).await),
         }

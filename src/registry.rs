@@ -10,6 +10,8 @@ pub mod format;
 pub mod identifier;
 pub mod lint;
 pub mod mask;
+pub(crate) mod digests;
+mod options;
 pub mod query;
 pub mod revision;
 pub mod rules;
@@ -18,6 +20,7 @@ pub mod schema;
 mod search;
 #[cfg(test)]
 pub(crate) mod specimen;
+mod type_name;
 pub mod value;
 pub mod wire;
 

@@ -9,7 +9,7 @@ use http::Uri;
 use serde::Deserialize;
 
 use super::faults::Faults;
-use super::raw::beside;
+use super::paths::beside;
 use crate::console::ConsoleConfig;
 use crate::console::openid::OpenIdConfig;
 use crate::console::role::Role;

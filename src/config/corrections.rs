@@ -11,9 +11,9 @@ use time::macros::format_description;
 
 use super::CorrectionsConfig;
 use super::faults::Faults;
+use super::paths::beside;
 use super::quantity::DELAY;
 use super::quantity::parse_delay;
-use super::raw::beside;
 use crate::correction::calendar::Calendar;
 
 /// More would be no due day.

@@ -18,6 +18,7 @@ use super::console::RawConsole;
 use super::corrections::RawCorrections;
 use super::faults::Faults;
 use super::operators::RawOperators;
+use super::paths::beside;
 use super::quantity::DURATION;
 use super::quantity::SIZE;
 use super::quantity::parse_offset;
@@ -490,11 +491,6 @@ impl RawLimits {
             ),
         }
     }
-}
-
-/// A path in a settings file is relative to the file.
-pub(super) fn beside(settings: &Path, path: PathBuf) -> PathBuf {
-    settings.parent().unwrap_or(Path::new("")).join(path)
 }
 
 fn parse(file: &str, text: &str) -> Result<RawConfig, Vec<Fault>> {

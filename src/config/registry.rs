@@ -8,8 +8,8 @@ use serde::Deserialize;
 
 use super::PublicationConfig;
 use super::faults::Faults;
+use super::paths::beside;
 use super::quantity::DURATION;
-use super::raw::beside;
 use crate::clock::parse_span;
 
 #[derive(Debug, Deserialize)]

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use super::SourceConfig;
 use super::faults::Faults;
-use super::raw::beside;
+use super::paths::beside;
 use crate::source::service::settings::Address;
 use crate::source::service::settings::ServiceSettings;
 use crate::source::sql::settings::DatabaseUrl;

@@ -11,12 +11,12 @@ use maud::html;
 use time::Date;
 
 use super::Console;
+use super::extractors::AnyRole;
 use super::page;
 use super::page::Page;
 use super::page::fact;
 use super::page_error::PageError;
 use super::policy::kept_text;
-use super::visitor::AnyRole;
 use super::words::Language;
 use super::words::Words;
 use crate::exchange::snapshot::Snapshot;

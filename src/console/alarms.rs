@@ -10,12 +10,12 @@ use maud::html;
 use time::UtcOffset;
 
 use super::Console;
+use super::extractors::Auditor;
 use super::page;
 use super::page::Page;
 use super::page_error::PageError;
 use super::period;
 use super::period::PeriodForm;
-use super::visitor::Auditor;
 use super::words::Words;
 use crate::clock::Moment;
 use crate::evidence::alarm;

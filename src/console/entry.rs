@@ -12,13 +12,13 @@ use time::Date;
 use time::UtcOffset;
 
 use super::Console;
+use super::extractors::Auditor;
 use super::merkle_path;
 use super::page;
 use super::page::Page;
 use super::page::fact;
 use super::page_error::PageError;
 use super::policy::texts_on_record;
-use super::visitor::Auditor;
 use super::words::Words;
 use crate::digest::hex;
 use crate::evidence::criteria::Criteria;

@@ -14,6 +14,7 @@ use serde::Deserialize;
 use time::UtcOffset;
 
 use super::Console;
+use super::extractors::Auditor;
 use super::fields::department;
 use super::fields::free;
 use super::fields::least;
@@ -25,7 +26,6 @@ use super::page;
 use super::page::Page;
 use super::page_error::PageError;
 use super::period;
-use super::visitor::Auditor;
 use super::words::Words;
 use crate::evidence::person::Gaps;
 use crate::evidence::row::Row;

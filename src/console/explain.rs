@@ -11,6 +11,7 @@ use maud::html;
 use serde::Deserialize;
 
 use super::Console;
+use super::extractors::AnyRole;
 use super::fields::department;
 use super::fields::free;
 use super::fields::one_of;
@@ -21,7 +22,6 @@ use super::page::Page;
 use super::page::fact;
 use super::page_error::PageError;
 use super::period;
-use super::visitor::AnyRole;
 use super::words::Words;
 use crate::clock::Moment;
 use crate::exchange::snapshot::Snapshot;

@@ -11,11 +11,11 @@ use serde::Deserialize;
 use time::UtcOffset;
 
 use super::Console;
+use super::extractors::Auditor;
 use super::fields::when;
 use super::page::Page;
 use super::page_error::PageError;
 use super::period;
-use super::visitor::Auditor;
 use crate::door::operators::export::ExportRequest;
 use crate::door::operators::export::FILES;
 use crate::door::operators::export::export_for;

@@ -11,6 +11,7 @@ use maud::html;
 use time::UtcOffset;
 
 use super::Console;
+use super::extractors::AnyRole;
 use super::flow_picture::Drawing;
 use super::page;
 use super::page::Page;
@@ -18,7 +19,6 @@ use super::page_error::PageError;
 use super::period;
 use super::period::PeriodForm;
 use super::plots;
-use super::visitor::AnyRole;
 use super::words::Words;
 use crate::evidence::tally;
 use crate::evidence::tally::Corrections;

@@ -14,11 +14,11 @@ use tokio::time::timeout;
 
 use super::Console;
 use super::Neighbours;
+use super::extractors::AnyRole;
 use super::page;
 use super::page::Page;
 use super::page::fact;
 use super::page_error::PageError;
-use super::visitor::AnyRole;
 use super::words::Words;
 use crate::clock::Moment;
 use crate::digest::hex;

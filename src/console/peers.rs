@@ -10,10 +10,10 @@ use maud::html;
 use time::UtcOffset;
 
 use super::Console;
+use super::extractors::AnyRole;
 use super::page;
 use super::page::Page;
 use super::page_error::PageError;
-use super::visitor::AnyRole;
 use super::words::Words;
 use crate::clock::Moment;
 use crate::evidence::hit::Hit;

@@ -14,11 +14,11 @@ use time::UtcOffset;
 
 use super::Console;
 use super::difference;
+use super::extractors::AnyRole;
 use super::page;
 use super::page::Page;
 use super::page::fact;
 use super::page_error::PageError;
-use super::visitor::AnyRole;
 use super::words::Words;
 use crate::digest::digest_of;
 use crate::digest::hex;

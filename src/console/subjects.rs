@@ -15,12 +15,12 @@ use zeroize::Zeroizing;
 
 use super::Console;
 use super::exchanges;
+use super::extractors::Auditor;
 use super::fields::free;
 use super::fields::one_of;
 use super::page;
 use super::page::Page;
 use super::page_error::PageError;
-use super::visitor::Auditor;
 use super::words::Words;
 use crate::evidence::person::Gaps;
 use crate::evidence::person::schemes;

@@ -2,6 +2,7 @@
 
 mod account;
 mod proof;
+pub(super) mod warrant;
 
 use std::sync::Arc;
 use std::time::Instant;

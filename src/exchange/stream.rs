@@ -5,15 +5,14 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 use super::Exchange;
-use super::answer::Answer;
 use super::ask::Ask;
 use super::draft::Draft;
+use super::draft::warrant;
+use super::draft::warrant::Warrant;
 use super::log;
 use super::refusal::Cause;
 use super::refusal::Refusal;
 use super::snapshot::Snapshot;
-use super::warrant;
-use super::warrant::Warrant;
 use crate::identity::Caller;
 use crate::journal::Kind;
 use crate::journal::OpenEntry;
@@ -68,7 +67,7 @@ impl AnswerStream {
         mut draft: Draft,
         records: Records,
         warrant: Warrant,
-    ) -> Result<Answer, Refusal> {
+    ) -> Result<Self, Refusal> {
         // If we die after this line the journal says that the stream was opened, and not how far it came.
         let opening = match draft.opening_entry(warrant, exchange.clock.now()) {
             Ok(opening) => opening,
@@ -83,7 +82,7 @@ impl AnswerStream {
             .redactions
             .of(records.permit(), &exchange.secrets.pseudonyms);
         let opened = Some(opened);
-        let stream = Self {
+        Ok(Self {
             exchange,
             snapshot,
             caller,
@@ -94,8 +93,7 @@ impl AnswerStream {
             opened,
             header,
             last: None,
-        };
-        Ok(Answer::Stream(Box::new(stream)))
+        })
     }
 
     /// The next part; `None` after the trailer or a refusal.

@@ -1,7 +1,6 @@
 //! Compiles the `.proto` tree into a registry, without `protoc`.
 
 mod code;
-pub(super) mod digest;
 mod link;
 mod nesting;
 mod option;
@@ -11,8 +10,9 @@ pub(super) mod record;
 mod scopes;
 mod sites;
 mod strict;
-mod tree;
+pub(crate) mod tree;
 
+use crate::registry::digests;
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::path::PathBuf;
@@ -62,7 +62,7 @@ impl Tree {
     fn of(mut sources: Vec<Source>) -> Self {
         sources.sort_by(|a, b| a.name.cmp(&b.name));
         Self {
-            digest: digest::of_tree(&sources),
+            digest: digests::of_tree(sources.iter().map(|source| (&source.name, &source.text))),
             sources,
             drafts: Vec::new(),
         }
@@ -181,7 +181,7 @@ fn packages(
     let held = |(package, files): (String, BTreeMap<_, _>)| {
         let held = PackageRevision {
             owner: owners.get(package.as_str()).copied().cloned(),
-            digest: digest::of_package(files),
+            digest: digests::of_package(files),
         };
         (package, held)
     };

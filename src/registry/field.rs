@@ -11,6 +11,7 @@ use prost_reflect::MessageDescriptor;
 
 use super::identifier::IdentifierForm;
 use super::mask::Mask;
+use super::type_name::type_name;
 use crate::name::FieldPath;
 use crate::name::RecordType;
 use crate::pb::Sensitivity;
@@ -243,16 +244,4 @@ pub(super) fn divisible(field: &FieldDescriptor) -> Option<MessageDescriptor> {
 fn is_value(message: &MessageDescriptor) -> bool {
     let package = message.package_name();
     package == "google.protobuf" || package == "google.type"
-}
-
-pub(super) fn type_name(field: &FieldDescriptor) -> String {
-    let kind = field.kind();
-    if let (true, Kind::Message(entry)) = (field.is_map(), &kind) {
-        let key = entry.map_entry_key_field().kind();
-        let value = entry.map_entry_value_field().kind();
-        return format!("map<{key:?}, {value:?}>");
-    }
-    let repeated = if field.is_list() { "repeated " } else { "" };
-    // The `Debug` form of a kind is its name in the protobuf language.
-    format!("{repeated}{kind:?}")
 }

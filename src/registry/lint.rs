@@ -9,7 +9,7 @@ use prost_reflect::MessageDescriptor;
 use super::compat::Site;
 use super::compile::is_provided;
 use super::compile::package::is_foreign;
-use super::compile::record::option;
+use super::options::option;
 use crate::pb;
 use crate::pb::Sensitivity;
 

@@ -130,7 +130,7 @@ impl Mask {
         }
         Err(UnfitMask {
             mask: self,
-            kind: super::field::type_name(field),
+            kind: super::type_name::type_name(field),
             needs,
         })
     }

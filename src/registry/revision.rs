@@ -5,7 +5,7 @@ use std::fmt;
 use std::path::Path;
 
 use super::Registry;
-use super::compile::digest;
+use super::digests;
 use crate::digest::Digest;
 use crate::digest::hex;
 use crate::name::DepartmentId;
@@ -56,7 +56,7 @@ impl PackageFiles {
             return Err(NoPackage::TooLarge(package));
         }
         Ok(Self {
-            digest: digest::of_package(&texts),
+            digest: digests::of_package(&texts),
             package,
             texts,
         })

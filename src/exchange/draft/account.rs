@@ -3,11 +3,11 @@
 use bytes::Bytes;
 
 use super::Draft;
+use super::warrant::Warrant;
 use crate::clock::Moment;
 use crate::digest::Digest;
 use crate::digest::hex;
 use crate::exchange::refusal::Cause;
-use crate::exchange::warrant::Warrant;
 use crate::fault::chain;
 use crate::journal::Entry;
 use crate::journal::Kind;

@@ -10,8 +10,8 @@ use super::rule::Rule;
 use super::side::Side;
 use crate::pb;
 use crate::pb::Sensitivity;
-use crate::registry::compile::record::option;
 use crate::registry::mask::Mask;
+use crate::registry::options::option;
 
 impl Report<'_> {
     pub(super) fn governance(&mut self) {

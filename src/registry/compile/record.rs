@@ -1,12 +1,12 @@
 //! Reads the options of messages and fields, and makes record types of them.
 
+use crate::registry::digests;
+use crate::registry::options::option;
 use std::collections::BTreeMap;
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use prost::Message;
 use prost_reflect::DescriptorPool;
-use prost_reflect::DynamicMessage;
 use prost_reflect::ExtensionDescriptor;
 use prost_reflect::FieldDescriptor;
 use prost_reflect::Kind;
@@ -24,7 +24,6 @@ use super::super::schema::Declarations;
 use super::super::schema::Deprecation;
 use super::super::schema::FieldTree;
 use super::super::schema::RecordSchema;
-use super::digest;
 use super::package;
 use super::sites::Sites;
 use super::strict;
@@ -187,7 +186,7 @@ impl Reader {
             description: sites.comment(message.path()),
             sharing: options.sharing(),
             update_frequency: options.update_frequency(),
-            digest: digest::of_record(message, &options, &|field| self.field_options(field)),
+            digest: digests::of_record(message, &options, &|field| self.field_options(field)),
             title: options.title,
             title_zh: options.title_zh,
             office: options.office,
@@ -198,20 +197,6 @@ impl Reader {
             fields,
         })
     }
-}
-
-/// The value of one of our options, if it is set.
-pub(in crate::registry) fn option<T: Message + Default>(
-    options: &DynamicMessage,
-    extension: Option<&ExtensionDescriptor>,
-) -> Option<T> {
-    let extension = extension.filter(|e| options.has_extension(e))?;
-    // The annotations are compiled from the file that `pb` is generated from, so that this cannot fail.
-    options
-        .get_extension(extension)
-        .as_message()?
-        .transcode_to()
-        .ok()
 }
 
 fn mask(text: &str, field: &FieldDescriptor) -> Result<Option<Mask>, String> {

@@ -21,12 +21,12 @@ const MAX_TREE: usize = 256 << 20;
 
 /// A file of the tree as it was read.
 #[derive(Debug)]
-pub(super) struct Source {
+pub(crate) struct Source {
     /// Relative to the root, with `/`: the name by which others import it.
-    pub(super) name: String,
+    pub(crate) name: String,
     /// The path as an administrator knows it.
     pub(super) path: String,
-    pub(super) text: String,
+    pub(crate) text: String,
 }
 
 impl Source {

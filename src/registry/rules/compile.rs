@@ -21,7 +21,7 @@ use super::check::Check;
 use super::checks::checks;
 use crate::pb::rules;
 use crate::pb::rules::field_rules::Type;
-use crate::registry::compile::record::option;
+use crate::registry::options::option;
 use crate::registry::scalar::Scalar;
 
 /// The rules of all messages of a pool.

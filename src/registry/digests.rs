@@ -9,27 +9,23 @@ use prost_reflect::FieldDescriptor;
 use prost_reflect::Kind;
 use prost_reflect::MessageDescriptor;
 
-use super::super::field::divisible;
-use super::tree::Source;
+use super::field::divisible;
 use crate::digest::Digest;
 use crate::pb;
 use crate::pb::TextFormat;
 
 /// SHA-256 over the names and texts of all files, by name.
-pub(super) fn of_tree(sources: &[Source]) -> Digest {
-    let mut hash = Hash::new("landbridge registry v1");
-    for source in sources {
-        hash.text(&source.name);
-        hash.text(&source.text);
-    }
-    hash.finish()
+pub(super) fn of_tree<'a>(files: impl IntoIterator<Item = (&'a String, &'a String)>) -> Digest {
+    of_files("landbridge registry v1", files)
 }
 
 /// SHA-256 over the names and texts of one package's files, by name.
-pub(in crate::registry) fn of_package<'a>(
-    files: impl IntoIterator<Item = (&'a String, &'a String)>,
-) -> Digest {
-    let mut hash = Hash::new("landbridge package v1");
+pub(super) fn of_package<'a>(files: impl IntoIterator<Item = (&'a String, &'a String)>) -> Digest {
+    of_files("landbridge package v1", files)
+}
+
+fn of_files<'a>(kind: &str, files: impl IntoIterator<Item = (&'a String, &'a String)>) -> Digest {
+    let mut hash = Hash::new(kind);
     for (name, text) in files {
         hash.text(name);
         hash.text(text);

@@ -1,8 +1,8 @@
 //! Leave for an answer to go on: it is of this department's own records, or its provider has it provably on record.
 
-use super::draft::Draft;
-use super::refusal::Cause;
-use super::snapshot::Snapshot;
+use super::Draft;
+use crate::exchange::refusal::Cause;
+use crate::exchange::snapshot::Snapshot;
 use crate::journal::Kind;
 use crate::name::DepartmentId;
 use crate::name::ExchangeId;
@@ -14,13 +14,13 @@ use crate::source::SourceError;
 /// What must be there before anything of an exchange goes on to its asker. Only the check of a receipt makes one, where there
 /// is a provider to give it.
 #[derive(Debug)]
-pub(super) struct Warrant {
+pub(crate) struct Warrant {
     exchange: ExchangeId,
 }
 
 impl Warrant {
     /// For what the draft has received so far: an answer, the opening of a stream, or the end of one.
-    pub(super) fn of(
+    pub(crate) fn of(
         kind: Kind,
         permit: &Permit,
         receipt: Option<&pb::Receipt>,
@@ -40,7 +40,7 @@ impl Warrant {
     }
 
     /// Uses it up for the exchange that it is for, and no other.
-    pub(super) fn use_for(self, exchange: ExchangeId) -> Result<(), Cause> {
+    pub(crate) fn use_for(self, exchange: ExchangeId) -> Result<(), Cause> {
         match self.exchange == exchange {
             true => Ok(()),
             false => Err(Cause::Panicked),
@@ -49,7 +49,7 @@ impl Warrant {
 }
 
 /// Why a source gave nothing. A provider's refusal is held against its receipt, as an answer is.
-pub(super) fn cause_of(
+pub(crate) fn cause_of(
     error: SourceError,
     provider: &DepartmentId,
     snapshot: &Snapshot,
