@@ -60,7 +60,7 @@ async fn a_reload_is_told_text_by_text_and_an_entry_leads_to_the_text_of_its_tim
         .await;
 
     let mut auditor = Person::at(&tax, origin(&world, "tax"));
-    auditor.signs_in(&accounts["auditor"], 0).await;
+    assert_eq!(auditor.signs_in(&accounts["auditor"], 0).await.status, 303);
     let policy = auditor.opens("/console/policy").await;
     let row = format!("<a href=\"/console/policy/changes/{reload}\">");
     assert!(policy.text().contains(&row), "{}", policy.text());
@@ -191,18 +191,25 @@ async fn a_change_is_checked_and_rehearsed_on_what_was_asked_and_leaves_the_file
     let world = World::new().await;
     let accounts = accounts(&world, "tax");
     let (_civil, tax) = world.pair().await;
-    for purpose in ["tax-assessment", "arrears", "arrears", "refunds"] {
+    let system = world.system("tax", "assessment");
+    for (purpose, refusal) in [
+        ("tax-assessment", None),
+        ("arrears", None),
+        ("arrears", None),
+        ("refunds", Some("PURPOSE_NOT_AGREED")),
+    ] {
         let asked = Asked::get(&Resident(7).key()).purpose(purpose);
-        world
-            .system("tax", "assessment")
-            .ask(&asked)
-            .await
-            .unwrap_or_default();
+        assert_eq!(
+            system.refusal(&asked).await.as_deref(),
+            refusal,
+            "{purpose}"
+        );
     }
     let file = world.agreement("tax", AGREEMENT);
     let text = fs::read_to_string(&file).unwrap();
     let mut administrator = Person::at(&tax, origin(&world, "tax"));
-    administrator.signs_in(&accounts["administrator"], 0).await;
+    let signed_in = administrator.signs_in(&accounts["administrator"], 0).await;
+    assert_eq!(signed_in.status, 303);
     let offered = administrator
         .opens(&format!("/console/propose?file={AGREEMENT}"))
         .await;
@@ -292,7 +299,7 @@ async fn a_change_is_checked_and_rehearsed_on_what_was_asked_and_leaves_the_file
     assert_eq!(fs::read_to_string(&file).unwrap(), text);
     for role in ["viewer", "auditor"] {
         let mut person = Person::at(&tax, origin(&world, "tax"));
-        person.signs_in(&accounts[role], 0).await;
+        assert_eq!(person.signs_in(&accounts[role], 0).await.status, 303);
         assert_eq!(
             person
                 .posts("/console/propose", &propose(&changed))
