@@ -150,6 +150,10 @@ async fn an_hour_of_load_with_reloads_and_new_certificates_loses_nothing() {
         refused.len(),
         refused.first()
     );
+    assert!(
+        !warm.got.is_empty() && !got.is_empty(),
+        "nobody got anything"
+    );
     // Among other tests nobody knows how often.
     assert!(
         wanted.is_none() || asked_again * TURNED_AWAY <= got.len(),
