@@ -13,6 +13,7 @@ use crate::harness::person::Person;
 use crate::harness::person::accounts;
 use crate::harness::person::origin;
 use crate::harness::records::Resident;
+use crate::harness::table;
 
 const AGREEMENT: &str = "CIV-TAX-2026-01";
 
@@ -27,17 +28,7 @@ fn form(pairs: &[(&str, &str)]) -> String {
 
 /// What a reader sees of a page.
 fn seen(page: &Page) -> String {
-    let mut inside = false;
-    let shown = page.text().chars().filter(|&c| {
-        let was = inside;
-        inside = match c {
-            '<' => true,
-            '>' => false,
-            _ => inside,
-        };
-        !was && !inside
-    });
-    shown.collect()
+    table::without_tags(page.text())
 }
 
 #[tokio::test]
@@ -64,11 +55,28 @@ async fn a_reload_is_told_text_by_text_and_an_entry_leads_to_the_text_of_its_tim
     let policy = auditor.opens("/console/policy").await;
     let row = format!("<a href=\"/console/policy/changes/{reload}\">");
     assert!(policy.text().contains(&row), "{}", policy.text());
-    assert!(
-        seen(&policy).contains("CIV-TAX-2026-01taxcivil.v1.Resident"),
-        "{}",
-        seen(&policy)
-    );
+    let rows = table::of_page(policy.text());
+    let quotas = [
+        [
+            AGREEMENT,
+            "tax",
+            "civil.v1.Resident",
+            "records",
+            "2",
+            "40",
+            "5",
+        ],
+        [
+            AGREEMENT,
+            "tax",
+            "civil.v1.Resident",
+            "values looked up in vain",
+            "0",
+            "100",
+            "0",
+        ],
+    ];
+    assert_eq!(rows[1..3], quotas);
     let changes = auditor
         .opens(&format!("/console/policy/changes/{reload}"))
         .await;
@@ -233,22 +241,36 @@ async fn a_change_is_checked_and_rehearsed_on_what_was_asked_and_leaves_the_file
     let told = seen(&checked);
     assert_eq!(checked.status, 200, "{told}");
     assert!(told.contains("It would be accepted"), "{told}");
-    for line in [
-        "widensCIV-TAX-2026-01purposesrefunds",
-        "narrowsCIV-TAX-2026-01purposesarrears",
-        "narrowsCIV-TAX-2026-01, civil.v1.Residentfieldsbirth_date (year)",
-    ] {
-        assert!(told.contains(line), "{line}: {told}");
-    }
-    assert!(
-        told.contains("refusedtax/assessmentget civil.v1.Residentarrears2"),
-        "{told}"
+    let mut rows = table::of_page(checked.text());
+    let rehearsed = rows.split_off(4);
+    assert_eq!(
+        rows,
+        [
+            ["Effect", "Where", "Key", "Now", "Then"],
+            ["widens", AGREEMENT, "purposes", "", "refunds"],
+            ["narrows", AGREEMENT, "purposes", "arrears", ""],
+            [
+                "narrows",
+                "CIV-TAX-2026-01, civil.v1.Resident",
+                "fields",
+                "birth_date (year)",
+                ""
+            ],
+        ]
+    );
+    // Behind these stand the time of the last and why it is or was refused.
+    let rehearsed: Vec<_> = rehearsed.iter().map(|row| &row[..5]).collect();
+    let get = "get civil.v1.Resident";
+    assert_eq!(
+        rehearsed,
+        [
+            ["It would be", "Who", "What", "Purpose", "Exchanges"],
+            ["refused", "tax/assessment", get, "arrears", "2"],
+            ["refused", "tax/assessment", get, "tax-assessment", "1"],
+            ["permitted", "tax/assessment", get, "refunds", "1"],
+        ]
     );
     assert!(told.contains("PURPOSE_NOT_AGREED"), "{told}");
-    assert!(
-        told.contains("permittedtax/assessmentget civil.v1.Residentrefunds1"),
-        "{told}"
-    );
 
     let patch = administrator
         .posts("/console/propose/patch", &propose(&changed))
