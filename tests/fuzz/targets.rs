@@ -108,7 +108,7 @@ impl Ground {
         let of_files = |folder: &str| {
             let mut files = Vec::new();
             for entry in fs::read_dir(self.root.join(folder)).expect("a folder") {
-                files.push(fs::read(entry.expect("an entry").path()).unwrap_or_default());
+                files.push(fs::read(entry.expect("an entry").path()).expect("a file"));
             }
             files
         };
@@ -128,9 +128,9 @@ impl Ground {
             "proof" | "witness" => of_files(&format!("tests/fuzz/corpus/{target}")),
             "import" => vec![b"resident_id,full_name,national_id,address.district,former_names,registered_at\nR1,\"a, b\",110101199001011237,Nanming,\"[\"\"x\"\"]\",2026-01-31T08:00:00+08:00\n".to_vec()],
             "certificate" => of_files("tests/fuzz/corpus/certificate"),
-            "directory" => vec![fs::read(self.root.join("config/directory.toml")).unwrap_or_default()],
+            "directory" => vec![fs::read(self.root.join("config/directory.toml")).expect("the directory")],
             "settings" => ["civil", "tax"]
-                .map(|d| fs::read(self.root.join(format!("config/{d}.toml"))).unwrap_or_default())
+                .map(|d| fs::read(self.root.join(format!("config/{d}.toml"))).expect("settings"))
                 .to_vec(),
             _ => Vec::new(),
         }

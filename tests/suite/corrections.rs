@@ -23,6 +23,7 @@ use crate::harness::edit;
 use crate::harness::journal::Journal;
 use crate::harness::records::Resident;
 use crate::harness::refusal::Refused;
+use crate::harness::table;
 
 const STATEMENT: &str = "The given name is written with another character";
 
@@ -174,7 +175,19 @@ async fn the_whole_course_of_a_correction_is_in_both_journals_and_all_who_have_t
     );
     assert_eq!(row["key"], wrong.key().as_str());
     let (_, told) = at_civil(&world, &["show", &id]);
-    assert!(told.contains(STATEMENT), "{told}");
+    let rows = table::of_text(&told);
+    for row in [
+        ["correction", id.as_str()],
+        ["state", "open"],
+        ["due", open.due.as_str()],
+        ["filed by", "tax/assessment W. Example"],
+        ["record", &format!("civil.v1.Resident {}", wrong.key())],
+        ["field", "full_name"],
+        ["statement", STATEMENT],
+        ["evidence", "Identity card, seen on 2026-11-20"],
+    ] {
+        assert!(rows.iter().any(|cells| *cells == row), "{row:?}\n{told}");
+    }
     let reply = "Corrected after the household book";
     let (exit, told) = at_civil(&world, &["answer", &id, "--corrected", "--reply", reply]);
     assert_eq!(exit, Some(0), "{told}");

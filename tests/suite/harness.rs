@@ -19,6 +19,7 @@ pub(crate) mod refusal;
 #[path = "../../src/source/sql/tests/server.rs"]
 pub(crate) mod server;
 pub(crate) mod service;
+pub(crate) mod table;
 
 use std::fs;
 use std::net::TcpListener;

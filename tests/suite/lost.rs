@@ -116,13 +116,17 @@ async fn an_index_that_is_deleted_under_a_gateway_is_made_anew_for_its_owner_alo
         while !matches!(Index::open(&journal), Ok(Some(index)) if index.complete_to() > 0) {
             ticks.tick().await;
         }
+        let mut names = Vec::new();
         for file in fs::read_dir(journal.join("index")).unwrap() {
+            let file = file.unwrap();
             // SQLite's own files come and go.
-            let Ok(metadata) = file.unwrap().metadata() else {
+            let Ok(metadata) = file.metadata() else {
                 continue;
             };
             assert_eq!(metadata.permissions().mode() & 0o777, 0o600, "{deleted}");
+            names.push(file.file_name());
         }
+        assert!(names.iter().any(|name| name == "index.sqlite"), "{names:?}");
     };
     tokio::time::timeout(PATIENCE, indexed(false))
         .await

@@ -37,6 +37,9 @@ struct Scene {
     civil: Gateway,
 }
 
+const ANSWERED: &str = "answered";
+const CUT: &str = "cut";
+
 impl Scene {
     async fn new() -> Self {
         Self::laid_out(|_| {}).await
@@ -48,7 +51,7 @@ impl Scene {
         lay_out(&world);
         let civil = world.start("civil").await;
         let scene = Self { world, civil };
-        assert_eq!(scene.reason().await, "", "the agreement is in force");
+        assert_eq!(scene.outcome().await, ANSWERED, "the agreement is in force");
         scene
     }
 
@@ -56,16 +59,19 @@ impl Scene {
         agreements(&self.world)
     }
 
-    /// Why tax is refused; nothing if it is answered.
-    async fn reason(&self) -> String {
-        self.reason_for("tax-assessment").await
+    /// What comes of it when tax asks: `ANSWERED`, `CUT` where civil does not speak to it, or why it is refused.
+    async fn outcome(&self) -> String {
+        self.outcome_for("tax-assessment").await
     }
 
-    async fn reason_for(&self, purpose: &str) -> String {
+    async fn outcome_for(&self, purpose: &str) -> String {
         let asked = Asked::get(&Resident(7).key()).purpose(purpose);
         let asked = asked.relayed_for("assessment");
-        let answer = self.world.peer("tax", "civil").ask(&asked).await;
-        answer.err().map_or(String::new(), |refused| refused.reason)
+        match self.world.peer("tax", "civil").ask(&asked).await {
+            Ok(_) => ANSWERED.to_owned(),
+            Err(refused) if refused.is_cut() => CUT.to_owned(),
+            Err(refused) => refused.reason,
+        }
     }
 
     async fn reloads_by_itself(&mut self) {
@@ -75,16 +81,12 @@ impl Scene {
 
     async fn is_withdrawn(&mut self) {
         self.reloads_by_itself().await;
-        assert_eq!(self.reason().await, "NO_AGREEMENT");
+        assert_eq!(self.outcome().await, "NO_AGREEMENT");
     }
 
     /// Why civil's door turns tax away.
     async fn refused_at_the_door(&mut self) -> String {
-        assert_eq!(
-            self.reason().await,
-            "",
-            "no status comes from a closed door"
-        );
+        assert_eq!(self.outcome().await, CUT);
         let line = self.civil.told("connection refused").await;
         line["reason"].as_str().unwrap().to_owned()
     }
@@ -162,10 +164,10 @@ async fn an_agreement_withdrawn_in_a_folder_that_was_put_in_place_is_not_in_forc
     )
     .unwrap();
     scene.reloads_by_itself().await;
-    assert_eq!(scene.reason().await, "");
+    assert_eq!(scene.outcome().await, ANSWERED);
     fs::remove_file(folder.join(AGREEMENT)).unwrap();
     scene.civil.reload().await;
-    assert_eq!(scene.reason().await, "NO_AGREEMENT");
+    assert_eq!(scene.outcome().await, "NO_AGREEMENT");
 }
 
 #[tokio::test]
@@ -183,7 +185,7 @@ async fn a_folder_behind_a_link_is_followed_whenever_the_link_is_swapped() {
     // The old tree is there still, and its deletion is nobody's concern.
     swap_link(&folder, Path::new("v1"));
     scene.reloads_by_itself().await;
-    assert_eq!(scene.reason().await, "");
+    assert_eq!(scene.outcome().await, ANSWERED);
     swap_link(&folder, Path::new("v2"));
     scene.is_withdrawn().await;
 }
@@ -210,8 +212,7 @@ async fn a_folder_mounted_from_a_config_map_is_read_again_when_it_is_updated() {
     swap_link(&folder.join("..data"), Path::new("..2026_12_02"));
     fs::remove_dir_all(folder.join("..2026_12_01")).unwrap();
     scene.reloads_by_itself().await;
-    // The purpose is agreed on; that it is not in the consumer's words is another matter.
-    assert_ne!(scene.reason_for("refunds").await, "PURPOSE_NOT_AGREED");
+    assert_eq!(scene.outcome_for("refunds").await, ANSWERED);
 
     let third = without_agreement(&second, "..2026_12_03");
     swap_link(&folder.join("..data"), &third);
@@ -255,7 +256,7 @@ async fn a_revocation_list_behind_a_link_is_read_when_its_target_is_rewritten_or
     let link = scene.world.federation.certificate("federation/crl.pem");
     swap_link(&link, &lists.join("present.pem"));
     scene.reloads_by_itself().await;
-    assert_eq!(scene.reason().await, "");
+    assert_eq!(scene.outcome().await, ANSWERED);
 }
 
 #[tokio::test]
@@ -296,11 +297,11 @@ async fn files_are_read_again_however_they_are_replaced() {
     fs::write(&fresh, &amended).unwrap();
     fs::rename(&fresh, &file).unwrap();
     scene.reloads_by_itself().await;
-    assert_ne!(scene.reason_for("refunds").await, "PURPOSE_NOT_AGREED");
+    assert_eq!(scene.outcome_for("refunds").await, ANSWERED);
     // In place.
     fs::write(&file, &text).unwrap();
     scene.reloads_by_itself().await;
-    assert_eq!(scene.reason_for("refunds").await, "PURPOSE_NOT_AGREED");
+    assert_eq!(scene.outcome_for("refunds").await, "PURPOSE_NOT_AGREED");
     // Deleted, and back.
     fs::remove_file(&file).unwrap();
     scene.is_withdrawn().await;
@@ -311,7 +312,7 @@ async fn files_are_read_again_however_they_are_replaced() {
     scene.civil.told(STAYS).await;
     fs::set_permissions(&file, fs::Permissions::from_mode(0o644)).unwrap();
     scene.reloads_by_itself().await;
-    assert_eq!(scene.reason().await, "");
+    assert_eq!(scene.outcome().await, ANSWERED);
 }
 
 #[tokio::test]
@@ -326,7 +327,7 @@ async fn a_folder_that_is_missing_is_a_fault_and_an_empty_one_means_no_agreement
         fault.contains("config/civil/agreements: cannot be read"),
         "{fault}"
     );
-    assert_eq!(scene.reason().await, "", "the old state stays");
+    assert_eq!(scene.outcome().await, ANSWERED, "the old state stays");
     let (_, metrics) = scene.civil.page("/metrics").await;
     assert!(metrics.contains("landbridge_files_refused 1"), "{metrics}");
 
@@ -343,7 +344,7 @@ async fn a_folder_that_is_missing_is_a_fault_and_an_empty_one_means_no_agreement
     fs::remove_dir(&folder).unwrap();
     fs::rename(&aside, &folder).unwrap();
     scene.reloads_by_itself().await;
-    assert_eq!(scene.reason().await, "");
+    assert_eq!(scene.outcome().await, ANSWERED);
 }
 
 #[tokio::test]
@@ -380,7 +381,7 @@ async fn a_sqlite_file_that_is_replaced_is_read_where_it_is_now() {
     let fresh = file.with_file_name("fresh.sqlite");
     records::fill(&fresh, "civil", 0).await;
     fs::rename(&fresh, &file).unwrap();
-    assert_eq!(scene.reason().await, "NOT_FOUND");
+    assert_eq!(scene.outcome().await, "NOT_FOUND");
 }
 
 #[tokio::test]

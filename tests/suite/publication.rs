@@ -31,6 +31,7 @@ use crate::harness::edit;
 use crate::harness::gateway::Gateway;
 use crate::harness::journal::Journal;
 use crate::harness::records::Resident;
+use crate::harness::table;
 
 const RESIDENT_PROTO: &str = "civil/v1/resident.proto";
 
@@ -444,7 +445,10 @@ async fn a_breaking_draft_is_not_published() {
     );
     assert!(told.contains("not published"), "{told}");
     let (_, told) = governed.registry("civil", &["revisions"]);
-    assert_eq!(told.lines().count(), 1, "{told}");
+    let [row] = &table::of_text(&told)[..] else {
+        panic!("one revision: {told}");
+    };
+    assert_eq!(row[..2], ["* civil.v1 revision 1", "civil"]);
 }
 
 #[tokio::test]

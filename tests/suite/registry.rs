@@ -127,11 +127,12 @@ fn buf_breaking([before, after]: &[PathBuf; 2], category: Category) -> Vec<(Stri
     told.lines()
         .map(|line| {
             let finding: Value = serde_json::from_str(line).unwrap();
-            let text = |key: &str| finding[key].as_str().unwrap_or_default().to_owned();
+            let text = |key: &str| finding[key].as_str().unwrap();
             // What a deleted file or package is called stands in the message alone.
+            let path = finding["path"].as_str().unwrap_or_default();
             (
-                format!("{} {}", text("path"), text("message")),
-                text("type"),
+                format!("{path} {}", text("message")),
+                text("type").to_owned(),
             )
         })
         .collect()

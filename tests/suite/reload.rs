@@ -111,15 +111,16 @@ async fn a_broken_file_is_refused_whole_and_the_old_state_serves_on() {
 
     fs::remove_file(world.agreement("tax", "BROKEN")).unwrap();
     tax.reload().await;
-    assert_ne!(
-        system
-            .ask(&Asked::get(&key).purpose("refunds"))
-            .await
-            .err()
-            .unwrap()
-            .reason,
-        ""
+    // Now tax agrees and asks; civil, whose copy nobody changed, refuses.
+    let asked = Asked::get(&key).purpose("refunds").case("MENDED");
+    let refused = system.ask(&asked).await.err().unwrap();
+    assert!(
+        refused.is(Code::PermissionDenied, "PURPOSE_NOT_AGREED"),
+        "{refused:?}"
     );
+    let at_civil = world.journal("civil").of_case("MENDED");
+    let reasons: Vec<_> = at_civil.iter().map(|entry| entry.reason()).collect();
+    assert_eq!(reasons, ["PURPOSE_NOT_AGREED"]);
 }
 
 #[tokio::test]

@@ -36,7 +36,7 @@ async fn every_rpc_refuses_every_kind_with_its_status_and_one_entry_at_each_gate
     );
 
     let mut wrong = Vec::new();
-    for (number, case) in cases().iter().enumerate() {
+    for (number, case) in cases().enumerate() {
         if case.doors != Doors::Peers {
             run(&world, case, number, &system, Doors::Systems, &mut wrong).await;
         }
@@ -77,7 +77,7 @@ async fn run(
         let asked = (case.spoil)(relayed(base(rpc)));
         let refused = asker.ask(&asked.case(&case_reference)).await.err();
         if let Some(fault) = misfit(refused.as_ref(), case) {
-            wrong.push(format!("{case_reference}: {fault}"));
+            wrong.push(format!("{case_reference} ({}): {fault}", case.what));
         }
         let expected = match (at_systems, case.by_provider) {
             (true, true) => (1, 1),
@@ -204,7 +204,6 @@ fn every_refusal_of_every_rpc_is_swept_or_stands_in_the_ledger() {
         .collect();
     assert!(reasons.len() > 30, "{} reasons were found", reasons.len());
     let swept: BTreeSet<(String, String)> = cases()
-        .iter()
         .flat_map(|case| {
             case.rpcs
                 .iter()

@@ -397,37 +397,54 @@ async fn a_journal_of_many_blocks_is_searched_through_all_of_them() {
     let index = index(dir.path());
     assert_eq!(index.complete_to(), 13_000);
     let cases = [
-        Criteria {
-            subjects: vec![tag(1), tag(3)],
-            ..Criteria::default()
-        },
-        Criteria {
-            outcome: Some(Outcome::Denied),
-            peer: Some("tax".parse().unwrap()),
-            ..Criteria::default()
-        },
-        Criteria {
-            outcome: Some(Outcome::Denied),
-            subjects: vec![tag(1)],
-            ..Criteria::default()
-        },
-        Criteria {
-            min_records: 12_990,
-            ..Criteria::default()
-        },
-        Criteria {
-            officer: Some("officer 4100".to_owned()),
-            ..Criteria::default()
-        },
-        Criteria {
-            exchange: Some(exchange_id(8_192)),
-            ..Criteria::default()
-        },
+        (
+            135,
+            Criteria {
+                subjects: vec![tag(1), tag(3)],
+                ..Criteria::default()
+            },
+        ),
+        (
+            13,
+            Criteria {
+                outcome: Some(Outcome::Denied),
+                peer: Some("tax".parse().unwrap()),
+                ..Criteria::default()
+            },
+        ),
+        (
+            1,
+            Criteria {
+                outcome: Some(Outcome::Denied),
+                subjects: vec![tag(1)],
+                ..Criteria::default()
+            },
+        ),
+        (
+            10,
+            Criteria {
+                min_records: 12_990,
+                ..Criteria::default()
+            },
+        ),
+        (
+            1,
+            Criteria {
+                officer: Some("officer 4100".to_owned()),
+                ..Criteria::default()
+            },
+        ),
+        (
+            1,
+            Criteria {
+                exchange: Some(exchange_id(8_192)),
+                ..Criteria::default()
+            },
+        ),
     ];
-    let counts = [135, 13, 1, 10, 1, 1];
-    for (criteria, count) in cases.iter().zip(counts) {
+    for (count, criteria) in &cases {
         let found = all(dir.path(), Some(&index), criteria);
-        assert_eq!(found.len(), count);
+        assert_eq!(found.len(), *count);
         assert_eq!(found, all(dir.path(), None, criteria));
     }
 }

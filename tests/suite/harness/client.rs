@@ -259,6 +259,11 @@ impl Asker {
         }
     }
 
+    /// The reason for which it is refused, if it is.
+    pub(crate) async fn refusal(&self, asked: &Asked) -> Option<String> {
+        self.ask(asked).await.err().map(|refused| refused.reason)
+    }
+
     /// Opens a stream and reads nothing of it.
     pub(crate) async fn open(
         &self,

@@ -40,12 +40,10 @@ pub(crate) struct Page {
 }
 
 impl Page {
-    /// What a header says; empty if it is not there.
-    pub(crate) fn header(&self, name: &str) -> &str {
+    /// What a header says, if it is there.
+    pub(crate) fn header(&self, name: &str) -> Option<&str> {
         let mut pairs = self.head.lines().filter_map(|line| line.split_once(": "));
-        pairs
-            .find_map(|(key, value)| key.eq_ignore_ascii_case(name).then_some(value))
-            .unwrap_or_default()
+        pairs.find_map(|(key, value)| key.eq_ignore_ascii_case(name).then_some(value))
     }
 
     /// What a browser would send back of the cookies that are set.

@@ -24,6 +24,15 @@ impl Refused {
     pub(crate) fn is(&self, code: Code, reason: &str) -> bool {
         self.code == code && self.reason == reason
     }
+
+    /// Whether no gateway says it: the connection was not made, or was cut.
+    pub(crate) fn is_cut(&self) -> bool {
+        let is_of_a_client = matches!(
+            self.code,
+            Code::Unavailable | Code::Unknown | Code::Cancelled
+        );
+        is_of_a_client && self.reason.is_empty()
+    }
 }
 
 impl From<Status> for Refused {

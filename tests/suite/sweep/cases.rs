@@ -20,6 +20,8 @@ pub(super) const COUNT: &str = "CountRecords";
 
 /// One kind of refusal, and how each RPC comes to it.
 pub(super) struct Case {
+    /// What is asked, in words.
+    pub(super) what: &'static str,
     pub(super) reason: &'static str,
     pub(super) code: Code,
     pub(super) rpcs: &'static [&'static str],
@@ -40,372 +42,438 @@ pub(super) enum Doors {
     Peers,
 }
 
-const DENIED: Case = Case {
-    reason: "",
-    code: Code::PermissionDenied,
-    rpcs: ALL,
-    spoil: |asked| asked,
-    location: "",
-    doors: Doors::Both,
-    by_provider: false,
-    before: None,
-};
+type Rpcs = &'static [&'static str];
+type Spoil = fn(Asked) -> Asked;
 
-const INVALID: Case = Case {
-    code: Code::InvalidArgument,
-    ..DENIED
-};
-
-const EXHAUSTED: Case = Case {
-    code: Code::ResourceExhausted,
-    ..DENIED
-};
-
-pub(super) fn cases() -> Vec<Case> {
-    vec![
-        Case {
-            reason: "NO_AGREEMENT",
-            spoil: |asked| of(asked, "civil.v1.AdoptionRecord", "adoption_id"),
-            ..DENIED
-        },
-        Case {
-            reason: "AGREEMENT_ENDED",
-            spoil: |asked| of(asked, "civil.v1.MarriageRecord", "registry_office"),
-            ..DENIED
-        },
-        Case {
-            reason: "AGREEMENT_NOT_YET_IN_FORCE",
-            spoil: |asked| of(asked, "civil.v1.Household", "household_id"),
-            ..DENIED
-        },
-        Case {
-            reason: "PURPOSE_NOT_AGREED",
-            spoil: |asked| asked.purpose("curiosity"),
-            ..DENIED
-        },
-        Case {
-            reason: "MODE_NOT_GRANTED",
-            rpcs: &[QUERY, VERIFY, COUNT],
-            spoil: |asked| asked.purpose("get-only"),
-            ..DENIED
-        },
-        Case {
-            reason: "MODE_NOT_GRANTED",
-            rpcs: &[GET],
-            spoil: |asked| asked.purpose("count-only"),
-            ..DENIED
-        },
-        Case {
-            reason: "SYSTEM_NOT_GRANTED",
-            spoil: |asked| asked.purpose("other-system"),
-            ..DENIED
-        },
-        Case {
-            reason: "FIELD_NOT_GRANTED",
-            rpcs: &[GET, QUERY],
-            spoil: |asked| asked.fields(&["resident_id", "phone"]),
-            ..DENIED
-        },
-        Case {
-            reason: "FIELD_NOT_GRANTED",
-            rpcs: &[VERIFY],
-            spoil: |asked| claims(asked, &[("phone", "13900000007")]),
-            ..DENIED
-        },
-        Case {
-            reason: "FILTER_NOT_ALLOWED",
-            rpcs: &[QUERY, COUNT],
-            spoil: |asked| filter(asked, "birth_date > \"1960\""),
-            ..DENIED
-        },
-        Case {
-            reason: "FILTER_NOT_ALLOWED",
-            rpcs: &[QUERY, COUNT],
-            spoil: |asked| filter(asked, "!(national_id == \"99010100000000007X\")"),
-            ..DENIED
-        },
-        Case {
-            reason: "ORDER_NOT_ALLOWED",
-            rpcs: &[QUERY],
-            spoil: |asked| asked.order("birth_date desc"),
-            ..DENIED
-        },
-        Case {
-            reason: "GUARDRAIL",
-            spoil: |asked| asked.purpose("forbidden"),
-            ..DENIED
-        },
-        Case {
-            reason: "QUOTA_EXHAUSTED",
-            spoil: |asked| asked.purpose("few"),
-            before: Some(|| Asked::get(&Resident(7).key()).purpose("few")),
-            ..EXHAUSTED
-        },
-        Case {
-            reason: "TOO_MANY_TRIES",
-            rpcs: &[VERIFY],
-            spoil: |asked| asked.purpose("one-try"),
-            before: Some(|| {
-                Asked::verify(&Resident(7).key(), &[("full_name", "wrong")]).purpose("one-try")
-            }),
-            ..EXHAUSTED
-        },
-        Case {
-            reason: "LOOKUP_MISSES_EXHAUSTED",
-            rpcs: &[GET, QUERY, VERIFY],
-            spoil: |asked| filter(asked.purpose("one-guess"), "national_id == \"99\""),
-            before: Some(|| Asked::get("R9999999999").purpose("one-guess")),
-            ..EXHAUSTED
-        },
-        Case {
-            reason: "DISTINCT_COUNTS_EXHAUSTED",
-            rpcs: &[COUNT],
-            spoil: |asked| filter(asked.purpose("one-count"), "full_name == \"x\""),
-            before: Some(|| Asked::count("").purpose("one-count")),
-            ..EXHAUSTED
-        },
-        Case {
-            reason: "RECORD_TYPE_UNKNOWN",
-            spoil: |asked| asked.record_type("civil.v1.Residnet"),
-            location: "record_type",
-            ..INVALID
-        },
-        Case {
-            reason: "FIELD_UNKNOWN",
-            rpcs: &[GET, QUERY],
-            spoil: |asked| asked.fields(&["resident_id", "fullname"]),
-            location: "fields[1]",
-            ..INVALID
-        },
-        Case {
-            reason: "FIELD_UNKNOWN",
-            rpcs: &[VERIFY],
-            spoil: |asked| claims(asked, &[("fullname", "x")]),
-            location: "claims[0].field",
-            ..INVALID
-        },
-        Case {
-            reason: "FIELD_UNKNOWN",
-            rpcs: &[QUERY],
-            spoil: |asked| asked.order("fullname"),
-            location: "order_by",
-            ..INVALID
-        },
-        Case {
-            reason: "FILTER_INVALID",
-            rpcs: &[QUERY, COUNT],
-            spoil: |asked| filter(asked, "status =="),
-            location: "filter",
-            ..INVALID
-        },
-        Case {
-            reason: "FILTER_INVALID",
-            rpcs: &[QUERY, COUNT],
-            spoil: |asked| filter(asked, "height_cm == \"tall\""),
-            location: "filter",
-            ..INVALID
-        },
-        Case {
-            reason: "VALUE_INVALID",
-            rpcs: &[VERIFY],
-            spoil: |asked| claims(asked, &[("gender", "GENDER_OTHERWISE")]),
-            location: "claims[0].value",
-            ..INVALID
-        },
-        Case {
-            reason: "VALUE_INVALID",
-            rpcs: &[GET],
-            spoil: |asked| asked.record_type("tax.v1.PaymentRecord"),
-            location: "key",
-            // At civil's peers door it would be another department's record type first of all.
-            doors: Doors::Systems,
-            ..INVALID
-        },
-        Case {
-            reason: "VALUE_MISSING",
-            spoil: |asked| asked.purpose(""),
-            location: "grounds.purpose",
-            ..INVALID
-        },
-        Case {
-            reason: "VALUE_MISSING",
-            rpcs: &[GET, VERIFY],
-            spoil: without_key,
-            location: "key",
-            ..INVALID
-        },
-        Case {
-            reason: "VALUE_MISSING",
-            rpcs: &[VERIFY],
-            spoil: |asked| claims(asked, &[]),
-            location: "claims",
-            ..INVALID
-        },
-        Case {
-            reason: "PURPOSE_INVALID",
-            spoil: |asked| asked.purpose("Tax Assessment"),
-            location: "grounds.purpose",
-            ..INVALID
-        },
-        Case {
-            reason: "GROUNDS_INVALID",
-            spoil: |mut asked| {
-                asked.grounds.officer = "x".repeat(129);
-                asked
-            },
-            location: "grounds.officer",
-            ..INVALID
-        },
-        Case {
-            reason: "REQUEST_TOO_LARGE",
-            rpcs: &[GET, QUERY],
-            spoil: |asked| asked.fields(&["full_name"; 257]),
-            location: "fields",
-            ..INVALID
-        },
-        Case {
-            reason: "REQUEST_TOO_LARGE",
-            rpcs: &[VERIFY],
-            spoil: |asked| claims(asked, &[("full_name", "x"); 65]),
-            location: "claims",
-            ..INVALID
-        },
-        Case {
-            reason: "FIELD_TWICE",
-            rpcs: &[VERIFY],
-            spoil: |asked| claims(asked, &[("full_name", "x"), ("full_name", "y")]),
-            location: "claims[1].field",
-            ..INVALID
-        },
-        Case {
-            reason: "FIELD_TWICE",
-            rpcs: &[QUERY],
-            spoil: |asked| asked.order("full_name, full_name desc"),
-            location: "order_by",
-            ..INVALID
-        },
-        Case {
-            reason: "FIELD_NOT_SINGLE",
-            rpcs: &[VERIFY],
-            spoil: |asked| claims(asked, &[("former_names", "x")]),
-            location: "claims[0].field",
-            ..INVALID
-        },
-        Case {
-            reason: "FIELD_NOT_SINGLE",
-            rpcs: &[QUERY],
-            spoil: |asked| asked.order("address"),
-            location: "order_by",
-            ..INVALID
-        },
-        Case {
-            reason: "ORDER_INVALID",
-            rpcs: &[QUERY],
-            spoil: |asked| asked.order("full_name upwards"),
-            location: "order_by",
-            ..INVALID
-        },
-        Case {
-            reason: "NOT_THE_PROVIDER",
-            spoil: |mut asked| {
-                asked.provider = "market".to_owned();
-                asked
-            },
-            location: "provider",
-            ..INVALID
-        },
-        Case {
-            reason: "RELAY_NOT_ALLOWED",
-            spoil: |asked| asked.relayed_for("assessment"),
-            location: "relay",
-            doors: Doors::Systems,
-            ..INVALID
-        },
-        Case {
-            reason: "RELAY_INVALID",
-            spoil: |mut asked| {
-                asked.relay = Some(pb::Relay {
-                    nonce: vec![1; 31].into(),
-                    ..asked.relay.unwrap()
-                });
-                asked
-            },
-            location: "relay",
-            doors: Doors::Peers,
-            ..INVALID
-        },
-        // Another department's journal.
-        Case {
-            reason: "RELAY_INVALID",
-            spoil: |mut asked| {
-                asked.relay = Some(pb::Relay {
-                    journal: "gov.example/market/1".to_owned(),
-                    ..asked.relay.unwrap()
-                });
-                asked
-            },
-            location: "relay",
-            doors: Doors::Peers,
-            ..INVALID
-        },
-        // Neither may make the entry too long to be written.
-        Case {
-            reason: "RELAY_INVALID",
-            spoil: |mut asked| {
-                asked.relay = Some(pb::Relay {
-                    nonce: vec![1; 100_000].into(),
-                    ..asked.relay.unwrap()
-                });
-                asked
-            },
-            location: "relay",
-            doors: Doors::Peers,
-            ..INVALID
-        },
-        Case {
-            reason: "RELAY_INVALID",
-            spoil: |mut asked| {
-                asked.relay = Some(pb::Relay {
-                    agreement_digest: vec![1; 100_000].into(),
-                    ..asked.relay.unwrap()
-                });
-                asked
-            },
-            location: "relay",
-            doors: Doors::Peers,
-            ..INVALID
-        },
-        Case {
-            reason: "RELAY_INVALID",
-            spoil: |mut asked| {
-                asked.relay = None;
-                asked
-            },
-            location: "relay",
-            doors: Doors::Peers,
-            ..INVALID
-        },
-        Case {
-            reason: "CURSOR_INVALID",
-            rpcs: &[QUERY],
-            spoil: |asked| asked.after(&vec![5; 64].into()),
-            location: "cursor",
-            by_provider: true,
-            ..INVALID
-        },
-        Case {
-            reason: "NOT_FOUND",
-            code: Code::NotFound,
-            rpcs: &[GET],
-            spoil: |mut asked| {
-                asked.question = Asked::get("R9999999999").question;
-                asked
-            },
-            by_provider: true,
-            ..DENIED
-        },
-    ]
+const fn denied(what: &'static str, rpcs: Rpcs, spoil: Spoil, reason: &'static str) -> Case {
+    Case {
+        what,
+        reason,
+        code: Code::PermissionDenied,
+        rpcs,
+        spoil,
+        location: "",
+        doors: Doors::Both,
+        by_provider: false,
+        before: None,
+    }
 }
+
+const fn exhausted(
+    what: &'static str,
+    before: fn() -> Asked,
+    rpcs: Rpcs,
+    spoil: Spoil,
+    reason: &'static str,
+) -> Case {
+    let mut case = denied(what, rpcs, spoil, reason);
+    case.code = Code::ResourceExhausted;
+    case.before = Some(before);
+    case
+}
+
+const fn invalid(
+    what: &'static str,
+    rpcs: Rpcs,
+    spoil: Spoil,
+    reason: &'static str,
+    location: &'static str,
+) -> Case {
+    let mut case = denied(what, rpcs, spoil, reason);
+    case.code = Code::InvalidArgument;
+    case.location = location;
+    case
+}
+
+const fn not_found(what: &'static str, rpcs: Rpcs, spoil: Spoil, reason: &'static str) -> Case {
+    let mut case = denied(what, rpcs, spoil, reason);
+    case.code = Code::NotFound;
+    case.by_provider()
+}
+
+impl Case {
+    const fn at(mut self, doors: Doors) -> Self {
+        self.doors = doors;
+        self
+    }
+
+    const fn by_provider(mut self) -> Self {
+        self.by_provider = true;
+        self
+    }
+}
+
+pub(super) fn cases() -> impl Iterator<Item = &'static Case> {
+    let groups: [&[Case]; 7] = [
+        DENIED, EXHAUSTED, GROUNDS, NAMES, FILTERS, RELAYS, BEHIND_IT,
+    ];
+    groups.into_iter().flatten()
+}
+
+/// What the agreements do not let anybody have.
+const DENIED: &[Case] = &[
+    denied(
+        "a record type that no agreement names",
+        ALL,
+        |asked| of(asked, "civil.v1.AdoptionRecord", "adoption_id"),
+        "NO_AGREEMENT",
+    ),
+    denied(
+        "by an agreement that has ended",
+        ALL,
+        |asked| of(asked, "civil.v1.MarriageRecord", "registry_office"),
+        "AGREEMENT_ENDED",
+    ),
+    denied(
+        "by an agreement that begins in years",
+        ALL,
+        |asked| of(asked, "civil.v1.Household", "household_id"),
+        "AGREEMENT_NOT_YET_IN_FORCE",
+    ),
+    denied(
+        "for a purpose that was not agreed on",
+        ALL,
+        |asked| asked.purpose("curiosity"),
+        "PURPOSE_NOT_AGREED",
+    ),
+    denied(
+        "in another mode than the one granted",
+        &[QUERY, VERIFY, COUNT],
+        |asked| asked.purpose("get-only"),
+        "MODE_NOT_GRANTED",
+    ),
+    denied(
+        "a record where only counts are granted",
+        &[GET],
+        |asked| asked.purpose("count-only"),
+        "MODE_NOT_GRANTED",
+    ),
+    denied(
+        "by a system that the grant does not name",
+        ALL,
+        |asked| asked.purpose("other-system"),
+        "SYSTEM_NOT_GRANTED",
+    ),
+    denied(
+        "a field that is not released",
+        &[GET, QUERY],
+        |asked| asked.fields(&["resident_id", "phone"]),
+        "FIELD_NOT_GRANTED",
+    ),
+    denied(
+        "a claim of a field that is not released",
+        &[VERIFY],
+        |asked| claims(asked, &[("phone", "13900000007")]),
+        "FIELD_NOT_GRANTED",
+    ),
+    denied(
+        "a filter of a field that is released masked",
+        &[QUERY, COUNT],
+        |asked| filter(asked, "birth_date > \"1960\""),
+        "FILTER_NOT_ALLOWED",
+    ),
+    denied(
+        "a filter of what may only be looked up by its value",
+        &[QUERY, COUNT],
+        |asked| filter(asked, "!(national_id == \"99010100000000007X\")"),
+        "FILTER_NOT_ALLOWED",
+    ),
+    denied(
+        "in the order of a field that is released masked",
+        &[QUERY],
+        |asked| asked.order("birth_date desc"),
+        "ORDER_NOT_ALLOWED",
+    ),
+    denied(
+        "for a purpose that a guardrail forbids",
+        ALL,
+        |asked| asked.purpose("forbidden"),
+        "GUARDRAIL",
+    ),
+];
+
+/// What there is only so much of; it is used up first.
+const EXHAUSTED: &[Case] = &[
+    exhausted(
+        "more records than a day's quota",
+        || Asked::get(&Resident(7).key()).purpose("few"),
+        ALL,
+        |asked| asked.purpose("few"),
+        "QUOTA_EXHAUSTED",
+    ),
+    exhausted(
+        "a second claim where one may be wrong",
+        || Asked::verify(&Resident(7).key(), &[("full_name", "wrong")]).purpose("one-try"),
+        &[VERIFY],
+        |asked| asked.purpose("one-try"),
+        "TOO_MANY_TRIES",
+    ),
+    exhausted(
+        "a second value that nobody has",
+        || Asked::get("R9999999999").purpose("one-guess"),
+        &[GET, QUERY, VERIFY],
+        |asked| filter(asked.purpose("one-guess"), "national_id == \"99\""),
+        "LOOKUP_MISSES_EXHAUSTED",
+    ),
+    exhausted(
+        "a second filter of a count where one is allowed",
+        || Asked::count("").purpose("one-count"),
+        &[COUNT],
+        |asked| filter(asked.purpose("one-count"), "full_name == \"x\""),
+        "DISTINCT_COUNTS_EXHAUSTED",
+    ),
+];
+
+/// Of whom and for what it is asked.
+const GROUNDS: &[Case] = &[
+    invalid(
+        "for no purpose",
+        ALL,
+        |asked| asked.purpose(""),
+        "VALUE_MISSING",
+        "grounds.purpose",
+    ),
+    invalid(
+        "for a purpose that is not written as one",
+        ALL,
+        |asked| asked.purpose("Tax Assessment"),
+        "PURPOSE_INVALID",
+        "grounds.purpose",
+    ),
+    invalid(
+        "by an officer whose name is too long",
+        ALL,
+        |mut asked| {
+            asked.grounds.officer = "x".repeat(129);
+            asked
+        },
+        "GROUNDS_INVALID",
+        "grounds.officer",
+    ),
+    invalid(
+        "a provider that does not own it",
+        ALL,
+        |mut asked| {
+            asked.provider = "market".to_owned();
+            asked
+        },
+        "NOT_THE_PROVIDER",
+        "provider",
+    ),
+    invalid(
+        "a record type that there is not",
+        ALL,
+        |asked| asked.record_type("civil.v1.Residnet"),
+        "RECORD_TYPE_UNKNOWN",
+        "record_type",
+    ),
+];
+
+/// Fields, claims, orders and keys.
+const NAMES: &[Case] = &[
+    invalid(
+        "a field that there is not",
+        &[GET, QUERY],
+        |asked| asked.fields(&["resident_id", "fullname"]),
+        "FIELD_UNKNOWN",
+        "fields[1]",
+    ),
+    invalid(
+        "a claim of a field that there is not",
+        &[VERIFY],
+        |asked| claims(asked, &[("fullname", "x")]),
+        "FIELD_UNKNOWN",
+        "claims[0].field",
+    ),
+    invalid(
+        "in the order of a field that there is not",
+        &[QUERY],
+        |asked| asked.order("fullname"),
+        "FIELD_UNKNOWN",
+        "order_by",
+    ),
+    invalid(
+        "more fields than may be asked for",
+        &[GET, QUERY],
+        |asked| asked.fields(&["full_name"; 257]),
+        "REQUEST_TOO_LARGE",
+        "fields",
+    ),
+    invalid(
+        "more claims than may be asked",
+        &[VERIFY],
+        |asked| claims(asked, &[("full_name", "x"); 65]),
+        "REQUEST_TOO_LARGE",
+        "claims",
+    ),
+    invalid(
+        "two claims of one field",
+        &[VERIFY],
+        |asked| claims(asked, &[("full_name", "x"), ("full_name", "y")]),
+        "FIELD_TWICE",
+        "claims[1].field",
+    ),
+    invalid(
+        "in the order of one field twice",
+        &[QUERY],
+        |asked| asked.order("full_name, full_name desc"),
+        "FIELD_TWICE",
+        "order_by",
+    ),
+    invalid(
+        "a claim of a field that has several values",
+        &[VERIFY],
+        |asked| claims(asked, &[("former_names", "x")]),
+        "FIELD_NOT_SINGLE",
+        "claims[0].field",
+    ),
+    invalid(
+        "in the order of a message",
+        &[QUERY],
+        |asked| asked.order("address"),
+        "FIELD_NOT_SINGLE",
+        "order_by",
+    ),
+    invalid(
+        "in an order that is neither up nor down",
+        &[QUERY],
+        |asked| asked.order("full_name upwards"),
+        "ORDER_INVALID",
+        "order_by",
+    ),
+    invalid(
+        "no claim",
+        &[VERIFY],
+        |asked| claims(asked, &[]),
+        "VALUE_MISSING",
+        "claims",
+    ),
+    invalid(
+        "by no key",
+        &[GET, VERIFY],
+        without_key,
+        "VALUE_MISSING",
+        "key",
+    ),
+    // At civil's peers door it would be another department's record type first of all.
+    invalid(
+        "a word as a key that is a number",
+        &[GET],
+        |asked| asked.record_type("tax.v1.PaymentRecord"),
+        "VALUE_INVALID",
+        "key",
+    )
+    .at(Doors::Systems),
+    invalid(
+        "a claim of a value that its enum has not",
+        &[VERIFY],
+        |asked| claims(asked, &[("gender", "GENDER_OTHERWISE")]),
+        "VALUE_INVALID",
+        "claims[0].value",
+    ),
+];
+
+/// Filters, which have a language of their own.
+const FILTERS: &[Case] = &[
+    invalid(
+        "a filter that ends too early",
+        &[QUERY, COUNT],
+        |asked| filter(asked, "status =="),
+        "FILTER_INVALID",
+        "filter",
+    ),
+    invalid(
+        "a filter that compares a number with a word",
+        &[QUERY, COUNT],
+        |asked| filter(asked, "height_cm == \"tall\""),
+        "FILTER_INVALID",
+        "filter",
+    ),
+];
+
+/// What a gateway says of the request that it passes on. Nothing in it may make the entry too long to be written.
+const RELAYS: &[Case] = &[
+    invalid(
+        "a relay by a system",
+        ALL,
+        |asked| asked.relayed_for("assessment"),
+        "RELAY_NOT_ALLOWED",
+        "relay",
+    )
+    .at(Doors::Systems),
+    invalid(
+        "a relay whose nonce is too short",
+        ALL,
+        |asked| with_relay(asked, |relay| relay.nonce = vec![1; 31].into()),
+        "RELAY_INVALID",
+        "relay",
+    )
+    .at(Doors::Peers),
+    invalid(
+        "a relay of another department's journal",
+        ALL,
+        |asked| {
+            with_relay(asked, |relay| {
+                relay.journal = "gov.example/market/1".to_owned()
+            })
+        },
+        "RELAY_INVALID",
+        "relay",
+    )
+    .at(Doors::Peers),
+    invalid(
+        "a relay whose nonce would make the entry too long",
+        ALL,
+        |asked| with_relay(asked, |relay| relay.nonce = vec![1; 100_000].into()),
+        "RELAY_INVALID",
+        "relay",
+    )
+    .at(Doors::Peers),
+    invalid(
+        "a relay whose digest would make the entry too long",
+        ALL,
+        |asked| {
+            with_relay(asked, |relay| {
+                relay.agreement_digest = vec![1; 100_000].into()
+            })
+        },
+        "RELAY_INVALID",
+        "relay",
+    )
+    .at(Doors::Peers),
+    invalid(
+        "no relay by a gateway",
+        ALL,
+        |mut asked| {
+            asked.relay = None;
+            asked
+        },
+        "RELAY_INVALID",
+        "relay",
+    )
+    .at(Doors::Peers),
+];
+
+/// What only the provider can know.
+const BEHIND_IT: &[Case] = &[
+    invalid(
+        "a cursor that the provider did not give",
+        &[QUERY],
+        |asked| asked.after(&vec![5; 64].into()),
+        "CURSOR_INVALID",
+        "cursor",
+    )
+    .by_provider(),
+    not_found(
+        "a key that nobody has",
+        &[GET],
+        |mut asked| {
+            asked.question = Asked::get("R9999999999").question;
+            asked
+        },
+        "NOT_FOUND",
+    ),
+];
 
 /// Asks for another record type, of which a verification claims that one field.
 fn of(asked: Asked, record_type: &str, field: &str) -> Asked {
@@ -426,6 +494,11 @@ fn filter(mut asked: Asked, text: &str) -> Asked {
     if let Question::Query { filter, .. } | Question::Count { filter } = &mut asked.question {
         *filter = text.to_owned();
     }
+    asked
+}
+
+fn with_relay(mut asked: Asked, spoil: fn(&mut pb::Relay)) -> Asked {
+    spoil(asked.relay.as_mut().unwrap());
     asked
 }
 
