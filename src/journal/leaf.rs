@@ -62,10 +62,7 @@ codes! {
         Reconciliation = 3, "reconciliation";
         /// Somebody read the journal.
         Access = 4, "access";
-        KeyEpoch = 5, "key-epoch";
         Policy = 6, "policy";
-        ShardOpen = 7, "shard-open";
-        ShardSeal = 8, "shard-seal";
         Heartbeat = 9, "heartbeat";
         StreamEnd = 10, "stream-end";
         Erasure = 11, "erasure";
