@@ -16,10 +16,10 @@ use tonic::body::Body;
 use tonic::service::Routes;
 use tower::ServiceExt;
 
-use crate::bed::free_port;
-use crate::canned::Canned;
-use crate::process::Process;
-use crate::ready::Ready;
+use crate::compare::ready::Ready;
+use crate::harness::bed::free_port;
+use crate::harness::canned::Canned;
+use crate::harness::process::Process;
 
 /// With it, this program is the backend.
 pub(crate) const FLAG: &str = "--backend";

@@ -7,15 +7,15 @@ use std::process::Command;
 use anyhow::Context;
 use landbridge::demo::federation::Federation;
 
-use crate::bed;
-use crate::bed::Bed;
-use crate::bed::Pair;
-use crate::direct;
-use crate::hop;
-use crate::options::Options;
-use crate::process::Process;
-use crate::proxies::Place;
-use crate::ready;
+use crate::compare::hop;
+use crate::compare::options::Options;
+use crate::compare::proxies::Place;
+use crate::compare::ready;
+use crate::harness::bed;
+use crate::harness::bed::Bed;
+use crate::harness::bed::Pair;
+use crate::harness::direct;
+use crate::harness::process::Process;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Kind {

@@ -29,9 +29,9 @@ use tokio::net::TcpListener;
 use tokio::net::TcpStream;
 use tokio::task::JoinSet;
 
-use crate::client::material_from;
-use crate::direct::directory;
-use crate::process::Process;
+use crate::harness::client::material_from;
+use crate::harness::direct::directory;
+use crate::harness::process::Process;
 
 /// With it, this program is such a proxy.
 pub(crate) const FLAG: &str = "--hop";

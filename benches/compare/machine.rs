@@ -7,9 +7,9 @@ use serde_json::Value;
 use serde_json::json;
 use time::UtcOffset;
 
-use crate::contender::Kind;
-use crate::median::processors;
-use crate::options::Options;
+use crate::compare::contender::Kind;
+use crate::compare::options::Options;
+use crate::harness::median::processors;
 
 pub(crate) fn describe(options: &Options) -> anyhow::Result<Value> {
     let mut versions = serde_json::Map::new();

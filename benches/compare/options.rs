@@ -5,7 +5,9 @@ use std::path::PathBuf;
 
 use anyhow::bail;
 
-use crate::Extent;
+use crate::QUICK;
+use crate::WHOLE;
+use crate::harness::figures::Extent;
 
 #[derive(Debug)]
 pub(crate) struct Options {
@@ -25,7 +27,7 @@ impl Options {
         let root = Path::new(env!("CARGO_MANIFEST_DIR"));
         let target = Path::new(env!("CARGO_TARGET_TMPDIR")).with_file_name("bench/compare");
         let mut options = Self {
-            extent: Extent::WHOLE,
+            extent: WHOLE,
             overload: false,
             envoy: PathBuf::from("envoy"),
             only: Vec::new(),
@@ -40,7 +42,7 @@ impl Options {
                 "--bench" => {}
                 "--overload" => options.overload = true,
                 "--quick" => {
-                    options.extent = Extent::QUICK;
+                    options.extent = QUICK;
                     options.results.clone_from(&target);
                 }
                 "--rounds" => rounds = value().and_then(|rounds| rounds.parse().ok()),

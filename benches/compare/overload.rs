@@ -6,15 +6,15 @@ use std::time::Duration;
 use anyhow::Context;
 use landbridge::demo::federation::Federation;
 
-use crate::Extent;
-use crate::client;
-use crate::client::Client;
-use crate::contender::Contender;
-use crate::figures::Bench;
-use crate::figures::MANY;
-use crate::paced;
-use crate::paced::Outcome;
-use crate::sqlite;
+use crate::compare::contender::Contender;
+use crate::compare::paced;
+use crate::compare::paced::Outcome;
+use crate::harness::client;
+use crate::harness::client::Client;
+use crate::harness::figures::Bench;
+use crate::harness::figures::Extent;
+use crate::harness::figures::MANY;
+use crate::harness::sqlite;
 
 /// How often more than the capacity is offered.
 const TIMES: f64 = 2.0;

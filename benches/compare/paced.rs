@@ -14,10 +14,10 @@ use tokio::runtime::Handle;
 use tokio::time::timeout;
 use tokio_util::task::TaskTracker;
 
-use crate::client;
-use crate::client::Client;
-use crate::load::Keys;
-use crate::load::Latencies;
+use crate::harness::client;
+use crate::harness::client::Client;
+use crate::harness::load::Keys;
+use crate::harness::load::Latencies;
 
 /// Calls are made in bunches, as a timer allows; each counts from when it was due.
 const TICK: Duration = Duration::from_micros(200);

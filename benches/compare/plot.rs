@@ -2,10 +2,10 @@
 
 use std::fmt::Write;
 
-use crate::contender::Kind;
-use crate::round::Measured;
-use crate::round::Round;
-use crate::table::together;
+use crate::compare::contender::Kind;
+use crate::compare::round::Measured;
+use crate::compare::round::Round;
+use crate::compare::table::together;
 
 const BAR: usize = 22;
 const ROW: usize = 30;

@@ -7,9 +7,9 @@ use std::process::Command;
 use anyhow::Context;
 use landbridge::demo::federation::Federation;
 
-use crate::bed::free_port;
-use crate::contender::Kind;
-use crate::process::Process;
+use crate::compare::contender::Kind;
+use crate::harness::bed::free_port;
+use crate::harness::process::Process;
 
 /// The proxy of the asking department (`a`) or of the one with the records (`b`).
 #[derive(Debug, Clone, Copy)]

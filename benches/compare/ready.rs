@@ -17,8 +17,8 @@ use tonic::Request;
 use tonic::Response;
 use tonic::Status;
 
-use crate::client::RECORD;
-use crate::residents;
+use crate::harness::client::RECORD;
+use crate::harness::residents;
 
 /// How many records a message of a stream holds: about as a gateway reads them from a database.
 const BATCH: u32 = 320;

@@ -8,14 +8,14 @@ use anyhow::Context;
 use serde_json::Value;
 use serde_json::json;
 
-use crate::contender::Kind;
-use crate::machine;
-use crate::median::median;
-use crate::options::Options;
-use crate::plot;
-use crate::round::RATE;
-use crate::round::Round;
-use crate::table;
+use crate::compare::contender::Kind;
+use crate::compare::machine;
+use crate::compare::options::Options;
+use crate::compare::plot;
+use crate::compare::round::RATE;
+use crate::compare::round::Round;
+use crate::compare::table;
+use crate::harness::median::median;
 
 pub(crate) const COMMAND: &str = "benches/compare/run";
 
@@ -107,7 +107,7 @@ impl<'a> Report<'a> {
              CPU per call is the fair figure: where generator, proxies and backend share processors, calls/s depends on all.\n",
             text("date"),
             text("processor"),
-            crate::median::processors(),
+            crate::harness::median::processors(),
             text("kernel"),
             self.rounds.len(),
             Vec::from_iter(loads.map(Value::to_string)).join(", "),

@@ -8,21 +8,21 @@ use anyhow::Context;
 use serde::Deserialize;
 use serde::Serialize;
 
-use crate::Extent;
-use crate::backend;
-use crate::client;
-use crate::contender::Contender;
-use crate::contender::Kind;
-use crate::figures::ALONE;
-use crate::figures::Bench;
-use crate::figures::MANY;
-use crate::figures::Stream;
-use crate::figures::Unary;
-use crate::meter::Cost;
-use crate::meter::Meter;
-use crate::meter::load_average;
-use crate::options::Options;
-use crate::paced;
+use crate::compare::backend;
+use crate::compare::contender::Contender;
+use crate::compare::contender::Kind;
+use crate::compare::options::Options;
+use crate::compare::paced;
+use crate::harness::client;
+use crate::harness::figures::ALONE;
+use crate::harness::figures::Bench;
+use crate::harness::figures::Extent;
+use crate::harness::figures::MANY;
+use crate::harness::figures::Stream;
+use crate::harness::figures::Unary;
+use crate::harness::meter::Cost;
+use crate::harness::meter::Meter;
+use crate::harness::meter::load_average;
 
 /// Calls a second of the open loop: about half of what the slowest contender can on two processors.
 pub(crate) const RATE: f64 = 2_000.0;

@@ -2,9 +2,9 @@
 
 use std::fmt::Write;
 
-use crate::contender::Kind;
-use crate::meter::Cost;
-use crate::round::Measured;
+use crate::compare::contender::Kind;
+use crate::compare::round::Measured;
+use crate::harness::meter::Cost;
 
 pub(crate) fn many(page: &mut String, all: &[Measured]) -> anyhow::Result<()> {
     page.push_str(

@@ -15,8 +15,8 @@ use tokio::task::JoinSet;
 use tonic::body::Body;
 
 use crate::Extent;
-use crate::bed::Bed;
-use crate::client;
+use crate::harness::bed::Bed;
+use crate::harness::client;
 
 /// Handshakes under way at a time.
 const AT_A_TIME: usize = 16;

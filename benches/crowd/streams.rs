@@ -9,9 +9,9 @@ use landbridge::pb::query_records_response::Part;
 use tokio::task::JoinSet;
 
 use crate::Extent;
-use crate::bed::Bed;
-use crate::client;
-use crate::client::Client;
+use crate::harness::bed::Bed;
+use crate::harness::client;
+use crate::harness::client::Client;
 
 /// So that none is at its limit of requests under way.
 const STREAMS_A_CONNECTION: usize = 100;

@@ -16,7 +16,7 @@ use landbridge::journal::JournalSettings;
 
 use crate::Axis;
 use crate::Line;
-use crate::process::cpu_of;
+use crate::harness::process::cpu_of;
 
 /// Entries of the first measurement; each further one has ten times as many.
 const FIRST: u64 = 10_000;

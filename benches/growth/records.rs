@@ -16,16 +16,16 @@ use tonic::transport::server::TcpIncoming;
 use crate::Axis;
 use crate::Line;
 use crate::Options;
-use crate::bed::Bed;
-use crate::bed::Pair;
-use crate::client;
-use crate::client::Client;
-use crate::service;
-use crate::service::FIELDS;
-use crate::service::Kind;
-use crate::service::MadeUp;
-use crate::service::RULES;
-use crate::service::SIZES;
+use crate::growth::service;
+use crate::growth::service::FIELDS;
+use crate::growth::service::Kind;
+use crate::growth::service::MadeUp;
+use crate::growth::service::RULES;
+use crate::growth::service::SIZES;
+use crate::harness::bed::Bed;
+use crate::harness::bed::Pair;
+use crate::harness::client;
+use crate::harness::client::Client;
 
 /// Few enough that a megabyte each is answered in time.
 const IN_FLIGHT: usize = 16;

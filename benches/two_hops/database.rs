@@ -8,9 +8,9 @@ use sqlx::Executor;
 use sqlx::PgConnection;
 use sqlx::SqliteConnection;
 
-use crate::bed::Pair;
-use crate::postgres::Server;
-use crate::residents;
+use crate::harness::bed::Pair;
+use crate::harness::residents;
+use crate::two_hops::postgres::Server;
 
 /// A filled database.
 #[derive(Debug)]

@@ -8,13 +8,13 @@ use anyhow::Context;
 use serde_json::Value;
 use serde_json::json;
 
-use crate::Extent;
-use crate::figures::Unary;
-use crate::median::median;
-use crate::median::processors;
-use crate::meter::Cost;
-use crate::round::Contender;
-use crate::round::Round;
+use crate::harness::figures::Extent;
+use crate::harness::figures::Unary;
+use crate::harness::median::median;
+use crate::harness::median::processors;
+use crate::harness::meter::Cost;
+use crate::two_hops::round::Contender;
+use crate::two_hops::round::Round;
 
 /// The note on a contender that keeps no evidence.
 pub(crate) const NULL_JOURNAL: &str = ", null journal";

@@ -8,17 +8,17 @@ use anyhow::Context;
 use serde::Deserialize;
 use serde::Serialize;
 
-use crate::Extent;
-use crate::bed::Bed;
-use crate::bed::Pair;
-use crate::direct;
-use crate::figures::ALONE;
-use crate::figures::Bench;
-use crate::figures::MANY;
-use crate::figures::Stream;
-use crate::figures::Unary;
-use crate::meter::load_average;
-use crate::process::Process;
+use crate::harness::bed::Bed;
+use crate::harness::bed::Pair;
+use crate::harness::direct;
+use crate::harness::figures::ALONE;
+use crate::harness::figures::Bench;
+use crate::harness::figures::Extent;
+use crate::harness::figures::MANY;
+use crate::harness::figures::Stream;
+use crate::harness::figures::Unary;
+use crate::harness::meter::load_average;
+use crate::harness::process::Process;
 
 /// How long a gateway that has started is left alone before its memory is read.
 const REST: Duration = Duration::from_secs(1);

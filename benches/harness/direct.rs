@@ -26,10 +26,10 @@ use tonic::body::Body;
 use tonic::service::Routes;
 use tower::ServiceExt;
 
-use crate::bed::free_port;
-use crate::canned::Canned;
-use crate::client::material;
-use crate::process::Process;
+use crate::harness::bed::free_port;
+use crate::harness::canned::Canned;
+use crate::harness::client::material;
+use crate::harness::process::Process;
 
 /// With it, this program is the server.
 pub(crate) const FLAG: &str = "--serve-directly";

@@ -7,21 +7,16 @@
 //! With `--null-journal` the other contender is not a second database but a build of the gateway that keeps no journal:
 //! `benches/README.md` says how it is made.
 
-mod bed;
-mod canned;
-mod client;
-mod database;
-mod direct;
-mod figures;
-mod load;
-mod median;
-mod meter;
-mod postgres;
-#[expect(dead_code, reason = "only `compare` starts the servers of others")]
-mod process;
-mod report;
-mod residents;
-mod round;
+#[expect(dead_code, reason = "no bench needs all of it")]
+mod harness;
+
+/// What only this bench needs.
+mod two_hops {
+    pub(crate) mod database;
+    pub(crate) mod postgres;
+    pub(crate) mod report;
+    pub(crate) mod round;
+}
 
 use std::path::Path;
 use std::path::PathBuf;
@@ -29,35 +24,26 @@ use std::time::Duration;
 
 use anyhow::Context;
 
-use database::Database;
-use report::Report;
+use harness::direct;
+use harness::figures::Extent;
+use two_hops::database::Database;
+use two_hops::report;
+use two_hops::report::Report;
+use two_hops::round;
 
-/// How much is measured.
-#[derive(Debug, Clone, Copy)]
-struct Extent {
-    rounds: usize,
-    warm_up: Duration,
-    /// Of many calls at a time, and of one at a time.
-    spell: Duration,
-    /// What the database holds, and what a stream carries.
-    residents: u32,
-}
-
-impl Extent {
-    const WHOLE: Self = Self {
-        rounds: 3,
-        warm_up: Duration::from_secs(2),
-        spell: Duration::from_secs(8),
-        residents: 1_000_000,
-    };
-    /// Tells whether the measuring works, and little more.
-    const QUICK: Self = Self {
-        rounds: 1,
-        warm_up: Duration::from_millis(500),
-        spell: Duration::from_secs(2),
-        residents: 100_000,
-    };
-}
+const WHOLE: Extent = Extent {
+    rounds: 3,
+    warm_up: Duration::from_secs(2),
+    spell: Duration::from_secs(8),
+    residents: 1_000_000,
+};
+/// Tells whether the measuring works, and little more.
+const QUICK: Extent = Extent {
+    rounds: 1,
+    warm_up: Duration::from_millis(500),
+    spell: Duration::from_secs(2),
+    residents: 100_000,
+};
 
 fn main() -> anyhow::Result<()> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -70,9 +56,9 @@ fn main() -> anyhow::Result<()> {
         return runtime.block_on(direct::serve(Path::new(folder), port.parse()?));
     }
     let extent = if arguments.iter().any(|argument| argument == "--quick") {
-        Extent::QUICK
+        QUICK
     } else {
-        Extent::WHOLE
+        WHOLE
     };
     let null_journal = arguments
         .iter()

@@ -7,7 +7,7 @@ use sqlx::Connection;
 use sqlx::Executor;
 use sqlx::SqliteConnection;
 
-use crate::residents;
+use crate::harness::residents;
 
 /// Gives the settings of a source that has them.
 pub(crate) async fn fill(folder: &Path, residents: u32) -> anyhow::Result<String> {

@@ -2,21 +2,17 @@
 //!
 //! Sizes, fields and rules are asked of two real gateways, agreements and journals of the library alone.
 
-#[expect(dead_code, reason = "only `two_hops` starts gateways again")]
-#[path = "../two_hops/bed.rs"]
-mod bed;
-#[expect(dead_code, reason = "only loads ask for residents")]
-#[path = "../two_hops/client.rs"]
-mod client;
-#[expect(dead_code, reason = "memory is not measured here")]
-#[path = "../two_hops/process.rs"]
-mod process;
+#[expect(dead_code, reason = "no bench needs all of it")]
+mod harness;
 
-mod agreements;
-mod journal;
-mod plot;
-mod records;
-mod service;
+/// What only this bench needs.
+mod growth {
+    pub(crate) mod agreements;
+    pub(crate) mod journal;
+    pub(crate) mod plot;
+    pub(crate) mod records;
+    pub(crate) mod service;
+}
 
 use std::fs;
 use std::path::Path;
@@ -25,6 +21,11 @@ use std::time::Duration;
 
 use anyhow::Context;
 use serde::Serialize;
+
+use growth::agreements;
+use growth::journal;
+use growth::plot;
+use growth::records;
 
 /// How much is measured.
 #[derive(Debug, Clone)]

@@ -2,78 +2,54 @@
 //!
 //! Every contender is measured in every round, so that what else the machine does cancels out of the ratios.
 
-#[expect(dead_code, reason = "only `two_hops` starts gateways again")]
-#[path = "../two_hops/bed.rs"]
-mod bed;
-#[path = "../two_hops/canned.rs"]
-mod canned;
-#[path = "../two_hops/client.rs"]
-mod client;
-#[path = "../two_hops/direct.rs"]
-mod direct;
-#[path = "../two_hops/figures.rs"]
-mod figures;
-#[path = "../two_hops/load.rs"]
-mod load;
-#[path = "../two_hops/median.rs"]
-mod median;
-#[path = "../two_hops/meter.rs"]
-mod meter;
-#[path = "../two_hops/process.rs"]
-mod process;
-#[expect(dead_code, reason = "only `two_hops` has PostgreSQL")]
-#[path = "../two_hops/residents.rs"]
-mod residents;
+#[expect(dead_code, reason = "no bench needs all of it")]
+mod harness;
 
-mod backend;
-mod contender;
-mod hop;
-mod machine;
-mod options;
-mod overload;
-mod paced;
-mod plot;
-mod proxies;
-mod ready;
-mod report;
-mod round;
-mod sqlite;
-mod table;
+/// What only this bench needs.
+mod compare {
+    pub(crate) mod backend;
+    pub(crate) mod contender;
+    pub(crate) mod hop;
+    pub(crate) mod machine;
+    pub(crate) mod options;
+    pub(crate) mod overload;
+    pub(crate) mod paced;
+    pub(crate) mod plot;
+    pub(crate) mod proxies;
+    pub(crate) mod ready;
+    pub(crate) mod report;
+    pub(crate) mod round;
+    pub(crate) mod table;
+}
 
 use std::path::Path;
 use std::time::Duration;
 
 use anyhow::Context;
 
-use options::Options;
-use report::Report;
+use compare::backend;
+use compare::hop;
+use compare::options::Options;
+use compare::overload;
+use compare::report::Report;
+use compare::round;
+use harness::direct;
+use harness::figures::Extent;
+use harness::sqlite;
 
-/// How much is measured.
-#[derive(Debug, Clone, Copy)]
-struct Extent {
-    rounds: usize,
-    warm_up: Duration,
-    /// Of many calls at a time, of one at a time, and of calls at a given rate.
-    spell: Duration,
-    /// What the database holds, and what a stream carries.
-    residents: u32,
-}
-
-impl Extent {
-    const WHOLE: Self = Self {
-        rounds: 3,
-        warm_up: Duration::from_millis(500),
-        spell: Duration::from_secs(3),
-        residents: 1_000_000,
-    };
-    /// Tells whether the measuring works, and little more.
-    const QUICK: Self = Self {
-        rounds: 1,
-        warm_up: Duration::from_millis(300),
-        spell: Duration::from_secs(1),
-        residents: 100_000,
-    };
-}
+const WHOLE: Extent = Extent {
+    rounds: 3,
+    warm_up: Duration::from_millis(500),
+    spell: Duration::from_secs(3),
+    residents: 1_000_000,
+};
+/// Tells whether the measuring works, and little more.
+const QUICK: Extent = Extent {
+    rounds: 1,
+    warm_up: Duration::from_millis(300),
+    spell: Duration::from_secs(1),
+    residents: 100_000,
+};
 
 fn main() -> anyhow::Result<()> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();

@@ -11,10 +11,10 @@ use landbridge::pb;
 use landbridge::pb::query_records_response::Part;
 use tokio::task::JoinSet;
 
-use crate::client;
-use crate::client::Client;
-use crate::client::RECORD;
-use crate::residents;
+use crate::harness::client;
+use crate::harness::client::Client;
+use crate::harness::client::RECORD;
+use crate::harness::residents;
 
 /// How many calls are under way at a time: each is followed by the next as soon as it is answered.
 #[derive(Debug, Clone, Copy)]

@@ -1,17 +1,18 @@
 //! One contender with its processes under each load, and what is found.
 
+use std::time::Duration;
+
 use landbridge::demo::federation::Federation;
 use serde::Deserialize;
 use serde::Serialize;
 
-use crate::Extent;
-use crate::load;
-use crate::load::Calls;
-use crate::load::Crowd;
-use crate::load::Loop;
-use crate::meter::Cost;
-use crate::meter::Meter;
-use crate::process::Process;
+use crate::harness::load;
+use crate::harness::load::Calls;
+use crate::harness::load::Crowd;
+use crate::harness::load::Loop;
+use crate::harness::meter::Cost;
+use crate::harness::meter::Meter;
+use crate::harness::process::Process;
 
 pub(crate) const MANY: Crowd = Crowd {
     connections: 8,
@@ -21,6 +22,17 @@ pub(crate) const ALONE: Crowd = Crowd {
     connections: 1,
     in_flight: 1,
 };
+
+/// How much is measured.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Extent {
+    pub(crate) rounds: usize,
+    pub(crate) warm_up: Duration,
+    /// Of each load but the stream.
+    pub(crate) spell: Duration,
+    /// What the database holds, and what a stream carries.
+    pub(crate) residents: u32,
+}
 
 /// One contender with its processes.
 #[derive(Debug)]

@@ -14,7 +14,7 @@ use landbridge::demo::federation::DEPARTMENTS;
 use landbridge::demo::federation::Federation;
 use landbridge::demo::federation::Ports;
 
-use crate::process::Process;
+use crate::harness::process::Process;
 
 /// Two gateways of one build over one source.
 #[derive(Debug, Clone)]

@@ -1,33 +1,24 @@
 //! What a crowd costs a gateway: idle connections of peers, and many streamed answers at a time.
 //! `cargo bench --bench crowd [-- --quick]`.
 
-#[expect(dead_code, reason = "only `two_hops` starts gateways again")]
-#[path = "../two_hops/bed.rs"]
-mod bed;
-#[expect(dead_code, reason = "only loads ask for single records")]
-#[path = "../two_hops/client.rs"]
-mod client;
-#[expect(dead_code, reason = "only loads are charged by the call")]
-#[path = "../two_hops/process.rs"]
-mod process;
-#[expect(
-    dead_code,
-    reason = "only loads choose keys, and PostgreSQL is none here"
-)]
-#[path = "../two_hops/residents.rs"]
-mod residents;
-#[path = "../compare/sqlite.rs"]
-mod sqlite;
+#[expect(dead_code, reason = "no bench needs all of it")]
+mod harness;
 
-mod idle;
-mod streams;
+/// What only this bench needs.
+mod crowd {
+    pub(crate) mod idle;
+    pub(crate) mod streams;
+}
 
 use std::path::Path;
 
 use anyhow::Context;
 
-use bed::Bed;
-use bed::Pair;
+use crowd::idle;
+use crowd::streams;
+use harness::bed::Bed;
+use harness::bed::Pair;
+use harness::sqlite;
 
 /// How much is measured.
 #[derive(Debug, Clone, Copy)]

@@ -6,7 +6,7 @@ use anyhow::Context;
 use serde::Deserialize;
 use serde::Serialize;
 
-use crate::process::Process;
+use crate::harness::process::Process;
 
 /// What one process spent.
 #[derive(Debug, Serialize, Deserialize)]
