@@ -3,6 +3,7 @@
 mod adopt;
 mod doors;
 mod inputs;
+mod life_cycle;
 pub mod losses;
 mod operators;
 mod reload;
@@ -14,16 +15,12 @@ use std::io;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::Duration;
 
 use arc_swap::ArcSwapOption;
 use metrics_exporter_prometheus::PrometheusHandle;
 use tokio::sync::Mutex;
 use tokio::sync::mpsc;
 use tokio::sync::oneshot;
-use tokio::time::timeout;
-use tokio_util::sync::CancellationToken;
-use tokio_util::task::TaskTracker;
 
 use crate::assembly::Assembly;
 use crate::assembly::Connections;
@@ -81,11 +78,9 @@ use crate::tlog::note::VerifierKey;
 use doors::Doors;
 use doors::acceptor;
 use inputs::Inputs;
+use life_cycle::LifeCycle;
 use run::Orders;
 use watch::Watch;
-
-/// How long streams that were cut off may take to write their closing entries.
-const LAST_ENTRIES: Duration = Duration::from_secs(1);
 
 /// One running gateway.
 #[derive(Debug)]
@@ -107,16 +102,7 @@ pub struct Gateway {
     addresses: Addresses,
     /// Keeps the search index behind the journal.
     index: IndexFollower,
-    /// What a stop waits for: connections, requests, streams.
-    tracker: TaskTracker,
-    /// What ends after them: the operators' door.
-    operator_tasks: TaskTracker,
-    /// Cancelled first: the doors take no more requests.
-    stop: CancellationToken,
-    /// Cancelled when a stop has waited long enough: streams end.
-    cut: CancellationToken,
-    /// Cancelled last: nothing is under way any more.
-    stopped: CancellationToken,
+    life: LifeCycle,
     orders: Orders,
     /// What may change while it runs.
     inputs: Arc<Inputs>,
@@ -294,11 +280,7 @@ impl Gateway {
             states: WitnessStates::default(),
             overdue: OverdueComparisons::default(),
             confirmed,
-            tracker: TaskTracker::new(),
-            operator_tasks: TaskTracker::new(),
-            stop: CancellationToken::new(),
-            cut: CancellationToken::new(),
-            stopped: CancellationToken::new(),
+            life: LifeCycle::default(),
             orders,
             inputs,
             proposals,
@@ -312,14 +294,20 @@ impl Gateway {
         let held = gateway.release_unless_witnessed(held, &mut policy).await?;
         gateway.open(doors, metrics).await?;
         // After the doors: gateways that start together are one another's witnesses.
-        gateway.tracker.spawn(gateway.witnessing(key, policy).run(
-            held,
-            confirm,
-            gateway.stop.clone(),
-        ));
+        gateway
+            .life
+            .tasks
+            .spawn(
+                gateway
+                    .witnessing(key, policy)
+                    .run(held, confirm, gateway.life.stop.clone()),
+            );
         gateway.start_upkeep(expiry);
         let watch = Watch::new(gateway.inputs.clone(), changed);
-        gateway.tracker.spawn(watch.run(gateway.stop.clone()));
+        gateway
+            .life
+            .tasks
+            .spawn(watch.run(gateway.life.stop.clone()));
         Ok(gateway)
     }
 
@@ -398,10 +386,8 @@ impl Gateway {
 
     /// Lets in no more, finishes what is under way, closes the journal.
     pub async fn stop(self) {
-        self.stop.cancel();
         tracing::info!("stopping: finishing what is under way");
-        self.tracker.close();
-        self.drain().await;
+        self.life.drain(self.config.limits.drain).await;
         self.record(Entry::lifecycle("stopped", env!("CARGO_PKG_VERSION")))
             .await;
         let (journal, index) = (self.exchange.journal().clone(), self.index);
@@ -413,26 +399,8 @@ impl Gateway {
         if let Err(error) = tokio::task::spawn_blocking(close).await {
             tracing::error!(%error, "the journal was not closed");
         }
-        self.stopped.cancel();
-        self.operator_tasks.close();
-        self.operator_tasks.wait().await;
+        self.life.end().await;
         tracing::info!("stopped");
-    }
-
-    /// Waits for what is under way, and then ends the streams that are left.
-    async fn drain(&self) {
-        let limit = self.config.limits.drain;
-        if timeout(limit, self.tracker.wait()).await.is_ok() {
-            return;
-        }
-        self.cut.cancel();
-        let left = self.tracker.len();
-        tracing::warn!(
-            left,
-            "cutting off what is under way: the drain limit was reached"
-        );
-        // For the closing entries of streams. Clients that do not take their last bytes are not waited for.
-        let _ = timeout(LAST_ENTRIES, self.tracker.wait()).await;
     }
 
     fn books(&self) -> Books {

@@ -102,6 +102,22 @@ impl ExchangeDoor {
         schema.deprecated()?.to_string().parse().ok()
     }
 
+    /// An exchange whose answer is one message. `message` gives none for the body of another kind of answer.
+    async fn answer<Q: IntoAsk, M>(
+        &self,
+        request: Request<Q>,
+        message: impl FnOnce(Option<pb::ExchangeInfo>, Body) -> Option<M>,
+    ) -> Result<Response<M>, Status> {
+        let incoming = self.incoming(&request)?;
+        let ask = request.into_inner().into_ask(&incoming);
+        let notice = self.notice(&ask.record_type);
+        let Answer::Whole(info, body) = self.run(&incoming, ask).await? else {
+            return Err(status::internal());
+        };
+        let message = message(Some(*info), body).ok_or_else(status::internal)?;
+        Ok(with_notice(notice, message))
+    }
+
     /// Runs an exchange to its end, whatever becomes of the client.
     async fn run(&self, incoming: &Incoming, ask: Ask) -> Result<Answer, Status> {
         let kind = (&ask.record_type, mem::discriminant(&ask.question));
@@ -144,26 +160,11 @@ impl ExchangeService for ExchangeDoor {
         &self,
         request: Request<pb::GetRecordRequest>,
     ) -> Result<Response<pb::GetRecordResponse>, Status> {
-        let incoming = self.incoming(&request)?;
-        let asked = request.into_inner();
-        let notice = self.notice(&asked.record_type);
-        let ask = Ask {
-            record_type: asked.record_type,
-            provider: asked.provider,
-            grounds: asked.grounds.unwrap_or_default(),
-            fields: asked.fields.unwrap_or_default().paths,
-            question: Question::Get { key: asked.key },
-            relay: asked.relay,
-            deadline: incoming.deadline,
-            trace: incoming.trace,
-        };
-        match self.run(&incoming, ask).await? {
-            Answer::Whole(info, Body::Record(record)) => {
-                let info = Some(*info);
-                Ok(with_notice(notice, pb::GetRecordResponse { info, record }))
-            }
-            Answer::Whole(..) | Answer::Stream(_) => Err(status::internal()),
-        }
+        self.answer(request, |info, body| match body {
+            Body::Record(record) => Some(pb::GetRecordResponse { info, record }),
+            Body::Verdicts(_) | Body::Count(_) => None,
+        })
+        .await
     }
 
     async fn query_records(
@@ -171,23 +172,8 @@ impl ExchangeService for ExchangeDoor {
         request: Request<pb::QueryRecordsRequest>,
     ) -> Result<Response<Self::QueryRecordsStream>, Status> {
         let incoming = self.incoming(&request)?;
-        let asked = request.into_inner();
-        let notice = self.notice(&asked.record_type);
-        let ask = Ask {
-            record_type: asked.record_type,
-            provider: asked.provider,
-            grounds: asked.grounds.unwrap_or_default(),
-            fields: asked.fields.unwrap_or_default().paths,
-            question: Question::Query {
-                filter: asked.filter,
-                order_by: asked.order_by,
-                limit: asked.limit,
-                cursor: asked.cursor,
-            },
-            relay: asked.relay,
-            deadline: incoming.deadline,
-            trace: incoming.trace,
-        };
+        let ask = request.into_inner().into_ask(&incoming);
+        let notice = self.notice(&ask.record_type);
         let admitted = self.admission.stream(incoming.peer.id());
         let place = admitted.map_err(status::of_admission)?;
         let (Answer::Stream(stream), place) = self.run_in(place, &incoming, ask).await? else {
@@ -205,62 +191,96 @@ impl ExchangeService for ExchangeDoor {
         &self,
         request: Request<pb::VerifyRecordRequest>,
     ) -> Result<Response<pb::VerifyRecordResponse>, Status> {
-        let incoming = self.incoming(&request)?;
-        let asked = request.into_inner();
-        let notice = self.notice(&asked.record_type);
-        let ask = Ask {
-            record_type: asked.record_type,
-            provider: asked.provider,
-            grounds: asked.grounds.unwrap_or_default(),
-            fields: Vec::new(),
-            question: Question::Verify {
-                key: asked.key,
-                claims: asked.claims,
-            },
-            relay: asked.relay,
-            deadline: incoming.deadline,
-            trace: incoming.trace,
-        };
-        match self.run(&incoming, ask).await? {
-            Answer::Whole(info, Body::Verdicts(verdicts)) => {
-                let info = Some(*info);
-                Ok(with_notice(
-                    notice,
-                    pb::VerifyRecordResponse { info, verdicts },
-                ))
-            }
-            Answer::Whole(..) | Answer::Stream(_) => Err(status::internal()),
-        }
+        self.answer(request, |info, body| match body {
+            Body::Verdicts(verdicts) => Some(pb::VerifyRecordResponse { info, verdicts }),
+            Body::Record(_) | Body::Count(_) => None,
+        })
+        .await
     }
 
     async fn count_records(
         &self,
         request: Request<pb::CountRecordsRequest>,
     ) -> Result<Response<pb::CountRecordsResponse>, Status> {
-        let incoming = self.incoming(&request)?;
-        let asked = request.into_inner();
-        let notice = self.notice(&asked.record_type);
-        let ask = Ask {
-            record_type: asked.record_type,
-            provider: asked.provider,
-            grounds: asked.grounds.unwrap_or_default(),
-            fields: Vec::new(),
-            question: Question::Count {
-                filter: asked.filter,
-            },
-            relay: asked.relay,
+        self.answer(request, |info, body| match body {
+            Body::Count(count) => Some(pb::CountRecordsResponse { info, ..*count }),
+            Body::Record(_) | Body::Verdicts(_) => None,
+        })
+        .await
+    }
+}
+
+/// A request of the service, as a question to the exchange.
+trait IntoAsk {
+    fn into_ask(self, incoming: &Incoming) -> Ask;
+}
+
+impl IntoAsk for pb::GetRecordRequest {
+    fn into_ask(self, incoming: &Incoming) -> Ask {
+        Ask {
+            record_type: self.record_type,
+            provider: self.provider,
+            grounds: self.grounds.unwrap_or_default(),
+            fields: self.fields.unwrap_or_default().paths,
+            question: Question::Get { key: self.key },
+            relay: self.relay,
             deadline: incoming.deadline,
             trace: incoming.trace,
-        };
-        match self.run(&incoming, ask).await? {
-            Answer::Whole(info, Body::Count(count)) => {
-                let info = Some(*info);
-                Ok(with_notice(
-                    notice,
-                    pb::CountRecordsResponse { info, ..*count },
-                ))
-            }
-            Answer::Whole(..) | Answer::Stream(_) => Err(status::internal()),
+        }
+    }
+}
+
+impl IntoAsk for pb::QueryRecordsRequest {
+    fn into_ask(self, incoming: &Incoming) -> Ask {
+        Ask {
+            record_type: self.record_type,
+            provider: self.provider,
+            grounds: self.grounds.unwrap_or_default(),
+            fields: self.fields.unwrap_or_default().paths,
+            question: Question::Query {
+                filter: self.filter,
+                order_by: self.order_by,
+                limit: self.limit,
+                cursor: self.cursor,
+            },
+            relay: self.relay,
+            deadline: incoming.deadline,
+            trace: incoming.trace,
+        }
+    }
+}
+
+impl IntoAsk for pb::VerifyRecordRequest {
+    fn into_ask(self, incoming: &Incoming) -> Ask {
+        Ask {
+            record_type: self.record_type,
+            provider: self.provider,
+            grounds: self.grounds.unwrap_or_default(),
+            fields: Vec::new(),
+            question: Question::Verify {
+                key: self.key,
+                claims: self.claims,
+            },
+            relay: self.relay,
+            deadline: incoming.deadline,
+            trace: incoming.trace,
+        }
+    }
+}
+
+impl IntoAsk for pb::CountRecordsRequest {
+    fn into_ask(self, incoming: &Incoming) -> Ask {
+        Ask {
+            record_type: self.record_type,
+            provider: self.provider,
+            grounds: self.grounds.unwrap_or_default(),
+            fields: Vec::new(),
+            question: Question::Count {
+                filter: self.filter,
+            },
+            relay: self.relay,
+            deadline: incoming.deadline,
+            trace: incoming.trace,
         }
     }
 }

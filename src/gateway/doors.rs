@@ -148,8 +148,8 @@ impl Gateway {
 
         let (at_systems, at_peers) = (self.admission(Door::Systems), self.admission(Door::Peers));
         let peer_door = self.peer_door();
-        let counting = peer_door.clone().sum_up(self.stop.clone());
-        self.tracker.spawn(counting);
+        let counting = peer_door.clone().sum_up(self.life.stop.clone());
+        self.life.tasks.spawn(counting);
         let peers = Routes::new(self.exchange_service(&at_peers))
             .add_service(health_service.clone())
             .add_service(self.peer_service(&peer_door));
@@ -169,22 +169,34 @@ impl Gateway {
 
         let systems = self.server(self.systems.clone(), at_systems, systems);
         let peers = self.server(self.peers.clone(), at_peers, peers);
-        self.tracker.spawn(systems.run(doors.systems));
-        self.tracker.spawn(peers.run(doors.peers));
-        self.tracker.spawn(self.reconciler().run(self.stop.clone()));
-        self.tracker.spawn(self.surveyor().run(self.stop.clone()));
-        self.tracker.spawn(self.courier().run(self.stop.clone()));
+        self.life.tasks.spawn(systems.run(doors.systems));
+        self.life.tasks.spawn(peers.run(doors.peers));
+        self.life
+            .tasks
+            .spawn(self.reconciler().run(self.life.stop.clone()));
+        self.life
+            .tasks
+            .spawn(self.surveyor().run(self.life.stop.clone()));
+        self.life
+            .tasks
+            .spawn(self.courier().run(self.life.stop.clone()));
         let synchroniser = self.synchroniser();
-        self.tracker.spawn(synchroniser.run(self.stop.clone()));
-        self.operator_tasks
-            .spawn(operators::sum_up(metrics.clone(), self.stopped.clone()));
+        self.life
+            .tasks
+            .spawn(synchroniser.run(self.life.stop.clone()));
+        self.life.operator_tasks.spawn(operators::sum_up(
+            metrics.clone(),
+            self.life.stopped.clone(),
+        ));
         // Not on the tracker, which a stop waits for: this door tells until the very end that the gateway is stopping.
         let operators = OperatorsServer {
             routes: self.operators(metrics).await?,
-            tracker: self.operator_tasks.clone(),
-            stopped: self.stopped.clone(),
+            tracker: self.life.operator_tasks.clone(),
+            stopped: self.life.stopped.clone(),
         };
-        self.operator_tasks.spawn(operators.run(doors.operators));
+        self.life
+            .operator_tasks
+            .spawn(operators.run(doors.operators));
         Ok(())
     }
 
@@ -201,7 +213,7 @@ impl Gateway {
         let operators = Operators {
             desk: desk.clone(),
             metrics,
-            stop: self.stop.clone(),
+            stop: self.life.stop.clone(),
             overdue: self.overdue.clone(),
             witnessed: config.witness.policy.is_some(),
             tracked: config.subjects.is_some(),
@@ -225,8 +237,9 @@ impl Gateway {
             self.addresses.operators.port()
         );
         let console = Arc::new(Console::new(console.clone(), &name, desk, neighbours));
-        self.tracker
-            .spawn(console.clone().count_refusals(self.stop.clone()));
+        self.life
+            .tasks
+            .spawn(console.clone().count_refusals(self.life.stop.clone()));
         Ok(routes.merge(console.routes()).layer(hosts))
     }
 
@@ -253,11 +266,11 @@ impl Gateway {
         let limits = &self.config.limits;
         let service = ExchangeDoor::new(
             self.exchange.clone(),
-            self.tracker.clone(),
+            self.life.tasks.clone(),
             admission.clone(),
             limits.deadline,
             limits.stall,
-            self.cut.clone(),
+            self.life.cut.clone(),
         );
         ExchangeServiceServer::new(service)
             .max_decoding_message_size(limits.max_message)
@@ -265,7 +278,7 @@ impl Gateway {
     }
 
     fn correction_service(&self) -> CorrectionServiceServer<CorrectionDoor> {
-        let service = CorrectionDoor::new(self.desk.clone(), self.tracker.clone());
+        let service = CorrectionDoor::new(self.desk.clone(), self.life.tasks.clone());
         CorrectionServiceServer::new(service)
             .max_decoding_message_size(self.config.limits.max_message)
     }
@@ -278,7 +291,7 @@ impl Gateway {
             shelf,
             self.desk.clone(),
             self.config.trust_domain.clone(),
-            self.tracker.clone(),
+            self.life.tasks.clone(),
         )
     }
 
@@ -307,8 +320,8 @@ impl Gateway {
                 // What is let in may use its whole deadline; the rest is for reading it.
                 call: limits.deadline + Duration::from_secs(10),
             },
-            tracker: self.tracker.clone(),
-            stop: self.stop.clone(),
+            tracker: self.life.tasks.clone(),
+            stop: self.life.stop.clone(),
         }
     }
 }

@@ -132,8 +132,8 @@ impl Gateway {
 
     /// A large policy takes a quarter of a second to take apart: not on a thread that serves, whoever lets go of it last.
     fn retire(&self, snapshot: Arc<Snapshot>) {
-        let stop = self.stop.clone();
-        self.tracker.spawn(async move {
+        let stop = self.life.stop.clone();
+        self.life.tasks.spawn(async move {
             while Arc::strong_count(&snapshot) > 1 && !stop.is_cancelled() {
                 sleep(Duration::from_millis(100)).await;
             }

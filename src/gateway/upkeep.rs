@@ -33,9 +33,9 @@ impl Gateway {
         let upkeep = Upkeep {
             journal: self.exchange.journal().clone(),
             clock: self.clock.clone(),
-            stop: self.stop.clone(),
+            stop: self.life.stop.clone(),
         };
-        self.tracker.spawn(upkeep.run(expiry));
+        self.life.tasks.spawn(upkeep.run(expiry));
     }
 }
 
