@@ -11,7 +11,7 @@ pub use find::find;
 /// Which part of the entries that fit is wanted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Page {
-    /// Entries from here on are left out: for the next page, `Found::next` of the last one.
+    /// Entries from here on are left out: for the next page, `SearchResult::next` of the last one.
     pub before: Option<u64>,
     /// The most entries.
     pub limit: usize,

@@ -43,7 +43,7 @@ pub struct Readers(Vec<Reader>);
 #[derive(Debug, Clone)]
 pub struct KnownReader<'a>(&'a Reader);
 
-/// Evidence that a reader has the right to what was asked. Only `Known` makes one, and the console for who is signed in.
+/// Evidence that a reader has the right to what was asked. Only `KnownReader` makes one, and the console for who is signed in.
 #[derive(Debug, Clone)]
 pub struct ReadGrant {
     reader: ReaderName,
