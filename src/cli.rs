@@ -163,8 +163,8 @@ impl Verb {
             Self::Get(args) => interruptible(args.run(output)),
             Self::Query(args) => {
                 let progress = Progress::default();
-                let told = progress.clone();
-                interruptible_telling(args.run(output, progress), move || told.print())
+                let at_interrupt = progress.clone();
+                interruptible_telling(args.run(output, progress), move || at_interrupt.print())
             }
             Self::Verify(args) => interruptible(args.run(output)),
             Self::Count(args) => interruptible(args.run(output)),

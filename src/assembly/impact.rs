@@ -199,12 +199,12 @@ fn granted(agreement: &Agreement, field: &Field, schema: &RecordSchema) -> Findi
 
 /// What is released in another way than before: its path, and the mask that it is released under.
 fn gained(old: &Grant, new: &Grant) -> Vec<(String, Option<String>)> {
-    let told = |released: &ReleasedField| {
+    let text_of = |released: &ReleasedField| {
         let mask = released.mask.map(|mask| mask.to_string());
         (released.field.path().to_string(), mask)
     };
-    let known: BTreeSet<_> = old.released.iter().map(told).collect();
-    let now = new.released.iter().map(told);
+    let known: BTreeSet<_> = old.released.iter().map(text_of).collect();
+    let now = new.released.iter().map(text_of);
     now.filter(|released| !known.contains(released)).collect()
 }
 

@@ -57,12 +57,12 @@ impl AccountArgs {
         let text = Zeroizing::new(format!("{}{}\n", before.as_str(), handed.stanza.as_str()));
         replace(file, text.as_bytes())
             .with_context(|| format!("cannot write `{}`", file.display()))?;
-        let told = Zeroizing::new(match output.is_json() {
+        let text = Zeroizing::new(match output.is_json() {
             true => json(name, &handed),
             false => text_of(name, &handed),
         });
         let mut out = io::stdout().lock();
-        out.write_all(told.as_bytes())?;
+        out.write_all(text.as_bytes())?;
         out.flush()?;
         Ok(Exit::Done)
     }
@@ -108,8 +108,8 @@ Put the second line into an authenticator app, e.g. as a QR code.
 }
 
 fn json(name: &ReaderName, handed: &NewAccount) -> String {
-    let told = serde_json::json!({
+    let report = serde_json::json!({
         "name": name, "password": handed.password.as_str(), "otpauth": handed.uri.as_str(),
     });
-    format!("{told}\n")
+    format!("{report}\n")
 }

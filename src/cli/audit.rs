@@ -216,11 +216,11 @@ impl Place {
         match Index::open(&self.dir) {
             Ok(index) => index,
             Err(error) => {
-                let told = visible(&chain(&error)).into_owned();
+                let message = visible(&chain(&error)).into_owned();
                 // The answer will be right, and late.
                 let _ = writeln!(
                     io::stderr(),
-                    "note: the whole journal is read, since {told}"
+                    "note: the whole journal is read, since {message}"
                 );
                 None
             }

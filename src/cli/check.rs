@@ -85,11 +85,11 @@ fn print(assembled: &Assembly, config: &Config, output: &OutputOptions) {
     let mut warnings = assembled.warnings(config);
     warnings.extend(ended(assembled, config));
     if output.is_json() {
-        let told = json!({
+        let report = json!({
             "faults": [], "warnings": warnings, "record_types": records,
             "agreements": agreements, "policy_revision": revision,
         });
-        println!("{told}");
+        println!("{report}");
         return;
     }
     for warning in warnings {

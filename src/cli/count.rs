@@ -57,13 +57,13 @@ impl CountArgs {
 fn write(answer: &pb::CountRecordsResponse, json: bool, to: &mut impl Write) -> io::Result<()> {
     if json {
         let count = (!answer.suppressed).then_some(answer.count);
-        let told = serde_json::json!({
+        let report = serde_json::json!({
             "count": count,
             "suppressed": answer.suppressed,
             "smallest_group": answer.smallest_group,
             "count_step": answer.count_step,
         });
-        return writeln!(to, "{told}");
+        return writeln!(to, "{report}");
     }
     if answer.suppressed {
         return writeln!(to, "fewer than {}", answer.smallest_group);

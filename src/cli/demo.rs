@@ -57,13 +57,13 @@ impl DemoArgs {
         story::profiles(&federation)?;
 
         let mut gateways = Gateways::start(&federation).await?;
-        let told = story::run(&federation).await;
-        if told.is_ok() && !self.once {
+        let outcome = story::run(&federation).await;
+        if outcome.is_ok() && !self.once {
             story::what_next(&federation)?;
             gateways.wait().await?;
         }
         gateways.stop().await?;
-        told
+        outcome
     }
 
     /// Fills the databases at the first run, and when another number of residents is wanted.

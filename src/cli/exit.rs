@@ -166,14 +166,14 @@ impl Failure {
     }
 
     fn write_json(&self, to: &mut impl Write) -> io::Result<()> {
-        let told = match self {
+        let report = match self {
             Self::Error { error, hint, .. } => {
                 serde_json::json!({ "error": chain(error.as_ref()), "hint": hint })
             }
             Self::Faults(faults) => serde_json::json!({ "faults": faults }),
             Self::Refused(refused) => refused.to_json(),
         };
-        writeln!(to, "{told}")
+        writeln!(to, "{report}")
     }
 }
 

@@ -163,14 +163,14 @@ impl ImportArgs {
     fn report(&self, imported: &ImportReport, target: &Target, output: &OutputOptions) -> Run {
         let mut out = io::stdout().lock();
         if output.is_json() {
-            let told = serde_json::json!({
+            let report = serde_json::json!({
                 "rows": imported.rows,
                 "removed": imported.removed,
                 "dry_run": self.dry_run,
                 "database": target.database,
                 "table": target.table.as_str(),
             });
-            writeln!(out, "{told}")?;
+            writeln!(out, "{report}")?;
         } else if self.dry_run {
             writeln!(out, "all {} rows fit; nothing was imported", imported.rows)?;
         } else {

@@ -149,16 +149,16 @@ pub(super) async fn text(
         })
         .await
         .map_err(visitor.unread())?;
-    let told = hex(&digest);
+    let shown_digest = hex(&digest);
     let on_record = console
-        .view(&visitor.who, &format!("policy text={told}"))
+        .view(&visitor.who, &format!("policy text={shown_digest}"))
         .await
         .map_err(visitor.unread())?;
     let words = visitor.language.words();
     Ok(Page::new(&visitor, words.as_of_then, HERE).show(
         on_record,
         &html! {
-            dl .facts { (fact(words.digest, &html! { code { (told) } })) }
+            dl .facts { (fact(words.digest, &html! { code { (shown_digest) } })) }
             (kept_text(&kept, words))
         },
     ))

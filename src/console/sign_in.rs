@@ -175,7 +175,7 @@ pub(super) async fn sign_out(
         console.sessions.end(shown);
     }
     if let Some(visitor) = visitor {
-        let told = console.record(
+        let recorded = console.record(
             &visitor.who,
             Action::SignOut,
             String::new(),
@@ -183,7 +183,7 @@ pub(super) async fn sign_out(
             String::new(),
         );
         // The session is over all the same.
-        if let Err(unread) = told.await {
+        if let Err(unread) = recorded.await {
             unread.log("console");
         }
     }

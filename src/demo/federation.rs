@@ -242,11 +242,11 @@ fn with_keys(directory: String, keys: &Keys) -> String {
     let Some((before, after)) = directory.split_once(&id) else {
         return directory;
     };
-    let told = format!(
+    let text = format!(
         "journal = [\"{}\"]\nwitness = \"{}\"",
         keys.journal, keys.witness
     );
-    let after = after.replacen("journal = []", &told, 1);
+    let after = after.replacen("journal = []", &text, 1);
     format!("{before}{id}{after}")
 }
 

@@ -331,14 +331,14 @@ impl PeerService for PeerDoor {
     ) -> Result<Response<pb::ListOffersResponse>, Status> {
         let snapshot = self.exchange.snapshot();
         let own = self.exchange.department();
-        let told = snapshot.offers.load();
+        let offers = snapshot.offers.load();
         let may_be_told = |record: &RecordType| {
             let schema = snapshot.registry.record(record.as_str());
             schema.is_ok_and(|schema| {
                 schema.owner() == own && schema.sharing() != pb::SharingClass::Prohibited
             })
         };
-        let offers = told.iter().filter(|(record, _)| may_be_told(record));
+        let offers = offers.iter().filter(|(record, _)| may_be_told(record));
         Ok(Response::new(pb::ListOffersResponse {
             offers: offers.map(|(_, offer)| offer.clone()).collect(),
         }))

@@ -81,8 +81,8 @@ impl Draft {
             .unwrap_or_else(|| new_id(at));
         let note = |text: &str| up_to(128, text);
         let relayed = |digest: fn(&pb::Relay) -> &Bytes| {
-            let told = relay.map(digest).filter(|digest| digest.len() == 32);
-            told.cloned().unwrap_or_default()
+            let known = relay.map(digest).filter(|digest| digest.len() == 32);
+            known.cloned().unwrap_or_default()
         };
         let record = pb::ExchangeRecord {
             consumer: caller.department().to_string(),

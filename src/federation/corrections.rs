@@ -174,8 +174,8 @@ impl Courier {
                 correction: Some(correction),
             };
             let mut client = self.client(&owner)?;
-            let told = patiently(client.submit_correction(request)).await;
-            told.map(|told| told.due)
+            let sent = patiently(client.submit_correction(request)).await;
+            sent.map(|told| told.due)
         };
         match submitted {
             Ok(due) => {
@@ -202,15 +202,15 @@ impl Courier {
             reply: correction.reply.clone(),
             answered_at: correction.answered_at,
         };
-        let told = if consumer == *self.exchange.department() {
+        let delivered = if consumer == *self.exchange.department() {
             let heard = self.desk.receive_answer(&consumer, answer).await;
             heard.map_err(|untaken| DeliveryError::ForGood(untaken.to_string()))
         } else {
             let mut client = self.client(&consumer)?;
-            let told = patiently(client.answer_correction(answer)).await;
-            told.map(|_| ())
+            let sent = patiently(client.answer_correction(answer)).await;
+            sent.map(|_| ())
         };
-        self.done(&consumer, &correction.correction_id, told)?;
+        self.done(&consumer, &correction.correction_id, delivered)?;
         Ok(self.desk.mark_delivered(case).await?)
     }
 
@@ -225,7 +225,7 @@ impl Courier {
         let Some(consumer) = self.waiting(&notice.peer, missed) else {
             return Ok(());
         };
-        let told = if consumer == *self.exchange.department() {
+        let delivered = if consumer == *self.exchange.department() {
             let heard = self
                 .desk
                 .receive_notice(&consumer, notice.notice.clone())
@@ -236,10 +236,10 @@ impl Courier {
                 notice: Some(notice.notice.clone()),
             };
             let mut client = self.client(&consumer)?;
-            let told = patiently(client.notify_change(request)).await;
-            told.map(|_| ())
+            let sent = patiently(client.notify_change(request)).await;
+            sent.map(|_| ())
         };
-        match self.done(&consumer, &notice.notice.notice_id, told)? {
+        match self.done(&consumer, &notice.notice.notice_id, delivered)? {
             true => Ok(self.desk.log_notice(notice).await?),
             false => Ok(self.desk.close_notice(notice).await?),
         }

@@ -438,11 +438,14 @@ impl Synchroniser {
             package: package.to_string(),
             digest: digest.to_vec().into(),
         };
-        let told = client.fetch_revision(asked).await?.into_inner();
-        self.count(owner, told.encoded_len())?;
+        let response = client.fetch_revision(asked).await?.into_inner();
+        self.count(owner, response.encoded_len())?;
         let bad = |bad: BadRevision| Objection::Unproven(chain(&bad));
-        let revision = Revision::open(&told.note, owner, &snapshot.journals).map_err(bad)?;
-        let texts = told.files.into_iter().map(|file| (file.name, file.text));
+        let revision = Revision::open(&response.note, owner, &snapshot.journals).map_err(bad)?;
+        let texts = response
+            .files
+            .into_iter()
+            .map(|file| (file.name, file.text));
         let files = PackageFiles::new(package.clone(), texts.collect());
         let files = files.map_err(|error| Objection::Unproven(error.to_string()))?;
         let files = revision.admit(files).map_err(bad)?;
@@ -451,7 +454,7 @@ impl Synchroniser {
         }
         let candidate = Candidate {
             revision,
-            note: told.note,
+            note: response.note,
             files,
         };
         self.keep(candidate).await.map_err(NotFetched::Unwritten)
@@ -500,8 +503,8 @@ impl Synchroniser {
         if self.told.len() > MAX_TOLD {
             self.told.clear();
         }
-        let told = format!("{owner} {package} {theirs}: {objection}");
-        if self.told.insert(told) {
+        let line = format!("{owner} {package} {theirs}: {objection}");
+        if self.told.insert(line) {
             tracing::warn!(peer = %owner, %package, revision = %theirs, %objection, "a published revision is not taken over: the one before stays in force");
             let revision = Revision {
                 package: package.clone(),

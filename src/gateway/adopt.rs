@@ -57,8 +57,8 @@ impl Gateway {
         }
         let reading = self.read_again(candidates.to_vec()).await;
         let assembled = reading.assembled.map_err(|faults| {
-            let told = faults.iter().take(MAX_TOLD).map(ToString::to_string);
-            Objection::NotNow(told.collect::<Vec<_>>().join("; "))
+            let texts = faults.iter().take(MAX_TOLD).map(ToString::to_string);
+            Objection::NotNow(texts.collect::<Vec<_>>().join("; "))
         })?;
         let (own, registry) = (candidates.to_vec(), assembled.snapshot.registry.clone());
         let judged = before.clone();
@@ -129,11 +129,11 @@ fn judge(
     if findings.is_empty() {
         return Ok(());
     }
-    let told = findings.iter().take(MAX_TOLD).map(|finding| {
+    let texts = findings.iter().take(MAX_TOLD).map(|finding| {
         format!(
             "{}:{}: {}: {}: {}",
             finding.file, finding.line, finding.rule, finding.element, finding.message
         )
     });
-    Err(Objection::Breaking(told.collect::<Vec<_>>().join("; ")))
+    Err(Objection::Breaking(texts.collect::<Vec<_>>().join("; ")))
 }

@@ -155,7 +155,7 @@ fn print_written(
     let checkpoint = &written.checkpoint;
     let mut to = io::stdout().lock();
     if json {
-        let told = serde_json::json!({
+        let report = serde_json::json!({
             "entries": written.entries,
             "out": out.display().to_string(),
             "sha256": hex(&written.sha256),
@@ -165,7 +165,7 @@ fn print_written(
                 "root": hex(checkpoint.root()),
             },
         });
-        writeln!(to, "{told}")?;
+        writeln!(to, "{report}")?;
     } else {
         let of = match out.is_dir() {
             true => "SHA-256 of its SHA256SUMS",

@@ -73,13 +73,13 @@ impl ProveArgs {
             let (checkpoint, is_witnessed) = checkpoints.covering(entry)?;
             let file = file(self.out.as_deref(), entry, entries.len() > 1);
             write(&file, entry, checkpoint, place)?;
-            let told = ProofReport {
+            let report = ProofReport {
                 file: &file,
                 entry,
                 checkpoint,
                 is_witnessed,
             };
-            told.write(json, &mut out)?;
+            report.write(json, &mut out)?;
         }
         out.flush()?;
         Ok(Exit::Done)
@@ -189,7 +189,7 @@ impl ProofReport<'_> {
     fn write(&self, json: bool, to: &mut impl Write) -> io::Result<()> {
         let (file, entry, checkpoint) = (self.file.display(), self.entry, self.checkpoint);
         if json {
-            let told = serde_json::json!({
+            let json = serde_json::json!({
                 "file": file.to_string(),
                 "origin": checkpoint.origin(),
                 "index": entry.index,
@@ -198,7 +198,7 @@ impl ProofReport<'_> {
                 "size": checkpoint.size(),
                 "witnessed": self.is_witnessed,
             });
-            return writeln!(to, "{told}");
+            return writeln!(to, "{json}");
         }
         let of = match self.is_witnessed {
             true => "witnessed",

@@ -142,8 +142,8 @@ fn bases(config: Option<&Config>, registry: Option<&Registry>) -> io::Result<Leg
         let departments: Vec<_> = directory.ids().cloned().collect();
         let policy = assembly::policy(config, &departments, registry, None)?;
         let basis = policy.agreements().map(|agreement| {
-            let told = (agreement.title.clone(), agreement.legal_basis.clone());
-            (agreement.id.to_string(), told)
+            let basis = (agreement.title.clone(), agreement.legal_basis.clone());
+            (agreement.id.to_string(), basis)
         });
         Ok(basis.collect())
     };

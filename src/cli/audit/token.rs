@@ -34,13 +34,13 @@ pub(super) struct TokenArgs {
 impl TokenArgs {
     pub(super) fn run(self, output: &OutputOptions) -> Run {
         let token = Token::fresh()?;
-        let told = if output.is_json() {
+        let text = if output.is_json() {
             self.json(&token)
         } else {
             self.text(&token)
         };
         let mut out = io::stdout().lock();
-        out.write_all(told.as_bytes())?;
+        out.write_all(text.as_bytes())?;
         out.flush()?;
         Ok(Exit::Done)
     }
@@ -74,10 +74,10 @@ rights = {rights}
     }
 
     fn json(&self, token: &Token) -> String {
-        let told = json!({
+        let report = json!({
             "name": self.name, "token": token.reveal(), "token_sha256": token.digest().to_string(),
             "rights": self.words(),
         });
-        format!("{told}\n")
+        format!("{report}\n")
     }
 }

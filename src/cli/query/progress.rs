@@ -54,7 +54,7 @@ impl Progress {
             STANDARD.encode(cursor),
             reached.printed.saturating_sub(*before),
         );
-        let told = match reached.is_json {
+        let hint = match reached.is_json {
             true => serde_json::json!({ "stopped": { "cursor": cursor, "records_again": again } })
                 .to_string(),
             false => {
@@ -69,7 +69,7 @@ impl Progress {
             }
         };
         // There is nobody else to tell.
-        let _ = writeln!(io::stderr().lock(), "{told}");
+        let _ = writeln!(io::stderr().lock(), "{hint}");
     }
 }
 

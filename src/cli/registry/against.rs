@@ -82,8 +82,8 @@ fn in_git(revision: &str, root: &Path) -> anyhow::Result<Vec<(String, String)>> 
         .output()
         .context("cannot run git")?;
     if !listed.status.success() {
-        let told = String::from_utf8_lossy(&listed.stderr);
-        bail!("git finds no revision `{revision}`: {}", told.trim());
+        let message = String::from_utf8_lossy(&listed.stderr);
+        bail!("git finds no revision `{revision}`: {}", message.trim());
     }
     let listed = String::from_utf8(listed.stdout).context("a file's name is not UTF-8")?;
     let names = listed.split('\0').filter(|name| name.ends_with(".proto"));

@@ -94,8 +94,8 @@ impl CheckArgs {
                 .map(|finding| json_of(finding, root))
                 .collect();
             let digest = hex(after.digest());
-            let told = json!({ "findings": findings, "touched": touched, "digest": digest });
-            writeln!(out, "{told}")?;
+            let report = json!({ "findings": findings, "touched": touched, "digest": digest });
+            writeln!(out, "{report}")?;
         } else {
             for finding in &findings {
                 write(finding, root, &mut out)?;

@@ -39,8 +39,8 @@ impl LintArgs {
             let (line, rule) = (remark.line, remark.rule);
             let (element, message) = (&remark.element, &remark.message);
             if is_json {
-                let told = json!({ "file": file, "line": line, "rule": rule, "element": element, "message": message });
-                writeln!(out, "{told}")?;
+                let report = json!({ "file": file, "line": line, "rule": rule, "element": element, "message": message });
+                writeln!(out, "{report}")?;
             } else {
                 writeln!(out, "{file}:{line}: {rule}: {element}: {message}")?;
             }

@@ -91,19 +91,19 @@ impl PublishArgs {
         if let Some(head) = published.head(self.package.as_str())
             && head.revision.digest == revision.digest
         {
-            let told = PublishReport::Unchanged(head.revision.number);
-            return self.print(&told, &revision, &[], &Impact::default(), is_json);
+            let outcome = PublishReport::Unchanged(head.revision.number);
+            return self.print(&outcome, &revision, &[], &Impact::default(), is_json);
         }
         let mut impact = impact(&config, &before, &after, &self.since)?;
         let mut findings = compare(before.pool(), after.pool());
         findings.append(&mut impact.findings);
         findings.retain(|finding| finding.rule.is_in(Category::Registry));
-        let told = match (findings.is_empty(), self.dry_run) {
+        let outcome = match (findings.is_empty(), self.dry_run) {
             (false, _) => PublishReport::Breaks,
             (true, true) => PublishReport::DryRun,
             (true, false) => self.hand_over(&config, &revision, files)?,
         };
-        self.print(&told, &revision, &findings, &impact, is_json)
+        self.print(&outcome, &revision, &findings, &impact, is_json)
     }
 
     /// The registry as it would be: what is published of other packages, and the tree's files of this one.
@@ -219,11 +219,11 @@ impl PublishArgs {
         let mut out = io::stdout().lock();
         if is_json {
             let findings: Vec<_> = findings.iter().map(|f| json_of(f, root)).collect();
-            let told = json!({
+            let report = json!({
                 "package": package, "number": number, "digest": digest, "outcome": outcome,
                 "findings": findings, "touched": impact.touched,
             });
-            writeln!(out, "{told}")?;
+            writeln!(out, "{report}")?;
         } else {
             for finding in findings {
                 write(finding, root, &mut out)?;

@@ -84,12 +84,12 @@ fn write(
     let (package, number, owner) = (&revision.package, revision.number, &revision.owner);
     let digest = hex(&revision.digest);
     if is_json {
-        let told = json!({
+        let report = json!({
             "package": package, "number": number, "owner": owner, "digest": digest,
             "previous": revision.previous.map(|previous| hex(&previous)),
             "published": at, "in_force": is_current, "folder": kept.place,
         });
-        return writeln!(out, "{told}");
+        return writeln!(out, "{report}");
     }
     let star = if is_current { "*" } else { " " };
     writeln!(

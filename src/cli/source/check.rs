@@ -348,14 +348,14 @@ impl<'s> Progress<'s> {
             return;
         }
         let mut err = io::stderr().lock();
-        let told = format!("{}: {} rows so far", self.schema.name(), grouped(rows));
+        let line = format!("{}: {} rows so far", self.schema.name(), grouped(rows));
         // Progress that nobody can read is no reason to stop.
         let _ = if err.is_terminal() {
             self.pause += Duration::from_millis(200);
-            write!(err, "\r{told} ").and_then(|()| err.flush())
+            write!(err, "\r{line} ").and_then(|()| err.flush())
         } else {
             self.pause *= 2;
-            writeln!(err, "{told}")
+            writeln!(err, "{line}")
         };
     }
 }

@@ -61,8 +61,8 @@ fn standing(standing: &JournalTrust, overdue: &OverdueComparisons) -> (StatusCod
                     uncompared.why
                 )
             });
-            let told = std::iter::once("ready\n".to_owned()).chain(alarms);
-            return (StatusCode::OK, told.collect());
+            let lines = std::iter::once("ready\n".to_owned()).chain(alarms);
+            return (StatusCode::OK, lines.collect());
         }
         JournalTrust::Unconfirmed { why } => {
             format!("the witnesses have not confirmed the journal yet: {why}\n")

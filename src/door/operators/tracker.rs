@@ -106,7 +106,7 @@ async fn found(
     };
     let on_record = desk.record(&granted, reading).await?;
     let snapshot = desk.exchange.snapshot();
-    let told = FindUsage {
+    let usages = FindUsage {
         total_usages: answer.total,
         usages: answer
             .usages
@@ -114,7 +114,7 @@ async fn found(
             .map(|usage| tracked(usage, &snapshot, desk))
             .collect(),
     };
-    json(&on_record, &told)
+    json(&on_record, &usages)
 }
 
 fn tracked(usage: &Usage, snapshot: &Snapshot, desk: &ReadingDesk) -> TrackedUsage {

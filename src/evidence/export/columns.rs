@@ -211,11 +211,11 @@ pub(super) fn other(row: &Row) -> Result<Option<String>, ExportError> {
     if row.exchange().is_some() || row.end().is_some() {
         return Ok(None);
     }
-    let told = json::record(record).map_err(|source| ExportError::Entry {
+    let fields = json::record(record).map_err(|source| ExportError::Entry {
         entry: row.index(),
         source,
     })?;
-    Ok(Some(told.to_string()))
+    Ok(Some(fields.to_string()))
 }
 
 const fn column(name: &'static str, form: Form, cell: fn(&Row) -> Cell<'_>) -> Column {

@@ -15,9 +15,9 @@ pub(super) fn write(
 ) -> Result<Hash, ExportError> {
     while let Some(row) = rows.next()? {
         let entry = row.index();
-        let told = json::entry(entry, &row.stored.leaf, row.record.as_ref(), offset)
+        let line = json::entry(entry, &row.stored.leaf, row.record.as_ref(), offset)
             .map_err(|source| ExportError::Entry { entry, source })?;
-        file.put(format!("{told}\n").as_bytes())?;
+        file.put(format!("{line}\n").as_bytes())?;
     }
     file.finish()
 }

@@ -55,10 +55,10 @@ pub(crate) fn each(
     if let Some(index) = index {
         let mut finding = Finding::new(reader, &demands, before, index.complete_to(), &mut take);
         finding.read_back(index.last_commit())?;
-        let told = finding.before;
+        let reached = finding.before;
         let trusted = finding.ask(index).and_then(|()| {
             // That it names nothing is believed of an index only that agrees with its journal.
-            match finding.done || finding.before != told || told == Some(0) {
+            match finding.done || finding.before != reached || reached == Some(0) {
                 true => Ok(true),
                 false => index.agrees(),
             }

@@ -155,13 +155,13 @@ impl Comparer {
             window: Some(window.into()),
             all: Some((&own).into()),
         };
-        let told = client.compare_exchanges(asked).await?.into_inner();
-        let theirs = Summary::read(told.all.as_ref()).ok_or(NotCompared::Garbled)?;
+        let response = client.compare_exchanges(asked).await?.into_inner();
+        let theirs = Summary::read(response.all.as_ref()).ok_or(NotCompared::Garbled)?;
         let found = if theirs == own {
             // What got no answer is not in the summaries.
             disagreements(&items, &shared(&items))
         } else {
-            let differing = differing(&items, &told.parts)?;
+            let differing = differing(&items, &response.parts)?;
             self.settle(&mut client, window, &own, &items, &differing)
                 .await?
         };

@@ -65,28 +65,28 @@ struct HttpAnswer {
 /// The note that the witness cosigned last for a journal.
 pub(super) async fn last(channel: Channel, origin: &str) -> Result<Option<String>, WitnessError> {
     let path = format!("/witness/{}/checkpoint", log_hash(origin));
-    let told = ask(channel, Method::GET, &path, String::new()).await?;
-    match told.status {
-        StatusCode::OK => Ok(Some(told.body)),
+    let answer = ask(channel, Method::GET, &path, String::new()).await?;
+    match answer.status {
+        StatusCode::OK => Ok(Some(answer.body)),
         StatusCode::NOT_FOUND => Ok(None),
-        _ => Err(told.into_error()),
+        _ => Err(answer.into_error()),
     }
 }
 
 /// Submits a checkpoint.
 pub(super) async fn add(channel: Channel, body: String) -> Result<SubmissionOutcome, WitnessError> {
-    let told = ask(channel, Method::POST, "/witness/add-checkpoint", body).await?;
-    match told.status {
-        StatusCode::OK => Ok(SubmissionOutcome::Cosigned(told.body)),
-        StatusCode::CONFLICT if told.kind == "text/x.tlog.size" => {
-            let size = told
+    let answer = ask(channel, Method::POST, "/witness/add-checkpoint", body).await?;
+    match answer.status {
+        StatusCode::OK => Ok(SubmissionOutcome::Cosigned(answer.body)),
+        StatusCode::CONFLICT if answer.kind == "text/x.tlog.size" => {
+            let size = answer
                 .body
                 .strip_suffix('\n')
                 .and_then(|size| size.parse().ok());
             size.map(SubmissionOutcome::OtherOld)
                 .ok_or(WitnessError::Garbled("a size that is none"))
         }
-        _ => Err(told.into_error()),
+        _ => Err(answer.into_error()),
     }
 }
 

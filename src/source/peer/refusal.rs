@@ -61,8 +61,8 @@ pub(super) fn source_error(status: &Status) -> SourceError {
 
 /// The receipt among the details of a `google.rpc.Status`.
 fn receipt(status: &Status) -> Option<pb::Receipt> {
-    let told = tonic_types::Status::decode(status.details()).ok()?;
-    let detail = told
+    let details = tonic_types::Status::decode(status.details()).ok()?;
+    let detail = details
         .details
         .iter()
         .find(|any| any.type_url == pb::RECEIPT_TYPE)?;
