@@ -1,6 +1,12 @@
 //! Generates the gateway's API from `proto/landbridge`, without `protoc`.
 
-use std::{collections::BTreeMap, env, error::Error, fs, path::PathBuf};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    env,
+    error::Error,
+    fs,
+    path::PathBuf,
+};
 
 use prost_reflect::DescriptorPool;
 
@@ -62,7 +68,7 @@ fn hidden(descriptors: &DescriptorPool) -> Result<Vec<String>, Box<dyn Error>> {
         let (name, fields) = line
             .split_once(':')
             .ok_or(format!("{SHOWN}: `{line}` is not `Message: field field`"))?;
-        shown.insert(name, fields.split_whitespace().collect::<Vec<_>>());
+        shown.insert(name, fields.split_whitespace().collect::<BTreeSet<_>>());
     }
     let mut hidden = Vec::new();
     for message in descriptors.all_messages() {
@@ -76,16 +82,13 @@ fn hidden(descriptors: &DescriptorPool) -> Result<Vec<String>, Box<dyn Error>> {
             hidden.extend(message.oneofs().map(|oneof| oneof.full_name().to_owned()));
             continue;
         };
-        let mut fields: Vec<_> = message
-            .fields()
-            .map(|field| field.name().to_owned())
-            .collect();
-        fields.sort_by_key(|field| listed.iter().position(|listed| listed == field));
+        let declared: Vec<_> = message.fields().collect();
+        let fields: BTreeSet<_> = declared.iter().map(|field| field.name()).collect();
         if fields != listed {
             return Err(format!(
                 "{SHOWN}: `{name}` has the fields {}. May all of them stand in a log? Then list them; if not, take \
                  its line away",
-                fields.join(" ")
+                Vec::from_iter(fields).join(" ")
             )
             .into());
         }

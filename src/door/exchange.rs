@@ -215,75 +215,61 @@ trait IntoAsk {
     fn into_ask(self, incoming: &Incoming) -> Ask;
 }
 
-impl IntoAsk for pb::GetRecordRequest {
-    fn into_ask(self, incoming: &Incoming) -> Ask {
-        Ask {
-            record_type: self.record_type,
-            provider: self.provider,
-            grounds: self.grounds.unwrap_or_default(),
-            fields: self.fields.unwrap_or_default().paths,
-            question: Question::Get { key: self.key },
-            relay: self.relay,
-            deadline: incoming.deadline,
-            trace: incoming.trace,
+/// The requests have all but their question in common, by the names of their fields.
+macro_rules! into_ask {
+    ($request:ident, $asked:ident, $fields:expr, $question:expr) => {
+        impl IntoAsk for pb::$request {
+            fn into_ask(self, incoming: &Incoming) -> Ask {
+                let $asked = self;
+                Ask {
+                    fields: $fields,
+                    question: $question,
+                    record_type: $asked.record_type,
+                    provider: $asked.provider,
+                    grounds: $asked.grounds.unwrap_or_default(),
+                    relay: $asked.relay,
+                    deadline: incoming.deadline,
+                    trace: incoming.trace,
+                }
+            }
         }
-    }
+    };
 }
 
-impl IntoAsk for pb::QueryRecordsRequest {
-    fn into_ask(self, incoming: &Incoming) -> Ask {
-        Ask {
-            record_type: self.record_type,
-            provider: self.provider,
-            grounds: self.grounds.unwrap_or_default(),
-            fields: self.fields.unwrap_or_default().paths,
-            question: Question::Query {
-                filter: self.filter,
-                order_by: self.order_by,
-                limit: self.limit,
-                cursor: self.cursor,
-            },
-            relay: self.relay,
-            deadline: incoming.deadline,
-            trace: incoming.trace,
-        }
+into_ask!(
+    GetRecordRequest,
+    asked,
+    asked.fields.unwrap_or_default().paths,
+    Question::Get { key: asked.key }
+);
+into_ask!(
+    QueryRecordsRequest,
+    asked,
+    asked.fields.unwrap_or_default().paths,
+    Question::Query {
+        filter: asked.filter,
+        order_by: asked.order_by,
+        limit: asked.limit,
+        cursor: asked.cursor,
     }
-}
-
-impl IntoAsk for pb::VerifyRecordRequest {
-    fn into_ask(self, incoming: &Incoming) -> Ask {
-        Ask {
-            record_type: self.record_type,
-            provider: self.provider,
-            grounds: self.grounds.unwrap_or_default(),
-            fields: Vec::new(),
-            question: Question::Verify {
-                key: self.key,
-                claims: self.claims,
-            },
-            relay: self.relay,
-            deadline: incoming.deadline,
-            trace: incoming.trace,
-        }
+);
+into_ask!(
+    VerifyRecordRequest,
+    asked,
+    Vec::new(),
+    Question::Verify {
+        key: asked.key,
+        claims: asked.claims,
     }
-}
-
-impl IntoAsk for pb::CountRecordsRequest {
-    fn into_ask(self, incoming: &Incoming) -> Ask {
-        Ask {
-            record_type: self.record_type,
-            provider: self.provider,
-            grounds: self.grounds.unwrap_or_default(),
-            fields: Vec::new(),
-            question: Question::Count {
-                filter: self.filter,
-            },
-            relay: self.relay,
-            deadline: incoming.deadline,
-            trace: incoming.trace,
-        }
+);
+into_ask!(
+    CountRecordsRequest,
+    asked,
+    Vec::new(),
+    Question::Count {
+        filter: asked.filter,
     }
-}
+);
 
 /// The metadata of an answer whose record type ends.
 const DEPRECATED: &str = "landbridge-deprecated";
